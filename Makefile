@@ -1,0 +1,47 @@
+# make demo   set everything up and run the whole main job on real data
+# make test   set everything up and run the whole suite
+# make check  lint, types and the direction of imports
+# make bench  the numbers, as ratios measured side by side
+.DELETE_ON_ERROR:
+.PHONY: demo test check format bench clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet \
+	--constraint constraints.txt
+
+demo: $(VENV)/.demo
+	$(BIN)/foveal demo $(if $(FULL),--full)
+
+test: $(VENV)/.develop
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.develop
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.develop
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.develop
+	$(BIN)/python -m benchmarks $(ARGS)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Foveal (PyTorch is large: a few minutes the first time) ..."
+	$(INSTALL) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.develop: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Foveal and what its tests need ..."
+	$(INSTALL) --editable '.[demo,test,check]'
+	@touch $@ $(VENV)/.demo
+
+$(BIN)/python:
+	@./scripts/make-venv "$(PYTHON)" $(VENV)
+
+clean:
+	rm -rf $(VENV) foveal-demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
