@@ -1,0 +1,30 @@
+"""From bytes to pixels: formats, bit depth, orientation, DICOM, and one ``Preprocessing``."""
+
+from foveal.images.decoding import ImageSource, decode
+from foveal.images.formats import SUPPORTED_FORMATS, SUPPORTED_SUFFIXES, ProblemCode
+from foveal.images.pixels import MAX_PIXELS, DecodedImage, ImageFacts
+from foveal.images.preprocessing import PREPROCESSING_VERSION, Preprocessing
+from foveal.images.resizing import Fit, Interpolation
+from foveal.images.thumbnails import THUMBNAIL_MEDIA_TYPE, thumbnail
+from foveal.images.views import VIEWS, View
+from foveal.images.window import Window
+
+__all__ = [
+    "MAX_PIXELS",
+    "PREPROCESSING_VERSION",
+    "SUPPORTED_FORMATS",
+    "SUPPORTED_SUFFIXES",
+    "THUMBNAIL_MEDIA_TYPE",
+    "VIEWS",
+    "DecodedImage",
+    "Fit",
+    "ImageFacts",
+    "ImageSource",
+    "Interpolation",
+    "Preprocessing",
+    "ProblemCode",
+    "View",
+    "Window",
+    "decode",
+    "thumbnail",
+]

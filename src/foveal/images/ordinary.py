@@ -1,0 +1,203 @@
+"""JPEG, PNG, TIFF, WebP, BMP and GIF, decoded by Pillow."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any, Final
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from foveal.errors import ImageError
+from foveal.images import deep
+from foveal.images.completeness import corrupt, require_complete, truncated
+from foveal.images.formats import Format, unsupported
+from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
+from foveal.images.png_rows import require_all_rows
+from foveal.images.quarantine import ANY_ERROR, quarantine
+from foveal.images.window import Window
+from foveal.text import count_noun
+
+_EXIF_ORIENTATION: Final = 0x0112
+_UNDO: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS: Final = frozenset({5, 6, 7, 8})
+_PLUGINS: Final[dict[str, tuple[str, ...]]] = {"JPEG": ("JPEG", "MPO")}
+_FRAME_WORD: Final = {"TIFF": "page", "JPEG": "picture"}
+
+
+def decode_ordinary(
+    data: bytes,
+    format_name: Format,
+    *,
+    window: Window,
+    max_pixels: int,
+    reduce_to_px: tuple[int, int] | None,
+) -> Raster:
+    """Decodes a file of one of Pillow's formats; see :func:`foveal.images.decode`.
+
+    Only the plug-in of the format that the first bytes announce is given the data.
+
+    Raises:
+        ImageError: As :func:`foveal.images.decode`, without a path.
+    """
+    with quarantine():
+        try:
+            image = _open(data, format_name)
+            require_size(*image.size, max_pixels=max_pixels)
+            require_complete(data, format_name)
+            return _decode(image, data, format_name, window, reduce_to_px)
+        except ImageError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise _too_large("the image has more pixels than Pillow allows") from error
+        except MemoryError as error:
+            raise _too_large("there is not enough memory to decode it") from error
+        except ANY_ERROR as error:
+            raise _reason(error, data, format_name) from error
+
+
+def _open(data: bytes, format_name: Format) -> ImageFile.ImageFile:
+    return Image.open(io.BytesIO(data), formats=_PLUGINS.get(format_name, (format_name,)))
+
+
+def _decode(
+    image: ImageFile.ImageFile,
+    data: bytes,
+    format_name: Format,
+    window: Window,
+    reduce_to_px: tuple[int, int] | None,
+) -> Raster:
+    notes: list[str] = []
+    stored_mode, bits = image.mode, _bits_per_sample(image, data, format_name)
+    num_frames = _count_frames(image, data, format_name)
+    if num_frames > 1:
+        frames = count_noun(num_frames, _FRAME_WORD.get(format_name, "frame"))
+        notes.append(f"The file holds {frames}; only the first is used.")
+    orientation = 1
+    full_size = image.size
+    if format_name == "JPEG":  # a reduced decoding has to know before, what lies sideways
+        orientation = _orientation(image, notes)
+        if reduce_to_px is not None:
+            height_px, width_px = reduce_to_px
+            is_sideways = orientation in _SIDEWAYS
+            image.draft(None, (height_px, width_px) if is_sideways else (width_px, height_px))
+    elif format_name == "TIFF":  # Pillow turns a TIFF upright by itself, and forgets the tag
+        orientation = _orientation(image, notes)
+    second = deep.decode_low_bytes(image, lambda: _open(data, format_name))
+    image.load()
+    if format_name == "PNG":
+        require_all_rows(image, data)
+    if format_name not in ("JPEG", "TIFF"):
+        orientation = _orientation(image, notes)
+    upright: Image.Image = image
+    if format_name != "TIFF" and orientation in _UNDO:
+        upright = image.transpose(_UNDO[orientation])
+        if second is not None:
+            second = replace(second, image=second.image.transpose(_UNDO[orientation]))
+    width_px, height_px = upright.size
+    if format_name == "JPEG":  # what was decoded may be a reduced picture
+        width_px, height_px = full_size[::-1] if orientation in _SIDEWAYS else full_size
+    picture: Picture
+    if second is not None or deep.is_deep_gray(image):
+        stretched = (
+            deep.stretch_gray(upright, image, window)
+            if second is None
+            else deep.stretch_colour(upright, second, image, window)
+        )
+        picture = stretched.values
+        notes.extend(stretched.notes)
+    else:
+        if bits > 8:
+            notes.append(f"Stored with {bits} bits a channel, read with 8.")
+        picture = _as_gray_or_rgb(upright, notes)
+    facts = ImageFacts(
+        format=format_name,
+        width_px=width_px,
+        height_px=height_px,
+        stored_mode=stored_mode,
+        bits_per_sample=bits,
+        num_frames=num_frames,
+        orientation=orientation,
+        notes=tuple(notes),
+    )
+    return Raster(picture, facts)
+
+
+def _as_gray_or_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Returns mode L or RGB; what is transparent is shown on white."""
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode in ("LAB", "HSV"):
+        raise unsupported(f"an image in the colour space {image.mode}")
+    is_gray = image.mode in ("1", "L", "LA", "La")
+    opaque_mode = "L" if is_gray else "RGB"
+    if image.mode == "CMYK":
+        notes.append("CMYK was converted to RGB without its colour profile.")
+    if not image.has_transparency_data:
+        return image.convert(opaque_mode)
+    if image.mode == "1":  # a transparent colour is only understood among 256
+        image = image.convert("L")
+    layered = image.convert("LA" if is_gray else "RGBA")
+    alpha = layered.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return layered.convert(opaque_mode)
+    notes.append("Transparent pixels are shown on white.")
+    ground = Image.new(opaque_mode, image.size, "white")
+    ground.paste(layered.convert(opaque_mode), mask=alpha)
+    return ground
+
+
+def _orientation(image: ImageFile.ImageFile, notes: list[str]) -> int:
+    try:
+        stored: Any = image.getexif().get(_EXIF_ORIENTATION, 1)
+        return stored if isinstance(stored, int) and stored in _UNDO else 1
+    except ANY_ERROR:  # a broken EXIF block does no harm to the picture
+        notes.append("The EXIF block cannot be read; the image is taken as upright.")
+        return 1
+
+
+def _bits_per_sample(image: ImageFile.ImageFile, data: bytes, format_name: Format) -> int:
+    if format_name == "PNG":
+        return data[24]
+    if format_name == "TIFF":
+        bits: Any = getattr(image, "tag_v2", {}).get(258, 1)
+        return int(max(bits)) if isinstance(bits, tuple) else int(bits)
+    return 1 if image.mode == "1" else 8
+
+
+def _count_frames(image: ImageFile.ImageFile, data: bytes, format_name: Format) -> int:
+    if not getattr(image, "is_animated", False):
+        return 1
+    if format_name == "GIF":  # counting would move the picture that is about to be decoded
+        image = _open(data, format_name)
+    return int(getattr(image, "n_frames", 1))
+
+
+def _too_large(what: str) -> ImageError:
+    return ImageError(
+        what, code="too_large", next_step="Make it smaller, or use a machine with more memory."
+    )
+
+
+def _reason(error: Exception, data: bytes, format_name: Format) -> ImageError:
+    """Returns why Pillow gave up: what the structure shows first, then what it said."""
+    try:
+        require_complete(data, format_name)
+    except ImageError as found:
+        return found
+    text = str(error)
+    if "truncated" in text or isinstance(error, EOFError):
+        return truncated(f"the {format_name} data ends before the picture does")
+    if "unknown pixel mode" in text or (
+        format_name == "TIFF" and isinstance(error, UnidentifiedImageError)
+    ):
+        return unsupported(f"a {format_name} with an unusual arrangement of samples")
+    return corrupt(f"the {format_name} data cannot be decoded")

@@ -1,0 +1,108 @@
+"""What a decoded image is: its pixels and the facts of its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from foveal.errors import ImageError
+
+MAX_PIXELS: Final = 89_478_485
+"""Most pixels an image may have: what fills 256 MiB as RGB, the bound that Pillow uses too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the file says about itself, without anything about a person.
+
+    Attributes:
+        format: ``"JPEG"``, ``"PNG"``, ``"TIFF"``, ``"WEBP"``, ``"BMP"``, ``"GIF"`` or
+            ``"DICOM"``.
+        width_px: Width of the full image after orientation, however far it was reduced.
+        height_px: Height, likewise.
+        stored_mode: How the file stores a pixel: Pillow's word (``"L"``, ``"RGB"``,
+            ``"P"``, ``"I;16"``), or DICOM's photometric interpretation.
+        bits_per_sample: Bits of one sample as stored.
+        num_frames: Pictures in the file; only the first is used.
+        orientation: The EXIF orientation (1 to 8) that was undone; 1 is upright.
+        patient_key: For DICOM, the first 16 hexadecimal digits of the SHA-256 of the
+            PatientID, else ``None``. It groups; it does not anonymise a guessable number.
+        notes: What a careful reader should know about the reading, one sentence each.
+    """
+
+    format: str
+    width_px: int
+    height_px: int
+    stored_mode: str
+    bits_per_sample: int
+    num_frames: int = 1
+    orientation: int = 1
+    patient_key: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedImage:
+    """An upright image with its facts.
+
+    Attributes:
+        pixels: ``uint8`` [H, W] or [H, W, 3]; or, where the file holds more than 8 bits
+            a sample or is DICOM gray, ``float32`` [H, W] or [H, W, 3] in [0, 1], windowed.
+        facts: What the file says about itself.
+    """
+
+    pixels: NDArray[np.uint8] | NDArray[np.float32]
+    facts: ImageFacts
+
+
+Picture = Image.Image | NDArray[np.float32]
+"""A Pillow image of mode L or RGB, or ``float32`` [H, W] or [H, W, 3] in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raster:
+    """An upright image in the form its decoder gives, so that the hot path copies nothing."""
+
+    picture: Picture
+    facts: ImageFacts
+
+    def to_decoded(self) -> DecodedImage:
+        """Returns the same image as an array."""
+        return DecodedImage(pixels=np.asarray(self.picture), facts=self.facts)
+
+
+def height_and_width(picture: Picture) -> tuple[int, int]:
+    """Returns the height and the width of a picture in pixels."""
+    if isinstance(picture, Image.Image):
+        return picture.height, picture.width
+    return picture.shape[0], picture.shape[1]
+
+
+def as_picture(pixels: NDArray[Any]) -> Picture:
+    """Returns the pixels of a :class:`DecodedImage` in the form of :class:`Raster`."""
+    return Image.fromarray(pixels) if pixels.dtype == np.uint8 else pixels
+
+
+def require_size(width_px: int, height_px: int, *, max_pixels: int) -> None:
+    """Refuses an image that claims more than ``max_pixels``, before any is decoded.
+
+    Raises:
+        ImageError: ``too_large``; or ``corrupt`` where a side is zero.
+    """
+    if width_px < 1 or height_px < 1:
+        raise ImageError(
+            f"the header gives a size of {width_px} by {height_px} pixels",
+            code="corrupt",
+            next_step="Copy it again from its source.",
+        )
+    if width_px * height_px > max_pixels:
+        raise ImageError(
+            f"the image has {width_px:,} by {height_px:,} pixels, "
+            f"more than the {max_pixels:,} allowed",
+            code="too_large",
+            next_step="Make it smaller, or raise max_pixels if you trust its source.",
+        )

@@ -1,0 +1,80 @@
+"""A file's bytes, or the reason why there are none."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from foveal.errors import ImageError
+
+_MIN_BYTES_ALLOWED: Final = 64 << 20
+_BYTES_PER_PIXEL: Final = 16
+# Windows has no FIFOs to hang on and no such flag.
+_OPEN_FLAGS: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def read_bytes(source: str | os.PathLike[str], *, max_pixels: int) -> bytes:
+    """Returns the whole content of a regular file.
+
+    Nothing hangs: a pipe or device is recognised without reading from it. A file larger
+    than 16 bytes for each allowed pixel is refused, so memory stays bounded.
+
+    Raises:
+        ImageError: ``missing``, ``unreadable`` or ``too_large``.
+    """
+    try:
+        descriptor = os.open(source, _OPEN_FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _missing(source) from None
+    except ValueError:  # a null byte in the path
+        raise _missing(source) from None
+    except OSError as error:
+        raise _unreadable(error.strerror or "it cannot be opened") from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _unreadable(f"it is {_kind(mode)}, not a file")
+    with os.fdopen(descriptor, "rb") as file:
+        num_bytes = os.fstat(file.fileno()).st_size
+        limit = max(_MIN_BYTES_ALLOWED, _BYTES_PER_PIXEL * max_pixels)
+        if num_bytes > limit:
+            raise ImageError(
+                f"the file has {num_bytes:,} bytes, more than the {limit:,} allowed",
+                code="too_large",
+                next_step="Split or shrink it, or raise max_pixels if you trust its source.",
+            )
+        try:
+            return file.read()
+        except OSError as error:
+            raise _unreadable(error.strerror or "reading failed") from None
+
+
+def _missing(source: str | os.PathLike[str]) -> ImageError:
+    is_dangling = "\0" not in os.fspath(source) and Path(source).is_symlink()
+    what = "the link points to a file that does not exist" if is_dangling else "no such file"
+    return ImageError(what, code="missing", next_step="Check the path and its spelling.")
+
+
+def _unreadable(why: str) -> ImageError:
+    return ImageError(
+        f"the file cannot be read: {why}",
+        code="unreadable",
+        next_step="Check that it is an ordinary file and that you may read it.",
+    )
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    if stat.S_ISSOCK(mode):
+        return "a socket"
+    return "a device"

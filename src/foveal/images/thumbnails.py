@@ -1,0 +1,65 @@
+"""Small encoded pictures for reports."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from foveal.errors import UsageError
+from foveal.images.decoding import ImageSource, decode_raster
+from foveal.images.pixels import MAX_PIXELS, height_and_width
+from foveal.images.resizing import plan_resize, resample
+from foveal.images.window import Window
+
+THUMBNAIL_MEDIA_TYPE: Final = "image/webp"
+_QUALITY: Final = 78
+
+
+def thumbnail(source: ImageSource, *, size_px: int, window: Window | None = None) -> bytes:
+    """Returns a small WebP of an image file, upright, without any metadata.
+
+    Args:
+        source: A path, or the bytes of a file.
+        size_px: Length of the longest side; a smaller image is not enlarged.
+        window: How deep levels become grey; ``Window()`` when ``None``.
+
+    Returns:
+        The bytes of a WebP file (:data:`THUMBNAIL_MEDIA_TYPE`), always the same ones for
+        the same image.
+
+    Raises:
+        ImageError: As :func:`foveal.images.decode` raises it.
+        UsageError: ``size_px`` is no positive number.
+    """
+    if size_px < 1:
+        raise UsageError(
+            f"size_px is {size_px}; a positive number was expected", next_step="Use 128."
+        )
+    raster = decode_raster(
+        source,
+        window=window or Window(),
+        max_pixels=MAX_PIXELS,
+        reduce_to_px=(2 * size_px, 2 * size_px),
+    )
+    picture = raster.picture
+    height_px, width_px = height_and_width(picture)
+    longest_px = max(height_px, width_px)
+    if longest_px > size_px:
+        to_px = (
+            max(1, round(height_px * size_px / longest_px)),
+            max(1, round(width_px * size_px / longest_px)),
+        )
+    else:
+        to_px = (height_px, width_px)
+    pixels = resample(
+        picture, plan_resize(height_px, width_px, to_px=to_px, fit="squash"), "bicubic"
+    )
+    if pixels.dtype != np.uint8:
+        pixels = np.rint(pixels * 255.0).astype(np.uint8)
+    stream = io.BytesIO()
+    # A picture made from bare pixels has no EXIF, no profile and no comment to pass on.
+    Image.fromarray(pixels).convert("RGB").save(stream, "WEBP", quality=_QUALITY, method=4)
+    return stream.getvalue()

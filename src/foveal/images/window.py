@@ -1,0 +1,156 @@
+"""How deep grey levels (16-bit, float, DICOM) become [0, 1].
+
+A deep image seldom fills its range: 12 bits in a 16-bit file are nearly black when shifted
+down to 8 and white when clamped. So the range is taken from the image, by two percentiles
+that a handful of dead or hot pixels cannot move.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.errors import ImageError, UsageError
+from foveal.text import count_noun
+
+# Up to this many distinct levels a histogram finds ranks faster than selection does.
+_MAX_HISTOGRAM_LEVELS: Final = 1 << 17
+_CONSTANT_LEVEL: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The policy by which deep grey levels become [0, 1].
+
+    Attributes:
+        low_percentile: Percentile of the image's own levels that becomes 0.
+        high_percentile: Percentile that becomes 1. Colour images have one window for
+            all three channels, so hues stay.
+        dicom: ``"header"`` follows the file's VOI LUT or window and falls back on
+            percentiles; ``"percentile"`` ignores what the header says.
+
+    Raises:
+        UsageError: The percentiles are not 0 ≤ low < high ≤ 100.
+    """
+
+    low_percentile: float = 0.5
+    high_percentile: float = 99.5
+    dicom: Literal["header", "percentile"] = "header"
+
+    def __post_init__(self) -> None:
+        """Refuses percentiles that are none, and unknown policies."""
+        if not 0 <= self.low_percentile < self.high_percentile <= 100:
+            raise UsageError(
+                f"a window from percentile {self.low_percentile} to {self.high_percentile} "
+                "was asked for; 0 <= low < high <= 100 was expected",
+                next_step="Use for instance low_percentile=0.5, high_percentile=99.5.",
+            )
+        if self.dicom not in ("header", "percentile"):
+            raise UsageError(
+                f"the DICOM window policy {self.dicom!r} is unknown",
+                next_step="Use 'header' or 'percentile'.",
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretched:
+    """Levels stretched to [0, 1] ``float32``, and what there is to say about it."""
+
+    values: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+
+def stretch(
+    levels: NDArray[Any],
+    window: Window,
+    *,
+    ignored: NDArray[np.bool_] | None = None,
+    polarity: Literal["normal", "inverted"] = "normal",
+) -> Stretched:
+    """Maps the image's own percentiles linearly to 0 and 1 and clips what lies outside.
+
+    The two ranks are taken without interpolation and symmetrically, so a negative with
+    inverted polarity gives exactly the pixels of its positive. An image of one single
+    level becomes 0.5 everywhere: it has no contrast to show, and nothing is divided by 0.
+
+    Args:
+        levels: Grey levels of any integer or real type, [H, W] or [H, W, 3].
+        window: The percentiles.
+        ignored: ``True`` [H, W] where a level shall not count (padding, transparent).
+        polarity: ``"inverted"`` where the lowest level is white.
+
+    Returns:
+        ``float32`` of the same shape. NaN becomes 0 (black) and infinities the nearer end.
+
+    Raises:
+        ImageError: ``corrupt`` where not one pixel is finite.
+
+    >>> stretch(np.array([[1000, 3000]], np.uint16), Window(0, 100)).values.tolist()
+    [[0.0, 1.0]]
+    """
+    notes: tuple[str, ...] = ()
+    sample = levels if ignored is None or ignored.all() else levels[~ignored]
+    if levels.dtype.kind == "f":
+        finite = np.isfinite(sample)
+        num_wrong = int(finite.size - np.count_nonzero(finite))
+        if num_wrong == sample.size:
+            raise ImageError(
+                "not one pixel is a finite number (all are NaN or infinite)",
+                code="corrupt",
+                next_step="Write it again from its source.",
+            )
+        if num_wrong:
+            sample = sample[finite]
+            wrong = count_noun(num_wrong, "value")
+            notes = (f"{wrong} NaN or infinite: left out of the grey-level window.",)
+    low, high = _limits(np.ravel(sample), window)
+    if low == high:
+        flat = np.full(levels.shape, _CONSTANT_LEVEL, np.float32)
+        return Stretched(flat, (*notes, "All pixels have the same grey level."))
+    return Stretched(_scale(levels, low, high, polarity), notes)
+
+
+def _limits(sample: NDArray[Any], window: Window) -> tuple[float, float]:
+    """Returns the levels that become 0 and 1; equal only where all levels are."""
+    last = sample.size - 1
+    low_rank = math.floor(window.low_percentile / 100 * last)
+    high_rank = last - math.floor((100 - window.high_percentile) / 100 * last)
+    lowest, highest = sample.min(), sample.max()
+    is_integer = sample.dtype.kind in "iu"
+    if is_integer and int(highest) - int(lowest) < _MAX_HISTOGRAM_LEVELS:
+        shifted = sample if lowest == 0 else sample.astype(np.int64) - int(lowest)
+        below = np.cumsum(np.bincount(shifted))
+        low, high = (
+            int(lowest) + int(i)
+            for i in np.searchsorted(below, [low_rank, high_rank], side="right")
+        )
+    else:
+        chosen = np.partition(sample, (low_rank, high_rank))
+        low, high = chosen[low_rank].item(), chosen[high_rank].item()
+    # A small object on a flat ground: both ranks fall on the ground, the range does not.
+    return (low, high) if low < high else (lowest.item(), highest.item())
+
+
+def _scale(
+    levels: NDArray[Any], low: float, high: float, polarity: Literal["normal", "inverted"]
+) -> NDArray[np.float32]:
+    # 16-bit integers are exact in float32; anything wider is subtracted in float64 first.
+    is_small = levels.dtype.kind in "iu" and levels.dtype.itemsize <= 2
+    real: type[Any] = np.float32 if is_small else np.float64
+    if levels.dtype.kind == "f" and not math.isfinite(float(high) - float(low)):
+        levels, low, high = levels * 0.25, low * 0.25, high * 0.25
+    low_real, high_real = real(low), real(high)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if polarity == "normal":
+            scaled = np.subtract(levels, low_real, dtype=real)
+        else:
+            scaled = np.subtract(high_real, levels, dtype=real)
+        scaled /= high_real - low_real
+    if levels.dtype.kind == "f":
+        np.nan_to_num(scaled, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+    np.clip(scaled, 0.0, 1.0, out=scaled)
+    return np.asarray(scaled, np.float32)

@@ -1,0 +1,90 @@
+"""What bytes are said to be, whatever the file is called."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from foveal.errors import ImageError
+from foveal.images import SUPPORTED_SUFFIXES, decode
+from foveal.images.formats import identify
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF"])
+def test_a_picture_is_identified_by_its_first_bytes(name, encode, picture):
+    assert identify(encode(picture, name)[:512]) == name
+
+
+def test_dicom_is_identified_with_and_without_its_preamble(dicom, picture):
+    data = dicom(picture[..., 0])
+    assert identify(data) == identify(data[132:]) == "DICOM"
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("PPM", "portable pixmap"), ("ICO", "icon"), ("JPEG2000", "JPEG 2000"), ("AVIF", "AVIF")],
+)
+def test_an_image_of_another_format_is_named(name, word, encode, picture):
+    with pytest.raises(ImageError, match=word) as caught:
+        decode(encode(picture, name))
+    assert caught.value.code == "unsupported_format"
+    assert "Convert it" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("start", "word"),
+    [
+        (b"8BPS\x00\x01" + bytes(20), "Photoshop"),
+        (b"\x00\x00\x00\x18ftypheic" + bytes(20), "HEIC"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="x"/>', "SVG"),
+        (b"II*\x00\x10\x00\x00\x00CR\x02\x00" + bytes(20), "CR2"),
+    ],
+)
+def test_an_image_of_another_format_is_known_by_its_signature(start, word):
+    with pytest.raises(ImageError, match=word) as caught:
+        decode(start)
+    assert caught.value.code == "unsupported_format"
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"just some notes\n", "text"),
+        ("Größe: 3 µm".encode(), "text"),
+        (b"<!DOCTYPE html><html>404</html>", "web page"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"PK\x03\x04" + bytes(30), "ZIP"),
+        (bytes(5000), "zeros"),
+        (b"\x01\x02\xfe\xff\x00\x07" * 30, "no known format"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+    ],
+)
+def test_what_is_no_image_is_named(data, word):
+    with pytest.raises(ImageError, match=word) as caught:
+        decode(data)
+    assert caught.value.code == "not_an_image"
+
+
+def test_no_bytes_are_an_empty_file():
+    with pytest.raises(ImageError, match="0 bytes") as caught:
+        decode(b"")
+    assert caught.value.code == "empty_file"
+
+
+def test_suffixes_are_lower_case_with_their_dot():
+    assert all(s.startswith(".") and s == s.lower() for s in SUPPORTED_SUFFIXES)
+    assert {".jpg", ".png", ".tif", ".webp", ".bmp", ".gif", ".dcm"} <= SUPPORTED_SUFFIXES
+
+
+def test_a_text_file_called_jpg_is_text(tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_text("not a photo")
+    with pytest.raises(ImageError, match=r"photo\.jpg: this is text") as caught:
+        decode(path)
+    assert (caught.value.code, caught.value.path) == ("not_an_image", str(path))
+
+
+def test_the_name_does_not_decide(tmp_path, encode, picture):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(encode(Image.fromarray(picture), "PNG"))
+    assert decode(path).facts.format == "PNG"
