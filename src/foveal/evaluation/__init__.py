@@ -1,0 +1,100 @@
+"""Evaluation: out-of-fold predictions become evidence, each figure with its interval."""
+
+from __future__ import annotations
+
+from foveal.evaluation.assessment import assess_calibration, assess_prediction_sets
+from foveal.evaluation.baseline import compare_with_baseline
+from foveal.evaluation.calibration import (
+    calibrate,
+    expected_calibration_error,
+    fit_temperature,
+)
+from foveal.evaluation.evidence import (
+    Baseline,
+    Calibration,
+    ClassMetrics,
+    CurvePoint,
+    DataFacts,
+    Evidence,
+    Grouping,
+    Interval,
+    LabelIssue,
+    LearningCurve,
+    Metrics,
+    Mistake,
+    Novelty,
+    PredictionSets,
+    Protocol,
+    ReliabilityBin,
+    Timing,
+)
+from foveal.evaluation.grouping import measure_leak
+from foveal.evaluation.intervals import wilson
+from foveal.evaluation.label_review import review_labels, worst_mistakes
+from foveal.evaluation.learning_curve import extrapolate
+from foveal.evaluation.metrics import measure
+from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
+from foveal.evaluation.paired import accuracy_difference
+from foveal.evaluation.prediction_sets import (
+    conformal_thresholds,
+    evaluate_prediction_sets,
+    predict_sets,
+)
+from foveal.evaluation.probabilities import log_softmax, softmax
+from foveal.evaluation.wording import (
+    compare,
+    describe_against_baseline,
+    describe_calibration,
+    describe_interval,
+    describe_leak,
+    describe_learning_curve,
+    describe_prediction_sets,
+)
+
+__all__ = [
+    "Baseline",
+    "Calibration",
+    "ClassMetrics",
+    "CurvePoint",
+    "DataFacts",
+    "Evidence",
+    "Grouping",
+    "Interval",
+    "LabelIssue",
+    "LearningCurve",
+    "Metrics",
+    "Mistake",
+    "Novelty",
+    "NoveltyReference",
+    "PredictionSets",
+    "Protocol",
+    "ReliabilityBin",
+    "Timing",
+    "accuracy_difference",
+    "assess_calibration",
+    "assess_prediction_sets",
+    "calibrate",
+    "compare",
+    "compare_with_baseline",
+    "conformal_thresholds",
+    "describe_against_baseline",
+    "describe_calibration",
+    "describe_interval",
+    "describe_leak",
+    "describe_learning_curve",
+    "describe_prediction_sets",
+    "evaluate_prediction_sets",
+    "expected_calibration_error",
+    "extrapolate",
+    "fit_novelty",
+    "fit_temperature",
+    "log_softmax",
+    "measure",
+    "measure_leak",
+    "predict_sets",
+    "review_labels",
+    "score_novelty",
+    "softmax",
+    "wilson",
+    "worst_mistakes",
+]

@@ -1,0 +1,263 @@
+"""The evidence about a classifier, as values: what ``evaluation.json`` holds.
+
+Nothing here computes; the neighbours in this room fill these classes, ``report`` draws
+them. Every rate is a fraction in [0, 1]; every ``N`` counts images unless it says groups.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its 95% interval.
+
+    ``low`` and ``high`` are ``None`` where no interval can be given (for instance, one
+    group alone); ``estimate`` is ``None`` where the figure itself is undefined.
+    """
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMetrics:
+    """One class against the rest."""
+
+    name: str
+    num_images: int
+    precision: Interval
+    recall: Interval
+    f1: Interval
+    auroc: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Headline figures, each with a 95% interval over groups; ``interval_method`` says how.
+
+    ``auroc`` is the unweighted mean of the one-vs-rest areas. ``confusion[i][j]`` counts
+    images of class ``i`` that were predicted as class ``j``.
+    """
+
+    num_images: int
+    num_groups: int
+    accuracy: Interval
+    balanced_accuracy: Interval
+    macro_f1: Interval
+    auroc: Interval
+    per_class: tuple[ClassMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    interval_method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What always answering the commonest class would score on the same images.
+
+    ``gain`` is the accuracy above the baseline, with the paired bootstrap's interval.
+    """
+
+    class_name: str
+    accuracy: float
+    gain: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Images whose top probability fell in ``[low, high)``, and how often they were right."""
+
+    low: float
+    high: float
+    num_images: int
+    mean_confidence: float
+    accuracy: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Temperature scaling (Guo et al. 2017), cross-fitted: no image tunes its own temperature.
+
+    ``temperature`` is the one for the final model, fitted on all out-of-fold logits;
+    the ``after`` figures use temperatures fitted without the fold they are measured on.
+    """
+
+    temperature: float
+    ece_before: float
+    ece_after: float
+    log_loss_before: float
+    log_loss_after: float
+    reliability_before: tuple[ReliabilityBin, ...]
+    reliability_after: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSets:
+    """Split-conformal prediction sets, their coverage observed out of fold.
+
+    A set holds the labels that cannot be ruled out; it is built to miss the true label in
+    a share ``alpha`` of images. ``thresholds`` has one probability a class: a label enters
+    the set when its calibrated probability reaches it. ``size_counts[k]`` counts images
+    whose set has ``k`` labels.
+    """
+
+    alpha: float
+    conditional: Literal["marginal", "class"]
+    thresholds: tuple[float, ...]
+    coverage: Interval
+    mean_size: float
+    size_counts: tuple[int, ...]
+    class_coverage: tuple[Interval, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Accuracy on held-out folds when trained on ``num_images`` images.
+
+    ``low`` and ``high`` are the spread over repeats (central 80%), not a 95% interval.
+    """
+
+    num_images: int
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """Accuracy against the number of training images, and where it seems to be heading.
+
+    ``extrapolation`` is the accuracy expected with ``extrapolated_num_images`` (twice
+    today's); ``None`` with ``reason`` where the points allow no fit.
+    """
+
+    points: tuple[CurvePoint, ...]
+    extrapolated_num_images: int | None
+    extrapolation: Interval | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelIssue:
+    """One label worth a second look (confident learning, Northcutt et al. 2021).
+
+    ``index`` is the row among the usable images.
+    """
+
+    index: int
+    path: str
+    label: str
+    suggested: str
+    label_probability: float
+    suggested_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One image that was classified wrongly out of fold; the surest mistakes come first."""
+
+    index: int
+    path: str
+    label: str
+    predicted: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """What honest grouping costs: the same model scored on random and on grouped folds.
+
+    ``leak`` is random minus grouped accuracy, with the interval of a bootstrap over groups.
+    The accuracies are ``None`` when no group spans two images: there is nothing to leak.
+    """
+
+    source: str | None
+    is_approximate: bool
+    grouped_accuracy: float | None
+    random_accuracy: float | None
+    leak: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """How unlike the training images an image may be before it is flagged.
+
+    ``flagged_share`` is the share of training images flagged when held out.
+    """
+
+    method: str
+    threshold: float
+    flagged_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What the evidence rests on. ``num_bad`` files were named and set aside."""
+
+    num_images: int
+    num_classes: int
+    num_groups: int
+    num_bad: int
+    class_names: tuple[str, ...]
+    class_counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How the numbers came about: enough to repeat them.
+
+    ``kind`` is ``"cross-validation"`` (``num_folds`` folds, every image predicted by a head
+    that did not see its group), ``"hold-out"`` (a stratified share, or a given split) or
+    ``"evaluation"`` (a finished run on new labelled data).
+    """
+
+    kind: Literal["cross-validation", "hold-out", "evaluation"]
+    num_folds: int
+    seed: int
+    sentence: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds by step in the order they ran, and in all."""
+
+    steps_seconds: dict[str, float]
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything measured about one classifier. Parts that do not apply are ``None``."""
+
+    protocol: Protocol
+    data: DataFacts
+    metrics: Metrics
+    baseline: Baseline
+    calibration: Calibration | None
+    prediction_sets: PredictionSets | None
+    grouping: Grouping
+    learning_curve: LearningCurve | None
+    label_review: tuple[LabelIssue, ...]
+    mistakes: tuple[Mistake, ...]
+    novelty: Novelty | None
+    timing: Timing
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the evidence as JSON values; what is not finite becomes ``null``."""
+        return _plain(dataclasses.asdict(self))  # type: ignore[no-any-return]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,106 @@
+"""The shapes this room takes, checked once at every door.
+
+Rows are images. A group is whatever must stay together (a patient, a panel); images
+without one are groups of their own. Groups may carry any integers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from foveal.errors import UsageError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def as_scores(scores: ArrayLike, *, name: str = "logits") -> Floats:
+    """Returns finite scores of shape [N, K] with N ≥ 1 and K ≥ 2, as float64.
+
+    Raises:
+        UsageError: The shape is another one, or a value is not finite.
+    """
+    array = np.asarray(scores, dtype=np.float64)
+    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
+        raise UsageError(
+            f"{name} has shape {array.shape}; expected [N, K] with at least one image "
+            "and two classes.",
+            next_step=f"Pass one row of {name} an image and one column a class.",
+        )
+    if not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise UsageError(
+            f"{name} holds a value that is not finite, first in row {row}.",
+            next_step="Find out why the model gave no number for that image.",
+        )
+    return array
+
+
+def as_probabilities(probabilities: ArrayLike) -> Floats:
+    """Returns probabilities of shape [N, K], rows summing to one, as float64.
+
+    Raises:
+        UsageError: As :func:`as_scores`, or a row is no probability distribution.
+    """
+    array = as_scores(probabilities, name="probabilities")
+    sums = array.sum(axis=1)
+    wrong = (array < 0.0).any(axis=1) | (np.abs(sums - 1.0) > 1e-3)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise UsageError(
+            f"Row {row} of probabilities sums to {sums[row]:.4g} with a smallest value of "
+            f"{array[row].min():.4g}; expected values of at least 0 that sum to 1.",
+            next_step="Pass logits through a softmax first.",
+        )
+    return array
+
+
+def as_labels(labels: ArrayLike, *, num_images: int, num_classes: int) -> Ints:
+    """Returns class indices of shape [N], each in [0, K), as int64.
+
+    Raises:
+        UsageError: The shape is another one, or an index is out of range.
+    """
+    array = as_rows(labels, num_images=num_images, name="labels")
+    if array.size and (array.min() < 0 or array.max() >= num_classes):
+        raise UsageError(
+            f"labels run from {array.min()} to {array.max()}; expected class indices "
+            f"from 0 to {num_classes - 1}.",
+            next_step="Number the classes in the order of the columns.",
+        )
+    return array
+
+
+def as_rows(values: ArrayLike, *, num_images: int, name: str) -> Ints:
+    """Returns one whole number an image, shape [N], as int64.
+
+    Raises:
+        UsageError: The shape is another one, or the values are no whole numbers.
+    """
+    array: NDArray[Any] = np.asarray(values)
+    if array.shape != (num_images,) or array.dtype.kind not in "iub":
+        raise UsageError(
+            f"{name} has shape {array.shape} and type {array.dtype}; expected "
+            f"{num_images} whole numbers, one an image.",
+            next_step=f"Pass {name} in the order of the images.",
+        )
+    return array.astype(np.int64)
+
+
+def check_class_names(class_names: tuple[str, ...] | list[str], *, num_classes: int) -> None:
+    """Raises UsageError unless there is one name a class."""
+    if len(class_names) != num_classes:
+        raise UsageError(
+            f"{len(class_names)} class names came for {num_classes} classes.",
+            next_step="Pass one name a column, in the order of the columns.",
+        )
+
+
+def compact(groups: Ints) -> tuple[Ints, int]:
+    """Renumbers groups as 0 … G - 1 and returns them, shape [N], with G."""
+    values, index = np.unique(groups, return_inverse=True)
+    return index.reshape(-1).astype(np.int64), len(values)

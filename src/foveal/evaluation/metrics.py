@@ -1,0 +1,223 @@
+"""The headline figures of a classifier, each with its 95% interval over groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from foveal.evaluation.evidence import ClassMetrics, Interval, Metrics
+from foveal.evaluation.inputs import (
+    Floats,
+    as_labels,
+    as_rows,
+    as_scores,
+    check_class_names,
+    compact,
+)
+from foveal.evaluation.intervals import (
+    FEW_GROUPS,
+    clustered_wilson,
+    expanded_percentiles,
+    hull,
+    mean_of,
+    mixed_groups,
+    proportion,
+)
+from foveal.evaluation.probabilities import log_softmax
+from foveal.evaluation.ranking import area_interval, mean_area_interval, rank_area
+from foveal.evaluation.resampling import class_counts_by_group, resampled_sums
+
+_METHOD = (
+    "95% intervals from {num_resamples:,} bootstrap samples of {unit} (expanded percentiles; "
+    "widened to Wilson's interval where mistakes are rare); areas under the ROC curve by "
+    "DeLong's variance over the same {unit}"
+)
+
+
+def measure(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    groups: ArrayLike,
+    *,
+    class_names: Sequence[str],
+    seed: int = 0,
+    num_resamples: int = 2000,
+) -> Metrics:
+    """Returns accuracy, balanced accuracy, macro F1, AUROC and the figures by class.
+
+    Definitions are scikit-learn's: balanced accuracy averages the recall of the classes
+    that have images, macro F1 averages over classes that have images or predictions,
+    AUROC is one-vs-rest over softmax probabilities. A figure that is undefined (the
+    recall of a class without images, the precision of one never predicted) has no
+    estimate. Intervals: see ``intervals`` and ``ranking``.
+
+    Args:
+        logits: Out-of-fold logits, shape [N, K].
+        labels: Class indices, shape [N].
+        groups: Which images belong together, shape [N].
+        class_names: One name a class, in the order of the columns.
+        seed: Seeds the bootstrap.
+        num_resamples: Bootstrap samples.
+
+    Raises:
+        UsageError: Shapes disagree, or a value is out of range or not finite.
+    """
+    scores = as_scores(logits)
+    num_images, num_classes = scores.shape
+    check_class_names(list(class_names), num_classes=num_classes)
+    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
+    members, num_groups = compact(as_rows(groups, num_images=num_images, name="groups"))
+    predictions = scores.argmax(axis=1)
+
+    table = class_counts_by_group(truth, predictions, members, num_classes=num_classes)
+    resamples = _figures(resampled_sums(table, num_resamples=num_resamples, seed=seed))
+    observed = _figures(np.asarray(table.sum(axis=0), dtype=np.float64)[None, :])
+    log_probabilities = log_softmax(scores)
+    areas = [rank_area(log_probabilities[:, k], truth == k, members) for k in range(num_classes)]
+
+    per_class = []
+    any_recall_scarce = False
+    for k, name in enumerate(class_names):
+        right, predicted, present = (
+            _column(table, k + offset * num_classes) for offset in range(3)
+        )
+        any_recall_scarce |= bool(present.any()) and _is_scarce(right, present)
+        per_class.append(
+            ClassMetrics(
+                name=name,
+                num_images=int(present.sum()),
+                precision=proportion(right, predicted, resamples.precision[:, k]),
+                recall=proportion(right, present, resamples.recall[:, k]),
+                f1=_f1_interval(right, predicted, present, resamples.f1[:, k]),
+                auroc=area_interval(areas[k]),
+            )
+        )
+
+    right_by_group = np.asarray(table[:, :num_classes].sum(axis=1), dtype=np.float64).ravel()
+    size_by_group = np.bincount(members).astype(np.float64)
+    confusion = np.bincount(truth * num_classes + predictions, minlength=num_classes**2).reshape(
+        num_classes, num_classes
+    )
+    unit = "images" if num_groups == num_images else "groups"
+    return Metrics(
+        num_images=num_images,
+        num_groups=num_groups,
+        accuracy=proportion(right_by_group, size_by_group, resamples.accuracy),
+        balanced_accuracy=_mean_interval(
+            float(observed.balanced_accuracy[0]),
+            resamples.balanced_accuracy,
+            parts=[item.recall for item in per_class],
+            # One rare class without a mistake is enough to hide most of the variance.
+            is_scarce=any_recall_scarce,
+            num_groups=num_groups,
+            # Recalls are independent where images are; those of classes that share groups
+            # move together to some extent.
+            dependence=1.0 if num_groups == num_images else 2.0,
+        ),
+        macro_f1=_mean_interval(
+            float(observed.macro_f1[0]),
+            resamples.macro_f1,
+            parts=[item.f1 for item in per_class],
+            is_scarce=_is_scarce(right_by_group, size_by_group),
+            num_groups=num_groups,
+            # One mistake lowers the F1 of two classes, never of more: (a + b)² ≤ 2(a² + b²).
+            dependence=2.0,
+        ),
+        auroc=mean_area_interval(areas),
+        per_class=tuple(per_class),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        interval_method=_METHOD.format(num_resamples=num_resamples, unit=unit),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """Figures read off rows of class counts; NaN where undefined.
+
+    Shapes: [R] for those over all classes, [R, K] for those by class.
+    """
+
+    accuracy: Floats
+    balanced_accuracy: Floats
+    macro_f1: Floats
+    precision: Floats
+    recall: Floats
+    f1: Floats
+
+
+def _figures(counts: Floats) -> _Figures:
+    """Computes the figures from right, predicted and present counts side by side, [R, 3K]."""
+    right, predicted, present = np.split(counts, 3, axis=1)
+    recall = _ratio(right, present)
+    f1 = _ratio(2.0 * right, predicted + present)
+    return _Figures(
+        accuracy=_ratio(right.sum(axis=1), present.sum(axis=1)),
+        balanced_accuracy=_mean_defined(recall),
+        macro_f1=_mean_defined(f1),
+        precision=_ratio(right, predicted),
+        recall=recall,
+        f1=f1,
+    )
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    result: Floats = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result
+
+
+def _mean_defined(figures: Floats) -> Floats:
+    defined = np.isfinite(figures)
+    return _ratio(np.where(defined, figures, 0.0).sum(axis=1), defined.sum(axis=1).astype(float))
+
+
+def _column(table: object, index: int) -> Floats:
+    column = table[:, [index]]  # type: ignore[index]
+    dense = column.toarray() if hasattr(column, "toarray") else column
+    return np.asarray(dense, dtype=np.float64).ravel()
+
+
+def _is_scarce(hits: Floats, totals: Floats) -> bool:
+    return mixed_groups(hits, totals) < FEW_GROUPS
+
+
+def _f1_interval(right: Floats, predicted: Floats, present: Floats, resampled: Floats) -> Interval:
+    """Returns the interval of one class's F1.
+
+    F1 = 2J/(1 + J), where J is the share of right answers among the images that are of
+    the class or were called it: a proportion, so the cautious interval exists.
+    """
+    either = predicted + present - right
+    cautious = clustered_wilson(right, either)
+    if cautious.estimate is None:
+        return cautious
+    estimate = _f1_from_share(cautious.estimate)
+    if cautious.low is None or cautious.high is None:
+        return Interval(estimate, None, None)
+    interval = expanded_percentiles(estimate, resampled, num_groups=int((either > 0).sum()))
+    if not _is_scarce(right, either):
+        return interval
+    return hull(
+        interval,
+        Interval(estimate, _f1_from_share(cautious.low), _f1_from_share(cautious.high)),
+    )
+
+
+def _f1_from_share(share: float) -> float:
+    return 2.0 * share / (1.0 + share)
+
+
+def _mean_interval(
+    estimate: float,
+    resampled: Floats,
+    *,
+    parts: list[Interval],
+    is_scarce: bool,
+    num_groups: int,
+    dependence: float,
+) -> Interval:
+    interval = expanded_percentiles(estimate, resampled, num_groups=num_groups)
+    return hull(interval, mean_of(parts, dependence=dependence)) if is_scarce else interval

@@ -1,0 +1,106 @@
+"""The bootstrap over groups: whole groups are drawn with replacement, never images.
+
+Images of one patient resemble each other; drawing images would pretend that they are
+independent and make every interval too narrow (Davison & Hinkley 1997, section 3.8).
+
+What a statistic needs of a group is a short row of sums (so many right, so many of class
+k). A resample is then a row of draw counts ``W`` [R, G], and all resamples at once are one
+matrix product ``W @ sums``: 2,000 resamples of 20,000 groups take about a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from foveal.evaluation.inputs import Floats, Ints
+
+# One chunk of draw counts holds about this many numbers (32 MB as float32 with its draws).
+_CHUNK_SIZE = 2_000_000
+# A dense table of group sums may hold this many numbers; above it, it is kept sparse.
+_DENSE_SIZE = 20_000_000
+
+
+def group_sums(groups: Ints, columns: Floats) -> Floats:
+    """Returns the sum of every column within each group.
+
+    Args:
+        groups: Group of each image in 0 … G - 1, shape [N].
+        columns: Shape [N, S].
+
+    Returns:
+        Shape [G, S].
+    """
+    num_groups = int(groups.max()) + 1
+    return np.stack(
+        [np.bincount(groups, weights=column, minlength=num_groups) for column in columns.T],
+        axis=1,
+    )
+
+
+def class_counts_by_group(
+    labels: Ints, predictions: Ints, groups: Ints, *, num_classes: int
+) -> Any:
+    """Returns what all confusion-based metrics need of each group.
+
+    Returns:
+        Shape [G, 3K] as a dense array, or a ``scipy.sparse`` one where that would not fit:
+        right answers by class, predictions by class, images by class.
+    """
+    num_groups = int(groups.max()) + 1
+    right = labels == predictions
+    rows = np.concatenate([groups[right], groups, groups])
+    columns = np.concatenate([labels[right], num_classes + predictions, 2 * num_classes + labels])
+    shape = (num_groups, 3 * num_classes)
+    if math.prod(shape) <= _DENSE_SIZE:
+        flat = np.bincount(rows * shape[1] + columns, minlength=math.prod(shape))
+        return flat.reshape(shape).astype(np.float64)
+    from scipy import sparse
+
+    return sparse.csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+
+
+def resampled_sums(sums: Any, *, num_resamples: int, seed: int) -> Floats:
+    """Returns the column sums of ``num_resamples`` bootstrap samples of the groups.
+
+    The same seed and the same table draw the same groups, so figures read off one table
+    are paired.
+
+    Args:
+        sums: Sums by group, shape [G, S], dense or sparse, counts or other numbers.
+        num_resamples: R.
+        seed: Seeds the draws.
+
+    Returns:
+        Shape [R, S].
+    """
+    generator = np.random.default_rng(seed)
+    num_groups = sums.shape[0]
+    if isinstance(sums, np.ndarray):
+        patterns, multiplicity = np.unique(sums, axis=0, return_counts=True)
+        # Ungrouped images have few distinct rows (right or wrong, by class). How often
+        # each row is drawn is multinomial: the same bootstrap, with far fewer draws.
+        if len(patterns) * 16 <= num_groups:
+            draws = generator.multinomial(num_groups, multiplicity / num_groups, size=num_resamples)
+            return np.asarray(draws @ patterns, dtype=np.float64)
+    chunks = [
+        np.asarray(weights @ sums, dtype=np.float64)
+        for weights in _draw_counts(num_groups, num_resamples, generator)
+    ]
+    return np.concatenate(chunks)
+
+
+def _draw_counts(
+    num_groups: int, num_resamples: int, generator: np.random.Generator
+) -> Iterator[Floats]:
+    """Yields chunks of draw counts, shape [R', G], that make up all resamples."""
+    rows_per_chunk = max(1, _CHUNK_SIZE // num_groups)
+    for start in range(0, num_resamples, rows_per_chunk):
+        num_rows = min(rows_per_chunk, num_resamples - start)
+        drawn = generator.integers(0, num_groups, size=(num_rows, num_groups))
+        drawn += np.arange(num_rows)[:, None] * num_groups
+        counts = np.bincount(drawn.reshape(-1), minlength=num_rows * num_groups)
+        yield counts.reshape(num_rows, num_groups).astype(np.float64)

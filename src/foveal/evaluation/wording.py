@@ -1,0 +1,254 @@
+"""Evidence in plain sentences that claim no more than their intervals do.
+
+``describe_interval`` and ``describe_against_baseline`` give phrases to build a sentence
+with; the others give whole sentences. Names of classes come out printable, on one line;
+markup is the business of whoever renders it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from foveal.evaluation.evidence import (
+    Baseline,
+    Calibration,
+    Grouping,
+    Interval,
+    LearningCurve,
+    Metrics,
+    PredictionSets,
+    ReliabilityBin,
+)
+from foveal.text import count_noun, printable
+
+Comparison = Literal["higher", "lower", "not distinguishable"]
+
+
+def describe_interval(interval: Interval, *, percent: bool = True) -> str:
+    """Returns the estimate with its interval, as a phrase.
+
+    >>> describe_interval(Interval(0.824, 0.791, 0.852))
+    '82.4% (95% interval 79.1 to 85.2%)'
+    >>> describe_interval(Interval(0.931, 0.9, 0.95), percent=False)
+    '0.931 (95% interval 0.900 to 0.950)'
+    >>> describe_interval(Interval(0.5, None, None)), describe_interval(Interval(None, None, None))
+    ('50.0% (no interval can be given)', 'undefined')
+    """
+    if interval.estimate is None:
+        return "undefined"
+    estimate = _percent(interval.estimate) if percent else f"{interval.estimate:.3f}"
+    if interval.low is None or interval.high is None:
+        return f"{estimate} (no interval can be given)"
+    if percent:
+        return f"{estimate} (95% interval {_range(interval.low, interval.high)}%)"
+    return f"{estimate} (95% interval {interval.low:.3f} to {interval.high:.3f})"
+
+
+def compare(first: Interval, second: Interval) -> Comparison:
+    """Returns whether the first figure is higher, as far as the two intervals can tell.
+
+    Intervals that touch are not told apart. This is cautious: for two figures on the same
+    images a paired interval of their difference sees more.
+
+    >>> compare(Interval(0.9, 0.86, 0.93), Interval(0.8, 0.75, 0.85))
+    'higher'
+    >>> compare(Interval(0.9, 0.84, 0.93), Interval(0.8, 0.75, 0.85))
+    'not distinguishable'
+    """
+    if first.low is None or first.high is None or second.low is None or second.high is None:
+        return "not distinguishable"
+    if first.low > second.high:
+        return "higher"
+    return "lower" if first.high < second.low else "not distinguishable"
+
+
+def describe_against_baseline(metrics: Metrics, baseline: Baseline) -> str:
+    """Returns how the accuracy stands to always answering the commonest class, as a phrase."""
+    name = printable(baseline.class_name)
+    answer = f"always answering '{name}' ({_percent(baseline.accuracy)})"
+    gain = baseline.gain
+    if gain.low is None or gain.high is None:
+        groups = count_noun(metrics.num_groups, "group")
+        return f"with {groups}, too few to tell whether this is better than {answer}"
+    if round(gain.low, 3) > 0.0:
+        return f"better than {answer} by {_points(gain.low, gain.high)}"
+    if round(gain.high, 3) < 0.0:
+        return f"worse than {answer} by {_points(-gain.high, -gain.low)}"
+    return f"not distinguishable from {answer}"
+
+
+def describe_leak(grouping: Grouping) -> str:
+    """Returns what random folds would have claimed, as sentences."""
+    if (
+        grouping.grouped_accuracy is None
+        or grouping.random_accuracy is None
+        or grouping.leak is None
+    ):
+        return (
+            "No two images are known to belong together, so it could not be checked whether "
+            "images of the same patient, part or place flatter the result."
+        )
+    facts = (
+        f"With images that belong together kept apart from training, accuracy is "
+        f"{_percent(grouping.grouped_accuracy)}; with images mixed at random it would read "
+        f"{_percent(grouping.random_accuracy)}."
+    )
+    low, high = grouping.leak.low, grouping.leak.high
+    if low is None or high is None:
+        verdict = "There are too few groups to say whether they differ."
+    elif round(low, 3) > 0.0:
+        verdict = f"Mixing them would flatter the result by {_points(low, high)}."
+    elif round(high, 3) < 0.0:
+        verdict = (
+            f"Mixing them scored lower by {_points(-high, -low)}, so nothing leaks through them."
+        )
+    else:
+        verdict = (
+            "The difference is within chance "
+            f"({_signed(low)} to {_signed(high)} points), so no leak was seen."
+        )
+    if grouping.is_approximate:
+        verdict += " The groups are approximate, so the true difference may be larger."
+    return f"{facts} {verdict}"
+
+
+def describe_calibration(calibration: Calibration) -> str:
+    """Returns how far stated confidence is from how often it is right, as sentences."""
+    before = (
+        f"Before adjustment the model's confidence was off by "
+        f"{100 * calibration.ece_before:.1f} points on average"
+        f"{_direction(calibration.reliability_before)}; after it, by "
+        f"{100 * calibration.ece_after:.1f}."
+    )
+    bins = calibration.reliability_after
+    apart = sum(not _holds(item.accuracy, item.mean_confidence) for item in bins)
+    judged = sum(item.accuracy.low is not None for item in bins)
+    if judged == 0:
+        return f"{before} There are too few images to say whether that is chance."
+    bands = count_noun(judged, "band")
+    # Of ten 95% intervals one misses by chance alone about four times in ten.
+    if apart <= max(1, judged // 10):
+        return (
+            f"{before} Over {bands} of confidence, the difference is no larger than chance "
+            "explains."
+        )
+    return (
+        f"{before} In {apart} of {bands} of confidence the difference is larger than chance "
+        "explains: do not read the confidence as an exact probability."
+    )
+
+
+def describe_prediction_sets(
+    sets: PredictionSets, *, class_names: Sequence[str] | None = None
+) -> str:
+    """Returns what the prediction sets promise and kept, as sentences.
+
+    Args:
+        sets: The evidence.
+        class_names: One name a class; with them, classes that fall short are named.
+    """
+    promise = 1.0 - sets.alpha
+    num_images = sum(sets.size_counts)
+    alone = sets.size_counts[1] / num_images if num_images else 0.0
+    sentences = [
+        f"The lists of possible labels are built to hold the true one in {_percent(promise)} of "
+        f"images; on held-out images they held it in {describe_interval(sets.coverage)}."
+    ]
+    if sets.coverage.high is not None and sets.coverage.high < promise:
+        sentences.append("That is less than promised.")
+    sentences.append(
+        f"A list has {sets.mean_size:.2f} labels on average; {_percent(alone)} of images have "
+        "one label alone."
+    )
+    if class_names is not None:
+        short = [
+            f"'{printable(name)}' ({_percent(interval.estimate)})"
+            for name, interval in zip(class_names, sets.class_coverage, strict=True)
+            if interval.estimate is not None
+            and interval.high is not None
+            and interval.high < promise
+        ]
+        if short:
+            sentences.append(f"The true label is missed more often for {', '.join(short)}.")
+    return " ".join(sentences)
+
+
+def describe_learning_curve(curve: LearningCurve) -> str:
+    """Returns whether more images seem worth having, as sentences."""
+    target, figure = curve.extrapolated_num_images, curve.extrapolation
+    if (
+        target is None
+        or figure is None
+        or figure.estimate is None
+        or figure.low is None
+        or figure.high is None
+        or not curve.points
+    ):
+        reason = curve.reason or "The curve allows no extrapolation."
+        return f"What more images would give cannot be said. {reason}"
+    last = curve.points[-1]
+    ratio = target / last.num_images
+    amount = "Twice as many" if math.isclose(ratio, 2.0, abs_tol=0.05) else f"{target:,}"
+    head = (
+        f"{amount} training images would give about {_percent(figure.estimate)} "
+        f"(somewhere from {_range(figure.low, figure.high)}%), against "
+        f"{_percent(last.accuracy)} with {last.num_images:,}"
+    )
+    if round(figure.low - last.accuracy, 3) > 0.0:
+        return (
+            f"{head}: more images should help, by "
+            f"{_points(figure.low - last.accuracy, figure.high - last.accuracy)}, if they come "
+            "like these."
+        )
+    return f"{head}: that more images would help cannot be told from this."
+
+
+def _percent(share: float) -> str:
+    # 99.97% must not read as 100.0%, nor 0.03% as 0.0%.
+    text = f"{100 * share:.1f}"
+    if text == "100.0" and share < 1.0:
+        return "over 99.9%"
+    if text == "0.0" and share > 0.0:
+        return "under 0.1%"
+    return f"{text}%"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _points(low: float, high: float) -> str:
+    """Returns a range of percentage points, to a tenth where it starts below ten.
+
+    >>> _points(0.221, 0.302), _points(0.004, 0.031)
+    ('22 to 30 points', '0.4 to 3.1 points')
+    """
+    digits = 0 if low >= 0.0995 else 1
+    return f"{100 * low:.{digits}f} to {100 * high:.{digits}f} points"
+
+
+def _signed(share: float) -> str:
+    text = f"{100 * share:+.1f}"
+    return "0.0" if text in {"+0.0", "-0.0"} else text
+
+
+def _holds(interval: Interval, value: float) -> bool:
+    if interval.low is None or interval.high is None:
+        return True
+    return interval.low <= value <= interval.high
+
+
+def _direction(bins: tuple[ReliabilityBin, ...]) -> str:
+    """Says "too sure" or "not sure enough" where every band that is off agrees on it."""
+    off = [
+        item.mean_confidence - (item.accuracy.estimate or 0.0)
+        for item in bins
+        if not _holds(item.accuracy, item.mean_confidence)
+    ]
+    if not off:
+        return ""
+    if all(gap > 0 for gap in off):
+        return " (too sure)"
+    return " (not sure enough)" if all(gap < 0 for gap in off) else ""
