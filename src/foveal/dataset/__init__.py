@@ -1,0 +1,38 @@
+"""Scan → Manifest; audit; duplicates; groups; folds."""
+
+from foveal.dataset.audit import Audit, audit
+from foveal.dataset.duplicates import Duplicates, Orientations, find_duplicates, fuse_groups
+from foveal.dataset.findings import AuditFinding, Severity
+from foveal.dataset.folds import FoldPlan, assign_folds, assign_holdout
+from foveal.dataset.groups import GroupOptions
+from foveal.dataset.manifest import ImageRecord, Layout, Manifest, Split
+from foveal.dataset.problems import PROBLEM_CODES, Problem, ProblemCode
+from foveal.dataset.scan import scan
+from foveal.dataset.trainable import require_trainable
+from foveal.dataset.unlabelled import list_images, scan_unlabelled
+
+__all__ = [
+    "PROBLEM_CODES",
+    "Audit",
+    "AuditFinding",
+    "Duplicates",
+    "FoldPlan",
+    "GroupOptions",
+    "ImageRecord",
+    "Layout",
+    "Manifest",
+    "Orientations",
+    "Problem",
+    "ProblemCode",
+    "Severity",
+    "Split",
+    "assign_folds",
+    "assign_holdout",
+    "audit",
+    "find_duplicates",
+    "fuse_groups",
+    "list_images",
+    "require_trainable",
+    "scan",
+    "scan_unlabelled",
+]

@@ -1,0 +1,107 @@
+"""What an audit says, as data, and what its checks may look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.dataset.duplicates import Duplicates, fuse_groups
+from foveal.dataset.manifest import ImageRecord, Manifest
+from foveal.text import printable
+
+Severity = Literal["error", "warning", "info"]
+
+MAX_EXAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFinding:
+    """One thing worth knowing about the data.
+
+    Attributes:
+        code: Stable, such as ``"D004"``.
+        severity: ``"error"``: results would be wrong. ``"warning"``: results may mislead.
+            ``"info"``: good to know.
+        title: What was found, in a few words, with its count.
+        detail: What that means here, in figures.
+        fix: What to do about it; ``""`` where there is nothing to do.
+        paths: The first few files it is about, printable.
+        num_affected: How many files it is about in all.
+    """
+
+    code: str
+    severity: Severity
+    title: str
+    detail: str
+    fix: str
+    paths: tuple[str, ...] = ()
+    num_affected: int = 0
+
+
+@dataclass(frozen=True)
+class AuditSubject:
+    """The data set as the checks see it."""
+
+    manifest: Manifest
+    duplicates: Duplicates
+
+    @cached_property
+    def usable(self) -> tuple[ImageRecord, ...]:
+        """The usable images."""
+        return self.manifest.usable
+
+    @cached_property
+    def class_counts(self) -> NDArray[np.int64]:
+        """Usable images by class, [K]."""
+        return np.bincount(self.manifest.labels, minlength=len(self.manifest.class_names))
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """Group of each usable image, copies fused, [N]."""
+        return fuse_groups(self.manifest, self.duplicates)
+
+    @cached_property
+    def forms(self) -> tuple[Counter[str], Counter[str], Counter[str]]:
+        """Usable images by size (``"300x200"``), by stored mode and by format."""
+        sizes = Counter(size_of(record) for record in self.usable)
+        modes = Counter(mode_of(record) for record in self.usable)
+        formats = Counter(record.format or "unknown" for record in self.usable)
+        return sizes, modes, formats
+
+
+def size_of(record: ImageRecord) -> str:
+    """Returns width and height as text: ``"300x200"``."""
+    return f"{record.width_px}x{record.height_px}"
+
+
+def mode_of(record: ImageRecord) -> str:
+    """Returns how a pixel is stored: ``"RGB, 8 bit"``."""
+    return f"{record.stored_mode}, {record.bits_per_sample} bit"
+
+
+def examples(records: Iterable[ImageRecord]) -> tuple[str, ...]:
+    """Returns the first few paths, printable."""
+    return tuple(printable(record.path) for record in islice(records, MAX_EXAMPLES))
+
+
+def examples_of_sets(
+    usable: Sequence[ImageRecord], sets: Sequence[Sequence[int]]
+) -> tuple[str, ...]:
+    """Returns the first few sets of copies as ``"a.png = b.png"``."""
+    return tuple(
+        " = ".join(printable(usable[i].path) for i in members[:4])
+        + (f" and {len(members) - 4} more" if len(members) > 4 else "")
+        for members in sets[:MAX_EXAMPLES]
+    )
+
+
+def percent(share: float) -> str:
+    """Returns a share as text: ``"12%"``, with one decimal below 1%."""
+    return f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"

@@ -1,0 +1,99 @@
+"""Checks of the groups: are there any, do they leak, do they give the class away."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from foveal.dataset.findings import AuditFinding, AuditSubject, examples
+from foveal.dataset.layouts import name_some
+from foveal.dataset.manifest import ImageRecord
+from foveal.text import count_noun
+
+_FEW_GROUPS_PER_CLASS = 3
+
+
+def check_groups_known(subject: AuditSubject) -> Iterator[AuditFinding]:
+    """D022: without groups, every image is taken to stand alone; D023: groups are a guess."""
+    if subject.manifest.group_source is None and subject.usable:
+        yield AuditFinding(
+            code="D022",
+            severity="info",
+            title="No groups given",
+            detail="Every image is taken to be independent of the others. If several show one "
+            "patient, module or batch, the score will be too good.",
+            fix="Say which belong together: --group-regex, a column 'group', or groups.csv.",
+        )
+    elif subject.manifest.groups_are_approximate:
+        yield AuditFinding(
+            code="D023",
+            severity="info",
+            title="The groups are approximate",
+            detail=f"They come from {subject.manifest.group_source} and are a guess; images "
+            "that belong together may still be in different groups.",
+            fix="Replace them by the true ones when you can.",
+        )
+
+
+def check_groups_across_splits(subject: AuditSubject) -> Iterator[AuditFinding]:
+    """D014: one group on both sides of a given split."""
+    members = _members(subject)
+    torn = [name for name, records in members.items() if len({r.split for r in records}) > 1]
+    if torn:
+        records = [record for name in torn for record in members[name]]
+        held_out = sum(record.split != "train" for record in records)
+        yield AuditFinding(
+            code="D014",
+            severity="error",
+            title=f"{count_noun(len(torn), 'group')} on both sides of the given split",
+            detail=f"{name_some(torn)}: {count_noun(held_out, 'image')} of val and test belong "
+            "to a group that another split holds too. The score on them is too good.",
+            fix="Move each group into one split, or let Foveal make the split.",
+            paths=examples(records),
+            num_affected=len(records),
+        )
+
+
+def check_groups_predict_class(subject: AuditSubject) -> Iterator[AuditFinding]:
+    """D015: so few groups, each of one class, that the group gives the class away."""
+    members = _members(subject)
+    alone = sum(record.group is None for record in subject.usable)
+    num_classes = len(subject.manifest.class_names)
+    if alone or num_classes < 2 or all(len(records) == 1 for records in members.values()):
+        return
+    labels_by_group = {name: {r.label for r in records} for name, records in members.items()}
+    groups_by_class = Counter(
+        label or "" for labels in labels_by_group.values() for label in labels
+    )
+    single = [name for name, count in groups_by_class.items() if count == 1]
+    if single:
+        yield AuditFinding(
+            code="D015",
+            severity="error",
+            title=f"{count_noun(len(single), 'class', 'classes')} in a single group",
+            detail=f"All images of {name_some(single)} belong to one group. Nothing can tell the "
+            "class from the group, and the class cannot be both trained on and tested.",
+            fix="Add images of the class from another source.",
+            num_affected=sum(record.label in single for record in subject.usable),
+        )
+    elif (
+        all(len(labels) == 1 for labels in labels_by_group.values())
+        and len(members) <= _FEW_GROUPS_PER_CLASS * num_classes
+    ):
+        yield AuditFinding(
+            code="D015",
+            severity="warning",
+            title="The group gives the class away",
+            detail=f"Each of {count_noun(len(members), 'group')} holds images of one class only. "
+            "Whatever marks a group, such as its camera or its light, marks the class.",
+            fix="Collect images of every class from every source.",
+            num_affected=len(subject.usable),
+        )
+
+
+def _members(subject: AuditSubject) -> dict[str, list[ImageRecord]]:
+    members: defaultdict[str, list[ImageRecord]] = defaultdict(list)
+    for record in subject.usable:
+        if record.group is not None:
+            members[record.group].append(record)
+    return members

@@ -1,0 +1,112 @@
+"""Opens every image once and writes down what later steps need, with few in memory at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from foveal.dataset.fingerprints import fingerprint
+from foveal.dataset.manifest import ImageRecord
+from foveal.dataset.problems import Problem, ProblemCode
+from foveal.errors import ImageError
+from foveal.images import decode
+
+# Large JPEGs are decoded at a scale where both sides keep this many pixels at least: every
+# byte is still read, so truncation shows, at a fraction of the cost.
+REDUCED_PX = 512
+
+_IN_FLIGHT_PER_WORKER = 3
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """A record with its contents filled in, and the patient's hash where there is one."""
+
+    record: ImageRecord
+    patient_key: str | None = None
+
+
+def read_images(
+    root: Path,
+    records: Sequence[ImageRecord],
+    *,
+    num_workers: int,
+    progress: Progress | None = None,
+) -> tuple[ReadImage, ...]:
+    """Reads the images of all records that have no problem yet; order is kept.
+
+    An image that cannot be read comes back with its problem. At most a few images a worker
+    are in memory at once, however many there are.
+
+    Args:
+        root: The folder that the records' paths start from.
+        records: Without contents.
+        num_workers: Threads that decode.
+        progress: Called with (images done, images in all), from the calling thread.
+    """
+    readings: list[ReadImage] = []
+    for reading in _stream(root, records, max(1, num_workers)):
+        readings.append(reading)
+        if progress is not None:
+            progress(len(readings), len(records))
+    return tuple(readings)
+
+
+def _stream(root: Path, records: Sequence[ImageRecord], num_workers: int) -> Iterator[ReadImage]:
+    executor = ThreadPoolExecutor(num_workers, thread_name_prefix="foveal-scan")
+    in_flight: deque[Future[ReadImage]] = deque()
+    try:
+        for record in records:
+            in_flight.append(executor.submit(read_image, root, record))
+            if len(in_flight) >= num_workers * _IN_FLIGHT_PER_WORKER:
+                yield in_flight.popleft().result()
+        while in_flight:
+            yield in_flight.popleft().result()
+    finally:
+        # On Ctrl-C nothing new is begun; the images in hand are left to finish by themselves.
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def read_image(root: Path, record: ImageRecord) -> ReadImage:
+    """Decodes one image and fills its record in; a record with a problem comes back as it is."""
+    if record.problem is not None:
+        return ReadImage(record)
+    path = root / record.path
+    try:
+        decoded = decode(path, reduce_to_px=(REDUCED_PX, REDUCED_PX))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size_bytes = file.tell()
+    except ImageError as error:
+        problem = Problem(cast(ProblemCode, error.code), error.message)
+        return ReadImage(dataclasses.replace(record, problem=problem))
+    except OSError as error:
+        problem = Problem("unreadable", f"it cannot be read: {error.strerror or error}")
+        return ReadImage(dataclasses.replace(record, problem=problem))
+    prints = fingerprint(decoded.pixels)
+    facts = decoded.facts
+    filled = dataclasses.replace(
+        record,
+        digest=digest,
+        pixel_digest=prints.pixel_digest,
+        size_bytes=size_bytes,
+        width_px=facts.width_px,
+        height_px=facts.height_px,
+        stored_mode=facts.stored_mode,
+        bits_per_sample=facts.bits_per_sample,
+        format=facts.format,
+        perceptual_hash=prints.perceptual_hash,
+        signature=prints.signature,
+        grey_mean=prints.grey_mean,
+        grey_std=prints.grey_std,
+        notes=facts.notes,
+    )
+    return ReadImage(filled, facts.patient_key)

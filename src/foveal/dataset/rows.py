@@ -1,0 +1,192 @@
+"""Reads CSV, TSV and Parquet as rows of text, and says in which line what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foveal.errors import DataError, MissingExtraError
+from foveal.text import count_noun, near_names, printable
+
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
+
+_PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
+_DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its values by column, without surrounding blanks, and where it stands.
+
+    ``place`` reads ``"line 7"`` for text tables (where the row begins) and ``"row 6"`` for
+    Parquet. Empty values are ``""``.
+    """
+
+    values: Mapping[str, str]
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A whole table as text. ``columns`` are lower-case and without surrounding blanks."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def read_table(path: Path, *, required: Sequence[str]) -> Table:
+    """Reads a table whose first line names its columns; case and blanks do not matter.
+
+    Text is UTF-8, or UTF-16 with a byte-order mark; bytes that are neither are kept as
+    surrogate escapes, so that file names of any encoding can be written. Columns are parted
+    by commas, semicolons, tabs or bars, whichever yields the required names.
+
+    Args:
+        path: ``.csv``, ``.tsv`` (anything else is read as text, too) or ``.parquet``.
+        required: Columns that must be there.
+
+    Raises:
+        DataError: The table cannot be read, or lacks a column; file and line are named.
+        MissingExtraError: Parquet without pyarrow.
+    """
+    if path.suffix.casefold() in _PARQUET_SUFFIXES:
+        return _read_parquet(path, required)
+    return _read_text(path, required)
+
+
+def _read_text(path: Path, required: Sequence[str]) -> Table:
+    text = _decode(path)
+    delimiter = _find_delimiter(text, required)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    numbered = _numbered(reader, path)
+    header = next(numbered, None)
+    if header is None:
+        raise DataError(
+            f"The table '{_show(path)}' is empty.",
+            next_step=f"Its first line must name the columns: {', '.join(required)}.",
+        )
+    columns = _check_columns(path, header[1], required)
+    rows: list[Row] = []
+    for line, cells in numbered:
+        if len(cells) > len(columns):
+            raise DataError(
+                f"The table '{_show(path)}' has {len(cells)} values in line {line}, but "
+                f"{count_noun(len(columns), 'column')}.",
+                next_step="Put values that hold the separator into double quotes.",
+            )
+        padded = [cell.strip() for cell in cells] + [""] * (len(columns) - len(cells))
+        rows.append(Row(dict(zip(columns, padded, strict=True)), f"line {line}"))
+    return Table(path, columns, tuple(rows))
+
+
+def _decode(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"The table '{_show(path)}' cannot be read: {error.strerror}.",
+            next_step="Check the path and its permissions.",
+        ) from error
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "replace")
+    text = content.decode("utf-8-sig", "surrogateescape")
+    if "\x00" in text:
+        line = text[: text.index("\x00")].count("\n") + 1
+        raise DataError(
+            f"The table '{_show(path)}' holds a zero byte in line {line}, so it is not text.",
+            next_step="Save it as CSV in UTF-8.",
+        )
+    return text
+
+
+def _find_delimiter(text: str, required: Sequence[str]) -> str:
+    """Returns the separator under which the first line holds most of the required names."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+
+    def score(delimiter: str) -> int:
+        names = {_column_name(cell) for cell in first.split(delimiter)}
+        return len(names & set(required))
+
+    return max(_DELIMITERS, key=score)  # a tie goes to the comma, the first of them
+
+
+def _numbered(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yields every row that is not blank, with the line that it begins in."""
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(
+                f"The table '{_show(path)}' cannot be read from line {line} on: {error}.",
+                next_step="Look for a double quote that is not closed, or not doubled.",
+            ) from error
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+
+
+def _read_parquet(path: Path, required: Sequence[str]) -> Table:
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", purpose="Reading a Parquet table") from error
+    try:
+        content = parquet.read_table(path)
+    except (OSError, arrow.ArrowException) as error:
+        raise DataError(
+            f"The table '{_show(path)}' is not a Parquet file that can be read: "
+            f"{printable(str(error))}",
+            next_step="Write it again, or save it as CSV.",
+        ) from error
+    columns = _check_columns(path, content.column_names, required)
+    cells = [[_as_text(value) for value in column.to_pylist()] for column in content.columns]
+    rows = tuple(
+        Row(dict(zip(columns, values, strict=True)), f"row {number}")
+        for number, values in enumerate(zip(*cells, strict=True), start=1)
+    )
+    return Table(path, columns, rows)
+
+
+def _as_text(value: Any) -> str:
+    if value is None or value != value:  # not-a-number is how pandas says "nothing here"
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape").strip()
+    return str(value).strip()
+
+
+def _check_columns(path: Path, header: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
+    columns = tuple(_column_name(cell) for cell in header)
+    for name in required:
+        if name in columns:
+            continue
+        near = near_names(name, columns, limit=1)
+        hint = f"Rename the column '{near[0]}' to '{name}'" if near else "Name it in the first line"
+        shown = ", ".join(f"'{printable(column)}'" for column in columns[:8])
+        raise DataError(
+            f"The table '{_show(path)}' has no column '{name}'; its first line names {shown}.",
+            next_step=f"{hint}; needed are: {', '.join(required)}.",
+        )
+    for name in columns:
+        if name and columns.count(name) > 1:
+            raise DataError(
+                f"The table '{_show(path)}' has two columns '{printable(name)}'.",
+                next_step="Rename one of them.",
+            )
+    return columns
+
+
+def _column_name(cell: str) -> str:
+    return cell.strip().strip('"').strip().casefold()
+
+
+def _show(path: Path) -> str:
+    return printable(path.name)

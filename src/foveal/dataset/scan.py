@@ -1,0 +1,92 @@
+"""From a folder or a table to a manifest: every image read once, every bad file named."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from foveal.dataset.groups import GroupOptions, check_group_options, group_by_patient, group_listing
+from foveal.dataset.layouts import list_folder
+from foveal.dataset.listing import Listing
+from foveal.dataset.manifest import Manifest, sorted_class_names
+from foveal.dataset.reading import Progress, read_images
+from foveal.dataset.rows import TABLE_SUFFIXES
+from foveal.dataset.tables import list_table
+from foveal.errors import DataError, UsageError
+from foveal.text import near_names, printable
+
+_NO_GROUPS = GroupOptions()
+
+
+def scan(
+    data: Path,
+    *,
+    groups: GroupOptions = _NO_GROUPS,
+    num_workers: int = 2,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Reads a data set: what is in it, and what cannot be used and why.
+
+    Every image is decoded once and in full, so that a truncated file is found now and not in
+    the middle of a training. Files that cannot be used are set aside with their problem;
+    nothing is ever put in their place.
+
+    Args:
+        data: A folder of class folders; a folder with ``train``, ``val``, ``test`` inside; or
+            a table (CSV, TSV, Parquet) with ``path``, ``label`` and perhaps ``group``, ``split``.
+        groups: Where the groups come from.
+        num_workers: Threads that decode.
+        progress: Called with (files done, files in all).
+
+    Raises:
+        DataError: There is nothing at ``data``, or its table cannot be read.
+        UsageError: ``data`` is neither a folder nor a table, or ``groups`` contradict themselves.
+    """
+    check_group_options(groups)
+    listing = list_data(Path(data), group_column=groups.column)
+    grouped = group_listing(listing, groups)
+    readings = read_images(
+        listing.root, grouped.records, num_workers=num_workers, progress=progress
+    )
+    records = tuple(reading.record for reading in readings)
+    if grouped.source is None:
+        grouped = group_by_patient(records, [reading.patient_key for reading in readings])
+        records = grouped.records
+    return Manifest(
+        root=listing.root,
+        records=records,
+        class_names=sorted_class_names(records),
+        layout=listing.layout,
+        group_source=grouped.source,
+        groups_are_approximate=grouped.are_approximate,
+        notes=(*listing.notes, *grouped.notes),
+    )
+
+
+def list_data(data: Path, *, group_column: str | None = None) -> Listing:
+    """Lists what ``data`` names, without opening an image; see ``scan``."""
+    # Not resolve(): the records should lie under the name that was given.
+    absolute = Path(os.path.normpath(data.absolute()))
+    if absolute.is_dir():
+        return list_folder(absolute)
+    if not absolute.exists():
+        raise DataError(
+            f"There is nothing at '{printable(str(data))}'.", next_step=_suggest_sibling(absolute)
+        )
+    if absolute.suffix.casefold() in TABLE_SUFFIXES and absolute.is_file():
+        return list_table(absolute, group_column=group_column)
+    raise UsageError(
+        f"'{printable(str(data))}' is neither a folder nor a table.",
+        next_step="Give a folder of class folders, or a .csv, .tsv or .parquet table with "
+        "the columns path and label.",
+    )
+
+
+def _suggest_sibling(path: Path) -> str:
+    try:
+        names = near_names(path.name, [sibling.name for sibling in path.parent.iterdir()])
+    except OSError:
+        return "Check the path."
+    if not names:
+        return "Check the path."
+    return f"Did you mean {' or '.join(printable(name) for name in names)}?"

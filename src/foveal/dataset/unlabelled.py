@@ -1,0 +1,108 @@
+"""Images to be predicted: files, folders and patterns instead of a labelled data set."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from foveal.dataset.manifest import ImageRecord, Manifest, natural_key
+from foveal.dataset.problems import Problem
+from foveal.dataset.reading import Progress, read_images
+from foveal.dataset.walking import walk
+from foveal.errors import UsageError
+from foveal.text import printable
+
+
+def list_images(paths: Sequence[str | Path]) -> Manifest:
+    """Lists the images that the paths name, without opening one.
+
+    A path is a file, a folder (read with all folders in it) or a pattern such as
+    ``"day*/**/*.png"``. A path that leads nowhere becomes a record with the problem
+    ``"missing"``, so that no request goes without an answer. An image that is named twice
+    is listed once. Links that are named are followed wherever they lead; links inside
+    folders are not followed out of them.
+
+    Args:
+        paths: At least one.
+
+    Returns:
+        A manifest without labels, in the order asked for, folders in natural order. Its root
+        is the deepest folder that holds everything.
+
+    Raises:
+        UsageError: No path was given.
+    """
+    if not paths:
+        raise UsageError(
+            "No image was named.", next_step="Give files, folders or patterns such as '*.png'."
+        )
+    found: dict[str, Problem | None] = {}
+    for path in paths:
+        for absolute, problem in _expand(os.fspath(path)):
+            found.setdefault(absolute, problem)
+    folders = [Path(absolute).parent for absolute in found] or [Path.cwd()]
+    root = os.path.commonpath(folders)
+    records = tuple(
+        ImageRecord(Path(os.path.relpath(absolute, root)).as_posix(), problem=problem)
+        for absolute, problem in found.items()
+    )
+    return Manifest(Path(root), records, (), "unlabelled")
+
+
+def scan_unlabelled(
+    paths: Sequence[str | Path], *, num_workers: int = 2, progress: Progress | None = None
+) -> Manifest:
+    """Lists the images that the paths name, like ``list_images``, and reads each once.
+
+    Args:
+        paths: Files, folders and patterns, at least one.
+        num_workers: Threads that decode.
+        progress: Called with (files done, files in all).
+
+    Raises:
+        UsageError: No path was given.
+    """
+    listed = list_images(paths)
+    readings = read_images(listed.root, listed.records, num_workers=num_workers, progress=progress)
+    return Manifest(listed.root, tuple(reading.record for reading in readings), (), "unlabelled")
+
+
+def _expand(path: str) -> Iterator[tuple[str, Problem | None]]:
+    """Yields absolute paths, each with the problem that is plain before it is opened."""
+    absolute = _absolute(path)
+    if absolute.is_dir():
+        yield from _expand_folder(absolute)
+    elif absolute.exists():
+        yield str(absolute), None
+    elif absolute.is_symlink():
+        yield str(absolute), Problem("missing", "it is a link to a file that does not exist")
+    elif not glob.has_magic(path):
+        yield str(absolute), Problem("missing", "there is no such file")
+    else:
+        yield from _expand_pattern(path)
+
+
+def _expand_pattern(pattern: str) -> Iterator[tuple[str, Problem | None]]:
+    # Path.glob cannot take an absolute pattern, or one that starts with '..'.
+    matches = sorted(glob.glob(pattern, recursive=True), key=natural_key)  # noqa: PTH207
+    for match in map(_absolute, matches):
+        if not match.is_dir():
+            yield str(match), None
+        elif "**" not in pattern:
+            yield from _expand_folder(match)
+        # '**' also matches the folders on its way; their files match by themselves.
+    if not matches:
+        message = f"no file matches the pattern '{printable(pattern)}'"
+        yield str(_absolute(pattern)), Problem("missing", message)
+
+
+def _expand_folder(folder: Path) -> Iterator[tuple[str, Problem | None]]:
+    for file in sorted(walk(folder).files, key=lambda file: natural_key(file.path)):
+        yield os.path.normpath(folder / file.path), file.problem
+
+
+def _absolute(path: str) -> Path:
+    """Makes a path absolute; links are kept, so that a file is shown as it was named."""
+    return Path(os.path.normpath(Path(path).absolute()))
