@@ -1,0 +1,28 @@
+"""Results become text, HTML and a model card; nothing here computes them."""
+
+from __future__ import annotations
+
+from foveal.report.model_card import render_model_card
+from foveal.report.page import MAX_PAGE_BYTES, render_html
+from foveal.report.report_input import AuditLike, BackendTiming, Making, ReportInput
+from foveal.report.text_audit import render_audit_text
+from foveal.report.text_layout import Role, Style
+from foveal.report.text_predictions import PredictionRow, render_predictions_text
+from foveal.report.text_summary import render_evaluation_text, render_text
+
+__all__ = [
+    "MAX_PAGE_BYTES",
+    "AuditLike",
+    "BackendTiming",
+    "Making",
+    "PredictionRow",
+    "ReportInput",
+    "Role",
+    "Style",
+    "render_audit_text",
+    "render_evaluation_text",
+    "render_html",
+    "render_model_card",
+    "render_predictions_text",
+    "render_text",
+]

@@ -1,0 +1,104 @@
+"""The report as one HTML file that needs neither network nor script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from foveal.report.numbers import percent
+from foveal.report.pictures import Album, choose_pictures
+from foveal.report.report_input import ReportInput
+from foveal.report.sections.classes import classes_drawing, confusion_section
+from foveal.report.sections.data import data_section
+from foveal.report.sections.data_needs import leak_section, learning_curve_section
+from foveal.report.sections.headline import headline
+from foveal.report.sections.making import making_section
+from foveal.report.sections.meaning import meaning
+from foveal.report.sections.review import label_gallery, mistake_gallery, wanted_pictures
+from foveal.report.sections.trust import calibration_section, sets_section
+from foveal.text import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MAX_PAGE_BYTES = 5_000_000
+# Room for the note that says pictures were left out.
+_RESERVE_BYTES = 20_000
+
+
+def render_html(report: ReportInput) -> str:
+    """Returns the report as one self-contained page of less than 5 MB.
+
+    Where the pictures do not fit, the least important ones are left out and the page says how
+    many. Names and paths may be hostile: all text is made printable and escaped, and the
+    page's own policy forbids scripts, foreign styles and any request.
+    """
+    bare = _render(report, Album({}, 0))
+    room = MAX_PAGE_BYTES - _RESERVE_BYTES - len(bare.encode())
+    album = choose_pictures(wanted_pictures(report), report.pictures, budget_bytes=max(0, room))
+    return _render(report, album)
+
+
+def _render(report: ReportInput, album: Album) -> str:
+    from markupsafe import Markup
+
+    evidence = report.evidence
+    environment = _environment()
+    style = _style()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        evidence=evidence,
+        album=album,
+        style=Markup(style),  # our own file
+        style_digest=digest,
+        headline=headline(evidence),
+        meaning=meaning(evidence),
+        data=data_section(report),
+        classes=classes_drawing(evidence.metrics),
+        confusion=confusion_section(evidence.metrics),
+        calibration=None
+        if evidence.calibration is None
+        else calibration_section(evidence.calibration),
+        sets=None
+        if evidence.prediction_sets is None
+        else sets_section(evidence, evidence.prediction_sets),
+        leak=leak_section(evidence.grouping),
+        curve=None
+        if evidence.learning_curve is None
+        else learning_curve_section(evidence.learning_curve, evidence.baseline),
+        labels=label_gallery(report),
+        mistakes=mistake_gallery(report),
+        making=None if report.making is None else making_section(report.making, evidence),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def finalize(value: Any) -> Any:
+        return printable(value) if type(value) is str else value
+
+    environment = Environment(
+        loader=PackageLoader("foveal.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=finalize,
+    )
+    environment.filters["percent"] = percent
+    # Only markup from foveal.report.figures, which escapes what it is given, passes here.
+    environment.filters["drawn"] = Markup
+    return environment
+
+
+@cache
+def _style() -> str:
+    from importlib.resources import files
+
+    return (files("foveal.report") / "templates" / "report.css").read_text("utf-8")

@@ -1,0 +1,159 @@
+"""Whether the probabilities can be taken at their word: calibration and prediction sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foveal.evaluation.evidence import Calibration, Evidence, PredictionSets, ReliabilityBin
+from foveal.evaluation.wording import describe_calibration, describe_prediction_sets
+from foveal.report.figures import (
+    ClassRow,
+    density,
+    draw_bars,
+    draw_class_intervals,
+    draw_reliability,
+    name_gutter,
+)
+from foveal.report.numbers import count, percent, percent_range
+from foveal.report.sections.classes import MAX_DRAWN_CLASSES
+from foveal.report.tables import Drawing, Table
+from foveal.text import printable
+
+MAX_SET_SIZES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationView:
+    """Sentences, the two diagrams and the summary figures of calibration."""
+
+    sentence: str
+    before: Drawing
+    after: Drawing
+    summary: Table
+
+
+@dataclass(frozen=True, slots=True)
+class SetsView:
+    """Sentences and figures of the prediction sets."""
+
+    sentence: str
+    how: str
+    coverage: Drawing
+    sizes: Drawing
+
+
+def calibration_section(calibration: Calibration) -> CalibrationView:
+    """Returns the diagrams before and after temperature scaling, drawn to one scale."""
+    bins = (*calibration.reliability_before, *calibration.reliability_after)
+    largest = max((density(item) for item in bins), default=0.0)
+    return CalibrationView(
+        sentence=describe_calibration(calibration),
+        before=_reliability("Before", calibration.reliability_before, largest),
+        after=_reliability("After", calibration.reliability_after, largest),
+        summary=Table(
+            "Calibration in figures",
+            ("", "Before", "After"),
+            (
+                (
+                    "Expected calibration error",
+                    percent(calibration.ece_before),
+                    percent(calibration.ece_after),
+                ),
+                (
+                    "Log loss (nats)",
+                    f"{calibration.log_loss_before:.3f}",
+                    f"{calibration.log_loss_after:.3f}",
+                ),
+                ("Temperature", "1", f"{calibration.temperature:.2f}"),
+            ),
+        ),
+    )
+
+
+def sets_section(evidence: Evidence, sets: PredictionSets) -> SetsView:
+    """Returns coverage against its target, overall and by class, and how long the lists are."""
+    names = tuple(printable(name) for name in evidence.data.class_names)
+    target = 1.0 - sets.alpha
+    rows = [
+        ("All images", sets.coverage),
+        *zip(names, sets.class_coverage, strict=True),
+    ]
+    last = max((k for k, number in enumerate(sets.size_counts) if number), default=0)
+    sizes = list(enumerate(sets.size_counts[: last + 1]))
+    if len(sizes) > MAX_SET_SIZES + 1:
+        rest = sum(number for _, number in sizes[MAX_SET_SIZES:])
+        labels = [_size(k) for k, _ in sizes[:MAX_SET_SIZES]] + [f"{MAX_SET_SIZES} or more"]
+        counts = [number for _, number in sizes[:MAX_SET_SIZES]] + [rest]
+    else:
+        labels = [_size(k) for k, _ in sizes]
+        counts = [number for _, number in sizes]
+    total = max(1, sum(counts))
+    return SetsView(
+        sentence=describe_prediction_sets(sets, class_names=evidence.data.class_names),
+        how="The target holds for every class by itself."
+        if sets.conditional == "class"
+        else "The target holds over all images together; one class may lie below it while another "
+        "lies above.",
+        coverage=Drawing(
+            svg=draw_class_intervals(
+                [ClassRow(name, interval) for name, interval in rows[: MAX_DRAWN_CLASSES + 1]],
+                title="Coverage of the prediction sets",
+                description=f"Share of images whose set holds the true label, with 95% intervals; "
+                f"the dashed line is the target, {percent(target)}.",
+                reference=target,
+            ),
+            caption="How often the list held the true label. Bars that lie wholly left of the "
+            "dashed line fall short of the target.",
+            table=Table(
+                "Coverage of the prediction sets",
+                ("Images of", "Coverage", "95% interval"),
+                tuple(
+                    (name, percent(interval.estimate), percent_range(interval))
+                    for name, interval in rows
+                ),
+            ),
+            gutter=f"name {name_gutter(name for name, _ in rows)}",
+            legend=(("a", "coverage"), ("line", f"target {percent(target, digits=0)}")),
+        ),
+        sizes=Drawing(
+            svg=draw_bars(labels, counts, title="Labels in a prediction set"),
+            caption="One label means that the model commits itself; more mean that it cannot "
+            "decide between them; none, that no label fits.",
+            table=Table(
+                "Labels in a prediction set",
+                ("Labels", "Images", "Share"),
+                tuple(
+                    (label, count(number), percent(number / total))
+                    for label, number in zip(labels, counts, strict=True)
+                ),
+            ),
+            gutter=f"bar {name_gutter(labels)}",
+        ),
+    )
+
+
+def _reliability(title: str, bins: tuple[ReliabilityBin, ...], largest: float) -> Drawing:
+    return Drawing(
+        svg=draw_reliability(bins, title=f"Reliability {title.lower()}", largest_density=largest),
+        caption=f"{title} temperature scaling",
+        table=Table(
+            f"Reliability {title.lower()} temperature scaling",
+            ("Confidence", "Images", "Mean confidence", "Right", "95% interval"),
+            tuple(
+                (
+                    f"{100 * item.low:.0f}–{100 * item.high:.0f}%",
+                    count(item.num_images),
+                    percent(item.mean_confidence),
+                    percent(item.accuracy.estimate),
+                    percent_range(item.accuracy),
+                )
+                for item in bins
+                if item.num_images
+            ),
+        ),
+        gutter="tick",
+    )
+
+
+def _size(number: int) -> str:
+    return {0: "no label", 1: "1 label"}.get(number, f"{number} labels")
