@@ -1,0 +1,1 @@
+"""What Foveal costs and what it scores, measured."""

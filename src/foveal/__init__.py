@@ -1,0 +1,42 @@
+"""Foveal: a workbench for convolutional networks.
+
+>>> import foveal
+>>> run = foveal.train("photos/", "runs/photos")          # doctest: +SKIP
+>>> foveal.load("runs/photos").predict(["new.jpg"])       # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foveal.api import audit, evaluate, load, train
+    from foveal.errors import FovealError
+    from foveal.lint import lint
+    from foveal.training import TrainConfig
+
+# Imported on first use, so that `import foveal` does not wait for torch.
+_PLACES = {
+    "FovealError": "foveal.errors",
+    "TrainConfig": "foveal.training",
+    "audit": "foveal.api",
+    "evaluate": "foveal.api",
+    "lint": "foveal.lint.calling",
+    "load": "foveal.api",
+    "train": "foveal.api",
+}
+
+__all__ = ["FovealError", "TrainConfig", "audit", "evaluate", "lint", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module = importlib.import_module(_PLACES[name])
+    except KeyError:
+        raise AttributeError(f"module 'foveal' has no attribute {name!r}") from None
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

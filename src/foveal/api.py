@@ -1,0 +1,178 @@
+"""What ``import foveal`` offers: each function is one command of the command line."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from foveal.errors import UsageError
+from foveal.runs.claiming import claim_folder
+from foveal.runs.classifier import Classifier, load
+from foveal.text import near_names, printable
+
+if TYPE_CHECKING:
+    from foveal.dataset import Audit, GroupOptions
+    from foveal.runs.model_files import Parity
+    from foveal.runs.scoring import Scored
+    from foveal.training import StepListener, TrainConfig, TrainedClassifier
+
+PathLike = str | os.PathLike[str]
+
+__all__ = ["Classifier", "FinishedRun", "audit", "evaluate", "load", "make_run", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run that was just written, with everything that went into it."""
+
+    folder: Path
+    trained: TrainedClassifier
+    parity: Parity
+    total_seconds: float
+
+
+def train(
+    data: PathLike,
+    out: PathLike | None = None,
+    *,
+    config: TrainConfig | None = None,
+    overwrite: bool = False,
+    **choices: Any,
+) -> Classifier:
+    """Trains a classifier, writes its run folder, and returns it ready to predict.
+
+    Args:
+        data: A folder of class folders, a folder with train, val and test, or a table with
+            ``path,label`` and optionally ``group,split``.
+        out: The run folder; by default a new one under ``runs/``.
+        config: The choices; or give them by name, as in ``train(data, backbone="resnet18")``.
+        overwrite: Whether an existing run may be replaced.
+        choices: Fields of ``TrainConfig``.
+
+    Raises:
+        DataError: The data cannot be trained on.
+        RunExistsError: ``out`` exists.
+        UsageError: A choice is unknown or wrong.
+    """
+    from foveal.training import TrainConfig
+
+    if config is not None and choices:
+        raise UsageError("Give either config or single choices, not both.")
+    known = [field.name for field in fields(TrainConfig)]
+    for name in choices:
+        if name not in known:
+            near = near_names(name, known)
+            raise UsageError(
+                f"There is no choice named {name!r}.",
+                next_step=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}.",
+            )
+    finished = make_run(
+        data,
+        out,
+        config=config or TrainConfig(**choices),
+        overwrite=overwrite,
+        command="foveal.train(…)",
+    )
+    return load(finished.folder)
+
+
+def make_run(
+    data: PathLike,
+    out: PathLike | None,
+    *,
+    config: TrainConfig,
+    overwrite: bool = False,
+    command: str,
+    listener: StepListener | None = None,
+    title: str | None = None,
+    data_licence: str | None = None,
+    now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+) -> FinishedRun:
+    """Trains, renders and writes a run; what ``foveal train`` and ``foveal demo`` call.
+
+    Args:
+        data: As for :func:`train`.
+        out: As for :func:`train`.
+        config: The choices.
+        overwrite: Whether an existing run may be replaced.
+        command: How it was called, for the record.
+        listener: Follows the steps.
+        title: Heading of the report; by default the data's name.
+        data_licence: Under which the images come, for the model card.
+        now: The clock.
+    """
+    data = Path(data)
+    folder = default_run_folder(data) if out is None else Path(out)
+    with claim_folder(folder, overwrite=overwrite) as partial:
+        from foveal.report import render_html, render_model_card
+        from foveal.reporting import describe_training
+        from foveal.runs.writing import Rendered, write_run
+        from foveal.training import StepLog, train_classifier
+
+        log = StepLog(listener)
+        trained = train_classifier(data, config, log=log)
+        created = now().isoformat(timespec="seconds")
+        with log.step("write", "Writing the report and the model"):
+            shown = describe_training(
+                trained,
+                title=title or printable(_name(data)),
+                command=command,
+                created=created,
+                data_licence=data_licence,
+            )
+            rendered = Rendered(render_html(shown), render_model_card(shown))
+            parity = write_run(
+                partial,
+                trained,
+                rendered,
+                created=created,
+                command=command,
+                total_seconds=log.total_seconds,
+            )
+    return FinishedRun(folder, trained, parity, log.total_seconds)
+
+
+def default_run_folder(data: Path) -> Path:
+    """Returns the first of ``runs/NAME``, ``runs/NAME-2``, … that does not exist."""
+    name = _name(data) or "run"
+    candidate = Path("runs") / name
+    number = 2
+    while candidate.exists():
+        candidate = Path("runs") / f"{name}-{number}"
+        number += 1
+    return candidate
+
+
+def _name(data: Path) -> str:
+    """Returns the name of the folder or table; a dot in a folder's name ends nothing."""
+    whole = data.resolve()
+    return whole.name if whole.is_dir() else whole.stem
+
+
+def audit(data: PathLike, *, groups: GroupOptions | None = None) -> Audit:
+    """Looks through labelled images and tells what is wrong with them, without training.
+
+    Raises:
+        DataError: There is nothing to look at.
+    """
+    from foveal.dataset import GroupOptions, find_duplicates, scan
+    from foveal.dataset import audit as examine
+
+    manifest = scan(Path(data), groups=groups or GroupOptions())
+    return examine(manifest, duplicates=find_duplicates(manifest))
+
+
+def evaluate(run: PathLike, data: PathLike, *, groups: GroupOptions | None = None) -> Scored:
+    """Scores a run on new labelled data.
+
+    Raises:
+        DataError: The data hold no image of a class that the run knows.
+        RunError: The run cannot be read.
+    """
+    from foveal.runs.scoring import evaluate_classifier
+
+    return evaluate_classifier(load(run), Path(data), groups=groups)

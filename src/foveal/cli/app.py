@@ -1,0 +1,119 @@
+"""The entry point: finds the command, and turns errors into words and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from foveal.errors import FovealError
+from foveal.text import near_names
+
+# Name, module and what it does. A command's module is imported only when it is called, so
+# that --help does not wait for torch.
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("demo", "foveal.cli.demo", "The whole main job on real data, then where to look."),
+    ("audit", "foveal.cli.audit", "What is in the data and what is wrong with it."),
+    ("train", "foveal.cli.train", "Images to a classifier with its evidence and report."),
+    ("evaluate", "foveal.cli.evaluate", "Score a run on new labelled data."),
+    ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
+    ("inspect", "foveal.cli.inspect", "A network layer by layer: shape, cost, receptive field."),
+    ("lint", "foveal.cli.lint", "What is wrong with a network, with evidence and a fix."),
+)
+
+_EPILOG = """\b
+Example:
+  foveal train photos/ --out runs/photos
+  foveal predict runs/photos new-photos/
+"""
+
+
+class _Commands(click.Group):
+    """Commands from ``COMMANDS``, imported when called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [name for name, _, _ in COMMANDS]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        for known, module, _ in COMMANDS:
+            if known == name:
+                command: click.Command = importlib.import_module(module).command
+                return command
+        return None
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and name not in self.list_commands(context):
+            near = near_names(name, self.list_commands(context))
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"There is no command {name!r}.{hint}", context)
+        return super().resolve_command(context, args)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        # click would import every command for its first line.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, _, summary in COMMANDS])
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"foveal {version('foveal')}")
+        context.exit()
+
+
+@click.group(
+    cls=_Commands,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    callback=_show_version,
+    expose_value=False,
+    is_eager=True,
+    help="Show the version and leave.",
+)
+def cli() -> None:
+    """A workbench for convolutional networks.
+
+    A folder of labelled images becomes a classifier with a number its owner can defend.
+    """
+
+
+def main() -> NoReturn:
+    """Runs the command line; exits with 0 fine, 1 the work failed, 2 wrong usage."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except FovealError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(
+            "\nInterrupted. What was computed is kept; the same command goes on from there.",
+            err=True,
+        )
+        # Workers may still be inside a long call; nothing of theirs is worth waiting for.
+        sys.stderr.flush()
+        os._exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (head, less): not an error worth a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        click.echo(f"Error: {error.strerror or error}{place}.", err=True)
+        sys.exit(1)
+    sys.exit(0)

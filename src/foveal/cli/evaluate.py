@@ -1,0 +1,45 @@
+"""``foveal evaluate``: a run on new labelled data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from foveal.cli.options import echo_json, group_options, read_group_options
+
+
+@click.command("evaluate", epilog="\b\nExample:\n  foveal evaluate runs/photos next-year/")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@group_options
+@click.option("--json", "as_json", is_flag=True, help="The evidence as JSON.")
+def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
+    """Score a run on new labelled data, without fitting anything to them.
+
+    DATA takes the same forms as for train.
+    """
+    from foveal.cli.progress import ProgressDisplay
+    from foveal.cli.style import terminal_style
+    from foveal.evaluation import Interval
+    from foveal.report import render_evaluation_text
+    from foveal.runs import evaluate_classifier, load
+
+    groups = read_group_options(values)
+    classifier = load(run)
+    with ProgressDisplay() as display, display.step("Predicting and measuring"):
+        scored = evaluate_classifier(classifier, data, groups=groups, progress=display.advance)
+    if as_json:
+        echo_json({**scored.evidence.to_json(), "num_seen": scored.num_seen})
+    else:
+        click.echo(
+            render_evaluation_text(
+                scored.evidence,
+                scored.audit,
+                run_name=str(run),
+                trained_accuracy=Interval(**classifier.evaluation["metrics"]["accuracy"]),
+                num_seen=scored.num_seen,
+                style=terminal_style(),
+            )
+        )

@@ -1,0 +1,72 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from foveal.text import printable
+
+if TYPE_CHECKING:
+    from foveal.dataset import GroupOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_GROUP_OPTIONS = (
+    click.option(
+        "--group-column",
+        metavar="NAME",
+        help="Column of the table that names the group (default: group, if there).",
+    ),
+    click.option(
+        "--group-regex",
+        metavar="REGEX",
+        help="Group from each path: the first bracketed part, e.g. '(patient\\d+)'.",
+    ),
+    click.option(
+        "--group-table",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Table with path,group (default: groups.csv in the data folder).",
+    ),
+    click.option(
+        "--groups-approximate",
+        is_flag=True,
+        help="The groups are a guess; the report says so.",
+    ),
+)
+
+
+def group_options(command: Command) -> Command:
+    """Adds the options that say where groups come from."""
+    for option in reversed(_GROUP_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_group_options(values: dict[str, Any]) -> GroupOptions:
+    """Takes the group options out of a command's ``values``."""
+    from foveal.dataset import GroupOptions
+
+    return GroupOptions(
+        column=values.pop("group_column"),
+        regex=values.pop("group_regex"),
+        table=values.pop("group_table"),
+        approximate=values.pop("groups_approximate"),
+    )
+
+
+def echo_json(content: Any) -> None:
+    """Writes JSON to stdout."""
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def typed_command() -> str:
+    """Returns the command line as it was typed, for the record."""
+    return printable(shlex.join(["foveal", *sys.argv[1:]]))

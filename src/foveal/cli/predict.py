@@ -1,0 +1,146 @@
+"""``foveal predict``: answers for new images."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from foveal.cli.options import echo_json
+from foveal.text import count_noun, printable
+
+if TYPE_CHECKING:
+    from foveal.runs import Prediction
+
+_FORMATS = (".json", ".csv", ".parquet")
+_NUM_WITH_PROGRESS = 32
+
+
+@click.command(
+    "predict",
+    epilog="\b\nExample:\n  foveal predict runs/photos new/ --out answers.csv",
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to a .csv, .json or .parquet file instead of a table.",
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads.")
+def command(
+    run: Path, paths: tuple[str, ...], out: Path | None, as_json: bool, workers: int | None
+) -> None:
+    """Answer for new images: label, calibrated probability, prediction set.
+
+    PATH is an image, a folder (searched through) or a glob. A file that cannot be read is a
+    row with its error, and the command then exits with 1.
+    """
+    from foveal.cli.progress import ProgressDisplay
+    from foveal.cli.style import terminal_style
+    from foveal.dataset import list_images
+    from foveal.errors import UsageError
+    from foveal.files import write_atomically
+    from foveal.report import render_predictions_text
+    from foveal.runs.classifier import load
+
+    if out is not None and out.suffix.lower() not in _FORMATS:
+        raise click.UsageError(f"--out must end in {', '.join(_FORMATS)}; {out.name!r} came.")
+    listed = list_images(paths)
+    files = [listed.resolve(record) for record in listed.records]
+    if not any(map(os.path.isabs, paths)):
+        files = [Path(os.path.relpath(file)) for file in files]  # shown as they were given
+    if not files:
+        raise UsageError(
+            "The folders hold no image.",
+            next_step="Name the files one by one if their names have no ending.",
+        )
+    classifier = load(run)
+    # A step that took no time is not worth a line.
+    mode: Literal["auto", "quiet"] = "quiet" if len(files) < _NUM_WITH_PROGRESS else "auto"
+    with ProgressDisplay(mode) as display, display.step("Predicting"):
+        predictions = classifier.predict(files, num_workers=workers, progress=display.advance)
+    rows = [describe(one, classifier.class_names) for one in predictions]
+    if out is not None:
+        write_atomically(out, _encode(rows, classifier.class_names, out.suffix.lower()))
+        click.echo(f"{count_noun(len(rows), 'row')} in {printable(str(out))}", err=True)
+    elif as_json:
+        echo_json({"predictions": rows})
+    else:
+        click.echo(render_predictions_text(predictions, style=terminal_style()))
+    num_failed = sum(one.error is not None for one in predictions)
+    if num_failed:
+        click.echo(
+            f"{num_failed:,} of {count_noun(len(rows), 'file')} could not be used.", err=True
+        )
+        sys.exit(1)
+
+
+def describe(prediction: Prediction, class_names: Sequence[str]) -> dict[str, Any]:
+    """Returns one prediction as a flat row."""
+    row: dict[str, Any] = {
+        "path": prediction.path,
+        "label": prediction.label,
+        "probability": prediction.probability,
+        "prediction_set": list(prediction.prediction_set),
+        "unsure": prediction.is_unsure,
+        "unlike_training": prediction.is_unlike_training,
+        "novelty": prediction.novelty,
+        "error": prediction.error,
+    }
+    probabilities = prediction.probabilities or (None,) * len(class_names)
+    row["probabilities"] = dict(zip(class_names, probabilities, strict=True))
+    return row
+
+
+def _encode(rows: Sequence[dict[str, Any]], class_names: Sequence[str], suffix: str) -> bytes:
+    if suffix == ".json":
+        import json
+
+        return (json.dumps({"predictions": rows}, indent=2, ensure_ascii=False) + "\n").encode()
+    flat = [_flatten(row) for row in rows]
+    if suffix == ".parquet":
+        return _encode_parquet(flat, class_names)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(flat[0]))
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue().encode()
+
+
+def _encode_parquet(flat: Sequence[dict[str, Any]], class_names: Sequence[str]) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    # Spelled out, so that a table of errors alone has the columns and types of any other.
+    schema = pa.schema(
+        [
+            ("path", pa.string()),
+            ("label", pa.string()),
+            ("probability", pa.float64()),
+            ("prediction_set", pa.string()),
+            ("unsure", pa.bool_()),
+            ("unlike_training", pa.bool_()),
+            ("novelty", pa.float64()),
+            ("error", pa.string()),
+            *((f"probability_{name}", pa.float64()) for name in class_names),
+        ]
+    )
+    buffer = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_pylist(list(flat), schema=schema), buffer)
+    return bytes(buffer.getvalue())
+
+
+def _flatten(row: dict[str, Any]) -> dict[str, Any]:
+    flat = {key: value for key, value in row.items() if key != "probabilities"}
+    flat["prediction_set"] = None if row["error"] else "|".join(row["prediction_set"])
+    flat |= {f"probability_{name}": value for name, value in row["probabilities"].items()}
+    return flat

@@ -1,0 +1,202 @@
+"""A finished run, loaded to answer for new images."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.errors import ImageError, RunAlteredError
+from foveal.evaluation import NoveltyReference, predict_sets, score_novelty
+from foveal.features import num_cores, stream_batches
+from foveal.images import Preprocessing
+from foveal.runs.folder import (
+    CONFIG_NAME,
+    EVALUATION_NAME,
+    NOVELTY_NAME,
+    ONNX_NAME,
+    PREPROCESSING_NAME,
+    read_manifest,
+    verify_files,
+)
+from foveal.text import printable
+
+_NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one image, or why there is none.
+
+    Attributes:
+        path: As given, printable.
+        label: The likeliest class; ``None`` where the image could not be read.
+        probability: Its calibrated probability.
+        probabilities: One a class, calibrated, adding up to 1.
+        prediction_set: The classes that cannot be ruled out.
+        is_unsure: Whether the set holds more, or less, than one class.
+        is_unlike_training: Whether the picture is unlike those trained on.
+        novelty: How unlike; about 1 for an ordinary picture.
+        error: Why there is no answer.
+        logits: One a class, before calibration.
+    """
+
+    path: str
+    label: str | None = None
+    probability: float | None = None
+    probabilities: tuple[float, ...] = ()
+    prediction_set: tuple[str, ...] = ()
+    is_unsure: bool | None = None
+    is_unlike_training: bool | None = None
+    novelty: float | None = None
+    error: str | None = None
+    logits: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A run's classifier.
+
+    Attributes:
+        folder: The run.
+        class_names: K names, in the order of every array.
+        preprocessing: The one way pictures enter.
+        evaluation: ``evaluation.json``.
+        temperature: Applied to the logits.
+        set_thresholds: [K], the probability at which a class enters the prediction set.
+        novelty: Tells unlike images.
+    """
+
+    folder: Path
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    evaluation: dict[str, Any]
+    temperature: float
+    set_thresholds: NDArray[np.float64]
+    novelty: NoveltyReference
+    _session: Any
+
+    def predict(
+        self,
+        paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+        *,
+        num_workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[Prediction, ...]:
+        """Answers for image files, in order; one that cannot be read is a row with an error.
+
+        Args:
+            paths: One path or several; for folders and globs see ``foveal predict``.
+            num_workers: Threads; by default one a core.
+            progress: Called with (done, total).
+        """
+        several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+        predictions: list[Prediction] = []
+        for batch, outcomes in self._stream([Path(path) for path in several], num_workers):
+            for path, outcome in zip(batch, outcomes, strict=True):
+                predictions.append(self._describe(path, outcome))
+            if progress is not None:
+                progress(len(predictions), len(several))
+        return tuple(predictions)
+
+    def _stream(self, paths: Sequence[Path], num_workers: int | None) -> Iterator[Any]:
+        def load_image(path: Path) -> NDArray[np.float32] | ImageError:
+            try:
+                return self.preprocessing.apply(path)
+            except ImageError as error:
+                return error
+
+        names = ["probabilities", "logits", "features"]
+        return stream_batches(
+            paths,
+            load_image,
+            lambda images: list(zip(*self._session.run(names, {"images": images}), strict=True)),
+            num_concurrent=num_cores(),
+            num_workers=num_workers or max(2, num_cores()),
+        )
+
+    def _describe(self, path: Path, outcome: Any) -> Prediction:
+        shown = printable(str(path))
+        if isinstance(outcome, ImageError):
+            return Prediction(shown, error=outcome.message)
+        probabilities, logits, features = outcome
+        members = predict_sets(probabilities[None].astype(np.float64), self.set_thresholds)[0]
+        novelty = float(score_novelty(self.novelty, features[None])[0])
+        best = int(probabilities.argmax())
+        return Prediction(
+            path=shown,
+            label=self.class_names[best],
+            probability=float(probabilities[best]),
+            probabilities=tuple(map(float, probabilities)),
+            prediction_set=tuple(
+                name for name, inside in zip(self.class_names, members, strict=True) if inside
+            ),
+            is_unsure=int(members.sum()) != 1,
+            is_unlike_training=novelty > self.novelty.threshold,
+            novelty=novelty,
+            logits=tuple(map(float, logits)),
+        )
+
+
+def load(run: str | os.PathLike[str]) -> Classifier:
+    """Loads a run for prediction, after checking that its files are as they were written.
+
+    Raises:
+        RunIncompleteError: The folder is missing, unfinished or no run.
+        RunAlteredError: A file has another digest than recorded.
+    """
+    from safetensors.numpy import load_file
+
+    folder = Path(run)
+    manifest = read_manifest(folder)
+    verify_files(folder, manifest, _NEEDED)
+    with _named_as_altered(folder):
+        config = _read_json(folder / CONFIG_NAME)
+        evaluation = _read_json(folder / EVALUATION_NAME)
+        prepared = _read_json(folder / PREPROCESSING_NAME)
+        return Classifier(
+            folder=folder,
+            class_names=tuple(config["label_names"]),
+            preprocessing=Preprocessing.from_json(prepared["preprocessing"]),
+            evaluation=evaluation,
+            temperature=float(evaluation["calibration"]["temperature"]),
+            set_thresholds=np.array(evaluation["prediction_sets"]["thresholds"], np.float64),
+            novelty=NoveltyReference.from_arrays(load_file(folder / NOVELTY_NAME)),
+            _session=_open_session(folder / ONNX_NAME),
+        )
+
+
+def _open_session(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # one call a core: see foveal.features.backends
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+@contextlib.contextmanager
+def _named_as_altered(folder: Path) -> Iterator[None]:
+    """The digests are right, so what cannot be read was written so: by hand, or by another."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunAlteredError(
+            f"{printable(str(folder))} holds a file without the expected contents "
+            f"({type(error).__name__}: {error}).",
+            next_step="Train again with this version of Foveal.",
+        ) from error

@@ -1,0 +1,187 @@
+"""A finished run on new labelled data: the same figures, with nothing fitted anew."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from foveal.dataset import (
+    Audit,
+    GroupOptions,
+    Manifest,
+    audit,
+    find_duplicates,
+    fuse_groups,
+    scan,
+)
+from foveal.errors import DataError
+from foveal.evaluation import (
+    DataFacts,
+    Evidence,
+    Grouping,
+    Novelty,
+    Protocol,
+    Timing,
+    assess_calibration,
+    assess_prediction_sets,
+    compare_with_baseline,
+    measure,
+    review_labels,
+    worst_mistakes,
+)
+from foveal.runs.classifier import Classifier, Prediction
+from foveal.runs.folder import (
+    MANIFEST_TABLE_NAME,
+    read_manifest,
+    verify_files,
+)
+from foveal.runs.tables import read_digests
+from foveal.text import count_noun, near_names, printable
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How a run did on new data.
+
+    Attributes:
+        evidence: The figures; nothing in them was fitted to these images.
+        audit: Of the new data.
+        predictions: One a usable image, in the manifest's order.
+        num_seen: How many of the images were in the data the run was trained on; they
+            flatter the figures.
+    """
+
+    evidence: Evidence
+    audit: Audit
+    predictions: tuple[Prediction, ...]
+    num_seen: int
+
+
+def evaluate_classifier(
+    classifier: Classifier,
+    data: Path,
+    *,
+    groups: GroupOptions | None = None,
+    seed: int = 0,
+    num_workers: int | None = None,
+    progress: Progress | None = None,
+) -> Scored:
+    """Predicts every usable image of ``data`` and compares with its label.
+
+    Args:
+        classifier: The run.
+        data: Labelled images in any of the three forms; a split in it is ignored.
+        groups: Where groups come from, for the intervals.
+        seed: For the bootstrap.
+        num_workers: Threads.
+        progress: Called with (done, total) while predicting.
+
+    Raises:
+        DataError: No usable image, or a class that the run does not know.
+        RunAlteredError: A file of the run has another digest than recorded.
+    """
+    start = time.perf_counter()
+    verify_files(classifier.folder, read_manifest(classifier.folder), (MANIFEST_TABLE_NAME,))
+    manifest = scan(data, groups=groups or GroupOptions(), num_workers=num_workers or 2)
+    labels = _match_classes(manifest, classifier)
+    predictions = classifier.predict(
+        [manifest.resolve(record) for record in manifest.usable],
+        num_workers=num_workers,
+        progress=progress,
+    )
+    answered = [row for row, one in enumerate(predictions) if one.error is None]
+    if len(answered) < len(predictions):
+        changed = next(one for one in predictions if one.error is not None)
+        raise DataError(
+            f"{changed.path} was fine when the data was scanned, but now cannot be used: "
+            f"{changed.error}.",
+            next_step="Leave the data alone while Foveal reads it, then run the command again.",
+        )
+    duplicates = find_duplicates(manifest)
+    members = fuse_groups(manifest, duplicates)
+    names = classifier.class_names
+    logits = np.array([one.logits for one in predictions], np.float64)
+    paths = [printable(record.path) for record in manifest.usable]
+    calibration, probabilities = assess_calibration(
+        logits, labels, groups=members, temperature=classifier.temperature
+    )
+    recorded = classifier.evaluation["prediction_sets"]
+    sets = assess_prediction_sets(
+        probabilities,
+        labels,
+        members,
+        thresholds=classifier.set_thresholds,
+        alpha=float(recorded["alpha"]),
+        conditional=recorded["conditional"],
+        seed=seed,
+    )
+    flagged = float(np.mean([one.is_unlike_training is True for one in predictions]))
+    known = read_digests(classifier.folder)
+    num_seen = sum(record.digest in known for record in manifest.usable)
+    evidence = Evidence(
+        protocol=Protocol(
+            "evaluation",
+            1,
+            seed,
+            f"The finished classifier on {count_noun(len(labels), 'image')} that were given to "
+            "it now; nothing was fitted to them.",
+            _note_seen(num_seen),
+        ),
+        data=DataFacts(
+            num_images=len(labels),
+            num_classes=len(names),
+            num_groups=len(np.unique(members)),
+            num_bad=len(manifest.bad),
+            class_names=names,
+            class_counts=tuple(map(int, np.bincount(labels, minlength=len(names)))),
+        ),
+        metrics=measure(logits, labels, members, class_names=names, seed=seed),
+        baseline=compare_with_baseline(logits, labels, members, class_names=names, seed=seed),
+        calibration=calibration,
+        prediction_sets=sets,
+        grouping=Grouping(manifest.group_source, manifest.groups_are_approximate, None, None, None),
+        learning_curve=None,
+        label_review=review_labels(probabilities, labels, paths=paths, class_names=names),
+        mistakes=worst_mistakes(probabilities, labels, paths=paths, class_names=names),
+        novelty=Novelty(
+            str(classifier.evaluation["novelty"]["method"]), classifier.novelty.threshold, flagged
+        ),
+        timing=Timing({}, time.perf_counter() - start),
+    )
+    return Scored(evidence, audit(manifest, duplicates=duplicates), predictions, num_seen)
+
+
+def _match_classes(
+    manifest: Manifest, classifier: Classifier
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Returns the labels as indices into the run's classes."""
+    if not manifest.usable:
+        raise DataError(
+            "The data hold no usable labelled image.",
+            next_step="Run foveal audit on them to see why.",
+        )
+    index = {name: position for position, name in enumerate(classifier.class_names)}
+    for name in manifest.class_names:
+        if printable(name) not in index:
+            near = near_names(name, index)
+            hint = f"Did you mean {near[0]}?" if near else f"It knows {', '.join(index)}."
+            raise DataError(
+                f"The data have a class {printable(name)!r} that the run does not know. {hint}",
+                next_step="Rename the class as in the run, or leave its images out.",
+            )
+    return np.array([index[printable(record.label or "")] for record in manifest.usable], np.int64)
+
+
+def _note_seen(num_seen: int) -> tuple[str, ...]:
+    if num_seen == 0:
+        return ()
+    return (
+        f"{count_noun(num_seen, 'image')} of these were in the data the run was trained on: "
+        "the figures flatter it.",
+    )

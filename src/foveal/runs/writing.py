@@ -1,0 +1,184 @@
+"""Writing a run: every file of it, into the folder that was claimed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from foveal.runs.claiming import named_as_unwritable
+from foveal.runs.folder import (
+    CARD_NAME,
+    EVALUATION_NAME,
+    HISTORY_NAME,
+    NOVELTY_NAME,
+    PREPROCESSING_NAME,
+    REPORT_NAME,
+    seal,
+)
+from foveal.runs.model_files import Parity, assemble_network, write_onnx, write_timm_files
+from foveal.runs.surroundings import describe_hardware, describe_versions
+from foveal.runs.tables import write_manifest_table, write_out_of_fold
+from foveal.text import printable
+
+if TYPE_CHECKING:
+    from foveal.training import TrainedClassifier
+
+_NUM_PARITY_IMAGES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The two files of a run that are made for people, as text."""
+
+    report_html: str
+    model_card: str
+
+
+def write_run(
+    folder: Path,
+    trained: TrainedClassifier,
+    rendered: Rendered,
+    *,
+    created: str,
+    command: str,
+    total_seconds: float,
+) -> Parity:
+    """Writes every file of a run into ``folder``, which exists and is empty.
+
+    Args:
+        folder: The partial folder from ``claim_folder``.
+        trained: What to write.
+        rendered: Report and model card.
+        created: ISO 8601, from the caller's clock.
+        command: How it was made, as one would type it.
+        total_seconds: Wall time from the first step until now.
+
+    Returns:
+        How far ``model.onnx`` is from PyTorch.
+
+    Raises:
+        RunError: A file cannot be written, as on a full disk.
+    """
+    with named_as_unwritable(folder):
+        return _write_files(
+            folder,
+            trained,
+            rendered,
+            created=created,
+            command=command,
+            total_seconds=total_seconds,
+        )
+
+
+def _write_files(
+    folder: Path,
+    trained: TrainedClassifier,
+    rendered: Rendered,
+    *,
+    created: str,
+    command: str,
+    total_seconds: float,
+) -> Parity:
+    evidence = trained.evidence
+    _write_json(folder / EVALUATION_NAME, evaluation_json(trained, total_seconds))
+    _write_json(
+        folder / PREPROCESSING_NAME,
+        {"preprocessing": trained.preprocessing.to_json(), "views": list(trained.config.views)},
+    )
+    _write_novelty(folder, trained)
+    write_manifest_table(folder, trained)
+    write_out_of_fold(folder, trained)
+    network = assemble_network(trained)
+    write_timm_files(folder, network, trained)
+    calibration, sets = evidence.calibration, evidence.prediction_sets
+    parity = write_onnx(
+        folder,
+        network,
+        trained,
+        metadata={
+            "class_names": list(evidence.data.class_names),
+            "preprocessing": trained.preprocessing.to_json(),
+            "views": list(trained.config.views),
+            "temperature": 1.0 if calibration is None else calibration.temperature,
+            "set_thresholds": None if sets is None else list(sets.thresholds),
+            "backbone": trained.backbone.name,
+            "created": created,
+        },
+        samples=_parity_samples(trained),
+    )
+    (folder / REPORT_NAME).write_text(rendered.report_html, "utf-8")
+    (folder / CARD_NAME).write_text(rendered.model_card, "utf-8")
+    with (folder / HISTORY_NAME).open("w", encoding="utf-8") as stream:
+        for event in trained.events:
+            stream.write(json.dumps(event, ensure_ascii=False) + "\n")
+    seal(
+        folder,
+        {
+            "created": created,
+            "command": command,
+            "versions": describe_versions(),
+            "hardware": describe_hardware(),
+            "seed": trained.config.seed,
+            "config": config_json(trained),
+            "backbone": {
+                "name": trained.backbone.name,
+                "weights": trained.backbone.weights.description,
+                "licence": trained.backbone.weights.licence,
+                "weights_sha256": trained.backbone.weights.digest,
+            },
+            "backend": asdict(trained.probe),
+            "data_sha256": trained.manifest.digest,
+            "onnx_parity": asdict(parity),
+        },
+    )
+    return parity
+
+
+def evaluation_json(trained: TrainedClassifier, total_seconds: float) -> dict[str, Any]:
+    """Returns the contents of ``evaluation.json``."""
+    content = trained.evidence.to_json()
+    content["timing"]["total_seconds"] = total_seconds
+    content["audit"] = trained.audit.to_json()
+    return content
+
+
+def config_json(trained: TrainedClassifier) -> dict[str, Any]:
+    """Returns the choices as JSON values, paths as text."""
+    config = asdict(trained.config)
+    return {key: _as_json(value) for key, value in config.items()}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Path):
+        return printable(str(value))
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {key: _as_json(item) for key, item in value.items()}
+    return [_as_json(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _write_novelty(folder: Path, trained: TrainedClassifier) -> None:
+    from safetensors.numpy import save
+
+    arrays = {
+        name: np.ascontiguousarray(array) for name, array in trained.novelty.to_arrays().items()
+    }
+    (folder / NOVELTY_NAME).write_bytes(save(arrays))
+
+
+def _parity_samples(trained: TrainedClassifier) -> np.ndarray[Any, np.dtype[np.float32]]:
+    usable = trained.manifest.usable
+    spread = np.linspace(0, len(usable) - 1, min(_NUM_PARITY_IMAGES, len(usable))).astype(int)
+    return np.stack(
+        [trained.preprocessing.apply(trained.manifest.resolve(usable[row])) for row in spread]
+    )

@@ -1,0 +1,99 @@
+"""What can be chosen about a training, with its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from foveal.dataset import GroupOptions
+from foveal.errors import UsageError
+from foveal.images import VIEWS, Fit, View
+from foveal.models import DEFAULT_BACKBONE
+from foveal.text import near_names
+
+ClassWeights = Literal["auto", "balanced", "none"]
+Conditional = Literal["marginal", "class"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """The choices of one training; every one of them is written into the run.
+
+    Attributes:
+        backbone: A timm model whose classifier is linear over a pooled vector.
+        weights: A local checkpoint for it; by default, packaged or hub weights.
+        size_px: Height and width of the network's input; by default, what the weights expect.
+        fit: How a picture that is not square meets a square input.
+        views: Views whose features are averaged, at training and at prediction.
+        num_folds: Folds of the cross-validation.
+        test_size: A share to hold out instead of cross-validating.
+        seed: Fixes folds, bootstraps and subsamples.
+        alpha: Share of true labels that prediction sets may miss.
+        conditional: Whether coverage is promised over all images or for each class.
+        class_weights: ``"balanced"`` makes every class count the same; ``"auto"`` does so
+            when the commonest class has over five times the images of the rarest. Weights
+            shift the probabilities towards rare classes, so mild imbalance is left alone.
+        backend: A feature backend by name, instead of the fastest.
+        num_workers: Threads that decode; by default, one a core.
+        groups: Where groups come from.
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    weights: Path | None = None
+    size_px: int | None = None
+    fit: Fit = "squash"
+    views: tuple[View, ...] = ("identity",)
+    num_folds: int = 5
+    test_size: float | None = None
+    seed: int = 0
+    alpha: float = 0.1
+    conditional: Conditional = "marginal"
+    class_weights: ClassWeights = "auto"
+    backend: str | None = None
+    num_workers: int | None = None
+    groups: GroupOptions = field(default_factory=GroupOptions)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise UsageError(
+                f"alpha is the share of true labels that prediction sets may miss, "
+                f"between 0 and 1; {self.alpha:g} came.",
+                next_step="Use 0.1 for sets that hold the true label in 90% of images.",
+            )
+        if self.size_px is not None and not 16 <= self.size_px <= 4096:
+            raise UsageError(
+                f"The input size must lie between 16 and 4096 pixels; {self.size_px} came.",
+                next_step="Leave --size out to use the size the weights were trained for.",
+            )
+        for name, value, least in (
+            ("number of folds", self.num_folds, 2),
+            ("number of workers", self.num_workers, 1),
+            ("seed", self.seed, 0),
+        ):
+            if value is not None and value < least:
+                raise UsageError(
+                    f"The {name} must be at least {least}; {value} came.",
+                    next_step="Leave it out to use the default.",
+                )
+        if self.test_size is not None and not 0 < self.test_size < 1:
+            raise UsageError(
+                f"The test share must lie between 0 and 1; {self.test_size:g} came.",
+                next_step="Use 0.2 to set a fifth of the images aside.",
+            )
+        _require_known("fit", self.fit, get_args(Fit))
+        _require_known("class weighting", self.class_weights, get_args(ClassWeights))
+        _require_known("kind of coverage", self.conditional, get_args(Conditional))
+        if not self.views:
+            raise UsageError("At least one view is needed.", next_step="Use --views identity.")
+        for view in self.views:
+            _require_known("view", view, VIEWS)
+
+
+def _require_known(noun: str, word: str, known: tuple[str, ...]) -> None:
+    if word not in known:
+        near = near_names(word, known)
+        raise UsageError(
+            f"There is no {noun} named {word!r}.",
+            next_step=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}.",
+        )

@@ -1,0 +1,151 @@
+"""From logits to evidence: every figure that the report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.dataset import Manifest
+from foveal.evaluation import (
+    DataFacts,
+    Evidence,
+    Grouping,
+    LabelIssue,
+    LearningCurve,
+    Mistake,
+    Novelty,
+    Timing,
+    calibrate,
+    compare_with_baseline,
+    evaluate_prediction_sets,
+    extrapolate,
+    measure,
+    measure_leak,
+    review_labels,
+    worst_mistakes,
+)
+from foveal.evaluation.evidence import Protocol
+from foveal.text import printable
+from foveal.training.config import TrainConfig
+from foveal.training.fitting import Fitted
+
+_Row = TypeVar("_Row", LabelIssue, Mistake)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The images that were judged, with what was answered.
+
+    Attributes:
+        rows: [M], into the usable images.
+        fold_index: [M].
+        logits: [M, K].
+        probabilities: [M, K], calibrated without the image's own fold.
+    """
+
+    rows: NDArray[np.int64]
+    fold_index: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+
+
+def judge(
+    fitted: Fitted,
+    manifest: Manifest,
+    *,
+    groups: NDArray[np.int64],
+    protocol: Protocol,
+    novelty: Novelty,
+    config: TrainConfig,
+    finish: Callable[[], Timing],
+) -> tuple[Judged, Evidence]:
+    """Returns what was answered, and the evidence.
+
+    Args:
+        fitted: Logits by the plan.
+        manifest: The data.
+        groups: [N] over the usable images, duplicates fused.
+        protocol: How the images were divided.
+        novelty: How unlike images are told.
+        config: ``alpha``, ``conditional`` and ``seed``.
+        finish: Gives the timing once everything else is done.
+    """
+    rows, names = fitted.rows, manifest.class_names
+    labels, members = manifest.labels[rows], groups[rows]
+    paths = [printable(manifest.usable[row].path) for row in rows]
+    metrics = measure(fitted.logits, labels, members, class_names=names, seed=config.seed)
+    baseline = compare_with_baseline(
+        fitted.logits, labels, members, class_names=names, seed=config.seed
+    )
+    calibration, probabilities = calibrate(fitted.logits, labels, fitted.fold_index, groups=members)
+    sets = evaluate_prediction_sets(
+        probabilities,
+        labels,
+        members,
+        fitted.fold_index,
+        alpha=config.alpha,
+        conditional=config.conditional,
+        seed=config.seed,
+    )
+    issues = review_labels(probabilities, labels, paths=paths, class_names=names)
+    mistakes = worst_mistakes(probabilities, labels, paths=paths, class_names=names)
+    counts = np.bincount(manifest.labels, minlength=len(names))
+    evidence = Evidence(
+        protocol=protocol,
+        data=DataFacts(
+            num_images=len(manifest.usable),
+            num_classes=len(names),
+            num_groups=len(np.unique(groups)),
+            num_bad=len(manifest.bad),
+            class_names=tuple(map(printable, names)),
+            class_counts=tuple(int(count) for count in counts),
+        ),
+        metrics=metrics,
+        baseline=baseline,
+        calibration=calibration,
+        prediction_sets=sets,
+        grouping=_measure_grouping(fitted, manifest, labels, members, config),
+        learning_curve=_draw_curve(fitted, config),
+        # The functions number the judged images; the report wants the usable ones.
+        label_review=tuple(_renumber(issue, rows) for issue in issues),
+        mistakes=tuple(_renumber(mistake, rows) for mistake in mistakes),
+        novelty=novelty,
+        timing=finish(),
+    )
+    return Judged(rows, fitted.fold_index, fitted.logits, probabilities), evidence
+
+
+def _measure_grouping(
+    fitted: Fitted,
+    manifest: Manifest,
+    labels: NDArray[np.int64],
+    members: NDArray[np.int64],
+    config: TrainConfig,
+) -> Grouping:
+    source, approximate = manifest.group_source, manifest.groups_are_approximate
+    if fitted.random_predictions is None:
+        return Grouping(source, approximate, None, None, None)
+    return measure_leak(
+        fitted.logits.argmax(1),
+        fitted.random_predictions,
+        labels,
+        members,
+        source=source,
+        is_approximate=approximate,
+        seed=config.seed,
+    )
+
+
+def _draw_curve(fitted: Fitted, config: TrainConfig) -> LearningCurve | None:
+    if fitted.curve is None:
+        return None
+    sizes, accuracies = fitted.curve
+    return extrapolate(sizes, accuracies, target=2 * len(fitted.rows), seed=config.seed)
+
+
+def _renumber(row: _Row, rows: NDArray[np.int64]) -> _Row:
+    return replace(row, index=int(rows[row.index]))

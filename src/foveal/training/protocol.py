@@ -1,0 +1,133 @@
+"""Who is judged by whom: cross-validation, or a part held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.dataset import Manifest, assign_folds, assign_holdout
+from foveal.errors import DataError
+from foveal.evaluation import Protocol
+from foveal.text import count_noun
+from foveal.training.config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which images are judged, and in which fold.
+
+    Attributes:
+        described: For the evidence.
+        fold_index: [N] over the usable images. Cross-validation: the fold that tests each.
+            Hold-out: 0 for the images tested, -1 for those trained on, -2 for those that a
+            given split leaves out.
+    """
+
+    described: Protocol
+    fold_index: NDArray[np.int64]
+
+    @property
+    def is_holdout(self) -> bool:
+        """Whether some images are only trained on."""
+        return self.described.kind == "hold-out"
+
+
+def choose_plan(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) -> Plan:
+    """Returns the plan: splits that came with the data are respected, else what was asked for.
+
+    Args:
+        manifest: The data.
+        groups: [N], duplicates fused.
+        config: ``test_size``, ``num_folds`` and ``seed``.
+
+    Raises:
+        DataError: The classes or groups cannot be divided so.
+    """
+    if config.test_size is None and manifest.has_splits:
+        return _given_split(manifest, groups, config)
+    kept_together = _describe_groups(manifest, groups)
+    if config.test_size is not None:
+        is_test = assign_holdout(
+            manifest.labels,
+            groups,
+            test_size=config.test_size,
+            seed=config.seed,
+            class_names=manifest.class_names,
+        )
+        notes = (
+            ("The split that came with the data was not used: --test-size was given.",)
+            if manifest.has_splits
+            else ()
+        )
+        sentence = (
+            f"Measured on {count_noun(int(is_test.sum()), 'image')} set aside at random, with "
+            f"classes in proportion{kept_together}, and never used for training."
+        )
+        return _holdout(np.where(is_test, 0, -1), sentence, config.seed, notes)
+    plan = assign_folds(
+        manifest.labels,
+        groups,
+        num_folds=config.num_folds,
+        seed=config.seed,
+        class_names=manifest.class_names,
+    )
+    sentence = (
+        f"{plan.num_folds}-fold cross-validation{kept_together}: every image was judged once, "
+        "by a classifier that had seen neither it nor its group."
+    )
+    described = Protocol("cross-validation", plan.num_folds, config.seed, sentence, plan.notes)
+    return Plan(described, plan.fold_index)
+
+
+def _given_split(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) -> Plan:
+    splits = np.array([record.split or "" for record in manifest.usable])
+    tested = "test" if (splits == "test").any() else "val"
+    is_test = splits == tested
+    is_train = (splits == "train") | ((splits == "val") & ~is_test)
+    if not is_test.any() or not is_train.any():
+        missing = "to test on" if not is_test.any() else "to train on"
+        raise DataError(
+            f"The data come with a split, but it leaves no usable image {missing}.",
+            next_step="Put images into train and test (or val), or give --test-size 0.2.",
+        )
+    absent = set(range(len(manifest.class_names))) - set(manifest.labels[is_train].tolist())
+    if absent:
+        names = ", ".join(manifest.class_names[index] for index in sorted(absent))
+        raise DataError(
+            f"The training part of the split has no image of {names}.",
+            next_step="Add some to the training part, or take the class out of the test part.",
+        )
+    notes = []
+    if tested == "test" and (splits == "val").any() and (splits == "train").any():
+        notes.append("The validation part was trained on together with the training part.")
+    if unassigned := int((splits == "").sum()):
+        notes.append(f"{count_noun(unassigned, 'image')} in no part of the split went unused.")
+    if straddling := int(np.isin(groups[is_test], groups[is_train]).sum()):
+        notes.append(
+            f"{count_noun(straddling, 'tested image')} shared a group, or a near copy, with the "
+            "training part: the split was kept as it came, and the figures may flatter."
+        )
+    sentence = (
+        f"Measured on the {count_noun(int(is_test.sum()), 'image')} of the "
+        f"{'test' if tested == 'test' else 'validation'} part that came with the data."
+    )
+    fold_index = np.select([is_test, is_train], [0, -1], -2)
+    return _holdout(fold_index, sentence, config.seed, tuple(notes))
+
+
+def _holdout(
+    fold_index: NDArray[np.int64], sentence: str, seed: int, notes: tuple[str, ...]
+) -> Plan:
+    described = Protocol("hold-out", 1, seed, sentence, notes)
+    return Plan(described, fold_index.astype(np.int64))
+
+
+def _describe_groups(manifest: Manifest, groups: NDArray[np.int64]) -> str:
+    if len(np.unique(groups)) == len(groups):
+        return ""
+    if manifest.group_source is None:
+        return ", near duplicates kept together"
+    approximate = "approximate " if manifest.groups_are_approximate else ""
+    return f", {approximate}groups and near duplicates kept together"

@@ -1,0 +1,253 @@
+"""The recipe: from a folder of images to a classifier with its evidence.
+
+Every step is a call into another room; what is decided here is only their order. Duplicates
+are fused into groups before folds are drawn, and folds before anything is fitted, so that
+no image is ever judged by a head that saw it or its twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.dataset import (
+    Audit,
+    Duplicates,
+    Manifest,
+    audit,
+    find_duplicates,
+    fuse_groups,
+    require_trainable,
+    scan,
+)
+from foveal.evaluation import (
+    Evidence,
+    NoveltyReference,
+    Timing,
+    fit_novelty,
+)
+from foveal.features import (
+    FeatureCache,
+    ImageSource,
+    ProbeReport,
+    cache_directory,
+    choose_backend,
+    extract_features,
+)
+from foveal.images import Preprocessing
+from foveal.models import Backbone, load_backbone
+from foveal.text import count_noun
+from foveal.training.config import TrainConfig
+from foveal.training.fitting import fit_by_plan
+from foveal.training.heads import LinearHead
+from foveal.training.judging import Judged, judge
+from foveal.training.protocol import choose_plan
+from foveal.training.steps import StepLog
+
+_NUM_PROBE_IMAGES = 8
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedClassifier:
+    """A classifier and everything that is known about it, before anything is written.
+
+    Attributes:
+        config: The choices.
+        manifest: The data as found.
+        duplicates: Over ``manifest.usable``.
+        audit: What is wrong with the data.
+        backbone: With a placeholder for a classifier; ``head`` belongs into it.
+        preprocessing: The one way pictures enter.
+        probe: How the backend was chosen.
+        head: Fitted on all training images.
+        penalty_losses: Log loss by strength.
+        evidence: The numbers.
+        judged: Logits and calibrated probabilities of the images that were judged.
+        groups: Group index of every usable image, duplicates fused.
+        novelty: The reference that tells unlike images.
+        events: The history, one entry a step.
+    """
+
+    config: TrainConfig
+    manifest: Manifest
+    duplicates: Duplicates
+    audit: Audit
+    backbone: Backbone
+    preprocessing: Preprocessing
+    probe: ProbeReport
+    head: LinearHead
+    penalty_losses: dict[float, float]
+    evidence: Evidence
+    judged: Judged
+    groups: NDArray[np.int64]
+    novelty: NoveltyReference
+    events: tuple[dict[str, object], ...]
+
+
+def train_classifier(
+    data: Path, config: TrainConfig | None = None, *, log: StepLog | None = None
+) -> TrainedClassifier:
+    """Trains a classifier on ``data`` and gathers the evidence about it.
+
+    Args:
+        data: A folder of class folders, a folder with train, val and test, or a table.
+        config: The choices; defaults otherwise.
+        log: Follows the steps.
+
+    Raises:
+        DataError: The data cannot be trained on.
+        ModelError: The backbone cannot be had.
+        UsageError: An option is wrong.
+    """
+    config = config or TrainConfig()
+    log = log or StepLog()
+    with log.step("scan", "Reading the images") as step:
+        manifest = scan(
+            data,
+            groups=config.groups,
+            num_workers=config.num_workers or 2,
+            progress=step.progress,
+        )
+        require_trainable(manifest)
+        step.note(
+            f"{count_noun(len(manifest.usable), 'image')}, "
+            f"{count_noun(len(manifest.class_names), 'class', 'classes')}"
+            + (f", {count_noun(len(manifest.bad), 'file')} set aside" if manifest.bad else ""),
+            num_images=len(manifest.usable),
+            num_bad=len(manifest.bad),
+        )
+    with log.step("backbone", "Loading the network") as step:
+        backbone = load_backbone(config.backbone, weights=config.weights)
+        preprocessing = Preprocessing.from_pretrained(
+            backbone.pretrained_config, size_px=config.size_px, fit=config.fit
+        )
+        step.note(f"{backbone.name}, weights from {backbone.weights.description}")
+    features, probe = extract_manifest(manifest, backbone, preprocessing, config, log)
+
+    with log.step("audit", "Looking for duplicates and other trouble") as step:
+        duplicates = find_duplicates(manifest, features=features)
+        groups = fuse_groups(manifest, duplicates)
+        found = audit(manifest, duplicates=duplicates)
+        step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
+
+    plan = choose_plan(manifest, groups, config)
+    fitted = fit_by_plan(
+        features,
+        manifest.labels,
+        plan,
+        groups=groups,
+        num_classes=len(manifest.class_names),
+        config=config,
+        log=log,
+    )
+    with log.step("evidence", "Gathering the evidence"):
+        seen = fitted.fitted_rows
+        # Without folds, the room splits the training images itself.
+        novelty_folds = np.zeros(len(seen), np.int64) if plan.is_holdout else plan.fold_index
+        reference, novelty = fit_novelty(features[seen], novelty_folds, groups=groups[seen])
+        judged, evidence = judge(
+            fitted,
+            manifest,
+            groups=groups,
+            protocol=plan.described,
+            novelty=novelty,
+            config=config,
+            finish=lambda: Timing(dict(log.seconds), log.total_seconds),
+        )
+    return TrainedClassifier(
+        config=config,
+        manifest=manifest,
+        duplicates=duplicates,
+        audit=found,
+        backbone=backbone,
+        preprocessing=preprocessing,
+        probe=probe,
+        head=fitted.head,
+        penalty_losses=fitted.losses,
+        evidence=evidence,
+        judged=judged,
+        groups=groups,
+        novelty=reference,
+        events=tuple(log.events),
+    )
+
+
+def extract_manifest(
+    manifest: Manifest,
+    backbone: Backbone,
+    preprocessing: Preprocessing,
+    config: TrainConfig,
+    log: StepLog,
+) -> tuple[NDArray[np.float32], ProbeReport]:
+    """Returns the features [N, D] of the usable images, averaged over the views."""
+    cache_folder = cache_directory()
+    sources = [
+        ImageSource(manifest.resolve(record), record.digest or "") for record in manifest.usable
+    ]
+    with log.step("probe", "Choosing the fastest way to run it") as step:
+        # Spread over the data, since neighbours tend to be alike.
+        spread = np.linspace(0, len(sources) - 1, min(_NUM_PROBE_IMAGES, len(sources)))
+        samples = np.stack([preprocessing.apply(sources[int(row)].path) for row in spread])
+        backend, probe = choose_backend(
+            backbone,
+            samples,
+            num_images=len(sources) * len(config.views),
+            cache=cache_folder,
+            requested=config.backend,
+        )
+        step.note(f"{backend.name} ({probe.origin})", backend=backend.name, origin=probe.origin)
+    with log.step("features", "Computing features") as step:
+        total = np.zeros((len(sources), backbone.num_features), np.float32)
+        num_computed = 0
+        problem = None
+        for number, view in enumerate(config.views):
+            # The architecture too: twins such as tf_efficientnet_b0 and efficientnet_b0 take
+            # the same tensors and compute something else.
+            parts = (
+                backbone.architecture,
+                backbone.weights.digest,
+                preprocessing.digest,
+                view,
+                backend.precision,
+            )
+            with FeatureCache(
+                cache_folder, key_parts=parts, num_features=backbone.num_features
+            ) as cache:
+                features, stats = extract_features(
+                    sources,
+                    backend,
+                    preprocessing=preprocessing,
+                    num_features=backbone.num_features,
+                    view=view,
+                    cache=cache,
+                    num_workers=config.num_workers,
+                    progress=_part_of(step.progress, number, len(config.views)),
+                )
+            total += features
+            num_computed += stats.num_computed
+            problem = problem or stats.cache_problem
+        num_wanted = len(sources) * len(config.views)
+        step.note(
+            f"{count_noun(num_computed, 'image')} computed"
+            + (
+                f", {num_wanted - num_computed:,} from the cache"
+                if num_computed < num_wanted
+                else ""
+            )
+            + (f"; {problem}" if problem else ""),
+            num_computed=num_computed,
+            backend=backend.name,
+        )
+    total /= len(config.views)
+    return total, probe
+
+
+def _part_of(report: Progress, number: int, num_parts: int) -> Progress:
+    """Returns where part ``number`` of equal parts reports to, so that all make one bar."""
+    return lambda done, total: report(done + number * total, num_parts * total)
