@@ -1,0 +1,85 @@
+"""A model on loan: whatever its ``forward`` does to it is undone, also after an error."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+Contents = list[Any] | dict[Any, Any] | set[Any]
+
+
+@contextmanager
+def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """Lends ``model`` and afterwards restores what can be reached through its modules.
+
+    Restored are the attributes of every module (so training flags, hooks and the tensors
+    registered, by identity) with the contents of lists, dictionaries and sets among them, and
+    the random state of Python, NumPy and PyTorch. The *values* of tensors are not copied:
+    whoever borrows must not write to them.
+    """
+    modules = list(model.modules())
+    attributes = [dict(module.__dict__) for module in modules]
+    contents: dict[int, tuple[Contents, Contents]] = {}
+    for state in attributes:
+        for value in state.values():
+            _remember(value, contents)
+    random_state = _random_state()
+    try:
+        yield model
+    finally:
+        for module, state in zip(modules, attributes, strict=True):
+            _refill(module.__dict__, state)
+        for container, copy in contents.values():
+            _refill(container, copy)
+        _restore_random_state(random_state)
+
+
+def _remember(value: Any, contents: dict[int, tuple[Contents, Contents]], depth: int = 0) -> None:
+    if not isinstance(value, (list, dict, set)) or id(value) in contents or depth > 3:
+        return
+    contents[id(value)] = (value, value.copy())
+    for item in value.values() if isinstance(value, dict) else value:
+        _remember(item, contents, depth + 1)
+
+
+def _refill(container: Contents, copy: Contents) -> None:
+    if isinstance(container, list):
+        if len(container) != len(copy) or any(
+            new is not old for new, old in zip(container, copy, strict=True)
+        ):
+            container[:] = copy
+    elif isinstance(container, dict) and isinstance(copy, dict):
+        if list(container) != list(copy) or any(
+            container[key] is not value for key, value in copy.items()
+        ):
+            container.clear()
+            container.update(copy)
+    elif isinstance(container, set) and container != copy:
+        container.clear()
+        container.update(copy)
+
+
+def _random_state() -> tuple[Any, ...]:
+    numpy = sys.modules.get("numpy")
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+    return (
+        random.getstate(),
+        numpy.random.get_state() if numpy is not None else None,
+        torch.get_rng_state(),
+        cuda,
+    )
+
+
+def _restore_random_state(state: tuple[Any, ...]) -> None:
+    python, numpy_state, cpu, cuda = state
+    random.setstate(python)
+    if numpy_state is not None:
+        sys.modules["numpy"].random.set_state(numpy_state)
+    torch.set_rng_state(cpu)
+    if cuda is not None:
+        torch.cuda.set_rng_state_all(cuda)

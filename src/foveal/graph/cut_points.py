@@ -1,0 +1,117 @@
+"""Where one tensor separates a network, and what lies on either side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foveal.errors import TraceError
+from foveal.graph.figure import Figure, total
+from foveal.graph.graph import Graph, Op, Shape, Source
+
+
+@dataclass(frozen=True, slots=True)
+class CutPoint:
+    """A tensor through which everything passes that the network computes.
+
+    Attributes:
+        name: The largest module that ends here (``"layer3"``), else the operation's name.
+        source: The tensor: a result of the last operation of the prefix.
+        shape: Of the tensor, with the batch first.
+        macs_before: Multiply-accumulates of the prefix.
+        macs_after: Multiply-accumulates of the suffix.
+        parameters_before: Elements of the parameters that the prefix uses.
+        parameters_after: Elements of the parameters that the suffix uses. A parameter used
+            on both sides counts in both.
+    """
+
+    name: str
+    source: Source
+    shape: Shape
+    macs_before: Figure[int]
+    macs_after: Figure[int]
+    parameters_before: int
+    parameters_after: int
+
+    @property
+    def op_index(self) -> int:
+        """The last operation of the prefix."""
+        return self.source.index
+
+
+def cut_points(graph: Graph) -> tuple[CutPoint, ...]:
+    """Returns every place where a single tensor separates the network, first to last.
+
+    The input itself and the outputs are no cut points.
+
+    Raises:
+        TraceError: The graph is not complete, so that what comes after is not known.
+    """
+    require_complete(graph, purpose="finding cut points")
+    last_use: dict[Source, int] = {}
+    for op in graph.ops:
+        for source in op.inputs:
+            last_use[source] = op.index
+    for output in graph.outputs:
+        if output.source is not None:
+            last_use[output.source] = len(graph.ops)
+    # A result that nothing reads is alive nowhere, so it does not stand in the way.
+    alive: set[Source] = {source for source in last_use if source.kind == "input"}
+    found = []
+    for op in graph.ops:
+        made = {Source("op", op.index, slot) for slot in range(len(op.output_shapes))}
+        alive |= {source for source in made if source in last_use}
+        alive = {source for source in alive if last_use[source] > op.index}
+        if len(alive) == 1 and alive <= made and last_use[next(iter(alive))] < len(graph.ops):
+            found.append((op, next(iter(alive))))
+    ends = _last_op_of_modules(graph)
+    return tuple(_describe(graph, op, source, ends) for op, source in found)
+
+
+def require_complete(graph: Graph, *, purpose: str) -> None:
+    """Raises if tracing stopped early.
+
+    Raises:
+        TraceError: With the reason and place at which tracing stopped.
+    """
+    if graph.status != "complete":
+        raise TraceError(
+            f"{purpose} needs the whole graph of {graph.model_type}, but {graph.reason}.",
+            next_step="Trace a part of the model that does not contain that place.",
+        )
+
+
+def _describe(graph: Graph, op: Op, source: Source, ends: dict[str, int]) -> CutPoint:
+    before, after = graph.ops[: op.index + 1], graph.ops[op.index + 1 :]
+    return CutPoint(
+        name=_name(op, ends),
+        source=source,
+        shape=graph.shape_of(source),
+        macs_before=total(item.macs for item in before),
+        macs_after=total(item.macs for item in after),
+        parameters_before=_count_parameters(graph, before),
+        parameters_after=_count_parameters(graph, after),
+    )
+
+
+def _count_parameters(graph: Graph, ops: tuple[Op, ...]) -> int:
+    names = {name for op in ops for name in op.parameters}
+    return sum(graph.parameter(name).count for name in names)
+
+
+def _last_op_of_modules(graph: Graph) -> dict[str, int]:
+    last: dict[str, int] = {}
+    for op in graph.ops:
+        path = op.module_path
+        while path:
+            last[path] = op.index
+            path = path.rpartition(".")[0]
+    return last
+
+
+def _name(op: Op, ends: dict[str, int]) -> str:
+    parts = op.module_path.split(".") if op.module_path else []
+    for length in range(1, len(parts) + 1):
+        path = ".".join(parts[:length])
+        if ends[path] == op.index:
+            return path
+    return op.name

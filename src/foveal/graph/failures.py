@@ -1,0 +1,189 @@
+"""Saying which layer refused an input, why, and what would work."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from foveal.errors import TraceError
+from foveal.graph.attributes import Call, read_attributes
+from foveal.graph.graph import GraphInput, Shape
+from foveal.graph.recorder import Recorder
+from foveal.graph.records import Failure
+from foveal.text import printable
+
+_OWN_FOLDERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
+_LARGEST_SIZE = 4096
+# Sizes that networks with a fixed input are made for, the likely ones first.
+_COMMON_SIZES = (224, 32, 28, 256, 384, 299, 64, 227, 128, 96, 192, 240, 288, 320, 448, 512)
+
+Works = Callable[[Shape], bool]
+
+
+def place_of(error: BaseException, recorder: Recorder) -> str:
+    """Returns where the model's own code was: module, file, line and the line's text."""
+    module = describe_module(recorder)
+    found = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not code.co_filename.startswith(_OWN_FOLDERS):
+            found = (code.co_filename, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    if found is None:
+        return module
+    file, line = found
+    text = linecache.getline(file, line).strip()
+    where = f"{module}, {printable(Path(file).name)} line {line}"
+    return f"{where} ({printable(text)})" if text else where
+
+
+def describe_module(recorder: Recorder) -> str:
+    """Returns the module at work as ``'layer1.0' (BasicBlock)``."""
+    frame = recorder.frame
+    kind = type(frame.module).__name__
+    return f"{frame.path!r} ({kind})" if frame.path else f"the model itself ({kind})"
+
+
+def explain_failure(
+    recorder: Recorder, error: Exception, inputs: tuple[GraphInput, ...], works: Works | None
+) -> TraceError:
+    """Returns the error that names layer, numbers and a way out.
+
+    Args:
+        recorder: As it was when the model raised.
+        error: What the model raised.
+        inputs: What the model was given.
+        works: Tells whether another input shape would do; None to leave the search out.
+    """
+    failure = recorder.failure
+    given = ", ".join(" x ".join(map(str, item.shape)) for item in inputs)
+    if failure is None or failure.error is not error:
+        place = place_of(error, recorder)
+        return TraceError(
+            f"{place} raised {type(error).__name__} on an input of {given}: "
+            f"{printable(str(error))}",
+            next_step=_size_advice(inputs, works),
+        )
+    return (
+        _wrong_channels(failure, given)
+        or _collapsed(failure, given, inputs, works)
+        or _wrong_features(failure, given, inputs, works)
+        or TraceError(
+            f"{_layer(failure)} refused its input of {_shape(failure)}, with {given} given to "
+            f"the model: {printable(str(error))}",
+            next_step=_size_advice(inputs, works),
+        )
+    )
+
+
+def _layer(failure: Failure) -> str:
+    frame = failure.frame
+    path = frame.path or type(frame.module).__name__
+    return f"layer {path!r} ({failure.name})"
+
+
+def _first(failure: Failure) -> Any:
+    return Call(failure.args, failure.kwargs).first
+
+
+def _shape(failure: Failure) -> str:
+    first = _first(failure)
+    if not isinstance(first, torch.Tensor):
+        return "several tensors"
+    return " x ".join(map(str, first.shape))
+
+
+def _wrong_channels(failure: Failure, given: str) -> TraceError | None:
+    first = _first(failure)
+    if failure.kind not in {"conv", "conv_transpose"} or not isinstance(first, torch.Tensor):
+        return None
+    attributes = read_attributes(failure.kind, failure.name, Call(failure.args, failure.kwargs))
+    expected, kernel = attributes["in_channels"], attributes["kernel"]
+    assert isinstance(kernel, tuple)
+    axis = first.dim() - len(kernel) - 1
+    if axis < 0 or first.shape[axis] == expected:
+        return None
+    return TraceError(
+        f"{_layer(failure)} expects {expected} channels, {first.shape[axis]} came "
+        f"(the model was given {given}).",
+        next_step=f"Give an input with {expected} channels, or change that layer."
+        if not failure.frame.first_call
+        else "Check what comes before that layer, or the channels of the input.",
+    )
+
+
+def _collapsed(
+    failure: Failure, given: str, inputs: tuple[GraphInput, ...], works: Works | None
+) -> TraceError | None:
+    first = _first(failure)
+    if failure.kind not in {"conv", "max_pool", "avg_pool", "pad"}:
+        return None
+    text = str(failure.error)
+    is_small = any(
+        phrase in text
+        for phrase in ("Kernel size can't be greater", "too small", "less than the corresponding")
+    )
+    if not is_small or not isinstance(first, torch.Tensor):
+        return None
+    size = " x ".join(map(str, first.shape[2:]))
+    return TraceError(
+        f"the input of {given} is too small: at {_layer(failure)} only {size} is left, which "
+        "is less than its kernel with padding needs.",
+        next_step=_size_advice(inputs, works),
+    )
+
+
+def _wrong_features(
+    failure: Failure, given: str, inputs: tuple[GraphInput, ...], works: Works | None
+) -> TraceError | None:
+    first = _first(failure)
+    if failure.kind != "linear" or not isinstance(first, torch.Tensor):
+        return None
+    weight = Call(failure.args, failure.kwargs).get("weight", 1)
+    if first.shape[-1] == weight.shape[-1]:
+        return None
+    return TraceError(
+        f"{_layer(failure)} expects {weight.shape[-1]} features, {first.shape[-1]} came "
+        f"(the model was given {given}).",
+        next_step=_size_advice(inputs, works)
+        or "The size of the input decides this number where no pooling comes before.",
+    )
+
+
+def _size_advice(inputs: tuple[GraphInput, ...], works: Works | None) -> str | None:
+    """Returns the smallest size that works, or one that does, as advice."""
+    if works is None or len(inputs) != 1 or len(inputs[0].shape) != 4:
+        return None
+    batch, channels, height, width = inputs[0].shape
+
+    def fits(size: int) -> bool:
+        return works((batch, channels, size, size))
+
+    smallest = _smallest(fits, below=min(height, width))
+    if smallest is not None:
+        return f"The smallest square input that works is {channels} x {smallest} x {smallest}."
+    for size in _COMMON_SIZES:
+        if size != height and fits(size):
+            return f"It does work on {channels} x {size} x {size}."
+    return None
+
+
+def _smallest(fits: Callable[[int], bool], *, below: int) -> int | None:
+    """Returns the smallest size that fits, if all sizes from there on seem to.
+
+    Bisection needs that; sizes next to the result are tried as a check.
+    """
+    low, high = below, below
+    while not fits(high):
+        low, high = high, high * 2
+        if high > _LARGEST_SIZE:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    return high if all(fits(high + more) for more in (1, 2, 3, 7)) else None

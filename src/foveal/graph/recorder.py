@@ -1,0 +1,360 @@
+"""Watching a forward pass: every call of a PyTorch function, none of them on real numbers.
+
+The recorder is a ``TorchFunctionMode``: PyTorch hands it each function that Python calls
+(``F.conv2d``, ``torch.cat``, ``x + y``, ``x.view``) before running it. It replaces real
+tensors by *shadows* on the meta device, which have shapes but no memory, runs the function on
+those, and notes what it did. Modules announce themselves through global forward hooks, so
+that nothing is attached to the model.
+
+Symbolic tracing (``torch.fx``) stops at any branch on a shape and ``torch.export`` replaces
+modules by aten operations; both are slower. This sees the words that the author wrote, and
+where those words leave PyTorch's Python functions, a dispatch mode notices and says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+from torch.overrides import TorchFunctionMode
+
+from foveal.graph.attributes import Call, read_attributes, settle_pool
+from foveal.graph.costs import count_macs
+from foveal.graph.execution import run_on_shapes, without_device
+from foveal.graph.graph import Source
+from foveal.graph.records import (
+    CallRef,
+    Failure,
+    Frame,
+    InputRef,
+    RecordedCall,
+    RecordedOp,
+    UnfollowableError,
+)
+from foveal.graph.refusals import UnseenWork, require_readable, require_static_index
+from foveal.graph.structure import Path, map_tensors, tensors_in, tensors_with_paths
+from foveal.graph.tensor_book import Known, TensorBook
+from foveal.graph.vocabulary import (
+    ASKS_ABOUT,
+    FACTORIES,
+    KIND_BY_NAME,
+    READS_VALUES,
+    function_name,
+)
+
+# Constants up to this size are computed for real, because forward may ask for their values.
+_MAX_CONSTANT_ELEMENTS = 65_536
+
+
+class Recorder(TorchFunctionMode):
+    """Records one forward pass. Use inside ``watching()``, with gradients off."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.calls: list[RecordedCall] = []
+        self.ops: list[RecordedOp] = []
+        self.frames: list[Frame] = []
+        self.failure: Failure | None = None
+        self._thread = threading.get_ident()
+        self._running = 0
+        self._paths = {id(module): path for path, module in model.named_modules()}
+        self._root = Frame(0, None, model, "", (), 0)
+        self._frame = self._root
+        self.book = TensorBook(model)
+        tensors = [*model.parameters(), *model.buffers()]
+        self._device = tensors[0].device if tensors else torch.device("cpu")
+
+    # --- entering and leaving -------------------------------------------------------------
+
+    @contextmanager
+    def watching(self) -> Iterator[Recorder]:
+        """Switches recording on; takes every hook off again."""
+        before = register_module_forward_pre_hook(self._enter_module)
+        after = register_module_forward_hook(self._leave_module, with_kwargs=True)
+        try:
+            with torch.no_grad(), self, UnseenWork(self):
+                yield self
+        finally:
+            before.remove()
+            after.remove()
+
+    def add_input(self, tensor: torch.Tensor, index: int) -> None:
+        """Declares a meta tensor to be the input number ``index``."""
+        self.book.remember(Known(tensor, InputRef(index), Source("input", index)))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a recorded function is at work right now."""
+        return self._running > 0
+
+    @property
+    def frame(self) -> Frame:
+        """The module at work."""
+        return self._frame
+
+    def _enter_module(self, module: torch.nn.Module, args: Any) -> None:
+        path = self._paths.get(id(module))
+        if path is None or threading.get_ident() != self._thread:
+            return
+        parent = self._frame if self.frames else None
+        frame = Frame(len(self.frames), parent, module, path, self.book.refs(args), len(self.calls))
+        if parent is not None:
+            parent.has_children = True
+        self.frames.append(frame)
+        self._frame = frame
+        if isinstance(module, torch.jit.ScriptModule):
+            raise UnfollowableError("it is compiled code (TorchScript), which cannot be watched")
+
+    def _leave_module(self, module: torch.nn.Module, args: Any, kwargs: Any, result: Any) -> None:
+        if id(module) not in self._paths or threading.get_ident() != self._thread:
+            return
+        while self._frame.module is not module and self._frame.parent is not None:
+            self._frame = self._frame.parent
+        frame = self._frame
+        frame.end_call = len(self.calls)
+        frame.kwargs = self.book.refs(kwargs)
+        frame.result = {path: self.book.ref(tensor) for path, tensor in tensors_with_paths(result)}
+        if frame.parent is not None:
+            self._frame = frame.parent
+
+    # --- one call -------------------------------------------------------------------------
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Records one call and answers it with meta tensors."""
+        self._running += 1
+        try:
+            return self._answer(func, args, kwargs or {})
+        finally:
+            self._running -= 1
+
+    def _answer(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        name = function_name(func)
+        if name in {"get", "set", "delete"}:
+            owner = getattr(func, "__self__", None)
+            return self._property(func, name, getattr(owner, "__name__", ""), args)
+        if name in ASKS_ABOUT:
+            return func(*args, **kwargs)
+        if name in READS_VALUES:
+            require_readable(self.book, name, args)
+            return func(*args, **kwargs)
+        if func is torch.Tensor.__iter__:
+            return iter(self._call(torch.Tensor.unbind, "unbind", args, {}))
+        return self._call(func, name, args, kwargs)
+
+    def _property(
+        self, func: Callable[..., Any], access: str, name: str, args: tuple[Any, ...]
+    ) -> Any:
+        tensor = args[0]
+        if access == "get":
+            is_ours = self.book.known(tensor) is not None or tensor.device.type != "meta"
+            if name == "device" and is_ours:
+                return self._device if tensor.device.type == "meta" else tensor.device
+            if name in {"is_cuda", "is_cpu", "is_meta"} and tensor.device.type == "meta":
+                return self._device.type == name.removeprefix("is_")
+            if name in {"T", "mT", "H", "mH", "data", "real"}:
+                return self._call(func, name, args, {})
+        if access == "set" and name == "data":
+            raise UnfollowableError("it assigns to the .data of a tensor")
+        return func(*args)
+
+    def _call(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        given = tensors_in((args, kwargs))
+        if not given:
+            return self._create(func, name, args, kwargs)
+        if self.book.are_constants(given):
+            return self._compute_constant(func, args, kwargs)
+        if name == "getitem" and len(args) > 1:
+            require_static_index(self.book, args[1])
+        refs = self.book.refs(args), self.book.refs(kwargs)
+        args, kwargs = self._shadowed(name, args, kwargs)
+        given = tensors_in((args, kwargs))
+        inputs = [known for known in map(self.book.known, given) if known is not None]
+        versions = [tensor._version for tensor in given]
+        result = self._run(func, name, args, kwargs)
+        changed = [
+            tensor
+            for tensor, version in zip(given, versions, strict=True)
+            if tensor._version != version
+        ]
+        if name in {"batch_norm", "instance_norm"}:
+            changed = [tensor for tensor in changed if tensor is given[0]]
+        outputs = _outputs(result, changed)
+        if not outputs:
+            return result
+        if any(result is tensor for tensor in given) and not changed:
+            if KIND_BY_NAME.get(name) == "copy":
+                return result
+            # Dropout in evaluation returns its very input. A second object for the same
+            # memory lets "before" and "after" be told apart.
+            result = result.detach()
+            outputs = [((), result)]
+        overwritten = tuple(map(self.book.ref, changed))
+        call = RecordedCall(len(self.calls), func, name, *refs, self._frame, overwritten)
+        self.calls.append(call)
+        is_from_images = any(known.source is not None for known in inputs)
+        has_values = not name.endswith("_like") and not name.startswith("new_")
+        if is_from_images and has_values:
+            self._record_op(call, name, Call(args, kwargs), inputs, outputs, changed)
+        else:
+            self._record_weights(call, inputs if has_values else [], outputs)
+        return result
+
+    def _run(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        try:
+            return run_on_shapes(func, name, args, kwargs)
+        except Exception as error:
+            kind = KIND_BY_NAME.get(name, "other")
+            self.failure = Failure(error, name, kind, self._frame, args, kwargs)
+            raise
+
+    def _record_op(
+        self,
+        call: RecordedCall,
+        name: str,
+        arguments: Call,
+        inputs: list[Known],
+        outputs: list[tuple[Path, torch.Tensor]],
+        changed: list[torch.Tensor],
+    ) -> None:
+        index = len(self.ops)
+        activations = [known for known in inputs if known.source is not None]
+        weights = [known for known in inputs if known.source is None]
+        sources = [known.source for known in activations if known.source is not None]
+        shapes = [tuple(known.tensor.shape) for known in activations]
+        for tensor in changed:
+            for source, shape in self.book.other_views(tensor, sources):
+                sources.append(source)
+                shapes.append(shape)
+        kind = KIND_BY_NAME.get(name, "other")
+        first = outputs[0][1]
+        attributes = read_attributes(kind, name, arguments)
+        if any(known.is_computed and known.parameters for known in weights):
+            attributes["computed_weight"] = True
+        if kind == "interpolate":
+            attributes["output_size"] = tuple(first.shape[2:])
+        kind = settle_pool(kind, attributes, arguments, name)
+        parameters = _merge(known.parameters for known in weights)
+        own = self.book.own_names(self._frame.module)
+        buffers = _merge(known.buffers for known in weights)
+        op = RecordedOp(
+            index,
+            kind,
+            attributes,
+            tuple(sources),
+            tuple(shapes),
+            tuple(tuple(tensor.shape) for _, tensor in outputs),
+            parameters,
+            buffers,
+            count_macs(kind, name, arguments, first),
+            str(first.dtype).removeprefix("torch."),
+            not own.isdisjoint(parameters) or not own.isdisjoint(buffers),
+            call,
+        )
+        self.ops.append(op)
+        call.op = op
+        for slot, (path, tensor) in enumerate(outputs):
+            # A tensor that was overwritten is still the same object, hence the same ref.
+            ref = self.book.ref(tensor) if _is_among(tensor, changed) else CallRef(call.index, path)
+            op.output_refs += (ref,)
+            self.book.remember(Known(tensor, ref, Source("op", index, slot)))
+        for tensor in changed:
+            self.book.overwrite(tensor, Source("op", index))
+
+    def _record_weights(
+        self,
+        call: RecordedCall,
+        inputs: list[Known],
+        outputs: list[tuple[Path, torch.Tensor]],
+    ) -> None:
+        parameters = _merge(known.parameters for known in inputs)
+        buffers = _merge(known.buffers for known in inputs)
+        for path, tensor in outputs:
+            ref = self.book.ref(tensor) if call.overwritten else CallRef(call.index, path)
+            self.book.remember(Known(tensor, ref, None, parameters, buffers, is_computed=True))
+
+    # --- constants ------------------------------------------------------------------------
+
+    def _create(
+        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if name not in FACTORIES:
+            return func(*args, **kwargs)
+        device = "cpu"
+        if name not in {"tensor", "as_tensor", "asarray", "from_numpy", "scalar_tensor"}:
+            sized = func(*args, **{**kwargs, "device": "meta"})
+            if sized.numel() > _MAX_CONSTANT_ELEMENTS:
+                device = "meta"
+        if name != "from_numpy":
+            kwargs = {**kwargs, "device": device}
+        return self._compute_constant(func, args, kwargs)
+
+    def _compute_constant(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        name = function_name(func)
+        refs = self.book.refs(args), self.book.refs(kwargs)
+        given = tensors_in((args, kwargs))
+        versions = [tensor._version for tensor in given]
+        args, kwargs = without_device(name, args, kwargs) if given else (args, kwargs)
+        result = self._run(func, name, args, kwargs)
+        changed = [t for t, v in zip(given, versions, strict=True) if t._version != v]
+        outputs = _outputs(result, changed)
+        if outputs:
+            overwritten = tuple(map(self.book.ref, changed))
+            call = RecordedCall(len(self.calls), func, name, *refs, self._frame, overwritten)
+            self.calls.append(call)
+            for path, tensor in outputs:
+                ref = self.book.ref(tensor) if changed else CallRef(call.index, path)
+                is_constant = tensor.device.type != "meta"
+                self.book.remember(Known(tensor, ref, is_computed=True, is_constant=is_constant))
+        return result
+
+    def _shadowed(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        args, kwargs = without_device(name, args, kwargs)
+        if name == "getitem":
+            index = map_tensors(args[1], self.book.shadow_of_index)
+            return (self.book.shadow(args[0]), index), kwargs
+        shadowed: tuple[Any, ...] = map_tensors(args, self.book.shadow)
+        return shadowed, map_tensors(kwargs, self.book.shadow)
+
+
+def _outputs(result: Any, changed: list[torch.Tensor]) -> list[tuple[Path, torch.Tensor]]:
+    """Returns the tensors that a call gave back, else those that it wrote to."""
+    return list(tensors_with_paths(result)) or [((), tensor) for tensor in changed[:1]]
+
+
+def _is_among(tensor: torch.Tensor, tensors: list[torch.Tensor]) -> bool:
+    return any(tensor is other for other in tensors)
+
+
+def _merge(groups: Iterator[tuple[str, ...]] | Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for group in groups for name in group))

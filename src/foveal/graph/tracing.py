@@ -1,0 +1,284 @@
+"""From a module to its graph."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from foveal.errors import TraceError, UsageError
+from foveal.graph.borrowing import borrowed
+from foveal.graph.failures import explain_failure, place_of
+from foveal.graph.graph import Graph, GraphInput, GraphOutput, Op, Parameter, Shape
+from foveal.graph.recorder import Recorder
+from foveal.graph.records import RecordedOp, UnfollowableError
+from foveal.graph.structure import path_text, tensors_with_paths
+
+InputShape = Sequence[int] | Sequence[Sequence[int]] | Mapping[str, Sequence[int]]
+Mode = Literal["as found", "eval", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A graph together with the calls that it was read from; lives as long as a cut takes."""
+
+    graph: Graph
+    recorder: Recorder
+    result: Any
+
+
+def trace(
+    model: torch.nn.Module,
+    input_shape: InputShape,
+    *,
+    dtype: torch.dtype | None = None,
+    mode: Mode = "as found",
+) -> Graph:
+    """Returns the graph of ``model`` on inputs of the given shape.
+
+    Nothing is computed: tensors have shapes but no memory, so the time does not depend on
+    the size of the picture, and the model may be on any device, the meta device included.
+    The model is left as it was found, also after an error: training flags, buffers, hooks,
+    gradients and the random state. Its own forward hooks do run, since they may be part of
+    what it computes.
+
+    Args:
+        model: Any module that is called with tensors alone.
+        input_shape: ``(C, H, W)`` of one image, or a whole shape with the batch first; three
+            numbers are an image, unless they come as a ``torch.Size``, which is always whole.
+            A sequence of these for several inputs; a mapping from the names of ``forward``'s
+            arguments for inputs by name.
+        dtype: Of the inputs; that of the first floating-point parameter if None.
+        mode: In which mode to look at the model. ``"as found"`` keeps the flag of every
+            module; the others set all of them for the time of tracing, without calling
+            ``model.train()``, which some models use to rewrite their weights.
+
+    Returns:
+        The graph. Where the model branches on the values in a picture, or leaves PyTorch's
+        Python functions, its status is ``partial`` or ``unavailable`` and its reason and
+        place are named: the operations listed are right, those after are missing.
+
+    Raises:
+        TraceError: The model itself refuses the input or raises; names the layer.
+        UsageError: The shape is none.
+    """
+    return record(model, input_shape, dtype=dtype, mode=mode).graph
+
+
+def record(
+    model: torch.nn.Module,
+    input_shape: InputShape,
+    *,
+    dtype: torch.dtype | None = None,
+    mode: Mode = "as found",
+    explain: Literal["search", "no search"] = "search",
+) -> Recording:
+    """As ``trace``, and keeps the recorded calls.
+
+    ``explain`` says whether a refusal is followed by a search for a size that works.
+    """
+    _require_weights(model)
+    args, kwargs, inputs = _make_inputs(model, input_shape, dtype)
+    recorder = Recorder(model)
+    result: Any = None
+    stop: UnfollowableError | None = None
+    error: Exception | None = None
+    with borrowed(model), warnings.catch_warnings():
+        # What a forward pass warns of, it will say again when it runs for real.
+        warnings.simplefilter("ignore")
+        if mode != "as found":
+            for module in model.modules():
+                module.training = mode == "train"
+        modes = {module.training for module in model.modules()}
+        try:
+            with recorder.watching():
+                for index, tensor in enumerate((*args, *kwargs.values())):
+                    recorder.add_input(tensor, index)
+                result = model(*args, **kwargs)
+        except UnfollowableError as unfollowable:
+            stop = unfollowable
+        except Exception as raised:
+            error = raised
+    if error is not None:
+        works = None
+        if explain == "search":
+            works = _works_with(model, dtype=dtype, mode=mode)
+        raise explain_failure(recorder, error, inputs, works) from error
+    graph = Graph(
+        model_type=type(model).__name__,
+        inputs=inputs,
+        outputs=(),
+        ops=_finish_ops(recorder),
+        parameters=(),
+        modes="mixed" if len(modes) == 2 else "train" if True in modes else "eval",
+    )
+    graph = replace(graph, parameters=_parameters(model, graph.ops))
+    if stop is None:
+        try:
+            graph = replace(graph, outputs=_outputs(recorder, result))
+        except UnfollowableError as unfollowable:
+            stop = unfollowable
+    if stop is not None:
+        place = place_of(stop, recorder)
+        graph = replace(
+            graph,
+            status="partial" if graph.ops else "unavailable",
+            reason=f"tracing stopped at {place}: {stop}",
+            stopped_at=place,
+        )
+    return Recording(graph, recorder, result)
+
+
+def _require_weights(model: torch.nn.Module) -> None:
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise TraceError(
+                f"{name!r} of {type(model).__name__} belongs to a lazy module, without shape yet.",
+                next_step="Run the model on one image first, which gives it its weights.",
+            )
+
+
+def _works_with(model: torch.nn.Module, **options: Any) -> Any:
+    def works(shape: Shape) -> bool:
+        try:
+            recording = record(model, shape, explain="no search", **options)
+        except TraceError:
+            return False
+        return recording.graph.status == "complete"
+
+    return works
+
+
+def _make_inputs(
+    model: torch.nn.Module, input_shape: InputShape, dtype: torch.dtype | None
+) -> tuple[list[torch.Tensor], dict[str, torch.Tensor], tuple[GraphInput, ...]]:
+    if dtype is None:
+        floating = (p.dtype for p in model.parameters() if p.is_floating_point())
+        dtype = next(floating, torch.get_default_dtype())
+    by_name: dict[str, Shape] = {}
+    by_position: list[Shape] = []
+    if isinstance(input_shape, Mapping):
+        by_name = {name: _with_batch(shape) for name, shape in input_shape.items()}
+    elif input_shape and all(isinstance(item, Sequence) for item in input_shape):
+        by_position = [_with_batch(cast(Sequence[int], item)) for item in input_shape]
+    else:
+        by_position = [_with_batch(cast(Sequence[int], input_shape))]
+    names = [*_argument_names(model, len(by_position)), *by_name]
+    shapes = [*by_position, *by_name.values()]
+    tensors = [torch.empty(shape, dtype=dtype, device="meta") for shape in shapes]
+    inputs = tuple(
+        GraphInput(
+            name,
+            shape,
+            str(dtype).removeprefix("torch."),
+            "by position" if index < len(by_position) else "by name",
+        )
+        for index, (name, shape) in enumerate(zip(names, shapes, strict=True))
+    )
+    named = dict(zip(by_name, tensors[len(by_position) :], strict=True))
+    return tensors[: len(by_position)], named, inputs
+
+
+def _with_batch(shape: Sequence[int]) -> Shape:
+    sizes = tuple(shape)
+    if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise UsageError(
+            f"an input shape of {sizes!r} came, expected positive whole numbers.",
+            next_step="Give one image as (C, H, W), such as (3, 224, 224).",
+        )
+    is_image = len(sizes) == 3 and not isinstance(shape, torch.Size)
+    return (1, *sizes) if is_image else sizes
+
+
+def _argument_names(model: torch.nn.Module, count: int) -> list[str]:
+    try:
+        names = list(inspect.signature(model.forward).parameters)
+    except (TypeError, ValueError):
+        names = []
+    return [names[i] if i < len(names) else f"input{i}" for i in range(count)]
+
+
+def _finish_ops(recorder: Recorder) -> tuple[Op, ...]:
+    """Gives every operation its final, unique name."""
+    by_frame: dict[int, list[RecordedOp]] = {}
+    for op in recorder.ops:
+        by_frame.setdefault(op.call.frame.index, []).append(op)
+    main: dict[int, int] = {}
+    for frame_index, ops in by_frame.items():
+        frame = ops[0].call.frame
+        own = [op for op in ops if op.uses_own_weights]
+        if frame.path and own:
+            main[frame_index] = own[0].index
+        elif frame.path and len(ops) == 1 and not frame.has_children:
+            main[frame_index] = ops[0].index
+    used: dict[str, int] = {}
+    finished = []
+    for op in recorder.ops:
+        frame = op.call.frame
+        is_main = main.get(frame.index) == op.index
+        name = frame.path if is_main else ".".join(filter(None, (frame.path, op.call.name)))
+        used[name] = used.get(name, 0) + 1
+        if used[name] > 1:
+            name = f"{name}#{used[name]}"
+        finished.append(
+            Op(
+                index=op.index,
+                name=name,
+                module_path=frame.path,
+                module_type=type(frame.module).__name__,
+                kind=op.kind,
+                function=op.call.name,
+                attributes=MappingProxyType(op.attributes),
+                inputs=op.inputs,
+                input_shapes=op.input_shapes,
+                output_shapes=op.output_shapes,
+                parameters=op.parameters,
+                buffers=op.buffers,
+                macs=op.macs,
+                is_inplace=bool(op.call.overwritten),
+                dtype=op.dtype,
+            )
+        )
+    return tuple(finished)
+
+
+def _parameters(model: torch.nn.Module, ops: tuple[Op, ...]) -> tuple[Parameter, ...]:
+    tensors: dict[int, torch.Tensor] = {}
+    names: dict[int, list[str]] = {}
+    for name, tensor in model.named_parameters(remove_duplicate=False):
+        tensors[id(tensor)] = tensor
+        names.setdefault(id(tensor), []).append(name)
+    users: dict[str, list[int]] = {}
+    for op in ops:
+        for name in op.parameters:
+            users.setdefault(name, []).append(op.index)
+    return tuple(
+        Parameter(
+            name=names[key][0],
+            shape=tuple(tensor.shape),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+            is_trainable=tensor.requires_grad,
+            other_names=tuple(names[key][1:]),
+            op_indices=tuple(users.get(names[key][0], ())),
+        )
+        for key, tensor in tensors.items()
+    )
+
+
+def _outputs(recorder: Recorder, result: Any) -> tuple[GraphOutput, ...]:
+    found = []
+    for path, tensor in tensors_with_paths(result):
+        known = recorder.book.known(tensor)
+        if known is None and tensor.device.type == "meta":
+            raise UnfollowableError("it returns a tensor that no recorded function made")
+        source = known.source if known is not None else None
+        found.append(GraphOutput(path_text(path), source, tuple(tensor.shape)))
+    if not found:
+        raise UnfollowableError(f"it returns a {type(result).__name__} without tensors")
+    return tuple(found)
