@@ -1,0 +1,89 @@
+"""Two networks side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foveal.graph.figure import Figure
+from foveal.inspection.inspection import Inspection
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One quantity of two networks.
+
+    Attributes:
+        name: What it is.
+        unit: ``"count"``, ``"bytes"`` or ``"px"``.
+        first: Of the first network.
+        second: Of the second.
+    """
+
+    name: str
+    unit: str
+    first: Figure[int]
+    second: Figure[int]
+
+    @property
+    def ratio(self) -> float | None:
+        """Second over first; None unless both are exact and the first is not 0."""
+        if self.first.status != "complete" or self.second.status != "complete":
+            return None
+        if not self.first.value or self.second.value is None:
+            return None
+        return self.second.value / self.first.value
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two tables and the quantities in which they may differ."""
+
+    first: Inspection
+    second: Inspection
+    contrasts: tuple[Contrast, ...]
+
+    def contrast(self, name: str) -> Contrast:
+        """Returns the quantity of that name."""
+        return next(item for item in self.contrasts if item.name == name)
+
+
+def compare(first: Inspection, second: Inspection) -> Comparison:
+    """Returns what the second network costs and sees, against the first."""
+    a, b = first.totals, second.totals
+    contrasts = [
+        Contrast("parameters", "count", Figure(a.parameters), Figure(b.parameters)),
+        Contrast("MACs", "count", a.macs, b.macs),
+        Contrast("activations", "bytes", a.activation_bytes, b.activation_bytes),
+        Contrast("kept for training", "bytes", a.kept_bytes, b.kept_bytes),
+        Contrast(
+            "layers with weights",
+            "count",
+            Figure(a.num_weighted_layers),
+            Figure(b.num_weighted_layers),
+        ),
+        Contrast(
+            "nonlinearities", "count", Figure(a.num_nonlinearities), Figure(b.num_nonlinearities)
+        ),
+    ]
+    axes = ("height", "width")
+    fields = [_field(table) for table in (first, second)]
+    if fields[0] == [fields[0][0]] * len(fields[0]) and fields[1] == [fields[1][0]] * len(
+        fields[1]
+    ):
+        contrasts.append(Contrast("receptive field", "px", fields[0][0], fields[1][0]))
+    else:
+        contrasts += [
+            Contrast(f"receptive field, {axis}", "px", x, y)
+            for axis, x, y in zip(axes, *fields, strict=False)
+        ]
+    return Comparison(first, second, tuple(contrasts))
+
+
+def _field(table: Inspection) -> list[Figure[int]]:
+    seen = table.totals.receptive_field
+    if seen is None:
+        return [Figure.unavailable("no operation has places")]
+    reason = seen.reason or "the whole image is seen"
+    return [Figure.unavailable(reason) if size is None else Figure(size) for size in seen.size] or [
+        Figure.unavailable(reason)
+    ]

@@ -1,0 +1,270 @@
+"""The effective receptive field, measured from gradients.
+
+Luo, Li, Urtasun and Zemel, "Understanding the Effective Receptive Field in Deep
+Convolutional Neural Networks" (NeurIPS 2016): how strongly one unit depends on each pixel
+falls off like a Gaussian, so the field that matters is far smaller than the theoretical one.
+
+What is measured is the energy of the Jacobian of one unit's channels with respect to each
+pixel, ``sqrt(sum_c (dy_c / dx)^2)``. Back-propagating random signs over the channels gives
+that without one backward pass per channel (Hutchinson's estimator), where a plain sum of the
+channels would cancel.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.errors import ModelError, UsageError
+from foveal.inspection.inspection import Inspection, OpRow
+from foveal.text import near_names
+
+if TYPE_CHECKING:
+    import torch
+
+# Luo et al. count the pixels above 1 - 95.45 % of the largest value, two standard deviations.
+LUO_THRESHOLD = 1 - 0.9545
+_MASS = 0.95
+
+
+@dataclass(frozen=True)
+class EffectiveField:
+    """How strongly one unit in the middle of a map depends on each pixel.
+
+    Attributes:
+        op_name: The operation whose unit it is.
+        unit: Row and column of the unit.
+        strength: Root of the mean squared gradient by pixel, the largest being 1. Float64
+            ``[H, W]``.
+        theoretical: First and last position that the unit can see, by axis, both included;
+            may lie outside the image. None when it is not known.
+        luo_px: Side of a square as large as the area above 4.55 % of the largest value.
+        mass_px: For each axis, the shortest stretch that holds 95 % of the squared gradient.
+        num_images: Over how many random images it was averaged; 1 for a given one.
+    """
+
+    op_name: str
+    unit: tuple[int, int]
+    strength: NDArray[np.float64] = field(repr=False)
+    theoretical: tuple[tuple[int, int], tuple[int, int]] | None
+    luo_px: float
+    mass_px: tuple[int, int]
+    num_images: int
+
+    @property
+    def theoretical_px(self) -> tuple[int, int] | None:
+        """Height and width of the theoretical field, padding included."""
+        if self.theoretical is None:
+            return None
+        (top, bottom), (left, right) = self.theoretical
+        return bottom - top + 1, right - left + 1
+
+
+def effective_receptive_field(
+    model: torch.nn.Module,
+    table: Inspection,
+    *,
+    at: str | None = None,
+    images: NDArray[np.float32] | None = None,
+    num_images: int = 8,
+    seed: int = 0,
+) -> EffectiveField:
+    """Measures the effective receptive field of the middle unit of one operation.
+
+    The model is left as found; no parameter gets a gradient. It runs in evaluation mode.
+
+    Args:
+        model: With real weights, on any device.
+        table: Its inspection, for one input of shape ``(N, C, H, W)``.
+        at: The operation; the last one with places before global pooling if None. Must be
+            the result of a module.
+        images: Pictures ``[N, C, H, W]`` to measure on; white noise if None.
+        num_images: How many pictures of white noise.
+        seed: Of noise and signs.
+
+    Raises:
+        UsageError: There is no such operation, or it has no places.
+        ModelError: The model has no weights, or the operation does not see the input.
+    """
+    import torch
+
+    row, place = _row(table, at)
+    if any(tensor.device.type == "meta" for tensor in model.parameters()):
+        raise ModelError(
+            f"{table.name} was built without weights, and the effective receptive field follows "
+            "from them.",
+            next_step="Build the model on a real device.",
+        )
+    shape = table.inputs[0].shape
+    generator = torch.Generator().manual_seed(seed)
+    anchor = next(model.parameters(), None)
+    pictures = (
+        torch.randn((num_images, *shape[1:]), generator=generator)
+        if images is None
+        else torch.as_tensor(images)
+    )
+    if anchor is not None:
+        pictures = pictures.to(device=anchor.device, dtype=anchor.dtype)
+    height, width = row.output_shape[2:4]
+    unit = (height // 2, width // 2)
+    energy = np.zeros(shape[2:4])
+    for picture in pictures:
+        energy += _energy(model, row, place, picture[None], unit, generator)
+    if not energy.max() > 0:
+        raise ModelError(
+            f"No gradient reaches the input from {row.name!r}: it does not depend on the image.",
+            next_step="Choose another operation with --at, or look for dead layers: foveal lint.",
+        )
+    seen = row.receptive_field
+    fields = seen.fields
+    known = len(fields) == 2 and all(item is not None for item in fields)
+    spans = (
+        tuple(
+            (item.positions(index).first, item.positions(index).last)
+            for item, index in zip(fields, unit, strict=True)
+            if item is not None
+        )
+        if known
+        else None
+    )
+    strength = np.sqrt(energy / energy.max())
+    return EffectiveField(
+        op_name=row.name,
+        unit=unit,
+        strength=strength,
+        theoretical=(spans[0], spans[1]) if spans is not None else None,
+        luo_px=float(np.sqrt((strength > LUO_THRESHOLD).sum())),
+        mass_px=(_extent(energy.sum(1)), _extent(energy.sum(0))),
+        num_images=len(pictures),
+    )
+
+
+def _row(table: Inspection, at: str | None) -> tuple[OpRow, tuple[str, int]]:
+    if len(table.inputs) != 1 or len(table.inputs[0].shape) != 4:
+        raise UsageError(
+            f"The effective receptive field needs one input of N, C, H, W; {table.name} takes "
+            f"{len(table.inputs)} inputs, the first of shape {table.inputs[0].shape}."
+        )
+    name = at or table.totals.receptive_field_of
+    if name is None:
+        raise UsageError(f"No operation of {table.name} has places.")
+    row, place = _find(table, name)
+    if len(row.output_shape) != 4 or max(row.output_shape[2:]) < 2:
+        raise UsageError(
+            f"{row.name!r} has no places: its output is {row.output_shape}.",
+            next_step=f"Choose a map, such as --at {table.totals.receptive_field_of}.",
+        )
+    return row, place
+
+
+def _find(table: Inspection, name: str) -> tuple[OpRow, tuple[str, int]]:
+    """Returns the operation called ``name`` and the module call that gives its result.
+
+    The name of a module stands for the last operation in it.
+    """
+    inside = [row for row in table.ops if f"{row.op.module_path}.".startswith(f"{name}.")]
+    exact = next((row for row in table.ops if row.name == name), None)
+    if exact is None and inside:
+        return inside[-1], (name, 1)
+    if exact is None:
+        near = near_names(name, [row.name for row in table.ops])
+        raise UsageError(
+            f"{table.name} has neither operation nor module named {name!r}.",
+            next_step=f"Did you mean {' or '.join(near)}?" if near else None,
+        )
+    return exact, _module_call(table, exact)
+
+
+def _extent(profile: NDArray[np.float64]) -> int:
+    """Returns the length of the shortest run of pixels that holds 95 % of the sum."""
+    sums = np.concatenate([[0.0], np.cumsum(profile)])
+    wanted = _MASS * sums[-1]
+    ends = np.searchsorted(sums, sums + wanted, side="left")
+    lengths = ends - np.arange(len(sums))
+    return int(lengths[ends < len(sums)].min(initial=len(profile)))
+
+
+class _ReachedError(BaseException):
+    """Ends the forward pass where the wanted result is; no ``except Exception`` stops it."""
+
+
+def _energy(
+    model: torch.nn.Module,
+    row: OpRow,
+    place: tuple[str, int],
+    picture: torch.Tensor,
+    unit: tuple[int, int],
+    generator: torch.Generator,
+) -> NDArray[np.float64]:
+    """Returns the squared gradient by pixel, ``[H, W]``, for random signs of the channels."""
+    import torch
+
+    picture = picture.clone().requires_grad_(True)
+    with torch.enable_grad():
+        result = _run_up_to(model, row, place, picture)
+        values = result[0, :, unit[0], unit[1]]
+        signs = torch.randint(0, 2, values.shape, generator=generator) * 2 - 1
+        score = (values * signs.to(values)).sum()
+        if not score.requires_grad:
+            return np.zeros(tuple(picture.shape[2:]))
+        (gradient,) = torch.autograd.grad(score, picture, materialize_grads=True)
+    squared = gradient[0].detach().double().square().sum(0)
+    return np.asarray(squared.cpu().numpy())
+
+
+def _run_up_to(
+    model: torch.nn.Module, row: OpRow, place: tuple[str, int], picture: torch.Tensor
+) -> torch.Tensor:
+    from foveal.graph.borrowing import borrowed
+
+    path, call = place
+    results: list[Any] = []
+
+    def stop(module: torch.nn.Module, args: Any, result: Any) -> None:
+        results.append(result)
+        if len(results) == call:
+            raise _ReachedError
+
+    with borrowed(model):
+        for module in model.modules():
+            module.training = False
+        handle = model.get_submodule(path).register_forward_hook(stop)
+        try:
+            _run(model, picture)
+        finally:
+            handle.remove()
+    if len(results) == call and tuple(results[-1].shape[1:]) == row.output_shape[1:]:
+        return cast("torch.Tensor", results[-1])
+    raise ModelError(
+        f"The forward pass of real numbers gave no result of shape {row.output_shape} at {path!r}.",
+        next_step="Choose another operation with --at.",
+    )
+
+
+def _run(model: torch.nn.Module, picture: torch.Tensor) -> None:
+    with suppress(_ReachedError):
+        model(picture)
+
+
+def _module_call(table: Inspection, row: OpRow) -> tuple[str, int]:
+    """Returns the module whose result an operation is, and which of its calls."""
+    name, _, number = row.name.partition("#")
+    path = row.op.module_path
+    if path and name == path:
+        return path, int(number or 1)
+    # A function at the very end of a module that is called once: the module's result.
+    parts = path.split(".") if path else []
+    for length in range(len(parts), 0, -1):
+        outer = ".".join(parts[:length])
+        last = [r for r in table.ops if f"{r.op.module_path}.".startswith(f"{outer}.")][-1]
+        if last.op.index == row.op.index:
+            return outer, 1
+    raise UsageError(
+        f"{row.name!r} is a function in the middle of {path or 'the model itself'!r}, so its "
+        "result cannot be taken out.",
+        next_step="Name a module instead, such as --at layer4: its result is measured.",
+    )

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from foveal.cli.inspect import command
+from foveal.errors import TraceError, UsageError
+
+NET = """
+from torch import nn
+def small():
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(),
+                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+def large():
+    return nn.Sequential(nn.Conv2d(1, 4, 7, padding=3))
+"""
+
+
+@pytest.fixture
+def net(tmp_path):
+    path = tmp_path / "net.py"
+    path.write_text(NET)
+    return path
+
+
+def _run(*args):
+    return CliRunner().invoke(command, [str(arg) for arg in args], catch_exceptions=False)
+
+
+def test_the_table_fits_80_columns():
+    for name in ("torchvision:googlenet", "torchvision:efficientnet_b0"):
+        for by in ("op", "stage"):
+            shown = _run(name, "--by", by)
+            assert shown.exit_code == 0
+            assert max(len(line) for line in shown.stdout.splitlines()) <= 80
+
+
+def test_json_has_the_promised_keys(net):
+    found = json.loads(_run(f"{net}:small", "--input", "1x28x28", "--json").stdout)
+    assert found["totals"]["parameters"] == 4 * 9 + 4 + 8 + 10
+    assert found["totals"]["trainable_parameters"] == found["totals"]["parameters"]
+    assert found["totals"]["macs"] == 4 * 9 * 28 * 28 + 8
+    assert found["totals"]["receptive_field"] == [3, 3]
+    first, last = found["ops"][0], found["ops"][-1]
+    assert {k: first[k] for k in ("name", "kind", "output_shape", "parameters", "macs",
+                                  "receptive_field", "effective_stride")} == {
+        "name": "0", "kind": "conv", "output_shape": [1, 4, 28, 28], "parameters": 40,
+        "macs": 28224, "receptive_field": [3, 3], "effective_stride": [1, 1],
+    }  # fmt: skip
+    assert (last["receptive_field"], last["effective_stride"], last["global"]) == (None, None, True)
+    assert last["reason"] == "it sees the whole image"
+
+
+def test_comparison(net):
+    shown = _run(f"{net}:small", "--against", f"{net}:large", "--input", "1x28x28").stdout
+    line = shown.splitlines()[-1]
+    assert line.split() == ["receptive", "field", "3", "px", "7", "px", "×", "2.33"]
+
+
+def test_effective(net):
+    shown = _run(f"{net}:large", "--input", "1x28x28", "--effective").stdout
+    assert "theoretical    7 × 7 px" in shown
+
+
+def test_effective_as_json(net):
+    shown = _run(f"{net}:large", "--input", "1x28x28", "--effective", "--json").stdout
+    assert json.loads(shown)["effective"]["theoretical_px"] == [7, 7]
+
+
+def test_html_is_written_whole(net, tmp_path):
+    page = tmp_path / "out" / "net.html"
+    shown = _run(f"{net}:small", "--input", "1x28x28", "--html", page, "--effective")
+    text = page.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert "Effective receptive field" in text
+    assert str(page) in shown.stderr
+
+
+def test_an_assumed_input_is_told(net):
+    assert "The input 1x224x224 is assumed" in _run(f"{net}:small").stdout
+
+
+def test_an_input_that_cannot_be_read():
+    with pytest.raises(UsageError, match="'3xbig' cannot be read as a shape"):
+        _run("torchvision:resnet18", "--input", "3xbig")
+
+
+def test_wrong_channels(net):
+    with pytest.raises(TraceError, match="expects 1 channels, 3 came"):
+        _run(f"{net}:small", "--input", "3x28x28")
+
+
+def test_an_option_of_effective_alone_is_wrong_usage(net):
+    shown = _run(f"{net}:small", "--at", "0")
+    assert shown.exit_code == 2
+    assert "--at says how --effective measures" in shown.stderr

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from foveal.errors import ModelError, UsageError
+from foveal.inspection import effective_receptive_field, inspect
+from foveal.models.sources import resolve_model
+
+
+def _ones(*layers: nn.Conv2d) -> nn.Sequential:
+    for layer in layers:
+        nn.init.ones_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(*layers)
+
+
+def _measure(model, shape, **options):
+    return effective_receptive_field(model, inspect(model, shape), **options)
+
+
+def test_one_convolution_of_ones_is_its_kernel():
+    found = _measure(_ones(nn.Conv2d(1, 1, 5, padding=2)), (1, 21, 21))
+    assert found.strength.sum() == 25
+    assert found.theoretical == ((8, 12), (8, 12))
+    assert found.luo_px == 5
+
+
+# Luo et al., section 2.2: with weights of one the gradient is the kernel convolved with itself.
+def test_stacked_ones_are_a_binomial_of_the_kernel():
+    model = _ones(*(nn.Conv2d(1, 1, 3, padding=1) for _ in range(4)))
+    found = _measure(model, (1, 31, 31))
+    row = np.ones(1)
+    for _ in range(4):
+        row = np.convolve(row, np.ones(3))
+    assert np.allclose(found.strength[15, 11:20], row / row.max(), atol=1e-6)
+
+
+def test_the_gradient_stays_inside_the_theoretical_field():
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(8, 8, 3, dilation=2, padding=2), nn.ReLU(inplace=True),
+    )  # fmt: skip
+    found = _measure(model, (3, 40, 56))
+    rows, columns = np.nonzero(found.strength)
+    (top, bottom), (left, right) = found.theoretical
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (top, bottom, left, right)
+
+
+def test_it_is_smaller_than_the_theoretical_field():
+    torch.manual_seed(0)
+    model = nn.Sequential(*(nn.Conv2d(4, 4, 3, padding=1) for _ in range(12)))
+    found = _measure(model, (4, 64, 64))
+    assert found.theoretical_px == (25, 25)
+    assert found.luo_px < 25
+
+
+def test_parameters_get_no_gradient_and_modes_stay():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
+    _measure(model, (3, 16, 16))
+    assert all(p.grad is None for p in model.parameters())
+    assert model[1].training
+    assert model[1].num_batches_tracked == 0
+    assert not model[0]._forward_hooks
+
+
+def test_the_same_seed_gives_the_same_map():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    first, second = (_measure(model, (3, 16, 16), seed=3) for _ in range(2))
+    assert np.array_equal(first.strength, second.strength)
+
+
+def test_a_module_can_be_named():
+    model = resolve_model("torchvision:resnet18", weights="random").network
+    found = _measure(model, (3, 64, 64), at="layer1", num_images=1)
+    assert found.op_name == "layer1.1.relu#2"
+    assert found.theoretical_px == (43, 43)
+
+
+def test_a_function_in_the_middle_cannot_be_measured():
+    model = resolve_model("torchvision:resnet18", weights="random").network
+    with pytest.raises(UsageError, match=r"'layer1\.0\.add' is a function in the middle"):
+        _measure(model, (3, 64, 64), at="layer1.0.add")
+
+
+def test_a_vector_has_no_places():
+    model = resolve_model("torchvision:resnet18", weights="random").network
+    with pytest.raises(UsageError, match=r"'fc' has no places"):
+        _measure(model, (3, 64, 64), at="fc")
+
+
+def test_no_weights_no_measurement():
+    model = resolve_model("torchvision:resnet18").network
+    with pytest.raises(ModelError, match="built without weights"):
+        _measure(model, (3, 64, 64))
+
+
+def test_a_dead_network_is_told():
+    model = nn.Sequential(nn.Conv2d(1, 1, 3))
+    nn.init.zeros_(model[0].weight)
+    with pytest.raises(ModelError, match="No gradient reaches the input"):
+        _measure(model, (1, 8, 8))
