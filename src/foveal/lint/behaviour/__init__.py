@@ -1,0 +1,22 @@
+"""Rules about what a network does with a batch of images."""
+
+from __future__ import annotations
+
+from foveal.lint.behaviour import (
+    changing_answers,
+    company,
+    dead_relus,
+    gradients,
+    input_statistics,
+    non_finite_output,
+)
+from foveal.lint.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    company.RULE,
+    input_statistics.RULE,
+    dead_relus.RULE,
+    gradients.RULE,
+    non_finite_output.RULE,
+    changing_answers.RULE,
+)

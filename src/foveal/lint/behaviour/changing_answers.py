@@ -1,0 +1,103 @@
+"""B306: the same batch, twice in a row, gets different answers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from foveal.lint.behaviour.passes import images_of, reason_not_to_run, run
+from foveal.lint.behaviour.watching import Call, watching
+from foveal.lint.borrowing import fully_borrowed
+from foveal.lint.context import LintContext
+from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity
+from foveal.lint.rule import Rule
+
+_MAX_REPEATED = 8
+# Relative; parallel sums may differ in the last digits from run to run.
+_TOLERANCE = 1e-4
+Cause = Literal["chance", "state"]
+
+
+def check(context: LintContext) -> Outcome:
+    """Runs the batch twice in the present mode and compares."""
+    if (reason := reason_not_to_run(context)) is not None:
+        return reason
+    if context.optimizer is not None and context.model.training:
+        return NotApplicable("the model is being trained, and dropout belongs to that")
+    images = images_of(context, at_most=_MAX_REPEATED)
+    with fully_borrowed(context.model) as model:
+        first, second = run(model, images), run(model, images)
+        if _change(first, second) <= _TOLERANCE:
+            return Checked()
+        cause, place = _trace_difference(model, images)
+    return Checked((_finding(context.model, _change(first, second), cause, place),))
+
+
+def _change(one: Tensor, other: Tensor) -> float:
+    if one.shape != other.shape:
+        return float("inf")
+    # Where both are not a number the answer is at least the same; B305 speaks of that.
+    both = torch.isfinite(one) & torch.isfinite(other)
+    if not bool(both.any()):
+        return 0.0
+    size = float(torch.maximum(one[both].abs().max(), other[both].abs().max()))
+    return float((one - other)[both].abs().max()) / size if size > 0 else 0.0
+
+
+def _trace_difference(model: nn.Module, images: Tensor) -> tuple[Cause, str]:
+    """Returns whether chance or a memory does it, and the first call that differs."""
+    state = torch.get_rng_state()
+    sums: list[list[tuple[str, float]]] = []
+    for _ in range(2):
+        noted: list[tuple[str, float]] = []
+
+        def see(call: Call, noted: list[tuple[str, float]] = noted) -> None:
+            if not call.result.is_complex():
+                noted.append((call.place, float(call.result.double().sum())))
+
+        with watching(model, see):
+            run(model, images)
+        sums.append(noted)
+    torch.set_rng_state(state)
+    one = run(model, images)
+    torch.set_rng_state(state)
+    cause: Cause = "chance" if _change(one, run(model, images)) <= _TOLERANCE else "state"
+    for (place, value), (_, other) in zip(*sums, strict=False):
+        if abs(value - other) > _TOLERANCE * max(abs(value), abs(other), 1e-12):
+            return cause, place
+    return cause, ""
+
+
+def _finding(model: nn.Module, change: float, cause: Cause, place: str) -> Finding:
+    severity: Severity = "warning" if model.training else "error"
+    path = place.partition("#")[0]
+    module = dict(model.named_modules()).get(path)
+    if cause == "state":
+        what = "also with the same random state: the model remembers earlier calls"
+        fix = "Let forward write no buffers or attributes when the model is not training."
+    elif model.training:
+        what = "and the model is in training mode"
+        fix = "Call model.eval() before predicting."
+    elif module is not None and module.training:
+        what = f"and {path!r} alone is in training mode"
+        fix = f"Call eval() on the whole model, or on {path!r}, before predicting."
+    else:
+        what = "although the model is in evaluation mode"
+        fix = "Give F.dropout training=self.training; draw no random numbers in evaluation mode."
+    return Finding(
+        code="B306",
+        severity=severity,
+        place=place,
+        evidence=(
+            f"The same images answered differently twice in a row, by {change:.1%} of the "
+            f"largest output, {what}."
+            + (f" The first result that differs is that of {place!r}." if place else "")
+        ),
+        fix=fix,
+        data={"largest_change": change, "cause": cause},
+    )
+
+
+RULE = Rule("B306", "different answers to the same input", "error", check, topics=(27,))

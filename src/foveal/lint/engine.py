@@ -1,0 +1,127 @@
+"""Runs rules over a model; a rule that fails is never silent and never stops the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from foveal.errors import UsageError
+from foveal.graph.borrowing import borrowed
+from foveal.lint.context import LintContext, infer_input_shape
+from foveal.lint.finding import (
+    SEVERITIES,
+    CannotTellError,
+    Checked,
+    Finding,
+    Outcome,
+    Undetermined,
+)
+from foveal.lint.registry import choose_rules
+from foveal.lint.report import LintReport
+from foveal.lint.rule import Rule
+
+
+def lint(
+    model: nn.Module,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    batch: torch.Tensor | None = None,
+    labels: torch.Tensor | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    loss: Any = None,
+    is_pretrained: bool | None = None,
+    expected_input: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    select: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+) -> LintReport:
+    """Returns what is wrong with ``model``, each finding with its evidence and a fix.
+
+    The model may be on any device, the meta device included (rules that need values then do
+    not apply), and is left exactly as it was found.
+
+    Args:
+        model: Any module that is called with one batch of images.
+        input_shape: Of one image, ``(C, H, W)``. If None it is taken from the batch, from
+            what timm notes about its models, or from the first convolution at 224 by 224.
+        batch: Images ``(N, C, H, W)``, prepared as for training; behaviour rules need them.
+        labels: Class indices ``(N,)`` of the batch.
+        optimizer: What the model is to be trained with; training rules need it.
+        loss: The loss it is to be trained with.
+        is_pretrained: Whether the weights are meant to be trained ones; None if unknown.
+        expected_input: What the weights' makers say about their input (mean, std, ...).
+        settings: Further facts about the planned training, such as ``batch_size``.
+        select: Codes, beginnings of codes or families to run; all if None.
+        ignore: The same, to leave out.
+
+    Raises:
+        UsageError: The input shape is none, the batch is no batch of images, or a code names
+            no rule.
+    """
+    rules = choose_rules(select=select, ignore=ignore)
+    if input_shape is not None and (
+        len(input_shape) != 3 or not all(isinstance(size, int) and size > 0 for size in input_shape)
+    ):
+        raise UsageError(
+            f"input_shape is {tuple(input_shape)!r}, expected the (C, H, W) of one image.",
+            next_step="Give it as in input_shape=(3, 224, 224).",
+        )
+    if batch is not None and batch.dim() != 4:
+        raise UsageError(
+            f"the batch has shape {tuple(batch.shape)}, expected (N, C, H, W).",
+            next_step="Add the batch dimension with batch[None] if it is one image.",
+        )
+    source = "given"
+    if input_shape is None:
+        try:
+            input_shape, source = infer_input_shape(model, batch)
+        except CannotTellError as error:
+            source = error.reason
+            input_shape = ()
+    context = LintContext(
+        model=model,
+        input_shape=tuple(input_shape),
+        input_source=source,
+        batch=batch,
+        labels=labels,
+        optimizer=optimizer,
+        loss=loss,
+        is_pretrained=is_pretrained,
+        expected_input=expected_input,
+        settings=settings,
+    )
+    return run_rules(rules, context)
+
+
+def run_rules(rules: Iterable[Rule], context: LintContext) -> LintReport:
+    """Returns the report of these rules over one context."""
+    outcomes = {rule.code: _outcome(rule, context) for rule in rules}
+    found = [
+        (SEVERITIES.index(finding.severity), code, position, finding)
+        for code, outcome in outcomes.items()
+        if isinstance(outcome, Checked)
+        for position, finding in enumerate(outcome.findings)
+    ]
+    findings: tuple[Finding, ...] = tuple(row[3] for row in sorted(found, key=lambda row: row[:3]))
+    return LintReport(
+        model_type=type(context.model).__name__,
+        input_shape=context.input_shape or None,
+        input_source=context.input_source,
+        findings=findings,
+        outcomes=outcomes,
+    )
+
+
+def _outcome(rule: Rule, context: LintContext) -> Outcome:
+    try:
+        with borrowed(context.model):
+            return rule.check(context)
+    except CannotTellError as error:
+        return Undetermined(error.reason)
+    except Exception as error:
+        # Whatever a rule trips over is news about that rule on this model, not the end of
+        # the run; it is told under the rule's code.
+        return Undetermined(f"the rule failed with {type(error).__name__}: {error}")

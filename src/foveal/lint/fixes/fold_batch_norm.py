@@ -1,0 +1,32 @@
+"""Folds batch norms into the convolutions before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from foveal.errors import UsageError
+from foveal.lint.finding import Finding
+from foveal.lint.fixes.fix import Fix
+from foveal.lint.fixes.places import module_at, replace_module
+from foveal.lint.folding import BatchNorm, fold, remainder_of
+
+
+def apply(model: nn.Module, finding: Finding) -> None:
+    """Folds every pair that the finding lists; the copy is for evaluation from then on."""
+    layers: Mapping[str, str] = finding.data["layers"]
+    for norm_path, layer_path in layers.items():
+        norm, layer = module_at(model, finding, norm_path), module_at(model, finding, layer_path)
+        if not isinstance(norm, BatchNorm) or norm.training:
+            raise UsageError(
+                f"{norm_path!r} is no batch norm in evaluation mode any more.",
+                next_step="Call model.eval() and lint the model again.",
+            )
+        remainder = remainder_of(norm)
+        assert remainder is not None
+        fold(layer, norm)
+        replace_module(model, norm_path, remainder)
+
+
+FIX = Fix("fold-batch-norm", "fold batch norms into convolutions", "equal in eval", apply)

@@ -1,0 +1,45 @@
+"""Rules about structure: shapes and wiring alone."""
+
+from __future__ import annotations
+
+from foveal.lint.rule import Rule
+from foveal.lint.structure import (
+    bias_before_norm,
+    cheaper_equal,
+    checkerboard,
+    dropout_before_norm,
+    even_kernel,
+    flatten_head,
+    foldable_norm,
+    gridding,
+    linear_after_linear,
+    mostly_padding,
+    norm_after_last,
+    plain_stack,
+    small_final_map,
+    softmax_output,
+    unproductive_layers,
+    unseen_pixels,
+)
+
+RULES: tuple[Rule, ...] = (
+    bias_before_norm.RULE,
+    flatten_head.RULE,
+    unproductive_layers.RULE,
+    small_final_map.RULE,
+    unseen_pixels.RULE,
+    gridding.RULE,
+    checkerboard.RULE,
+    mostly_padding.RULE,
+    plain_stack.RULE,
+    linear_after_linear.RULE,
+    softmax_output.RULE,
+    dropout_before_norm.RULE,
+    norm_after_last.RULE,
+    even_kernel.RULE,
+    cheaper_equal.LARGE_KERNEL,
+    cheaper_equal.DENSE_SHARE,
+    foldable_norm.RULE,
+)
+
+__all__ = ["RULES"]

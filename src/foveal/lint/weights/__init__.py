@@ -1,0 +1,22 @@
+"""Rules about weights: the numbers that are stored."""
+
+from __future__ import annotations
+
+from foveal.lint.rule import Rule
+from foveal.lint.weights import (
+    dead_filters,
+    left_at_start,
+    non_finite,
+    stale_norm,
+    vanishing_variance,
+)
+
+RULES: tuple[Rule, ...] = (
+    non_finite.RULE,
+    dead_filters.RULE,
+    stale_norm.RULE,
+    vanishing_variance.RULE,
+    left_at_start.RULE,
+)
+
+__all__ = ["RULES"]

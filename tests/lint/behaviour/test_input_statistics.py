@@ -1,0 +1,99 @@
+"""B302: input statistics that contradict the first batch norm."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from foveal.lint import Checked, Finding, NotApplicable, Undetermined, lint
+from foveal.lint.behaviour.input_statistics import misfit
+
+
+def outcome(net: nn.Module, batch: torch.Tensor, **options: object) -> object:
+    return lint(net, batch=batch, select=["B302"], **options).outcomes["B302"]  # type: ignore[arg-type]
+
+
+def only(net: nn.Module, batch: torch.Tensor, **options: object) -> Finding:
+    found = outcome(net, batch, **options)
+    assert isinstance(found, Checked)
+    (finding,) = found.findings
+    return finding
+
+
+def test_stays_silent_on_other_pictures_in_the_right_form(
+    net: nn.Sequential, batch: torch.Tensor
+) -> None:
+    assert outcome(net, batch) == Checked()
+
+
+def test_bytes_are_an_error_and_named(net: nn.Sequential, pictures: torch.Tensor) -> None:
+    finding = only(net, 255 * pictures)
+    assert finding.severity == "error"
+    assert finding.data["given"] == "0–255"
+    assert finding.data["fitting"] == "ImageNet's mean and std"
+
+
+def test_bytes_normalised_as_if_in_unit_range_are_an_error(
+    net: nn.Sequential, pictures: torch.Tensor
+) -> None:
+    finding = only(net, (255 * pictures - 0.5) / 0.5)
+    assert finding.severity == "error"
+    assert finding.data["given"] == "0–255, normalised as if it were 0–1"
+
+
+def test_missing_normalisation_is_named(net: nn.Sequential, pictures: torch.Tensor) -> None:
+    finding = only(net, pictures)
+    assert (finding.severity, finding.place) == ("warning", "1")
+    assert finding.fix == "Prepare the images with ImageNet's mean and std."
+
+
+def test_another_mean_and_std_are_named(net: nn.Sequential, pictures: torch.Tensor) -> None:
+    finding = only(net, (pictures - 0.5) / 0.5)
+    assert finding.data["given"] == "normalised with mean and std of 0.5"
+    assert finding.data["fitting"] == "ImageNet's mean and std"
+
+
+def test_turned_channels_are_named(net: nn.Sequential, pictures: torch.Tensor) -> None:
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    finding = only(net, (pictures.flip(1) - mean) / std)
+    assert finding.data["flips_channels"] is True
+    assert "BGR to RGB" in finding.fix
+
+
+def test_a_stated_form_is_the_only_one_tried(net: nn.Sequential, pictures: torch.Tensor) -> None:
+    stated = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    finding = only(net, pictures, expected_input=stated)
+    assert "as the makers of the weights state" in finding.evidence
+
+
+def test_does_not_apply_before_anything_was_learned(batch: torch.Tensor) -> None:
+    new = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).eval()
+    assert isinstance(outcome(new, batch), NotApplicable)
+
+
+def test_cannot_tell_without_batch_norm(pictures: torch.Tensor) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 4, 4), nn.GroupNorm(1, 4), nn.GELU())
+    found = outcome(net, 255 * pictures)
+    assert isinstance(found, Undetermined)
+    assert "no batch norm" in found.reason
+
+
+def test_cannot_tell_when_nothing_usual_fits(net: nn.Sequential, pictures: torch.Tensor) -> None:
+    found = outcome(net, 5 * torch.randn_like(pictures) - 3)
+    assert isinstance(found, Undetermined)
+    assert "no usual correction fits better" in found.reason
+
+
+def test_misfit_is_the_divergence_and_the_shift_by_hand() -> None:
+    norm = nn.BatchNorm2d(1, eps=0.0)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.fill_(1.0)
+    norm.running_var.fill_(4.0)
+    values = torch.tensor([2.0, 4.0]).view(1, 1, 1, 2)  # mean 3, variance 1
+    divergence = 0.5 * (1 / 4 + (3 - 1) ** 2 / 4 - 1 - math.log(1 / 4))
+    assert misfit(values, norm) == pytest.approx(math.log(1 + divergence) + 2 / 2)

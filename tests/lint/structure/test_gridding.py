@@ -1,0 +1,48 @@
+"""S106: dilated convolutions that leave holes."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from foveal.lint import Checked, NotApplicable, lint
+
+
+def outcome(net: nn.Module, **options: object) -> object:
+    options.setdefault("input_shape", (3, 32, 32))
+    return lint(net, select=["S106"], **options).outcomes["S106"]  # type: ignore[arg-type]
+
+
+def stack(*dilations: int) -> nn.Module:
+    return nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=d, dilation=d) for d in dilations])
+
+
+def test_fires_with_the_exact_support() -> None:
+    found = outcome(stack(2, 2))
+    assert isinstance(found, Checked)
+    (finding,) = found.findings
+    # Offsets -4, -2, 0, 2, 4.
+    assert (finding.place, finding.data["span"], finding.data["read"]) == ("1", 9, 5)
+
+
+def test_stays_silent_where_dilations_close_their_holes() -> None:
+    assert outcome(stack(1, 2, 5)) == Checked()
+
+
+def test_stays_silent_where_an_ordinary_convolution_follows() -> None:
+    assert outcome(stack(2, 2, 1)) == Checked()
+
+
+def test_stays_silent_where_pooling_follows() -> None:
+    net = nn.Sequential(*stack(2, 2).children(), nn.MaxPool2d(2))
+    assert outcome(net) == Checked()
+
+
+def test_fires_before_global_pooling() -> None:
+    net = nn.Sequential(*stack(2, 2).children(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    found = outcome(net)
+    assert isinstance(found, Checked)
+    assert len(found.findings) == 1
+
+
+def test_not_applicable_without_dilation() -> None:
+    assert isinstance(outcome(nn.Conv2d(3, 8, 3)), NotApplicable)

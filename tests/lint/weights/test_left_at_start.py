@@ -1,0 +1,91 @@
+"""W205: layers that training never reached."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from foveal.lint import Checked, NotApplicable, lint
+from foveal.lint.weights.start_values import describe_start
+
+
+def outcome(net: nn.Module, **options: object) -> object:
+    options.setdefault("input_shape", (3, 32, 32))
+    return lint(net, select=["W205"], **options).outcomes["W205"]  # type: ignore[arg-type]
+
+
+def trained() -> nn.Sequential:
+    """A network whose weights have heavier tails than any initialisation gives."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 64, 3),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.Conv2d(64, 64, 3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, 64),
+    )
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(0.05 * torch.randn_like(parameter) ** 3)
+    net(torch.randn(4, 3, 16, 16))
+    return net
+
+
+def places(net: nn.Module, **options: object) -> list[tuple[str, str]]:
+    found = outcome(net, **options)
+    assert isinstance(found, Checked)
+    return [(finding.place, finding.severity) for finding in found.findings]
+
+
+def test_fires_on_a_layer_in_the_middle() -> None:
+    net = trained()
+    net[3].reset_parameters()
+    assert places(net) == [("3", "warning")]
+
+
+def test_a_new_classifier_is_an_information() -> None:
+    net = trained()
+    net[7].reset_parameters()
+    assert places(net) == [("7", "info")]
+
+
+def test_nothing_loaded_is_an_error() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3))
+    assert places(net, is_pretrained=True) == [("", "error")]
+
+
+def test_stays_silent_on_trained_weights() -> None:
+    assert places(trained()) == []
+
+
+def test_not_applicable_to_a_new_network() -> None:
+    assert isinstance(outcome(nn.Conv2d(3, 64, 7)), NotApplicable)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        nn.init.kaiming_uniform_,
+        nn.init.kaiming_normal_,
+        nn.init.xavier_uniform_,
+        nn.init.xavier_normal_,
+        lambda weight: nn.init.kaiming_normal_(weight, mode="fan_out"),
+        lambda weight: nn.init.trunc_normal_(weight, std=0.02),
+    ],
+)
+def test_usual_initialisations_are_recognised(draw) -> None:
+    torch.manual_seed(1)
+    layer = nn.Conv2d(32, 64, 3)
+    draw(layer.weight)
+    assert describe_start(layer, layer.weight.detach()) is not None
+
+
+def test_a_normal_distribution_of_another_width_is_not() -> None:
+    torch.manual_seed(1)
+    layer = nn.Conv2d(32, 64, 3)
+    nn.init.normal_(layer.weight, std=0.037)
+    assert describe_start(layer, layer.weight.detach()) is None
