@@ -1,7 +1,7 @@
 # make demo   set everything up and run the whole main job on real data
 # make test   set everything up and run the whole suite
 # make check  lint, types and the direction of imports
-# make bench  the numbers, as ratios measured side by side
+# make bench  the numbers, as ratios measured side by side; bench-peers: beside fastai
 .DELETE_ON_ERROR:
 .PHONY: demo test check format bench clean
 
@@ -15,7 +15,7 @@ demo: $(VENV)/.demo
 	$(BIN)/foveal demo $(if $(FULL),--full)
 
 test: $(VENV)/.develop
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: $(VENV)/.develop
 	$(BIN)/ruff check .
@@ -45,3 +45,15 @@ $(BIN)/python:
 
 clean:
 	rm -rf $(VENV) foveal-demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# fastai in an environment of its own, on the folds of a Foveal run; half an hour on two cores.
+.PHONY: bench-peers
+PEERS := benchmarks/peers/.venv
+bench-peers: $(VENV)/.demo | $(PEERS)/.ready
+	$(BIN)/foveal demo
+	$(PEERS)/bin/python benchmarks/peers/fastai_elpv.py foveal-demo/elpv-500 foveal-demo/run
+
+$(PEERS)/.ready: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --constraint constraints.txt -r $< -e '.[demo]'
+	@touch $@

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from foveal.errors import FovealError
     from foveal.lint import lint
     from foveal.training import TrainConfig
+
+# ONNX Runtime 1.32 and later makes up a device number, keeps it under the home folder and
+# reports its use to its maker. What Foveal does with your images is nobody else's business.
+# It reads this once, when it is imported, so this has to come before.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Imported on first use, so that `import foveal` does not wait for torch.
 _PLACES = {

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
 def write_atomically(file: Path, content: bytes) -> None:
     """Writes ``content`` to ``file`` through a temporary neighbour, making its folder.
 
+    The file gets the permissions that any new file would get.
+
     Raises:
         OSError: It cannot be written; nothing of the attempt is left behind.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".foveal-")
+    # Not tempfile.mkstemp: its files are readable by their owner alone, whatever the umask.
+    temporary = file.parent / f".foveal-{secrets.token_hex(8)}"
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(file)
+        temporary.replace(file)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        # Named after the file that was asked for; nobody knows the temporary one.
+        raise OSError(error.errno, error.strerror, str(file)) from error
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -77,7 +77,8 @@ def test_the_text_ends_with_the_headline_the_warnings_and_the_report(cells: Repo
         "ERROR  2 pictures stand under two labels. Decide on one label and delete the\n"
         "  other file.\n"
         "WARNING  3 files could not be used. Copy the truncated files again; remove what\n"
-        "  is no image.\n\n"
+        "  is no image.\n"
+        "NOTE  Class balance differs between folds by at most 2 images.\n\n"
         "Report  r/report.html\n"
         "Next    foveal x"
     )
@@ -97,6 +98,22 @@ def test_the_evaluation_sets_the_old_figure_beside_the_new(cells: ReportInput) -
         cells.evidence, run_name="runs/a", trained_accuracy=Interval(0.9, 0.85, 0.93)
     )
     assert "In training        90.0% (95% interval 85.0 to 93.0%)" in text
+
+
+@pytest.mark.parametrize(
+    ("num_seen", "words"),
+    [
+        (0, "on images it had not seen"),
+        (1, "on images it was partly trained on"),
+        (None, "on the very images it was trained on"),
+    ],
+)
+def test_the_headline_says_whether_the_images_were_trained_on(
+    cells: ReportInput, num_seen: int | None, words: str
+) -> None:
+    seen = cells.evidence.data.num_images if num_seen is None else num_seen
+    text = " ".join(render_evaluation_text(cells.evidence, num_seen=seen).split())
+    assert words in text
 
 
 def test_colour_changes_no_character(cells: ReportInput) -> None:

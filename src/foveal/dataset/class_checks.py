@@ -20,12 +20,12 @@ def check_single_class(subject: AuditSubject) -> Iterator[AuditFinding]:
     """D007: nothing to tell apart."""
     names = subject.manifest.class_names
     if len(names) < 2:
-        kind = f"one class, '{names[0]}'" if names else "no labelled images"
+        kind = f"is one class, '{names[0]}'" if names else "are no labelled images"
         yield AuditFinding(
             code="D007",
             severity="error",
             title="Fewer than two classes",
-            detail=f"There is {kind}; a classifier needs two classes or more.",
+            detail=f"There {kind}; a classifier needs two classes or more.",
             fix="Put the images of each class into a folder of its own.",
         )
 

@@ -35,6 +35,8 @@ def export_onnx(module: nn.Module, size: tuple[int, int], *, output_names: Seque
 
     buffer = io.BytesIO()
     height, width = size
+    # A failing export prints its whole graph; stdout is for results.
+    torch._C._jit_set_onnx_log_output_stream("stderr")
     with warnings.catch_warnings():
         # The newer exporter takes ten times as long for the same graph (12 s against 0.6 s
         # for EfficientNet-Lite0); its warnings ask to move to it. See docs/decisions/0003.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import socket
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,10 @@ def _load_pickle(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch asks for bug reports about pickles that were not written by torch.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types for a file that is no checkpoint
         raise WeightsError(
             f"{path} cannot be read as a checkpoint of plain tensors "

@@ -67,6 +67,7 @@ def render_evaluation_text(
     *,
     run_name: str | None = None,
     trained_accuracy: Interval | None = None,
+    num_seen: int = 0,
     report_path: str | None = None,
     style: Style = plain,
 ) -> str:
@@ -77,6 +78,7 @@ def render_evaluation_text(
         audit: What is wrong with the new data.
         run_name: The run that was measured, where it should be named.
         trained_accuracy: The run's own held-out accuracy, to set beside the new one.
+        num_seen: How many of the images the run was trained on.
         report_path: Where the HTML report lies.
         style: Adds colour to finished pieces.
     """
@@ -89,7 +91,7 @@ def render_evaluation_text(
         _classes(evidence),
         facts(_figures(evidence), style=style, name_columns=NAME_COLUMNS),
         facts(_findings(evidence), style=style, name_columns=NAME_COLUMNS),
-        _headline(evidence, style),
+        _headline(evidence, style, num_seen=num_seen),
     ]
     warnings = _warnings(evidence, audit, style)
     if warnings:
@@ -164,12 +166,18 @@ def _findings(evidence: Evidence) -> list[tuple[str, str]]:
     return pairs
 
 
-def _headline(evidence: Evidence, style: Style) -> str:
+def _headline(evidence: Evidence, style: Style, *, num_seen: int = 0) -> str:
     metrics = evidence.metrics
     verdict = describe_against_baseline(metrics, evidence.baseline)
     low = evidence.baseline.gain.low
     good = low is not None and round(low, 3) > 0.0
-    first = f"Accuracy {describe_interval(metrics.accuracy)} on images it had not seen"
+    if num_seen == 0:
+        whose = "images it had not seen"
+    elif num_seen < evidence.data.num_images:
+        whose = "images it was partly trained on"
+    else:
+        whose = "the very images it was trained on"
+    first = f"Accuracy {describe_interval(metrics.accuracy)} on {whose}"
     return "\n".join(
         (
             style(wrap(first), "number"),
@@ -188,22 +196,27 @@ def _warnings(evidence: Evidence, audit: AuditLike | None, style: Style) -> list
     if len(findings) > MAX_WARNINGS:
         more = count_noun(len(findings) - MAX_WARNINGS, "more finding")
         lines.append(f"and {more} in the report")
+    lines += [_note(note, style) for note in evidence.protocol.notes]
     if evidence.grouping.source is None:
-        word = "NOTE  "
         # On new data nothing was trained, so nothing leaks; copies still count as independent.
         risk = (
             "the interval may be too narrow"
             if evidence.protocol.kind == "evaluation"
             else "the accuracy may be too high"
         )
-        block = wrap(
-            "No groups were given. If several images show one patient, part or plant, name what "
-            f"they share (--group-regex or a group column), or {risk}.",
-            indent="  ",
-            first=word,
+        lines.append(
+            _note(
+                "No groups were given. If several images show one patient, part or plant, name "
+                f"what they share (--group-regex or a group column), or {risk}.",
+                style,
+            )
         )
-        lines.append(style(word, "info") + block[len(word) :])
     return lines
+
+
+def _note(text: str, style: Style) -> str:
+    word = "NOTE  "
+    return style(word, "info") + wrap(text, indent="  ", first=word)[len(word) :]
 
 
 def _whereabouts(report_path: str | None, next_commands: Sequence[str], style: Style) -> list[str]:

@@ -154,7 +154,7 @@ def load(run: str | os.PathLike[str]) -> Classifier:
         RunIncompleteError: The folder is missing, unfinished or no run.
         RunAlteredError: A file has another digest than recorded.
     """
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load as load_arrays
 
     folder = Path(run)
     manifest = read_manifest(folder)
@@ -170,7 +170,7 @@ def load(run: str | os.PathLike[str]) -> Classifier:
             evaluation=evaluation,
             temperature=float(evaluation["calibration"]["temperature"]),
             set_thresholds=np.array(evaluation["prediction_sets"]["thresholds"], np.float64),
-            novelty=NoveltyReference.from_arrays(load_file(folder / NOVELTY_NAME)),
+            novelty=NoveltyReference.from_arrays(load_arrays((folder / NOVELTY_NAME).read_bytes())),
             _session=_open_session(folder / ONNX_NAME),
         )
 
@@ -182,7 +182,10 @@ def _open_session(path: Path) -> Any:
     options.intra_op_num_threads = 1  # one call a core: see foveal.features.backends
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # The contents, since a path that is no UTF-8 cannot be handed over.
+    return onnxruntime.InferenceSession(
+        path.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _read_json(path: Path) -> Any:

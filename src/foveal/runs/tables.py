@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, SupportsInt
 
 from foveal.runs.folder import MANIFEST_TABLE_NAME, OUT_OF_FOLD_NAME
 from foveal.text import printable
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 def write_manifest_table(folder: Path, trained: TrainedClassifier) -> None:
     """Writes ``manifest.parquet``: one row a file, those set aside included."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     records = trained.manifest.records
     fused = dict(zip(map(id, trained.manifest.usable), trained.groups, strict=True))
@@ -40,13 +39,12 @@ def write_manifest_table(folder: Path, trained: TrainedClassifier) -> None:
             [record.problem.message if record.problem else None for record in records], pa.string()
         ),
     }
-    parquet.write_table(pa.table(columns), folder / MANIFEST_TABLE_NAME)
+    _write(pa.table(columns), folder / MANIFEST_TABLE_NAME)
 
 
 def write_out_of_fold(folder: Path, trained: TrainedClassifier) -> None:
     """Writes ``oof.parquet``: ``path, label, group, fold`` and one ``logit_<class>`` a class."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     judged = trained.judged
     records = [trained.manifest.usable[row] for row in judged.rows]
@@ -62,21 +60,30 @@ def write_out_of_fold(folder: Path, trained: TrainedClassifier) -> None:
     }
     for index, name in enumerate(trained.evidence.data.class_names):
         columns[f"logit_{name}"] = pa.array(judged.logits[:, index], pa.float64())
-    parquet.write_table(pa.table(columns), folder / OUT_OF_FOLD_NAME)
+    _write(pa.table(columns), folder / OUT_OF_FOLD_NAME)
 
 
 def read_digests(folder: Path) -> frozenset[str]:
     """Returns the digests of the images a run was made from."""
     from pyarrow import parquet
 
-    table = parquet.read_table(folder / MANIFEST_TABLE_NAME, columns=["digest", "problem"])
+    with (folder / MANIFEST_TABLE_NAME).open("rb") as stream:
+        table = parquet.read_table(stream, columns=["digest", "problem"])
     rows = zip(table["digest"].to_pylist(), table["problem"].to_pylist(), strict=True)
     return frozenset(digest for digest, problem in rows if digest and problem is None)
+
+
+def _write(table: Any, file: Path) -> None:
+    from pyarrow import parquet
+
+    # Opened here, since pyarrow does not take a path that is no UTF-8.
+    with file.open("wb") as stream:
+        parquet.write_table(table, stream)
 
 
 def _shown(text: str | None) -> str | None:
     return None if text is None else printable(text)
 
 
-def _number(value: object) -> int | None:
-    return None if value is None else int(value)  # type: ignore[call-overload, no-any-return]
+def _number(value: SupportsInt | None) -> int | None:
+    return None if value is None else int(value)

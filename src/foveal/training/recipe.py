@@ -7,6 +7,9 @@ no image is ever judged by a head that saw it or its twin.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +52,7 @@ from foveal.training.protocol import choose_plan
 from foveal.training.steps import StepLog
 
 _NUM_PROBE_IMAGES = 8
+_NEEDED_LATER = ("timm", "onnxruntime", "cleanlab.filter", "onnx", "jinja2")
 
 Progress = Callable[[int, int], None]
 
@@ -107,6 +111,7 @@ def train_classifier(
     """
     config = config or TrainConfig()
     log = log or StepLog()
+    _import_ahead()
     with log.step("scan", "Reading the images") as step:
         manifest = scan(
             data,
@@ -176,6 +181,21 @@ def train_classifier(
         novelty=reference,
         events=tuple(log.events),
     )
+
+
+def _import_ahead() -> None:
+    """Imports in the background what later steps need, while the images are being read.
+
+    Together these take as long to import as 500 images take to read, and reading leaves the
+    interpreter idle. Whatever fails here is met again where it is needed.
+    """
+
+    def work() -> None:
+        for name in _NEEDED_LATER:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+
+    threading.Thread(target=work, name="foveal-imports", daemon=True).start()
 
 
 def extract_manifest(

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Run = Callable[..., Any]
+
+
+def test_new_data_give_a_headline_beside_the_old(
+    foveal: Run, run_folder: Path, make_shapes: Callable[..., Path]
+) -> None:
+    outcome = foveal("evaluate", run_folder, make_shapes(num_per_class=6, seed=5))
+    assert outcome.code == 0
+    assert "on images it had not seen" in outcome.out
+    assert "In training" in outcome.out
+
+
+def test_training_data_are_called_so(foveal: Run, run_folder: Path, shapes: Path) -> None:
+    shown = " ".join(foveal("evaluate", run_folder, shapes).out.split())
+    assert "on the very images it was trained on" in shown
+    assert "36 images of these were in the data the run was trained on" in shown
+
+
+def test_json_has_the_figures(foveal: Run, run_folder: Path, shapes: Path) -> None:
+    shown = json.loads(foveal("evaluate", run_folder, shapes, "--json").out)
+    assert shown["num_seen"] == shown["data"]["num_images"] == 36
+
+
+def test_an_unknown_class_is_exit_code_1(
+    foveal: Run, run_folder: Path, make_shapes: Callable[..., Path]
+) -> None:
+    data = make_shapes(num_per_class=4)
+    (data / "groups.csv").unlink()
+    (data / "circle").rename(data / "zebra")
+    outcome = foveal("evaluate", run_folder, data)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "class 'zebra' that the run does not know" in outcome.err

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from foveal.files import write_atomically
+
+
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a" / "b.txt", b"content")
+    assert (tmp_path / "a" / "b.txt").read_bytes() == b"content"
+
+
+def test_old_content_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_bytes(b"a longer old content")
+    write_atomically(tmp_path / "b.txt", b"new")
+    assert (tmp_path / "b.txt").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_the_umask_decides_who_may_read(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "b.txt", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "b.txt").stat().st_mode) == 0o666 & ~umask
+
+
+def test_a_failure_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b.txt").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", _fail)
+    with pytest.raises(OSError, match="disk on fire"):
+        write_atomically(tmp_path / "b.txt", b"new")
+    assert (tmp_path / "b.txt").read_bytes() == b"old"
+
+
+def test_a_failure_names_the_file_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", _fail)
+    with pytest.raises(OSError, match="disk on fire") as raised:
+        write_atomically(tmp_path / "b.txt", b"new")
+    assert raised.value.filename == str(tmp_path / "b.txt")
+
+
+def test_a_failure_leaves_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", _fail)
+    with pytest.raises(OSError, match="disk on fire"):
+        write_atomically(tmp_path / "b.txt", b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def _fail(handle: int) -> None:
+    raise OSError(5, "disk on fire")

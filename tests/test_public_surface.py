@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import foveal
+
+ERRORS = importlib.import_module("foveal.errors")
+
+
+def test_the_public_names_are_these() -> None:
+    assert set(foveal.__all__) == {
+        *("FovealError", "TrainConfig", "audit", "evaluate", "lint", "load", "train"),
+    }
+
+
+@pytest.mark.parametrize("name", foveal.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(foveal, name).__module__.startswith("foveal.")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = foveal.trian  # type: ignore[attr-defined]
+
+
+def test_importing_foveal_waits_for_nothing_heavy() -> None:
+    code = "import sys, foveal; print(sorted({'torch', 'numpy', 'click'} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
+
+
+def test_python_dash_m_is_the_command_line() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "foveal", "--version"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == f"foveal {version('foveal')}\n"
+
+
+@pytest.mark.parametrize("name", [n for n in dir(ERRORS) if n.endswith("Error")])
+def test_one_except_catches_every_error(name: str) -> None:
+    assert issubclass(getattr(ERRORS, name), foveal.FovealError)
+
+
+def test_an_error_says_what_to_do_next() -> None:
+    assert str(foveal.FovealError("It broke.", next_step="Mend it.")) == "It broke.\nMend it."
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("UsageError", 2), ("UnknownModelError", 2), ("DataError", 1)]
+)
+def test_wrong_usage_and_failed_work_exit_differently(name: str, code: int) -> None:
+    assert getattr(ERRORS, name).exit_code == code
