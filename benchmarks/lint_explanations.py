@@ -2,4 +2,24 @@
 
 from __future__ import annotations
 
-EXPLANATIONS: dict[tuple[str, str], str] = {}
+EXPLANATIONS: dict[tuple[str, str], str] = {
+    ("S102", "torchvision alexnet"): (
+        "6×6 places of 256 channels are flattened into 4,096 units: 37.8 of 61.1 million "
+        "parameters in one layer, which average pooling makes needless, as its successors show."
+    ),
+    ("S102", "torchvision vgg"): (
+        "7×7 places of 512 channels are flattened into 4,096 units: 102.8 of 133 to 144 million "
+        "parameters in one layer."
+    ),
+    ("S102", "vgg"): (
+        "The same network with its first fully connected layer written as a 7×7 convolution."
+    ),
+    ("S105", "mvitv2"): (
+        "The first stage pools keys and values by 3×3 convolutions of stride 4, so 42% of those "
+        "that were computed are read by nothing; queries and the shortcut keep every place."
+    ),
+    ("S114", "cpubone"): (
+        "Each of its 2×2 convolutions of stride 1 is padded at the left and top alone (timm: "
+        "ZeroPad2d((1, 0, 1, 0))), so it shifts its map by half a unit; five do, all one way."
+    ),
+}

@@ -46,6 +46,9 @@ def kill_relu(patient: Patient, chance: random.Random) -> None:
     for op in graph.ops:
         if op.function not in {"relu", "relu6", "hardtanh"} or op.inputs[0].kind != "op":
             continue
+        # On pooled maps, as in squeeze-and-excitation, eight images are too few to tell.
+        if op.output_shape[2:] == (1, 1):
+            continue
         before = graph.ops[op.inputs[0].index]
         module: Any = patient.model.get_submodule(before.module_path)
         if before.kind in {"batch_norm", "conv"} and isinstance(module.bias, nn.Parameter):

@@ -80,8 +80,9 @@ def make_mutants(mutation: Mutation, *, among: Collection[str] | None = None) ->
             broken, sound = (_patient(healthy, mutation.state, seed) for _ in range(2))
             try:
                 if mutation.prepare is not None:
-                    mutation.prepare(broken)
-                    mutation.prepare(sound)
+                    for patient in (broken, sound):
+                        torch.manual_seed(seed)
+                        mutation.prepare(patient)
                 torch.manual_seed(seed)
                 mutation.apply(broken, random.Random(seed))
             except NoPlaceError:

@@ -155,7 +155,7 @@ def enlarge_kernel(patient: Patient, chance: random.Random) -> None:
             and module.kernel_size == (3, 3)
             and module.stride == (1, 1)
             and module.groups == 1
-            and 2 * module.in_channels >= module.out_channels
+            and module.in_channels >= module.out_channels
         )
 
     path, conv = pick(patient, chance, is_plain)

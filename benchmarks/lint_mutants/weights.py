@@ -43,6 +43,11 @@ def flatten_variance(patient: Patient, chance: random.Random) -> None:
     variance[chosen] = chance.choice([0.0, 1e-10, -1e-3])
 
 
+def say_pretrained(patient: Patient) -> None:
+    """A network without norms bears no sign of training, so somebody has to say it."""
+    patient.options["is_pretrained"] = True
+
+
 def start_over(patient: Patient, chance: random.Random) -> None:
     def is_large(module: nn.Module) -> bool:
         return isinstance(module, nn.Conv2d) and module.weight.numel() >= 1000
@@ -61,5 +66,5 @@ WEIGHTS_MUTATIONS: tuple[Mutation, ...] = (
         flatten_variance,
         "trained",
     ),
-    Mutation("W205", "one convolution is drawn anew", start_over, "trained"),
+    Mutation("W205", "one convolution is drawn anew", start_over, "trained", say_pretrained),
 )

@@ -206,8 +206,8 @@ HEALTHY: tuple[Healthy, ...] = (
         "torchvision mobilenet_v2", lambda: from_torchvision("mobilenet_v2"), 128, is_own=False
     ),
     Healthy(
-        "torchvision shufflenet_v2_x0_5",
-        lambda: from_torchvision("shufflenet_v2_x0_5"),
+        "torchvision shufflenet_v2_x1_0",
+        lambda: from_torchvision("shufflenet_v2_x1_0"),
         128,
         is_own=False,
     ),

@@ -261,6 +261,30 @@ def test_squeeze_and_excitation_is_global_beside_its_local_field():
     assert (field.size, field.is_global) == ((5, 5), (True, True))
 
 
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        # A pooling window over the whole map, as in old squeeze-and-excitation.
+        (nn.AvgPool2d(16, stride=1), ("complete", (True, True), (1, 1))),
+        (nn.AvgPool2d(16), ("complete", (True, True), (1, 1))),
+        # The middle of the picture alone, read from everywhere: no field that moves along.
+        (nn.Conv2d(3, 3, 9, stride=9), ("unavailable", (False, False), (None, None))),
+    ],
+)
+def test_one_place_that_is_read_from_everywhere(pool, expected):
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool = pool
+
+        def forward(self, x):
+            return x * self.pool(x)
+
+    field = receptive_fields(trace(Gated(), (3, 16, 16)))[-1]
+
+    assert (field.status, field.is_global, field.size) == expected
+
+
 def test_pooling_one_axis_is_global_along_that_axis_alone():
     class Strip(nn.Module):
         def forward(self, x):

@@ -200,3 +200,8 @@ def test_training_on_a_changed_flag_is_not_called():
     trace(model, (1, 4), mode="eval")
 
     assert torch.equal(model[0].weight, weight)
+
+
+def test_tracing_leaves_no_global_hook_for_torch_compile_to_warn_of() -> None:
+    trace(nn.Conv2d(3, 4, 3), (3, 8, 8))
+    assert not module_hooks._has_any_global_hook()

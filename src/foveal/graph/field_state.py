@@ -17,12 +17,14 @@ class AxisState:
     Attributes:
         field: The local field; None where there is none, or it is unknown.
         extent: Number of units along the axis.
+        input_size: Length of the axis in the input.
         is_global: Whether everything is seen.
         reason: Why the local field is unknown.
     """
 
     field: AxisField | None
     extent: int
+    input_size: int
     is_global: bool = False
     reason: str | None = None
 
@@ -134,20 +136,21 @@ def join_axes(op: Op, state: FieldState, other: FieldState) -> FieldState:
 
 def _join(op: Op, left: AxisState, right: AxisState) -> AxisState:
     is_global = left.is_global or right.is_global
-    extent = max(left.extent, right.extent)
-    reason = left.reason or right.reason
+    wide, narrow = (left, right) if left.extent >= right.extent else (right, left)
+    joined = replace(wide, is_global=is_global, reason=left.reason or right.reason)
+    if joined.reason is not None:
+        return replace(joined, field=None)
     if left.field is None or right.field is None:
-        field = left.field or right.field
-        if reason is not None:
-            field = None
-        return AxisState(field, extent, is_global, reason)
+        return replace(joined, field=left.field or right.field)
+    if narrow.extent == 1 < wide.extent:
+        # A single place that every unit reads, whatever its own place is.
+        place = narrow.field.positions(0) if narrow.field is not None else None
+        if place is not None and place.first <= 0 and place.last >= narrow.input_size - 1:
+            return replace(joined, is_global=True)
+        return joined.lost(f"{op.name!r} reads one and the same part of the input everywhere")
     if left.field.effective_stride != right.field.effective_stride:
-        known = left if left.extent > 1 else right
-        if min(left.extent, right.extent) == 1:
-            return replace(known, is_global=is_global, reason=reason)
-        reason = f"{op.name!r} joins branches with different strides"
-        return AxisState(None, extent, is_global, reason)
-    return AxisState(left.field.merged_with(right.field), extent, is_global, reason)
+        return joined.lost(f"{op.name!r} joins branches with different strides")
+    return replace(joined, field=left.field.merged_with(right.field))
 
 
 def numbers(op: Op, name: str) -> tuple[Any, ...]:

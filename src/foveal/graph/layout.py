@@ -151,7 +151,9 @@ def _agreed(left: Dim, right: Dim) -> Dim | None:
         return right if axes_in([right]) or _size(right) >= _size(left) else left
     if not axes_in([right]):
         return left
-    # A pooled map keeps no positions, so where both have some they must be the same ones.
+    # A single place is read by all; otherwise the places must be the same ones.
+    if _size(left) == 1 or _size(right) == 1:
+        return left if _size(right) == 1 else right
     return None
 
 

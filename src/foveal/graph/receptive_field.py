@@ -82,10 +82,10 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField, ...]:
 
 def _start(shape: Shape, num_axes: int) -> FieldState:
     if len(shape) != num_axes + 2:
-        axes = (AxisState(None, 1, reason="an input is no picture"),) * num_axes
+        axes = (AxisState(None, 1, 1, reason="an input is no picture"),) * num_axes
         return FieldState(axes, None)
     return FieldState(
-        tuple(AxisState(AxisField.of_input(), size) for size in shape[2:]),
+        tuple(AxisState(AxisField.of_input(), size, size) for size in shape[2:]),
         layout_of_input(shape, num_axes),
     )
 

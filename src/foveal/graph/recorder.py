@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from torch.nn.modules.module import (
+    _global_forward_hooks_with_kwargs,
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
@@ -84,6 +85,8 @@ class Recorder(TorchFunctionMode):
         finally:
             before.remove()
             after.remove()
+            # torch forgets this entry, and then warns of global hooks at every torch.compile.
+            _global_forward_hooks_with_kwargs.pop(after.id, None)
 
     def add_input(self, tensor: torch.Tensor, index: int) -> None:
         """Declares a meta tensor to be the input number ``index``."""

@@ -38,9 +38,16 @@ def test_sigmoids_starve_the_first_layers(batch: torch.Tensor) -> None:
     assert finding.data["factor_per_layer"] < 1
 
 
-def test_large_weights_blow_gradients_up(batch: torch.Tensor) -> None:
-    # Each linear layer multiplies activations forward and gradients backward by the same
-    # gain, which cancels; batch norm takes the first away and leaves the second.
+def test_large_weights_blow_all_gradients_up(batch: torch.Tensor) -> None:
+    found = outcome(plain(nn.ReLU, gain=10.0), batch=batch)
+    assert isinstance(found, Checked)
+    (finding,) = found.findings
+    assert (finding.severity, "explode" in finding.evidence) == ("error", True)
+    assert finding.data["typical_relative_norm"] > 1e4
+
+
+def test_small_weights_before_batch_norms_blow_the_first_gradients_up(batch: torch.Tensor) -> None:
+    # Batch norm undoes the scale of a weight, so its gradient grows as the weight shrinks.
     torch.manual_seed(0)
     layers: list[nn.Module] = [nn.Conv2d(3, 8, 3)]
     for _ in range(30):

@@ -20,7 +20,7 @@ from foveal.text import count_noun
 
 MIN_IMAGES = 4
 # A channel that was looked at a few times only may be silent by chance.
-MIN_VALUES = 64
+MIN_VALUES = 32
 # At initialisation, half the channels of a deep layer may be negative on every image, since
 # deep activations of different images are alike; narrow data silences some of a trained
 # network's. Nearly all of them is neither.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import torch
@@ -27,6 +28,9 @@ MAX_GRADIENT_IMAGES = 16
 # Ratios of first to last third beyond which one learning rate cannot serve both.
 VANISHING, EXPLODING = 1e-3, 1e4
 HOPELESS = 1e-7
+# Weights that would move by ten times their size in a step of rate 0.001. New networks of
+# torchvision and timm, and trained ones, stay below 30.
+OVERWHELMING = 1e4
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ def check(context: LintContext) -> Outcome:
     if last.relative_norm == 0:
         return Undetermined("no gradient reaches the last layers either: they begin at zero")
     ratio = first.relative_norm / last.relative_norm
+    # Where gain builds up from layer to layer without a norm, activations grow on the way
+    # there and gradients on the way back: the product is the same everywhere, and huge.
+    typical = median(g.relative_norm for g in gradients)
+    if typical > OVERWHELMING:
+        return Checked((_overwhelming(typical, first, len(gradients)),))
     if VANISHING <= ratio <= EXPLODING:
         return Checked()
     return Checked((_finding(first, last, ratio, gradients),))
@@ -172,6 +181,20 @@ def _finding(
         ),
         fix=fix,
         data={"ratio": ratio, "factor_per_layer": factor, "num_layers": len(gradients)},
+    )
+
+
+def _overwhelming(typical: float, first: LayerGradient, num_layers: int) -> Finding:
+    return Finding(
+        code="B304",
+        severity="error",
+        place=first.place,
+        evidence=(
+            f"Gradients explode: in half of {num_layers} layers they are more than "
+            f"{typical:.1e} times as large as the weights."
+        ),
+        fix="Normalise between the layers, or scale the initial weights down (kaiming_normal_).",
+        data={"typical_relative_norm": typical, "num_layers": num_layers},
     )
 
 

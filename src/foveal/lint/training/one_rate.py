@@ -85,22 +85,28 @@ def _is_new(module: nn.Module, *, is_head: bool) -> bool | None:
         # One step of training moves every bias of a classifier away from zero.
         if not bool(bias.detach().any()):
             return True
-        if weight.numel() < MIN_WEIGHTS:
-            return _is_uniform(weight, module)
+        if weight.numel() < MIN_WEIGHTS or _is_uniform(weight):
+            return _is_uniform(weight)
     if weight.numel() < MIN_WEIGHTS:
         return None
     return describe_start(module, weight) is not None
 
 
-def _is_uniform(weight: torch.Tensor, module: nn.Module) -> bool | None:
-    """As PyTorch draws a small layer: within ±1/√(fan in), and nearly reaching it."""
+def _is_uniform(weight: torch.Tensor) -> bool | None:
+    """As PyTorch draws a layer: uniform within ±1/√(fan in), and nearly reaching it."""
     bound = weight[0].numel() ** -0.5
     reach = float(weight.abs().max()) / bound
     if reach > 1 + 1e-6:
         return False
     count = weight.numel()
-    # Of n uniform numbers the largest falls short of 1 - 7/n once in a thousand draws.
-    return True if count >= 50 and reach > 1 - 7 / count else None
+    if count < 50:
+        return None
+    # Of n uniform numbers the largest falls short of 1 - 7/n once in a thousand draws, and
+    # their deviation is 1/√3 of the bound with a relative standard error of 0.45/√n.
+    spread = float(weight.std()) / bound * 3**0.5
+    if reach > 1 - 7 / count and abs(spread - 1) < 4 * 0.45 / count**0.5:
+        return True
+    return None
 
 
 def _finding(
