@@ -14,10 +14,6 @@ EXPLANATIONS: dict[tuple[str, str], str] = {
     ("S102", "vgg"): (
         "The same network with its first fully connected layer written as a 7×7 convolution."
     ),
-    ("S105", "mvitv2"): (
-        "The first stage pools keys and values by 3×3 convolutions of stride 4, so 42% of those "
-        "that were computed are read by nothing; queries and the shortcut keep every place."
-    ),
     ("S114", "cpubone"): (
         "Each of its 2×2 convolutions of stride 1 is padded at the left and top alone (timm: "
         "ZeroPad2d((1, 0, 1, 0))), so it shifts its map by half a unit; five do, all one way."
