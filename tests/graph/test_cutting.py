@@ -222,6 +222,31 @@ def test_a_densely_joined_network_has_no_cut_point_in_a_block():
     assert "features.transition1" in names
 
 
+def test_an_argument_that_a_module_does_not_read_is_no_obstacle():
+    class Ignores(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, early, late):
+            return self.conv(late) + 1
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.enter = nn.Conv2d(3, 3, 1)
+            self.block = Ignores()
+
+        def forward(self, x):
+            return self.block(x, self.enter(x))
+
+    model = Model()
+    prefix, suffix = cut(model, trace(model, (3, 4, 4)), "enter")
+    images = torch.rand(2, 3, 4, 4)
+
+    assert torch.equal(suffix(prefix(images)), model(images))
+
+
 def test_an_unknown_point_is_answered_with_near_ones():
     model = build("resnet18")
     graph = trace(model, (3, 64, 64))

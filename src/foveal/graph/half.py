@@ -113,7 +113,7 @@ class Half:
         mine = [self._is_mine(index) for index in (inside[0], inside[-1])]
         if not any(mine):
             return
-        if all(mine) and self._is_closed(frame):
+        if all(mine) and self._has_arguments(frame) and self._is_closed(frame):
             self._call_module(frame)
         else:
             self._emit_frame(frame)
@@ -129,6 +129,17 @@ class Half:
         items: list[Frame | RecordedCall] = [*children, *calls]
         yield from sorted(
             items, key=lambda i: i.index if isinstance(i, RecordedCall) else i.first_call
+        )
+
+    def _has_arguments(self, frame: Frame) -> bool:
+        """Whether all that it is given exists on this side.
+
+        CoaT hands its blocks a tensor that they do not read; then only what is inside counts.
+        """
+        return all(
+            ref in self._nodes
+            or (isinstance(ref, CallRef) and self._recorder.calls[ref.call_index].op is None)
+            for ref in _comparable((frame.args, frame.kwargs))
         )
 
     def _is_closed(self, frame: Frame) -> bool:
