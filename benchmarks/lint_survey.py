@@ -175,7 +175,7 @@ def page(answers: list[Answer]) -> str:
             reasons[reason.splitlines()[0]].append(answer.name)
         if answer.problem is not None:
             reasons[f"not built or not linted: {answer.problem}"].append(answer.name)
-    lines += ["", "## Could not tell", ""]
+    lines += ["", "## Could not tell", "", *([] if reasons else ["No rule, on no model."])]
     for reason, names in sorted(reasons.items(), key=lambda item: -len(item[1])):
         shown = ", ".join(f"`{name}`" for name in names[:6])
         lines.append(

@@ -28,8 +28,8 @@ MAX_GRADIENT_IMAGES = 16
 # Ratios of first to last third beyond which one learning rate cannot serve both.
 VANISHING, EXPLODING = 1e-3, 1e4
 HOPELESS = 1e-7
-# Weights that would move by ten times their size in a step of rate 0.001. New networks of
-# torchvision and timm, and trained ones, stay below 30.
+# Weights that would move by ten times their size in a step of rate 0.001. The healthy
+# networks of docs/lint-recall.md stay below 30.
 OVERWHELMING = 1e4
 
 
