@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -73,9 +74,15 @@ def main() -> None:
         with learner.no_bar(), learner.no_logging():
             learner.fit_one_cycle(options.epochs)
             predictions, truth = learner.get_preds()
-        right += int((predictions.argmax(1) == truth).sum())
+        right_here = int((predictions.argmax(1) == truth).sum())
+        right += right_here
         judged += len(held_out)
         fold_seconds.append(time.perf_counter() - began)
+        print(
+            f"fold {fold + 1}: {right_here} of {len(held_out)} right, {fold_seconds[-1]:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
     print(
         json.dumps(
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from foveal.lint import Checked, NotApplicable, lint
@@ -42,6 +43,25 @@ def test_fires_before_global_pooling() -> None:
     found = outcome(net)
     assert isinstance(found, Checked)
     assert len(found.findings) == 1
+
+
+def test_stays_silent_where_a_strided_branch_beside_fills_the_holes() -> None:
+    class Selective(nn.Module):
+        """Two kernels on one tensor, as in Selective Kernel networks (Li et al. 2019)."""
+
+        def __init__(self, dilations: tuple[int, int]) -> None:
+            super().__init__()
+            self.paths = nn.ModuleList(
+                nn.Conv2d(3, 3, 3, stride=2, padding=d, dilation=d) for d in dilations
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.stack([path(x) for path in self.paths], 1).sum(1)
+
+    assert outcome(Selective((1, 2))) == Checked()
+    alone = outcome(Selective((2, 2)))
+    assert isinstance(alone, Checked)
+    assert alone.findings
 
 
 def test_not_applicable_without_dilation() -> None:

@@ -66,6 +66,12 @@ def test_not_applicable_to_a_new_network() -> None:
     assert isinstance(outcome(nn.Conv2d(3, 64, 7)), NotApplicable)
 
 
+def test_not_applicable_to_a_new_network_after_a_dry_run() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 64, 3), nn.BatchNorm2d(64), nn.Conv2d(64, 64, 3))
+    net.train()(torch.randn(4, 3, 16, 16))
+    assert isinstance(outcome(net), NotApplicable)
+
+
 @pytest.mark.parametrize(
     "draw",
     [

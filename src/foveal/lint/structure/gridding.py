@@ -7,7 +7,7 @@ from foveal.graph import Graph, Op
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import dimensions, sizes
+from foveal.lint.wiring import dimensions, paddings, sizes
 
 _WINDOWS = frozenset({"conv", "max_pool", "avg_pool"})
 _MERGES = frozenset({"add", "concat", "mul", "sub", "div", "stack"})
@@ -69,6 +69,10 @@ def _ends_of_resolutions(graph: Graph) -> list[tuple[Op, tuple[AxisField, ...]]]
             if op.kind in _WINDOWS:
                 now = _through(op, before[0])
                 if max(sizes(op, "stride")) > 1:
+                    # Branches that stride side by side are judged by what they read together.
+                    for beside in _beside(graph, op):
+                        seen = _through(beside, before[0])
+                        now = tuple(a.merged_with(b) for a, b in zip(now, seen, strict=True))
                     ends.append((op, now))
                     now = start
             elif op.input_shapes[0][2:] == op.output_shape[2:]:
@@ -85,12 +89,25 @@ def _ends_of_resolutions(graph: Graph) -> list[tuple[Op, tuple[AxisField, ...]]]
     return ends
 
 
+def _beside(graph: Graph, op: Op) -> list[Op]:
+    """Returns the other windows that take the same tensor to a map of the same size."""
+    return [
+        other
+        for other in graph.ops
+        if other is not op
+        and other.kind in _WINDOWS
+        and other.inputs[:1] == op.inputs[:1]
+        and sizes(other, "stride") == sizes(op, "stride")
+        and other.output_shape[2:] == op.output_shape[2:]
+    ]
+
+
 def _through(op: Op, fields: tuple[AxisField, ...]) -> tuple[AxisField, ...]:
     dilation = sizes(op, "dilation") if "dilation" in op.attributes else (1, 1)
     return tuple(
-        field.through_convolution(kernel=kernel, stride=stride, dilation=spread)
-        for field, kernel, stride, spread in zip(
-            fields, sizes(op, "kernel"), sizes(op, "stride"), dilation, strict=True
+        field.through_convolution(kernel=kernel, stride=stride, padding=pad[0], dilation=spread)
+        for field, kernel, stride, pad, spread in zip(
+            fields, sizes(op, "kernel"), sizes(op, "stride"), paddings(op), dilation, strict=True
         )
     )
 
