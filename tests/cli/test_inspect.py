@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from foveal.cli.inspect import command
 from foveal.errors import TraceError, UsageError
@@ -67,6 +69,21 @@ def test_effective(net):
 def test_effective_as_json(net):
     shown = _run(f"{net}:large", "--input", "1x28x28", "--effective", "--json").stdout
     assert json.loads(shown)["effective"]["theoretical_px"] == [7, 7]
+
+
+def test_effective_on_an_image_of_the_users_own(net, tmp_path):
+    picture = tmp_path / "ramp.png"
+    Image.fromarray(np.tile(np.arange(64, dtype=np.uint8), (64, 1))).save(picture)
+    page = tmp_path / "net.html"
+    arguments = ("torchvision:resnet18", "--input", "3x64x64", "--effective", "--at", "layer1")
+    shown = _run(*arguments, "--image", picture, "--html", page)
+    assert "theoretical    43 × 43 px" in shown.stdout
+    assert "data:image/" in page.read_text("utf-8")
+
+
+def test_an_image_needs_a_network_in_colour(net, tmp_path):
+    with pytest.raises(UsageError, match="takes 1 channels"):
+        _run(f"{net}:small", "--input", "1x28x28", "--effective", "--image", tmp_path / "x.png")
 
 
 def test_html_is_written_whole(net, tmp_path):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from foveal.cli.lint import command
+from foveal.errors import UsageError
 
 FACTORY = """
 import torch
@@ -17,6 +20,21 @@ from torch import nn
 
 def biased():
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
+
+
+def colourful():
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, bias=False),
+        nn.BatchNorm2d(8, momentum=None),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 2),
+    )
+    pictures = nn.functional.interpolate(torch.rand(16, 3, 4, 4), 32)
+    net((pictures - 0.5) / 0.5)  # the statistics that training would leave
+    return net.eval()
 
 
 def broken():
@@ -35,7 +53,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(*args: str) -> Result:
-    return CliRunner().invoke(command, list(args))
+    return CliRunner().invoke(command, list(args), catch_exceptions=False)
 
 
 def test_text_groups_by_rule_within_80_columns() -> None:
@@ -87,6 +105,62 @@ def test_a_wrong_shape_is_answered_with_an_example(file: Path, shape: str) -> No
     result = run(f"{file}:biased", "--input", shape)
     assert result.exit_code == 2
     assert "3x224x224" in result.stderr
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    generator = np.random.default_rng(1)
+    for index in range(16):
+        coarse = generator.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(coarse.repeat(8, 0).repeat(8, 1)).save(folder / f"{index}.png")
+    return folder
+
+
+B302 = ("--input", "3x32x32", "--select", "B302", "--json")
+
+
+def test_images_wrongly_normalised_are_found(file: Path, pictures: Path) -> None:
+    model = f"{file}:colourful"
+    wrong = ("--mean", "0", "--std", "0.00392156862745098")  # values of 0 to 255
+    result = run(model, "--images", str(pictures), *wrong, *B302)
+    (finding,) = json.loads(result.stdout)["findings"]
+    assert (finding["code"], finding["severity"]) == ("B302", "error")
+    assert result.exit_code == 1
+    right = run(model, "--images", str(pictures), "--mean", "0.5", "--std", "0.5", *B302)
+    assert json.loads(right.stdout)["outcomes"]["B302"]["outcome"] == "checked"
+    assert json.loads(right.stdout)["findings"] == []
+
+
+def test_whose_mean_and_std_were_used_is_told(file: Path, pictures: Path) -> None:
+    told = run(f"{file}:colourful", "--images", str(pictures), *B302).stderr
+    assert "16 pictures fed with the mean and std of ImageNet, assumed." in told
+
+
+def test_a_picture_that_cannot_be_read_is_named(file: Path, pictures: Path) -> None:
+    (pictures / "5.png").write_text("no picture")
+    told = run(f"{file}:colourful", "--images", str(pictures), *B302).stderr
+    assert "15 pictures fed" in told
+    assert "5.png: " in told
+
+
+def test_no_picture_at_all_is_an_error(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"No picture could be read\..*nowhere: no such file"):
+        run(f"{file}:colourful", "--images", str(tmp_path / "nowhere"))
+
+
+def test_pictures_need_weights(pictures: Path) -> None:
+    result = run("torchvision:resnet18", "--images", str(pictures))
+    assert result.exit_code == 2
+    assert "--weights pretrained or --weights random" in result.stderr
+
+
+@pytest.mark.parametrize("numbers", ["grey", "1,2", "nan"])
+def test_a_mean_that_is_none_is_answered_with_an_example(file: Path, numbers: str) -> None:
+    result = run(f"{file}:colourful", "--images", "x", "--mean", numbers)
+    assert result.exit_code == 2
+    assert "0.485,0.456,0.406" in result.stderr
 
 
 def test_help_shows_an_example() -> None:

@@ -10,6 +10,9 @@ import click
 from foveal.cli.options import echo_json
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from foveal.inspection import EffectiveField, Inspection
     from foveal.models.sources import ResolvedModel
 
@@ -94,7 +97,7 @@ def command(
     if values["effective"]:
         images = None
         if values["image"] is not None:
-            images, background = _read_image(values["image"], table)
+            images, background = _read_image(values["image"], table, resolved)
         effective = effective_receptive_field(
             resolved.network, table, at=values["at"], images=images
         )
@@ -157,20 +160,16 @@ def _inspect(resolved: ResolvedModel, input_spec: str | None, mode: str) -> Insp
     return replace(table, notes=(*table.notes, *notes))
 
 
-def _read_image(path: Path, table: Inspection) -> tuple[Any, Any]:
+def _read_image(
+    path: Path, table: Inspection, resolved: ResolvedModel
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Returns the image as network input [1, 3, H, W], and as grey levels [H, W] to draw on."""
     import numpy as np
 
-    from foveal.errors import UsageError
-    from foveal.images import Preprocessing
+    from foveal.cli.network_images import preprocessing_of, read_network_images
 
-    channels, height, width = table.inputs[0].shape[1:]
-    if channels != 3:
-        raise UsageError(
-            f"--image feeds colour images, and {table.name} takes {channels} channels.",
-            next_step="Leave --image out to measure on noise.",
-        )
-    prepared = Preprocessing(height_px=height, width_px=width).apply(path)
-    low, high = float(prepared.min()), float(prepared.max())
-    grey = (prepared.mean(axis=0) - low) / max(high - low, 1e-6)
-    return prepared[None], (255 * grey).clip(0, 255).astype(np.uint8)
+    preprocessing, _ = preprocessing_of(resolved, table.inputs[0].shape[1:])
+    pictures, _ = read_network_images([str(path)], preprocessing)
+    low, high = float(pictures.min()), float(pictures.max())
+    grey = (pictures[0].mean(axis=0) - low) / max(high - low, 1e-6)
+    return pictures, (255 * grey).clip(0, 255).astype(np.uint8)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from foveal.cli.options import echo_json
+from foveal.text import count_noun
 
 if TYPE_CHECKING:
-    from foveal.models.sources import Weights
+    import torch
+
+    from foveal.models.sources import ResolvedModel, Weights
 
 
 @click.command(
     "lint",
     epilog="\b\nExample:\n  foveal lint torchvision:vgg16_bn\n"
-    "  foveal lint net.py:build --input 1x64x64 --select structure --ignore S101",
+    "  foveal lint net.py:build --input 1x64x64 --select structure --ignore S101\n"
+    "  foveal lint runs/photos --images photos/",
 )
 @click.argument("model")
 @click.option(
@@ -29,17 +35,26 @@ if TYPE_CHECKING:
 @click.option(
     "--weights",
     type=click.Choice(["none", "random", "pretrained"]),
-    default="none",
-    show_default=True,
-    help="Weights of a named network; rules over weights need some.",
+    help="Weights of a named network; rules over weights need some. A run folder brings its own.",
 )
+@click.option(
+    "--images",
+    multiple=True,
+    metavar="PATH",
+    help="Pictures, or a folder of them, for the rules over behaviour (up to 16 are read).",
+)
+@click.option("--mean", metavar="NUMBERS", help="Feed them with this mean, as 0.5 or 0.5,0.4,0.3.")
+@click.option("--std", metavar="NUMBERS", help="The same for the standard deviation.")
 @click.option("--select", multiple=True, metavar="CODES", help="Only these rules, as S101,W.")
 @click.option("--ignore", multiple=True, metavar="CODES", help="All rules but these.")
 @click.option("--json", "as_json", is_flag=True, help="Findings and outcomes as JSON.")
 def command(
     model: str,
     input_text: str | None,
-    weights: Weights,
+    weights: Weights | None,
+    images: tuple[str, ...],
+    mean: str | None,
+    std: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     as_json: bool,
@@ -50,15 +65,33 @@ def command(
     finding is an error.
     """
     input_shape = _read_shape(input_text)
+    stated = _read_normalisation(mean, std)
+    if stated and not images:
+        raise click.UsageError("--mean and --std say how --images are fed; give those too.")
     from foveal.lint import RULES, lint
     from foveal.models.sources import resolve_model
     from foveal.report.lint import render_lint_text
 
-    resolved = resolve_model(model, weights=weights)
+    is_folder = Path(model).is_dir()
+    resolved = resolve_model(model, weights=weights or ("pretrained" if is_folder else "none"))
+    shape = input_shape or resolved.input_shape
+    batch: torch.Tensor | None = None
+    expected: dict[str, Any] | None = None
+    notes = list(resolved.notes)
+    if images:
+        if any(parameter.is_meta for parameter in resolved.network.parameters()):
+            raise click.UsageError(
+                "--images are run through the network, which needs weights: add "
+                "--weights pretrained or --weights random."
+            )
+        batch, expected, more = _read_batch(images, resolved, shape, stated)
+        notes += more
     report = lint(
         resolved.network,
-        input_shape=input_shape or resolved.input_shape,
-        is_pretrained=True if weights == "pretrained" else None,
+        input_shape=shape,
+        batch=batch,
+        expected_input=expected,
+        is_pretrained=True if weights == "pretrained" or is_folder else None,
         select=_codes(select) or None,
         ignore=_codes(ignore),
     )
@@ -67,7 +100,7 @@ def command(
     else:
         titles = {rule.code: rule.title for rule in RULES}
         click.echo(render_lint_text(report, titles=titles, name=resolved.name))
-    for note in resolved.notes:
+    for note in notes:
         click.echo(note, err=True)
     if report.count("error"):
         sys.exit(1)
@@ -84,6 +117,43 @@ def _read_shape(text: str | None) -> tuple[int, int, int] | None:
             param_hint="--input",
         )
     return sizes[0], sizes[1], sizes[2]
+
+
+def _read_normalisation(mean: str | None, std: str | None) -> dict[str, tuple[float, ...]]:
+    stated = {}
+    for name, text in (("mean", mean), ("std", std)):
+        if text is None:
+            continue
+        try:
+            numbers = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
+            raise click.BadParameter(
+                f"{text!r} came, expected one number or three, as 0.5 or 0.485,0.456,0.406.",
+                param_hint=f"--{name}",
+            )
+        stated[name] = numbers * 3 if len(numbers) == 1 else numbers
+    return stated
+
+
+def _read_batch(
+    images: tuple[str, ...],
+    resolved: ResolvedModel,
+    shape: tuple[int, ...],
+    stated: dict[str, tuple[float, ...]],
+) -> tuple[torch.Tensor, dict[str, Any] | None, list[str]]:
+    """Returns the batch, what the weights' makers say of their input, and what to tell."""
+    import torch
+
+    from foveal.cli.network_images import preprocessing_of, read_network_images
+
+    made_for, whose = preprocessing_of(resolved, shape)
+    preprocessing, origin = preprocessing_of(resolved, shape, stated=stated)
+    pictures, failures = read_network_images(images, preprocessing)
+    note = f"{count_noun(len(pictures), 'picture')} fed with the mean and std {origin}."
+    known = None if "assumed" in whose else {"mean": made_for.mean, "std": made_for.std}
+    return torch.from_numpy(pictures), known, [note, *failures]
 
 
 def _codes(values: tuple[str, ...]) -> tuple[str, ...]:
