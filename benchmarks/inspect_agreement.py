@@ -1,0 +1,267 @@
+"""Where Foveal's inspector and its peers disagree, and who is right.
+
+    python -m benchmarks.inspect_agreement [--write]
+
+Multiply-accumulates of published networks and of small planted ones, from Foveal, torchinfo,
+fvcore and torchscan. The judge is none of the four: PyTorch's own ``FlopCounterMode``, halved,
+on a real forward pass, or for the planted networks the arithmetic written beside them. Every
+disagreement of more than 0.5% is explained below; one that is not ends the command with exit
+code 1. The receptive fields that google-research/receptive_field publishes are in the tests
+(``tests/graph/test_published_fields.py``, ``tests/inspection/test_totals.py``). The peers are
+in ``benchmarks/peers/requirements.txt``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import conv2d
+
+PAGE = Path(__file__).parents[1] / "docs" / "inspect-agreement.md"
+TOLERANCE = 0.005
+PUBLISHED = (
+    "alexnet", "vgg16", "resnet18", "resnet50", "resnet152", "resnext50_32x4d", "googlenet",
+    "inception_v3", "densenet121", "mobilenet_v2", "mobilenet_v3_large", "shufflenet_v2_x1_0",
+    "squeezenet1_1", "mnasnet1_0", "efficientnet_b0", "efficientnet_v2_s", "regnet_y_400mf",
+    "convnext_tiny", "maxvit_t", "swin_t", "vit_b_16",
+)  # fmt: skip
+
+
+class FunctionalConvolution(nn.Module):
+    """A convolution without a module of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(8, 3, 3, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return conv2d(x, self.kernel, padding=1)
+
+
+class SharedConvolution(nn.Module):
+    """One convolution that is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.convolution(self.convolution(x))
+
+
+class ProductOfMaps(nn.Module):
+    """A matrix product of two activations, as in attention, without a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self.convolution(x).flatten(2)
+        return rows.transpose(1, 2) @ rows
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A small network whose multiply-accumulates are known by hand."""
+
+    name: str
+    make: Callable[[], nn.Module]
+    shape: tuple[int, int, int]
+    macs: int
+
+
+PLANTED = (
+    Planted("conv2d as a function", FunctionalConvolution, (3, 16, 16), 8 * 3 * 9 * 16 * 16),
+    Planted("one layer used twice", SharedConvolution, (3, 16, 16), 2 * 3 * 3 * 9 * 16 * 16),
+    Planted("product of two maps", ProductOfMaps, (3, 8, 8), 3 * 8 * 64 + 64 * 8 * 64),
+    Planted(
+        "transposed convolution, stride 2",
+        lambda: nn.ConvTranspose2d(4, 6, 2, stride=2),
+        (4, 8, 8),
+        # Every input value meets every tap of every filter once.
+        4 * 6 * 4 * 8 * 8,
+    ),
+    Planted(
+        "grouped, dilated, oblong",
+        lambda: nn.Conv2d(8, 8, (3, 5), stride=(2, 1), padding=(2, 4), dilation=2, groups=4),
+        (8, 16, 16),
+        8 * 2 * 15 * 8 * 16,
+    ),
+    Planted("linear on a sequence", lambda: nn.Linear(8, 4), (1, 10, 8), 10 * 8 * 4),
+)
+
+
+def foveal_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
+    """Returns Foveal's total."""
+    from foveal.inspection import inspect
+
+    macs = inspect(model, shape).totals.macs
+    assert macs.status == "complete", macs.reason
+    return int(macs.value)
+
+
+def torch_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
+    """Returns half of what PyTorch counts in a real forward pass."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    # It knows the products inside attention only where they are written out.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, *shape))
+    return int(counter.get_total_flops()) // 2
+
+
+def torchinfo_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
+    """Returns torchinfo's ``total_mult_adds``."""
+    import torchinfo
+
+    return int(torchinfo.summary(model, (1, *shape), verbose=0, device="cpu").total_mult_adds)
+
+
+def fvcore_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
+    """Returns fvcore's total, which it calls flops."""
+    from fvcore.nn import FlopCountAnalysis
+
+    counted = FlopCountAnalysis(model, torch.zeros(1, *shape))
+    counted.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    return int(counted.total())
+
+
+def torchscan_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
+    """Returns torchscan's total; what it says to be partial counts as far as it is known."""
+    from torchscan import crawl_module
+
+    report = crawl_module(model, args=(torch.zeros(1, *shape),))
+    return int(report["totals"]["macs"]["known_value"])
+
+
+PEERS: tuple[tuple[str, Callable[[nn.Module, tuple[int, ...]], int]], ...] = (
+    ("torchinfo", torchinfo_macs),
+    ("fvcore", fvcore_macs),
+    ("torchscan", torchscan_macs),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What everybody says about one network."""
+
+    name: str
+    truth: int
+    foveal: int
+    peers: dict[str, int | str]
+
+
+def measure(name: str, model: nn.Module, shape: tuple[int, ...], truth: int | None) -> Row:
+    """Asks everybody; a peer that fails is a word instead of a number."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        said: dict[str, int | str] = {}
+        for peer, count in PEERS:
+            model.eval()
+            try:
+                said[peer] = count(model, shape)
+            except Exception as error:
+                said[peer] = type(error).__name__
+        model.eval()
+        if truth is None:
+            truth = torch_macs(model, shape)
+        return Row(name, truth, foveal_macs(model, shape), said)
+
+
+def rows() -> list[Row]:
+    """Returns the whole table."""
+    import torchvision
+
+    measured = []
+    for name in PUBLISHED:
+        size = torchvision.models.get_model_weights(name)["DEFAULT"].transforms().crop_size[0]
+        settings = {"init_weights": False} if name in {"googlenet", "inception_v3"} else {}
+        model = torchvision.models.get_model(name, weights=None, **settings).eval()
+        measured.append(measure(name, model, (3, size, size), None))
+    for planted in PLANTED:
+        measured.append(measure(planted.name, planted.make(), planted.shape, planted.macs))
+    return measured
+
+
+def _agree(count: int | str, truth: int) -> bool:
+    return isinstance(count, int) and abs(count - truth) <= TOLERANCE * truth
+
+
+def disagreements(measured: list[Row]) -> list[tuple[str, str]]:
+    """Returns ``(peer, network)`` for every disagreement with Foveal."""
+    return [
+        (peer, row.name)
+        for row in measured
+        for peer, count in row.peers.items()
+        if not _agree(count, row.foveal)
+    ]
+
+
+def page(measured: list[Row]) -> str:
+    """Returns the tables as Markdown."""
+    names = [peer for peer, _ in PEERS]
+    lines = [
+        "# Inspecting: agreement with the peers",
+        "",
+        "Made by `python -m benchmarks.inspect_agreement --write`. Multiply-accumulates of one "
+        "picture; the judge is PyTorch's `FlopCounterMode`, halved, on a real forward pass, and "
+        "hand arithmetic for the last six. In bold: more than 0.5% away from the judge.",
+        "",
+        f"| network | judge | Foveal | {' | '.join(names)} |",
+        f"|---|--:|--:|{'--:|' * len(names)}",
+    ]
+    for row in measured:
+        cells = [_cell(count, row.truth) for count in (row.foveal, *row.peers.values())]
+        lines.append(f"| {row.name} | {row.truth:,} | {' | '.join(cells)} |")
+    lines += ["", "## Who is right, and why", "", "| peer | networks | why |", "|---|---|---|"]
+    found = disagreements(measured)
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for peer, network in found:
+        reason = EXPLANATIONS.get((peer, network)) or "**not explained**"
+        reasons.setdefault((peer, reason), []).append(network)
+    for (peer, reason), networks in reasons.items():
+        lines.append(f"| {peer} | {', '.join(networks)} | {reason} |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(count: int | str, truth: int) -> str:
+    if isinstance(count, str):
+        return f"**{count}**"
+    return f"{count:,}" if _agree(count, truth) else f"**{count:,}** ({count / truth - 1:+.1%})"
+
+
+EXPLANATIONS: dict[tuple[str, str], str] = {}
+
+
+def main() -> None:
+    """Prints the page; exits with 1 where Foveal is off or a disagreement is unexplained."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    options = parser.parse_args()
+    measured = rows()
+    text = page(measured)
+    if options.write:
+        PAGE.write_text(text, encoding="utf-8")
+    print(text)
+    wrong = [row.name for row in measured if not _agree(row.foveal, row.truth)]
+    unexplained = [pair for pair in disagreements(measured) if pair not in EXPLANATIONS]
+    for name in wrong:
+        print(f"Foveal is off on {name}", file=sys.stderr)
+    for peer, name in unexplained:
+        print(f"unexplained: {peer} on {name}", file=sys.stderr)
+    if wrong or unexplained:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
