@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -188,9 +187,9 @@ def rows() -> list[Row]:
         settings = {"init_weights": False} if name in {"googlenet", "inception_v3"} else {}
         model = torchvision.models.get_model(name, weights=None, **settings).eval()
         measured.append(measure(name, model, (3, size, size), None))
-    for planted in PLANTED:
-        measured.append(measure(planted.name, planted.make(), planted.shape, planted.macs))
-    return measured
+    return measured + [
+        measure(planted.name, planted.make(), planted.shape, planted.macs) for planted in PLANTED
+    ]
 
 
 def _agree(count: int | str, truth: int) -> bool:

@@ -1,12 +1,13 @@
 """How many published classifiers Foveal can follow: a Markdown table by family.
 
-    python benchmarks/trace_survey.py [--library timm] [--sample 100] [--limit 50]
+    python -m benchmarks.trace_survey [--library timm] [--sample 100] [--limit 50] [--write]
 
 Every model is built on the meta device (no weights, no memory), traced at its own input size
 in evaluation mode, and checked: the parameter count against the model's own, the shape of the
 output against a forward pass without Foveal, every parameter that received no user. The last
 columns say for how many the receptive field is known or global at the end of the network, and
-in how many some operation has an unknown cost.
+in how many some operation has an unknown cost. ``--write`` surveys both libraries, whole, and
+puts the tables into docs/trace-survey.md (about half an hour).
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch.utils import _pytree as pytree
 
 from foveal.errors import FovealError
 from foveal.graph import Graph, cut, cut_points, head, receptive_fields, trace
+
+PAGE = Path(__file__).parents[1] / "docs" / "trace-survey.md"
 
 # Families without convolutions beyond patch embeddings; surveyed, but in a row of their own.
 TRANSFORMERS_AND_MLPS = frozenset(
@@ -200,36 +204,75 @@ def equal(left: object, right: object) -> bool:
     return all(a is b is None or torch.equal(a, b) for a, b in pairs)
 
 
-def print_table(answers: list[Answer]) -> None:
-    """Prints one row a family and the totals."""
+def table(answers: list[Answer]) -> str:
+    """Returns one row a family, the totals, and what went wrong, as Markdown."""
     families: dict[str, list[Answer]] = defaultdict(list)
     for answer in answers:
         families[answer.family].append(answer)
-    print("| family | models | followed | all MACs | field known | head known | with cuts |")
-    print("|---|--:|--:|--:|--:|--:|--:|")
-    for family in sorted(families):
-        print_row(family, families[family])
-    print_row("**convolutional**", [a for a in answers if a.family not in TRANSFORMERS_AND_MLPS])
-    print_row("**all**", answers)
+    convolutional = [a for a in answers if a.family not in TRANSFORMERS_AND_MLPS]
     seconds = sorted(answer.seconds for answer in answers)
-    print(
-        f"\nMedian time of one trace {seconds[len(seconds) // 2]:.2f} s, longest "
-        f"{seconds[-1]:.2f} s."
+    return "\n".join(
+        [
+            "| family | models | followed | all MACs | field known | head known | with cuts |",
+            "|---|--:|--:|--:|--:|--:|--:|",
+            *(row(family, families[family]) for family in sorted(families)),
+            row("**convolutional**", convolutional),
+            row("**all**", answers),
+            "",
+            f"Median time of one trace {seconds[len(seconds) // 2]:.2f} s, longest "
+            f"{seconds[-1]:.2f} s.",
+            "",
+            *(
+                f"- `{answer.name}`: {answer.problem.splitlines()[0]}"
+                for answer in answers
+                if answer.problem is not None
+            ),
+        ]
     )
-    for answer in answers:
-        if answer.problem is not None:
-            print(f"- `{answer.name}`: {answer.problem.splitlines()[0]}")
 
 
-def print_row(label: str, answers: list[Answer]) -> None:
-    """Prints one row of the table."""
+def row(label: str, answers: list[Answer]) -> str:
+    """Returns one row of the table."""
     followed = [answer for answer in answers if answer.problem is None]
     share = f" ({len(followed) / len(answers):.1%})" if answers and label[0] == "*" else ""
-    print(
+    return (
         f"| {label} | {len(answers)} | {len(followed)}{share} "
         f"| {sum(a.has_all_macs for a in followed)} | {sum(a.has_field for a in followed)} "
         f"| {sum(a.has_head for a in followed)} | {sum(a.num_cuts > 0 for a in followed)} |"
     )
+
+
+def survey(library: str, chosen: list[tuple[str, str]], *, check_cuts: bool) -> list[Answer]:
+    """Surveys the models chosen; progress on a terminal."""
+    answers = []
+    for index, (name, family) in enumerate(chosen):
+        answers.append(survey_one(library, name, family, check_cuts=check_cuts))
+        if sys.stderr.isatty():
+            print(f"\r{index + 1}/{len(chosen)} {name:50}", end="", file=sys.stderr)
+    return answers
+
+
+def page() -> str:
+    """Surveys both libraries and returns the page."""
+    import timm
+    import torchvision
+
+    parts = [
+        "# Tracing: published classifiers that Foveal can follow",
+        "Made by `python -m benchmarks.trace_survey --write`. Each model is built on the meta "
+        "device and traced at its own input size, in evaluation mode. *Followed*: the graph is "
+        "complete, no parameter is missing, and the output's shape is that of a forward pass "
+        "without Foveal. *Field known*: the receptive field at the end is a number; after global "
+        "pooling it is none. *Convolutional* leaves out the families that are transformers or "
+        "MLPs but for their patch embedding.",
+    ]
+    for library, version, models in (
+        ("torchvision", torchvision.__version__, torchvision_models()),
+        ("timm", timm.__version__, timm_models()),
+    ):
+        found = survey(library, list(models), check_cuts=False)
+        parts += [f"## {library} {version.partition('+')[0]}", table(found)]
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> None:
@@ -240,7 +283,11 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="the first so many models of each family")
     parser.add_argument("--check-cuts", action="store_true", help="run the halves, on the CPU")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     options = parser.parse_args()
+    if options.write:
+        PAGE.write_text(page(), encoding="utf-8")
+        return
     chosen = list(timm_models() if options.library == "timm" else torchvision_models())
     if options.limit is not None:
         kept: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -249,12 +296,7 @@ def main() -> None:
         chosen = [item for family in kept.values() for item in family[: options.limit]]
     if options.sample is not None and options.sample < len(chosen):
         chosen = sorted(random.Random(options.seed).sample(chosen, options.sample))
-    answers = []
-    for index, (name, family) in enumerate(chosen):
-        answers.append(survey_one(options.library, name, family, check_cuts=options.check_cuts))
-        if sys.stderr.isatty():
-            print(f"\r{index + 1}/{len(chosen)} {name:50}", end="", file=sys.stderr)
-    print_table(answers)
+    print(table(survey(options.library, chosen, check_cuts=options.check_cuts)))
 
 
 if __name__ == "__main__":
