@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import UsageError
 from foveal.features import BACKENDS, BackendSpec, find_backend
-from foveal.features.backends import MIN_COSINE
+from foveal.features.backends import MIN_COSINE, num_cores
 from foveal.models import Backbone, load_backbone
 
 Pictures = NDArray[np.float32]
@@ -138,3 +138,16 @@ def test_backend_that_cannot_run_here_says_why() -> None:
         pytest.skip("every backend can run here")
     with pytest.raises(UsageError, match=f"The backend {blocked[0].name} cannot run here: "):
         find_backend(blocked[0].name)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("100000 100000\n", 1), ("50000 100000\n", 1), ("max 100000\n", None), ("nonsense", None)],
+)
+def test_cores_are_no_more_than_a_containers_quota(
+    content: str, expected: int | None, tmp_path: Path
+) -> None:
+    quota = tmp_path / "cpu.max"
+    quota.write_text(content)
+    unlimited = num_cores(tmp_path / "missing")
+    assert num_cores(quota) == (unlimited if expected is None else expected)

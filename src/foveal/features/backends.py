@@ -6,7 +6,9 @@ reduced-precision PyTorch on others, and a GPU on all. ``probe`` times them.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -68,9 +70,20 @@ class BackendSpec:
     open: Callable[[Backbone, tuple[int, int], Path], Backend]
 
 
-def num_cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def num_cores(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Returns how many cores this process may use, a container's quota included.
+
+    Args:
+        quota_file: The quota and its period in microseconds, as Linux control groups (v2) say
+            it: ``200000 100000`` for two cores, ``max 100000`` for no limit.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    allowed = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = quota_file.read_text("ascii").split()
+        if quota != "max":
+            allowed = min(allowed, max(1, math.ceil(int(quota) / int(period))))
+    return allowed
 
 
 def _torch_backend(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from foveal.features.fixed_padding import with_fixed_padding
 from foveal.files import write_atomically
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 OPSET = 17
 
-_CACHE_VERSION = 1  # bump when the same backbone would give another file
+_CACHE_VERSION = 2  # bump when the same backbone would give another file
 _DIGEST_BYTES = 32
 
 
@@ -33,13 +34,14 @@ def export_onnx(module: nn.Module, size: tuple[int, int], *, output_names: Seque
     """
     import torch
 
+    module = with_fixed_padding(module, size)
     buffer = io.BytesIO()
     height, width = size
     # A failing export prints its whole graph; stdout is for results.
     torch._C._jit_set_onnx_log_output_stream("stderr")
     with warnings.catch_warnings():
-        # The newer exporter takes ten times as long for the same graph (12 s against 0.6 s
-        # for EfficientNet-Lite0); its warnings ask to move to it. See docs/decisions/0003.
+        # The newer exporter takes several times as long for the same operations; the warnings
+        # of this one ask to move to it. See docs/decisions/0003.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
