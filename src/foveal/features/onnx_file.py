@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foveal.features.fixed_padding import with_fixed_padding
 from foveal.files import write_atomically
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def export_onnx(module: nn.Module, size: tuple[int, int], *, output_names: Seque
         output_names: One name for each tensor the module returns.
     """
     import torch
+
+    from foveal.features.fixed_padding import with_fixed_padding
 
     module = with_fixed_padding(module, size)
     buffer = io.BytesIO()
