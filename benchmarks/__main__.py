@@ -19,19 +19,27 @@ BENCHMARKS: tuple[tuple[str, str], ...] = (
     ("memory", "benchmarks.memory"),
     ("inspect", "benchmarks.inspect_speed"),
 )
+# Long, and about truth instead of speed: run only when named.
+SURVEYS: tuple[tuple[str, str], ...] = (
+    ("trace-survey", "benchmarks.trace_survey"),
+    ("inspect-agreement", "benchmarks.inspect_agreement"),
+    ("lint-recall", "benchmarks.lint_mutants.__main__"),
+    ("lint-survey", "benchmarks.lint_survey"),
+)
 
 
 def main() -> None:
-    names = [name for name, _ in BENCHMARKS]
+    known = [name for name, _ in (*BENCHMARKS, *SURVEYS)]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
-    wanted = parser.parse_args().names or names
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
+    wanted = parser.parse_args().names or [name for name, _ in BENCHMARKS]
     for name in wanted:
-        if name not in names:
-            sys.exit(f"There is no benchmark {name!r}; known: {', '.join(names)}.")
-    for name, module in BENCHMARKS:
+        if name not in known:
+            sys.exit(f"There is no benchmark {name!r}; known: {', '.join(known)}.")
+    for name, module in (*BENCHMARKS, *SURVEYS):
         if name in wanted:
             print(f"\n## {name}\n", flush=True)
+            sys.argv = [module]  # some read options of their own when run alone
             importlib.import_module(module).main()
 
 

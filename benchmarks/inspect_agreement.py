@@ -114,8 +114,13 @@ def torch_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     # It knows the products inside attention only where they are written out.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, *shape))
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        counter = FlopCounterMode(display=False)
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+            model(torch.zeros(1, *shape))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
     return int(counter.get_total_flops()) // 2
 
 
@@ -135,15 +140,17 @@ def fvcore_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
     return int(counted.total())
 
 
-def torchscan_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
-    """Returns torchscan's total; what it says to be partial counts as far as it is known."""
+def torchscan_macs(model: nn.Module, shape: tuple[int, ...]) -> int | str:
+    """Returns torchscan's total, in words where it says itself that something is missing."""
     from torchscan import crawl_module
 
     report = crawl_module(model, args=(torch.zeros(1, *shape),))
-    return int(report["totals"]["macs"]["known_value"])
+    macs = report["totals"]["macs"]
+    known = int(macs["known_value"])
+    return known if macs["status"] == "complete" else f"at least {known:,}"
 
 
-PEERS: tuple[tuple[str, Callable[[nn.Module, tuple[int, ...]], int]], ...] = (
+PEERS: tuple[tuple[str, Callable[[nn.Module, tuple[int, ...]], int | str]], ...] = (
     ("torchinfo", torchinfo_macs),
     ("fvcore", fvcore_macs),
     ("torchscan", torchscan_macs),
@@ -239,7 +246,61 @@ def _cell(count: int | str, truth: int) -> str:
     return f"{count:,}" if _agree(count, truth) else f"**{count:,}** ({count / truth - 1:+.1%})"
 
 
-EXPLANATIONS: dict[tuple[str, str], str] = {}
+_NORMS = (
+    "Adds normalisation and pooling, one to five for each value. "
+    "Its figures for convolutions, linear layers and products of activations add up to ours."
+)
+_BIAS = "Counts the addition of the bias as a product for each output value."
+_POSITIONS = (
+    "Counts a linear layer once a picture, however many places it is applied to, and no product "
+    "of two activations."
+)
+_TRANSPOSED = (
+    "Lets every output value meet every tap. With a stride most taps meet none: an input value "
+    "meets each tap once."
+)
+_NO_MODULE = "Sees modules alone; this product has none."
+
+
+def _for(peer: str, reason: str, *networks: str) -> dict[tuple[str, str], str]:
+    return {(peer, network): reason for network in networks}
+
+
+EXPLANATIONS: dict[tuple[str, str], str] = {
+    **_for(
+        "fvcore", _NORMS,
+        "resnet50", "resnext50_32x4d", "densenet121", "mobilenet_v2", "mobilenet_v3_large",
+        "shufflenet_v2_x1_0", "mnasnet1_0", "efficientnet_b0", "efficientnet_v2_s",
+        "regnet_y_400mf", "maxvit_t",
+    ),
+    **_for(
+        "fvcore",
+        "Does not know fused attention: 12 layers x 2 products x 197² x 768 are missing.",
+        "vit_b_16",
+    ),
+    **_for(
+        "torchscan", _NORMS,
+        "resnet50", "resnext50_32x4d", "googlenet", "densenet121", "mobilenet_v2",
+        "mobilenet_v3_large", "shufflenet_v2_x1_0", "mnasnet1_0", "efficientnet_b0",
+        "efficientnet_v2_s", "regnet_y_400mf",
+    ),
+    **_for(
+        "torchscan",
+        "Says so itself: it has formulas for modules, and the products inside attention, like "
+        "those of a function, have none. Of ConvNeXt, whose blocks scale their maps, it knows "
+        "all products none the less.",
+        "convnext_tiny", "maxvit_t", "swin_t", "vit_b_16", "conv2d as a function",
+        "product of two maps",
+    ),
+    **_for("torchscan", _TRANSPOSED, "transposed convolution, stride 2"),
+    **_for("torchinfo", _TRANSPOSED, "transposed convolution, stride 2"),
+    **_for("torchinfo", _BIAS, "squeezenet1_1", "one layer used twice", "grouped, dilated, oblong"),
+    **_for(
+        "torchinfo", _POSITIONS,
+        "convnext_tiny", "maxvit_t", "swin_t", "vit_b_16", "linear on a sequence",
+    ),
+    **_for("torchinfo", _NO_MODULE, "conv2d as a function", "product of two maps"),
+}  # fmt: skip
 
 
 def main() -> None:
