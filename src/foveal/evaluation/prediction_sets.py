@@ -10,7 +10,7 @@ calibration ones; a new hospital or camera is not covered by it.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +28,7 @@ from foveal.evaluation.inputs import (
     compact,
 )
 from foveal.evaluation.intervals import proportion
-from foveal.evaluation.resampling import group_sums, resampled_sums
+from foveal.evaluation.resampling import class_hits_by_group, resampled_sums
 
 Conditional = Literal["marginal", "class"]
 
@@ -223,13 +223,25 @@ def _coverages(
     num_resamples: int,
 ) -> tuple[Interval, tuple[Interval, ...]]:
     """Returns the interval of the coverage over all images, and by class."""
-    intervals = []
-    of_class = [np.ones(len(truth), dtype=bool)] + [truth == k for k in range(num_classes)]
-    for chosen in of_class:
-        sums = group_sums(groups, np.stack([covered & chosen, chosen], axis=1).astype(float))
-        hits, totals = sums.T
-        drawn = resampled_sums(sums, num_resamples=num_resamples, seed=seed)
-        shares = np.full(len(drawn), np.nan)
-        np.divide(drawn[:, 0], drawn[:, 1], out=shares, where=drawn[:, 1] > 0)
-        intervals.append(proportion(hits, totals, shares))
-    return intervals[0], tuple(intervals[1:])
+    table = class_hits_by_group(truth, covered, groups, num_classes=num_classes)
+    drawn = resampled_sums(table, num_resamples=num_resamples, seed=seed)
+    hits, totals = drawn[:, :num_classes], drawn[:, num_classes:]
+    everywhere = proportion(
+        _column_sums(table[:, :num_classes]),
+        _column_sums(table[:, num_classes:]),
+        hits.sum(axis=1) / totals.sum(axis=1),
+    )
+    shares = np.full(hits.shape, np.nan)
+    np.divide(hits, totals, out=shares, where=totals > 0)
+    by_class = (
+        proportion(
+            _column_sums(table[:, [k]]), _column_sums(table[:, [num_classes + k]]), shares[:, k]
+        )
+        for k in range(num_classes)
+    )
+    return everywhere, tuple(by_class)
+
+
+def _column_sums(table: Any) -> Floats:
+    """Returns the sum over columns for each group, [G], of a dense or sparse table."""
+    return np.asarray(table.sum(axis=1), dtype=np.float64).reshape(-1)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from foveal.evaluation.inputs import Floats, Ints
+from foveal.evaluation.inputs import Bools, Floats, Ints
 
 # One chunk of draw counts holds about this many numbers (32 MB as float32 with its draws).
 _CHUNK_SIZE = 2_000_000
@@ -50,17 +50,30 @@ def class_counts_by_group(
         Shape [G, 3K] as a dense array, or a ``scipy.sparse`` one where that would not fit:
         right answers by class, predictions by class, images by class.
     """
-    num_groups = int(groups.max()) + 1
     right = labels == predictions
     rows = np.concatenate([groups[right], groups, groups])
     columns = np.concatenate([labels[right], num_classes + predictions, 2 * num_classes + labels])
-    shape = (num_groups, 3 * num_classes)
+    return _count(rows, columns, shape=(int(groups.max()) + 1, 3 * num_classes))
+
+
+def class_hits_by_group(labels: Ints, is_hit: Bools, groups: Ints, *, num_classes: int) -> Any:
+    """Returns hits by class and images by class of each group.
+
+    Returns:
+        Shape [G, 2K], dense or sparse as above.
+    """
+    rows = np.concatenate([groups[is_hit], groups])
+    columns = np.concatenate([labels[is_hit], num_classes + labels])
+    return _count(rows, columns, shape=(int(groups.max()) + 1, 2 * num_classes))
+
+
+def _count(rows: Ints, columns: Ints, *, shape: tuple[int, int]) -> Any:
     if math.prod(shape) <= _DENSE_SIZE:
         flat = np.bincount(rows * shape[1] + columns, minlength=math.prod(shape))
         return flat.reshape(shape).astype(np.float64)
     from scipy import sparse
 
-    return sparse.csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
+    return sparse.csc_array((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
 
 
 def resampled_sums(sums: Any, *, num_resamples: int, seed: int) -> Floats:
