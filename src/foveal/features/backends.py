@@ -265,6 +265,15 @@ BACKENDS: tuple[BackendSpec, ...] = (
             backbone, name="torch-compiled", layout="default", compiled=True
         ),
     ),
+    BackendSpec(
+        "torch-compiled-bf16",
+        "bf16",
+        "slow",
+        lambda: _needs_bf16() or _needs_compiler(),
+        lambda backbone, size, cache: _torch_backend(
+            backbone, name="torch-compiled-bf16", precision="bf16", compiled=True
+        ),
+    ),
 )
 
 
