@@ -61,7 +61,7 @@ def test_bad_files_are_counted_by_reason(found):
     ]
     bad += [dataclasses.replace(PLAIN, path="d\n.png", problem=Problem("missing", "it is gone"))]
     first, second = found("D001", [*records("a", 2), *bad])
-    assert first.title == "3 files that end too early"
+    assert first.title == "3 files cut short"
     assert (first.num_affected, first.paths) == (3, ("c/0.png", "c/1.png", "c/2.png"))
     assert second.paths == (r"d\n.png",)
 

@@ -14,16 +14,16 @@ from foveal.text import count_noun
 # Title and remedy for every code in PROBLEM_CODES.
 _REASONS: dict[str, tuple[str, str]] = {
     "empty_file": ("with no content", "Copy the originals again."),
-    "not_an_image": ("that are no images", "Move them out of the data folder."),
+    "not_an_image": ("holding no image", "Move them out of the data folder."),
     "unsupported_format": (
         "in a format that is not read",
         "Convert them to PNG, JPEG, TIFF, WebP, BMP, GIF or DICOM.",
     ),
-    "corrupt": ("that are damaged", "Copy the originals again."),
-    "truncated": ("that end too early", "Copy the originals again."),
+    "corrupt": ("damaged", "Copy the originals again."),
+    "truncated": ("cut short", "Copy the originals again."),
     "too_large": ("with too many pixels", "Scale them down."),
     "unreadable": ("that cannot be opened", "Check their kind and their permissions."),
-    "missing": ("that do not exist", "Correct their paths, or bring the files back."),
+    "missing": ("not found", "Correct their paths, or bring the files back."),
     "outside_folder": (
         "outside the data folder",
         "Copy them into the data folder; a link may not lead out of it.",
