@@ -8,9 +8,16 @@ import torch
 from torch import nn
 
 from foveal.errors import UsageError
-from foveal.models import CATALOGUE, build
+from foveal.inspection import inspect
+from foveal.models import CATALOGUE, build, find_architecture
 from foveal.models.architectures import VGG, CifarResNet, DenseNet, GoogLeNet, MobileNetV1, ResNet
 from foveal.models.weights import rename_by_order
+
+# One of each class, the smallest.
+FAMILIES = (
+    *("alexnet_2012", "alexnet", "nin", "vgg11", "googlenet", "resnet18", "resnet20"),
+    *("densenet121", "mobilenet_v1", "cifar_net"),
+)
 
 
 def silence_residuals(network: nn.Module) -> None:
@@ -87,19 +94,59 @@ def test_a_dilated_resnet_has_the_strided_ones_map_between_new_places(
     torch.testing.assert_close(maps[1][:, :, ::step, ::step], maps[0], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
-def test_any_number_of_classes_and_channels(entry) -> None:
+def test_one_of_each_class_is_tried() -> None:
+    classes = {getattr(entry.builder, "func", entry.builder) for entry in CATALOGUE}
+    tried = {find_architecture(name).builder for name in FAMILIES}
+    assert {getattr(builder, "func", builder) for builder in tried} == classes
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_any_number_of_classes_and_channels(name: str) -> None:
+    shape = find_architecture(name).input_shape
     with torch.device("meta"):
-        network = build(entry.name, num_classes=3, in_channels=1).eval()
-        assert network(torch.empty(2, 1, *entry.input_shape[1:])).shape == (2, 3)
+        network = build(name, num_classes=3, in_channels=1).eval()
+        assert network(torch.empty(2, 1, *shape[1:])).shape == (2, 3)
 
 
-@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
-def test_one_class_or_channel_too_few_is_refused(entry) -> None:
-    with pytest.raises(UsageError, match="num_classes is 0, expected at least 1"):
-        build(entry.name, num_classes=0)
-    with pytest.raises(UsageError, match="in_channels is 0, expected at least 1"):
-        build(entry.name, in_channels=0)
+@pytest.mark.parametrize("option", ["num_classes", "in_channels"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_one_class_or_channel_too_few_is_refused(name: str, option: str) -> None:
+    with pytest.raises(UsageError, match=f"{option} is 0, expected at least 1"):
+        build(name, **{option: 0})
+
+
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("depth", [18, 50])
+def test_dilating_instead_of_striding_keeps_the_receptive_field(
+    depth: int, output_stride: int
+) -> None:
+    with torch.device("meta"):
+        network = ResNet(depth, output_stride=output_stride).eval()
+    seen = inspect(network, (3, 224, 224)).totals.receptive_field
+    expected = find_architecture(f"resnet{depth}").receptive_field
+    assert (seen.size[0], seen.effective_stride[0]) == (expected, output_stride)
+
+
+@pytest.mark.parametrize(
+    ("name", "smallest"),
+    [("alexnet", 63), ("vgg11", 32), ("googlenet", 15), ("densenet121", 29), ("cifar_net", 4)],
+)
+def test_the_smallest_picture_is_the_one_that_the_docstring_says(name: str, smallest: int) -> None:
+    with torch.device("meta"):
+        network = build(name).eval()
+        assert network(torch.empty(1, 3, smallest, smallest)).shape[0] == 1
+        with pytest.raises(RuntimeError, match="too small"):
+            network(torch.empty(1, 3, smallest - 1, smallest - 1))
+
+
+@pytest.mark.parametrize("name", ["alexnet_2012", "nin", "resnet20", "plain20", "mobilenet_v1"])
+def test_the_loss_reaches_every_parameter(name: str) -> None:
+    torch.manual_seed(0)
+    network = build(name, num_classes=4)
+    size = find_architecture(name).input_shape[1]
+    labels = torch.tensor([0, 1, 2, 3])
+    nn.functional.cross_entropy(network(torch.randn(4, 3, size, size)), labels).backward()
+    assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 @pytest.mark.parametrize(
