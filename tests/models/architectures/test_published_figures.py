@@ -176,7 +176,7 @@ def test_mobilenets_figures_are_those_of_tables_6_and_7(
     ("name", "pixels"), [("alexnet", 195), ("vgg16", 212), ("mobilenet_v1", 315)]
 )
 def test_receptive_fields_are_those_of_araujo_norris_and_sim(name: str, pixels: int) -> None:
-    """Distill 2019, the table of the appendix."""
+    """Distill 2019, the table of well-known networks; theirs are TF-Slim's of the same layers."""
     assert table(build, 224, name).totals.receptive_field.size == (pixels, pixels)
 
 
