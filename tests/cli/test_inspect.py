@@ -113,3 +113,13 @@ def test_an_option_of_effective_alone_is_wrong_usage(net):
     shown = _run(f"{net}:small", "--at", "0")
     assert shown.exit_code == 2
     assert "--at says how --effective measures" in shown.stderr
+
+
+def test_a_plain_network_beside_the_residual_one():
+    shown = _run("foveal:plain20", "--against", "foveal:resnet20")
+    assert shown.exit_code == 0
+    assert "foveal:plain20     foveal:resnet20" in shown.stdout
+
+
+def test_the_forms_of_model_are_told():
+    assert "foveal:NAME" in _run("--help").stdout

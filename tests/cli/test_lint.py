@@ -165,3 +165,10 @@ def test_a_mean_that_is_none_is_answered_with_an_example(file: Path, numbers: st
 
 def test_help_shows_an_example() -> None:
     assert "foveal lint torchvision:vgg16_bn" in run("--help").stdout
+
+
+def test_a_network_of_the_catalogue_is_found_by_its_name() -> None:
+    result = run("foveal:plain32", "--select", "S109")
+    assert result.exit_code == 0
+    assert "foveal:plain32 at 3×32×32" in result.output
+    assert "32 weighted layers in a row" in result.output

@@ -61,20 +61,56 @@ def test_the_size_that_a_network_is_made_for_is_known():
 def test_a_bare_name_is_timms_first_and_the_other_is_told():
     found = resolve_model("resnet18")
     assert found.name == "timm:resnet18"
-    assert found.notes == ("torchvision has a resnet18 too: torchvision:resnet18.",)
+    assert found.notes == (
+        "torchvision has a resnet18 too: torchvision:resnet18.",
+        "foveal has a resnet18 too: foveal:resnet18.",
+    )
 
 
 def test_a_bare_name_that_only_torchvision_has():
     assert resolve_model("squeezenet1_1").name == "torchvision:squeezenet1_1"
 
 
+def test_a_bare_name_that_torchvision_and_foveal_have_is_torchvisions():
+    found = resolve_model("googlenet")
+    assert (found.name, found.notes) == (
+        "torchvision:googlenet",
+        ("foveal has a googlenet too: foveal:googlenet.",),
+    )
+
+
+def test_a_bare_name_that_only_foveal_has():
+    found = resolve_model("plain56")
+    assert (found.name, found.notes) == ("foveal:plain56", ())
+
+
+def test_foveals_networks_come_with_the_size_of_the_catalogue():
+    found = resolve_model("foveal:resnet20")
+    assert (found.input_shape, found.input_origin) == ((3, 32, 32), "Foveal's catalogue")
+    assert {p.device.type for p in found.network.parameters()} == {"meta"}
+    assert not found.network.training
+
+
+def test_foveals_networks_with_random_weights_are_real():
+    found = resolve_model("foveal:cifar_net", weights="random")
+    assert {p.device.type for p in found.network.parameters()} == {"cpu"}
+
+
+def test_foveal_has_no_pretrained_weights_and_says_where_some_are():
+    with pytest.raises(WeightsError, match="no pretrained weights for foveal:resnet18") as caught:
+        resolve_model("foveal:resnet18", weights="pretrained")
+    assert "foveal.models.build('resnet18')" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("spec", "message", "hint"),
     [
-        ("resnet81", "Neither timm nor torchvision", "timm:resnet"),
+        ("resnet81", "None of timm, torchvision and foveal", "timm:resnet"),
+        ("plain65", "None of timm, torchvision and foveal", "foveal:plain56"),
         ("timm:resnet81", "timm has no model named 'resnet81'", "resnet18"),
         ("torchvision:resnet81", "torchvision has no model named 'resnet81'", "resnet18"),
-        ("foveal:vgg", "no networks of its own yet", "timm:NAME"),
+        ("foveal:resnet21", "Foveal has no model named 'resnet21'", "resnet20"),
+        ("foveal:qqqq", "Foveal has no model named 'qqqq'", "CATALOGUE"),
         ("absent.py:make", "The file absent.py does not exist", "looked up from"),
         ("absent.py", "which factory", "absent.py:NAME"),
         ("qqqqqqqq", "no such folder", "file.py:factory"),

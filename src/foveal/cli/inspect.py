@@ -20,6 +20,7 @@ _EPILOG = """\b
 Example:
   foveal inspect timm:resnet18
   foveal inspect net.py:make_net --input 1x28x28 --by stage
+  foveal inspect foveal:plain56 --against foveal:resnet56
   foveal inspect torchvision:resnet18 --against torchvision:resnet50
 """
 
@@ -71,8 +72,8 @@ def command(
 ) -> None:
     """Show a network layer by layer: shape, parameters, MACs, memory, receptive field.
 
-    MODEL is timm:NAME, torchvision:NAME, a bare name, file.py:factory or a run folder. Nothing
-    is computed and no weights are needed, except for --effective.
+    MODEL is timm:NAME, torchvision:NAME, foveal:NAME, a bare name, file.py:factory or a run
+    folder. Nothing is computed and no weights are needed, except for --effective.
     """
     from foveal.inspection import compare, effective_receptive_field
     from foveal.report.inspection import (

@@ -61,8 +61,8 @@ def command(
 ) -> None:
     """Look for what is wrong with a network.
 
-    MODEL is timm:NAME, torchvision:NAME, file.py:factory or a run folder. Exits with 1 when a
-    finding is an error.
+    MODEL is timm:NAME, torchvision:NAME, foveal:NAME, a bare name, file.py:factory or a run
+    folder. Exits with 1 when a finding is an error.
     """
     input_shape = _read_shape(input_text)
     stated = _read_normalisation(mean, std)

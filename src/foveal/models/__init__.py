@@ -1,12 +1,20 @@
 """Networks: where they come from, their pretrained weights, and their heads."""
 
 from foveal.models.backbone import DEFAULT_BACKBONE, Backbone, load_backbone
+from foveal.models.catalogue import CATALOGUE, Architecture, build, find_architecture
+from foveal.models.sources import ResolvedModel, resolve_model
 from foveal.models.weights import WeightsSource, read_state_dict
 
 __all__ = [
+    "CATALOGUE",
     "DEFAULT_BACKBONE",
+    "Architecture",
     "Backbone",
+    "ResolvedModel",
     "WeightsSource",
+    "build",
+    "find_architecture",
     "load_backbone",
     "read_state_dict",
+    "resolve_model",
 ]

@@ -1,0 +1,76 @@
+"""A folder in the layout of timm's hub, which is what a run folder has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foveal.errors import ModelError, UnknownModelError, WeightsError
+from foveal.models.sources.resolved import (
+    ResolvedModel,
+    Weights,
+    build_network,
+    read_input_shape,
+)
+from foveal.text import printable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def from_folder(folder: Path, weights: Weights) -> ResolvedModel:
+    """Builds what ``config.json`` names; loads ``model.safetensors`` unless told not to.
+
+    Raises:
+        UnknownModelError: timm has no architecture of that name.
+        ModelError: There is no ``config.json``, or it is not what timm's hub has.
+        WeightsError: The weights cannot be read or do not fit.
+    """
+    import timm
+
+    from foveal.models.weights import read_state_dict
+
+    shown = printable(str(folder))
+    config_file = folder / "config.json"
+    if not config_file.is_file():
+        raise ModelError(
+            f"The folder {shown} has no config.json, so it holds no model.",
+            next_step="Give a run folder, or a folder in the layout of timm's hub.",
+        )
+    try:
+        config = json.loads(config_file.read_text("utf-8"))
+        architecture, num_classes = config["architecture"], int(config["num_classes"])
+        pretrained = dict(config.get("pretrained_cfg") or {})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{shown}/config.json is not what timm's hub has: {type(error).__name__} "
+            f"{printable(str(error))}.",
+            next_step="It must name architecture and num_classes.",
+        ) from error
+    if not timm.is_model(architecture):
+        raise UnknownModelError(
+            f"{shown}/config.json names the architecture {printable(str(architecture))!r}, which "
+            "this version of timm does not have.",
+            next_step="Install the version of timm that the run names.",
+        )
+
+    def build() -> nn.Module:
+        network: nn.Module = timm.create_model(
+            architecture, pretrained=False, num_classes=num_classes
+        )
+        if weights != "none":
+            state = read_state_dict(folder / "model.safetensors")
+            try:
+                network.load_state_dict(state)
+            except RuntimeError as error:
+                raise WeightsError(
+                    f"{shown}/model.safetensors does not fit {architecture} with {num_classes} "
+                    f"classes: {printable(str(error).splitlines()[-1].strip())}"
+                ) from error
+        return network
+
+    network = build_network(build, weights)
+    return ResolvedModel(
+        shown, network, *read_input_shape(pretrained.get("input_size"), "the folder's config.json")
+    )
