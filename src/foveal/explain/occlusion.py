@@ -98,8 +98,8 @@ def _pictures(
     for image, cover in zip(images, cover_of(images, fill), strict=True):
         yield image
         for row, column in windows:
-            mask = torch.zeros(image.shape[1:], dtype=torch.bool, device=image.device)
-            mask[row : row + window, column : column + window] = True
+            mask = torch.zeros(image.shape[1:], device=image.device)
+            mask[row : row + window, column : column + window] = 1
             yield covered(image, cover, mask)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from foveal.explain.asking import Floats
-from foveal.explain.covering import covered
+from foveal.explain.covering import covered, soft_edged
 from foveal.explain.faithfulness.ranking import MARKED_SHARE, Order, marked
 from foveal.explain.heat_map import Check, CheckName
 
@@ -95,7 +95,7 @@ def pictures(
 
 
 def _mask(order: Order, share: float, image: Tensor) -> Tensor:
-    return torch.from_numpy(marked(order, share)).to(image.device)
+    return soft_edged(torch.from_numpy(marked(order, share)).to(image.device))
 
 
 def response_of(probability: Floats, effort: Effort, dtype: torch.dtype) -> Response:

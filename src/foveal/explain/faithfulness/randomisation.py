@@ -70,12 +70,13 @@ def randomised_copies(
     for module in twin.modules():
         module.training = False
     layers = _layers_in_order(twin, image)
+    sizes = {p: float(p.detach().double().square().mean().sqrt()) for p in twin.parameters()}
     for _ in range(_HEAD_DRAWS):
-        _randomise(layers[-1:], generator)
+        _randomise(layers[-1:], sizes, generator)
         yield "last layer", twin
-    _randomise(layers[len(layers) // 2 :], generator)
+    _randomise(layers[len(layers) // 2 :], sizes, generator)
     yield "upper half", twin
-    _randomise(layers, generator)
+    _randomise(layers, sizes, generator)
     yield "all layers", twin
 
 
@@ -112,13 +113,15 @@ def _own(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters(recurse=False) if p.is_floating_point()]
 
 
-def _randomise(layers: Sequence[nn.Module], generator: torch.Generator) -> None:
+def _randomise(
+    layers: Sequence[nn.Module], sizes: dict[nn.Parameter, float], generator: torch.Generator
+) -> None:
+    """Replaces the weights of ``layers``; ``sizes`` holds their learned root mean squares."""
     with torch.no_grad():
         for parameter in (p for layer in layers for p in _own(layer)):
             values = parameter.detach().float().cpu()
             if values.ndim >= 2:
-                size = float(values.square().mean().sqrt())
-                values = size * torch.randn(values.shape, generator=generator)
+                values = sizes[parameter] * torch.randn(values.shape, generator=generator)
             else:
                 order = torch.randperm(values.numel(), generator=generator)
                 values = values.flatten()[order].reshape(values.shape)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from foveal.explain.covering import enlarged
+from foveal.explain.covering import blurred, enlarged
 from foveal.explain.heat_map import HeatMap
 
 # What is covered first: a fifth of the picture.
@@ -14,6 +14,8 @@ MARKED_SHARE = 0.2
 # A copy whose marked fifth lies more than half on the map's own is no other place.
 _MAX_OVERLAP = 0.5
 _TRIES_PER_COPY = 8
+# How far a high place makes its neighbours come first, as a share of the picture's side.
+_NEAR_SHARE = 0.25
 
 Order = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -30,16 +32,11 @@ def order_of(heat_map: HeatMap) -> Order | None:
     if not np.isfinite(source).all() or source.max() == source.min():
         return None
     values = enlarged(torch.from_numpy(np.ascontiguousarray(source)), heat_map.image_size_px)
-    near = enlarged(_coarse(values), heat_map.image_size_px)
+    near = blurred(values[None, None], _NEAR_SHARE * min(values.shape))[0, 0]
     ranks = np.lexsort((-near.numpy().ravel(), -values.numpy().ravel()))
     order = np.empty(ranks.size, dtype=np.float32)
     order[ranks] = (np.arange(ranks.size) + 0.5) / ranks.size
     return order.reshape(heat_map.image_size_px)
-
-
-def _coarse(values: torch.Tensor) -> torch.Tensor:
-    size = (min(4, values.shape[0]), min(4, values.shape[1]))
-    return torch.nn.functional.adaptive_avg_pool2d(values[None, None], size)[0, 0]
 
 
 def marked(order: Order, share: float) -> Mask:
