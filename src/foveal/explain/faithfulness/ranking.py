@@ -16,6 +16,8 @@ _MAX_OVERLAP = 0.5
 _TRIES_PER_COPY = 8
 # How far a high place makes its neighbours come first, as a share of the picture's side.
 _NEAR_SHARE = 0.25
+_NEAR_GRID = 32
+_TIE_BREAK = 1e-9
 
 Order = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -31,12 +33,22 @@ def order_of(heat_map: HeatMap) -> Order | None:
     source = heat_map.values if heat_map.signed is None else heat_map.signed
     if not np.isfinite(source).all() or source.max() == source.min():
         return None
-    values = enlarged(torch.from_numpy(np.ascontiguousarray(source)), heat_map.image_size_px)
-    near = blurred(values[None, None], _NEAR_SHARE * min(values.shape))[0, 0]
-    ranks = np.lexsort((-near.numpy().ravel(), -values.numpy().ravel()))
+    small = torch.from_numpy(np.ascontiguousarray(source)).float()
+    values = enlarged(small, heat_map.image_size_px).double()
+    near = enlarged(_surroundings(small), heat_map.image_size_px).double()
+    # One key, so that one sort does: what is near decides only where values are equal.
+    key = values / values.abs().max() + _TIE_BREAK * near / near.abs().max().clamp_min(1e-30)
+    ranks = np.argsort(-key.numpy(), axis=None)
     order = np.empty(ranks.size, dtype=np.float32)
     order[ranks] = (np.arange(ranks.size) + 0.5) / ranks.size
     return order.reshape(heat_map.image_size_px)
+
+
+def _surroundings(values: torch.Tensor) -> torch.Tensor:
+    """Returns how high each place's wider neighbourhood is, coarsely."""
+    size = (min(_NEAR_GRID, values.shape[0]), min(_NEAR_GRID, values.shape[1]))
+    coarse = torch.nn.functional.adaptive_avg_pool2d(values[None, None], size)
+    return blurred(coarse, _NEAR_SHARE * min(size))[0, 0]
 
 
 def marked(order: Order, share: float) -> Mask:
