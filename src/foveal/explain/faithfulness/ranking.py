@@ -11,9 +11,10 @@ from foveal.explain.heat_map import HeatMap
 
 # What is covered first: a fifth of the picture.
 MARKED_SHARE = 0.2
-# A copy whose marked fifth lies more than half on the map's own is no other place.
-_MAX_OVERLAP = 0.5
-_TRIES_PER_COPY = 8
+# Two fifths of a picture drawn at random share a fifth. A copy whose marked fifth lies on more
+# of the map's own is no other place.
+_MAX_OVERLAP = 0.25
+_TRIES_PER_COPY = 16
 # How far a high place makes its neighbours come first, as a share of the picture's side.
 _NEAR_SHARE = 0.25
 _NEAR_GRID = 32
@@ -63,8 +64,8 @@ def moved_copies(order: Order, count: int, random: np.random.Generator) -> tuple
     Each is mirrored or not along either axis and shifted around the edges, so that its
     values, its smoothness and its shape are the map's own and only the place is chance: a
     harder rival than scattered pixels, which hardly disturb a network. Copies whose marked
-    fifth falls mostly on the map's own are drawn again; where the map is so wide that all
-    do, those that overlap least are taken.
+    fifth falls on the map's own by more than chance are drawn again; where there are too few
+    others, those that overlap least are taken.
     """
     own = marked(order, MARKED_SHARE)
     area = max(int(own.sum()), 1)
