@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from foveal.graph.borrowing import fully_borrowed
 from foveal.lint.behaviour.passes import (
     answers,
     images_of,
     reason_not_to_run,
     set_usual_modes,
 )
-from foveal.lint.borrowing import fully_borrowed
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity, Undetermined
 from foveal.lint.rule import Rule

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from foveal.graph.wiring import dimensions, producer_through
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import dimensions, producer_through
 
 # Below a million parameters, or a fifth of the network, the layer is no giant: LeNet's is
 # three quarters of a network of sixty thousand.
