@@ -70,7 +70,7 @@ def _how(stability: Stability) -> str:
     )
     said = (
         f"Measured with the finished classifier on {count_noun(stability.num_images, 'picture')} "
-        f"drawn at random; {each}, in pixels of the network’s input of {height} × {width}, and "
+        f"drawn at random; {each}, in pixels of the network’s input of {height}×{width}, and "
         f"{_BORDERS[stability.border]}."
     )
     if not stability.num_seen:
