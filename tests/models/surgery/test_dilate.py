@@ -159,6 +159,26 @@ def test_average_pooling_of_a_finer_map_is_refused() -> None:
         dilate(net, 8, input_shape=SHAPE)
 
 
+# Swin leaves out patches by slicing, which no setting undoes.
+def test_strides_that_are_no_settings_are_not_passed_over() -> None:
+    with torch.device("meta"):
+        net = torchvision.models.swin_t()
+    with pytest.raises(ModelError, match=r"getitem' \(slice\) changes the resolution"):
+        dilate(net, 16, input_shape=(3, 224, 224))
+
+
+def test_places_moved_to_channels_are_not_passed_over() -> None:
+    class SpaceToDepth(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            num_images, channels, height, width = x.shape
+            x = x.reshape(num_images, channels, height // 2, 2, width // 2, 2)
+            return x.permute(0, 1, 3, 5, 2, 4).reshape(num_images, -1, height // 2, width // 2)
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), SpaceToDepth(), nn.Conv2d(16, 4, 3))
+    with pytest.raises(ModelError, match="still has one unit to 2 pixels"):
+        dilate(net, 1, input_shape=(3, 24, 24))
+
+
 def test_a_stride_in_between_is_refused(resnet) -> None:
     with pytest.raises(UsageError, match="An output stride of 3 falls inside the stride"):
         dilate(resnet, 3, input_shape=SHAPE)

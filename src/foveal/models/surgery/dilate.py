@@ -98,13 +98,15 @@ def dilate(model: nn.Module, output_stride: int, *, input_shape: Sequence[int]) 
         if after.is_finer:
             _set(changed, path, kinds[path], grid, after)
     try:
-        trace(changed, input_shape, mode="eval")
+        dilated = trace(changed, input_shape, mode="eval")
     except TraceError as error:
         raise ModelError(
             f"{graph.model_type} no longer fits together with an output stride of "
             f"{output_stride}: {error.message}",
             next_step="Take a coarser one; an even kernel loses a unit with its stride.",
         ) from error
+    followed = {op.name for op in graph.ops if grids[Source("op", op.index)] is not None}
+    _require_fine(dilated, followed, output_stride)
     return changed
 
 
@@ -146,6 +148,18 @@ def shared_places(original: Graph, dilated: Graph, name: str) -> tuple[slice, ..
     return tuple(found)
 
 
+def _require_fine(dilated: Graph, names: set[str], output_stride: int) -> None:
+    """Raises if a map is still too coarse: its strides were no settings of a module."""
+    for op, seen in zip(dilated.ops, receptive_fields(dilated), strict=True):
+        strides = [stride for stride in seen.effective_stride if stride is not None]
+        if op.name in names and max(strides, default=0) > output_stride:
+            raise ModelError(
+                f"{op.name!r} still has one unit to {max(strides)} pixels: it gets there by no "
+                "stride that could be left out.",
+                next_step="Take a coarser output stride.",
+            )
+
+
 def _merged(op: Op, grids: list[_Grid | None]) -> _Grid | None:
     known = list(dict.fromkeys(grid for grid in grids if grid is not None))
     if len(known) > 1:
@@ -169,10 +183,20 @@ def _step(op: Op, grid: _Grid, output_stride: int, modules: dict[str, nn.Module]
     own = op.kind == "pad" and isinstance(module, nn.Conv2d | nn.MaxPool2d)
     if op.kind in _UNSPREADABLE and grid.is_finer and not own:
         raise _cannot(op)
-    resized = shape[:2] == before[:2] and shape[2:] != before[2:]
-    if op.kind in _RESIZES or (op.kind == "slice" and resized):
-        raise _cannot(op)
+    if op.kind in _RESIZES or (op.kind == "slice" and _skips(op)):
+        raise ModelError(
+            f"{op.name!r} ({op.kind}) changes the resolution by no stride that could be left out.",
+            next_step="Dilate the part of the network before it.",
+        )
     return grid
+
+
+def _skips(op: Op) -> bool:
+    """Whether a slice takes every second place or the like."""
+    index = op.attributes.get("index")
+    parts = index if isinstance(index, tuple) else ()
+    steps = [part[-1] for part in parts if isinstance(part, tuple) and part[:1] == ("slice",)]
+    return any(step not in (None, 1) for step in steps)
 
 
 def _window(op: Op, grid: _Grid, output_stride: int, module: nn.Module) -> _Grid:
