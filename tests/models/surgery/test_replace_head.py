@@ -56,8 +56,8 @@ def test_everything_before_the_head_is_preserved(resnet) -> None:
 def test_a_new_layer_starts_as_it_says(resnet) -> None:
     layer = replace_head(resnet, 1000, input_shape=SHAPE).fc
     bound = 8**-0.5
-    assert float(layer.weight.abs().max()) <= bound
-    assert float(layer.weight.std()) == pytest.approx(bound / 3**0.5, rel=0.03)
+    assert layer.weight.abs().max().item() <= bound
+    assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.03)
     assert not layer.bias.any()
 
 

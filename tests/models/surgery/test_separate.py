@@ -55,14 +55,14 @@ def test_its_squared_error_is_what_the_share_leaves() -> None:
     net = dense()
     weight = net[0].weight
     left_over = (as_dense(separate(net, ["0"])[0]) - weight).square().sum() / weight.square().sum()
-    assert 1 - separable_share(weight) == pytest.approx(float(left_over), abs=1e-6)
+    assert 1 - separable_share(weight) == pytest.approx(left_over.item(), abs=1e-6)
 
 
 # No other separable kernel is nearer: gradient descent from elsewhere ends no lower.
 def test_descent_finds_nothing_nearer() -> None:
     net = dense()
     weight = net[0].weight.detach()
-    best = float((as_dense(separate(net, ["0"])[0]) - weight).square().sum())
+    best = (as_dense(separate(net, ["0"])[0]) - weight).square().sum().item()
     other = separate(net, ["0"], initialise="random", seed=3)[0]
     optimizer = torch.optim.Adam([other.depthwise.weight, other.pointwise.weight], lr=0.03)
     for _ in range(300):
@@ -70,7 +70,7 @@ def test_descent_finds_nothing_nearer() -> None:
         loss = (as_dense(other) - weight).square().sum()
         loss.backward()
         optimizer.step()
-    assert float(loss) >= best - 1e-5
+    assert loss.item() >= best - 1e-5
 
 
 # TOPICS 9: 256 to 256 channels, 3 × 3: a ratio of 1/256 + 1/9.

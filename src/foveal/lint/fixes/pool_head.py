@@ -30,6 +30,7 @@ def apply(model: nn.Module, finding: Finding) -> None:
         paths,
         num_channels=cast(int, finding.data["channels"]),
         num_classes=cast(int, finding.data["num_classes"]),
+        norms=[str(path) for path in finding.data["norms"]],
     )
 
 

@@ -88,7 +88,7 @@ def replace_head(
             layers,
             num_channels=_channels_of_map(graph, found),
             num_classes=num_classes,
-            norms=_norms_in_head(graph, found),
+            norms=norms_in_head(graph, found),
             seed=seed,
         )
     else:
@@ -208,7 +208,8 @@ def _channels_of_map(graph: Graph, found: Head) -> int:
     return shape[1]
 
 
-def _norms_in_head(graph: Graph, found: Head) -> tuple[str, ...]:
+def norms_in_head(graph: Graph, found: Head) -> tuple[str, ...]:
+    """Returns the paths of norms between the last map and the logits."""
     norms = []
     op = output_op(graph)
     while op is not None and op.name != found.features:
