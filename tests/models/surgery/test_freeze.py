@@ -6,6 +6,7 @@ import copy
 import pickle
 
 import pytest
+import timm
 import torch
 import torchvision
 from torch import nn
@@ -66,6 +67,15 @@ def test_steps_of_training_leave_the_first_part_one_function(frozen) -> None:
     with frozen.block3.register_forward_pre_hook(lambda _, args: read.append(args[0])):
         frozen(x)
     assert torch.equal(read[0], kept)
+
+
+def test_stochastic_depth_before_the_cut_is_off(shake) -> None:
+    net = shake(timm.create_model("resnet10t", num_classes=3, drop_path_rate=0.9))
+    frozen = freeze_to(net, "layer4", input_shape=(3, 64, 64)).train()
+    x = torch.randn(4, 3, 64, 64)
+    torch.manual_seed(0)
+    assert torch.equal(frozen(x), frozen(x))
+    assert not torch.equal(net.train()(x), net(x))
 
 
 def test_it_can_be_moved_either_way(resnet) -> None:
