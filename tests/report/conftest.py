@@ -27,6 +27,8 @@ from foveal.evaluation.evidence import (
     PredictionSets,
     Protocol,
     ReliabilityBin,
+    ShiftStability,
+    Stability,
     Timing,
 )
 from foveal.report import BackendTiming, Making, ReportInput
@@ -173,6 +175,25 @@ def evidence_of(
             {"audit": 2.1, "features": 11.8, "folds": 6.4, "learning curve": 4.2, "report": 0.6},
             25.1,
         ),
+        stability=Stability(
+            64,
+            34,
+            64,
+            (224, 224),
+            "reflect",
+            "in turn",
+            tuple(
+                ShiftStability(
+                    shift_px, around(kept, 64), Interval(change, 0.7 * change, 1.3 * change)
+                )
+                for shift_px, kept, change in (
+                    (1, 0.984, 0.019),
+                    (2, 1.0, 0.027),
+                    (4, 0.969, 0.046),
+                    (8, 0.906, 0.077),
+                )
+            ),
+        ),
     )
 
 
@@ -292,6 +313,7 @@ def two_classes_tiny() -> ReportInput:
             prediction_sets=None,
             learning_curve=None,
             novelty=None,
+            stability=None,
             label_review=(),
             mistakes=evidence.mistakes[:2],
             grouping=Grouping(None, False, None, None, None),

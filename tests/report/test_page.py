@@ -167,7 +167,7 @@ def test_every_contents_link_has_its_place(report: ReportInput) -> None:
     page = Page(render_html(report))
     places = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     links = [a["href"] for a in page.named("a")]
-    assert len(links) == 15
+    assert len(links) == 16
     assert {str(link)[1:] for link in links} <= places
 
 
@@ -189,7 +189,7 @@ def test_every_drawing_has_a_name_and_a_description(report: ReportInput) -> None
 
 def test_every_drawing_has_its_numbers_in_a_table(cells: ReportInput) -> None:
     pieces = render_html(cells).split('<figure class="plot">')[1:]
-    assert len(pieces) == 10
+    assert len(pieces) == 11
     # The table stands inside the figure or right below it, before the next one.
     assert [piece for piece in pieces if "<table" not in piece] == []
 
@@ -233,12 +233,25 @@ def test_missing_parts_are_explained_in_a_line(welds: ReportInput) -> None:
         "Not measured: calibration",
         "Not measured: prediction sets",
         "Not measured: a learning curve",
+        "Not measured: it takes the classifier itself",
         "Not measured: there was no reference",
         "Not examined: this report was made without an audit",
         "Not recorded: this report was made from the evidence alone",
         "None: no label contradicts",
     ):
         assert line in text
+
+
+def test_small_shifts_are_shown_with_what_limits_them(cells: ReportInput) -> None:
+    text = Page(render_html(cells)).text
+    for words in (
+        "How stable is the answer when the picture moves by a few pixels?",
+        "90.6% (95% interval 83.5 to 97.7%) when moved by 8 px",
+        "8 px 90.6% 83.5–97.7% 7.7 points 5.4–10.0",
+        "It was trained on these pictures, so answers for new pictures may be less stable.",
+        "filled by mirroring the picture",
+    ):
+        assert words in text
 
 
 def test_findings_come_gravest_first_with_their_fix(cells: ReportInput) -> None:

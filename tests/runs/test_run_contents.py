@@ -106,6 +106,14 @@ def test_the_evaluation_counts_the_data(evaluation: Any) -> None:
     assert counted == {"num_images": 36, "num_classes": 3, "num_bad": 0}
 
 
+def test_the_evaluation_tells_how_stable_the_answers_are(evaluation: Any) -> None:
+    stability = evaluation["stability"]
+    assert [item["shift_px"] for item in stability["shifts"]] == [1, 2, 4, 8]
+    for item in stability["shifts"]:
+        for figure in (item["kept"], item["probability_change"]):
+            assert 0 <= figure["low"] <= figure["estimate"] <= figure["high"] <= 1
+
+
 def test_out_of_fold_has_these_columns(run_folder: Path) -> None:
     names = parquet.read_table(run_folder / "oof.parquet").column_names
     assert names == ["path", "label", "group", "fold", *(f"logit_{name}" for name in CLASS_NAMES)]

@@ -50,6 +50,7 @@ def test_steps_come_in_order(trained: TrainedClassifier) -> None:
         "audit",
         "heads",
         "learning_curve",
+        "stability",
         "evidence",
     ]
 
@@ -66,6 +67,14 @@ def test_headline_is_the_accuracy_of_the_judged_logits(trained: TrainedClassifie
     right = trained.judged.logits.argmax(1) == trained.manifest.labels
     assert trained.evidence.metrics.accuracy.estimate == pytest.approx(right.mean())
     assert right.mean() > 0.6  # these shapes can be told apart, even by random weights
+
+
+def test_stability_is_of_the_finished_classifier(trained: TrainedClassifier) -> None:
+    stability = trained.evidence.stability
+    assert stability is not None
+    assert (stability.num_images, stability.num_groups, stability.num_seen) == (36, 9, 36)
+    assert (stability.size_px, stability.directions) == ((64, 64), "in turn")
+    assert [item.shift_px for item in stability.shifts] == [1, 2, 4, 8]
 
 
 def test_groups_stay_within_a_fold(trained: TrainedClassifier) -> None:

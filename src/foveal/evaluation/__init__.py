@@ -26,6 +26,8 @@ from foveal.evaluation.evidence import (
     PredictionSets,
     Protocol,
     ReliabilityBin,
+    ShiftStability,
+    Stability,
     Timing,
 )
 from foveal.evaluation.grouping import measure_leak
@@ -41,6 +43,7 @@ from foveal.evaluation.prediction_sets import (
     predict_sets,
 )
 from foveal.evaluation.probabilities import log_softmax, softmax
+from foveal.evaluation.stability import decision_consistency
 from foveal.evaluation.wording import (
     compare,
     describe_against_baseline,
@@ -49,6 +52,7 @@ from foveal.evaluation.wording import (
     describe_leak,
     describe_learning_curve,
     describe_prediction_sets,
+    describe_stability,
 )
 
 __all__ = [
@@ -69,6 +73,8 @@ __all__ = [
     "PredictionSets",
     "Protocol",
     "ReliabilityBin",
+    "ShiftStability",
+    "Stability",
     "Timing",
     "accuracy_difference",
     "assess_calibration",
@@ -77,12 +83,14 @@ __all__ = [
     "compare",
     "compare_with_baseline",
     "conformal_thresholds",
+    "decision_consistency",
     "describe_against_baseline",
     "describe_calibration",
     "describe_interval",
     "describe_leak",
     "describe_learning_curve",
     "describe_prediction_sets",
+    "describe_stability",
     "evaluate_prediction_sets",
     "expected_calibration_error",
     "extrapolate",

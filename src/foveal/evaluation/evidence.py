@@ -196,6 +196,38 @@ class Novelty:
 
 
 @dataclass(frozen=True, slots=True)
+class ShiftStability:
+    """What became of the answers when pictures moved by ``shift_px`` pixels of the input.
+
+    ``kept`` is the share that kept its class; ``probability_change`` the mean absolute
+    change of the probability of the class answered in place.
+    """
+
+    shift_px: int
+    kept: Interval
+    probability_change: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """How stable the finished classifier's answers are under small shifts.
+
+    ``num_seen`` of the ``num_images`` pictures were among those it was trained on.
+    ``size_px`` is the (height, width) of the input that the shifts are pixels of. ``border``
+    says what fills the strip that opens up, ``directions`` whether every picture was moved in
+    all four directions or each in one.
+    """
+
+    num_images: int
+    num_groups: int
+    num_seen: int
+    size_px: tuple[int, int]
+    border: Literal["reflect", "wrap", "crop"]
+    directions: Literal["four", "in turn"]
+    shifts: tuple[ShiftStability, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DataFacts:
     """What the evidence rests on. ``num_bad`` files were named and set aside."""
 
@@ -247,6 +279,7 @@ class Evidence:
     mistakes: tuple[Mistake, ...]
     novelty: Novelty | None
     timing: Timing
+    stability: Stability | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the evidence as JSON values; what is not finite becomes ``null``."""

@@ -83,3 +83,35 @@ def _restore_random_state(state: tuple[Any, ...]) -> None:
     torch.set_rng_state(cpu)
     if cuda is not None:
         torch.cuda.set_rng_state_all(cuda)
+
+
+@contextmanager
+def fully_borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """Lends ``model`` for real forward and backward passes, in any mode.
+
+    Beyond what ``borrowed`` restores (training flags, hooks, attributes,
+    random state), the values of all buffers, such as running statistics, the ``.grad`` of
+    every parameter and its ``requires_grad`` are afterwards as before, also after an error.
+    """
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    gradients = [
+        (
+            parameter,
+            parameter.requires_grad,
+            parameter.grad,
+            None if parameter.grad is None else parameter.grad.detach().clone(),
+        )
+        for parameter in model.parameters()
+    ]
+    with borrowed(model):
+        try:
+            yield model
+        finally:
+            with torch.no_grad():
+                for buffer, values in buffers:
+                    buffer.copy_(values)
+                for parameter, needs_gradient, gradient, kept in gradients:
+                    parameter.requires_grad_(needs_gradient)
+                    parameter.grad = gradient
+                    if gradient is not None and kept is not None:
+                        gradient.copy_(kept)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foveal.errors import TraceError
+from foveal.errors import TraceError, UsageError
 from foveal.graph.figure import Figure, total
 from foveal.graph.graph import Graph, Op, Shape, Source
+from foveal.text import near_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,26 @@ def cut_points(graph: Graph) -> tuple[CutPoint, ...]:
             found.append((op, next(iter(alive))))
     ends = _last_op_of_modules(graph)
     return tuple(_describe(graph, op, source, ends) for op, source in found)
+
+
+def find_cut_point(graph: Graph, name: str) -> CutPoint:
+    """Returns the cut point of that name, or the one whose operation has it.
+
+    Raises:
+        UsageError: There is none; the nearest are offered.
+        TraceError: The graph is not complete.
+    """
+    points = {point.name: point for point in cut_points(graph)}
+    by_op = {graph.ops[point.op_index].name: point for point in points.values()}
+    found = points.get(name) or by_op.get(name)
+    if found is None:
+        near = near_names(name, points) or tuple(points)[-3:]
+        raise UsageError(
+            f"{graph.model_type} has no cut point named {name!r}: either nothing is called so, "
+            "or more than one tensor passes there.",
+            next_step=f"Cut points near it: {', '.join(near)}." if near else None,
+        )
+    return found
 
 
 def require_complete(graph: Graph, *, purpose: str) -> None:

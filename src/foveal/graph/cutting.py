@@ -13,12 +13,11 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from foveal.errors import TraceError, UsageError
-from foveal.graph.cut_points import CutPoint, cut_points, require_complete
+from foveal.errors import TraceError
+from foveal.graph.cut_points import CutPoint, find_cut_point, require_complete
 from foveal.graph.graph import Graph
 from foveal.graph.half import Half
 from foveal.graph.recordings import Recordings
-from foveal.text import near_names
 
 
 def cut(
@@ -46,7 +45,7 @@ def cut(
     """
     require_complete(graph, purpose="cutting")
     if isinstance(point, str):
-        point = _find(graph, point)
+        point = find_cut_point(graph, point)
     op = graph.ops[point.op_index]
     recordings = Recordings(model, graph)
     traced = recordings.first.graph
@@ -61,17 +60,3 @@ def cut(
     prefix = Half(recordings, model, "prefix", last_call, cut_ref).build()
     suffix = Half(recordings, model, "suffix", last_call, cut_ref).build()
     return prefix, suffix
-
-
-def _find(graph: Graph, name: str) -> CutPoint:
-    points = {point.name: point for point in cut_points(graph)}
-    by_op = {graph.ops[point.op_index].name: point for point in points.values()}
-    found = points.get(name) or by_op.get(name)
-    if found is None:
-        near = near_names(name, points) or tuple(points)[-3:]
-        raise UsageError(
-            f"{graph.model_type} has no cut point named {name!r}: either nothing is called so, "
-            "or more than one tensor passes there.",
-            next_step=f"Cut points near it: {', '.join(near)}." if near else None,
-        )
-    return found

@@ -12,16 +12,15 @@ channels would cancel.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.errors import ModelError, UsageError
+from foveal.errors import ModelError
 from foveal.inspection.inspection import Inspection, OpRow
-from foveal.text import near_names
+from foveal.inspection.reaching import find_map, run_up_to
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +91,7 @@ def effective_receptive_field(
     """
     import torch
 
-    row, place = _row(table, at)
+    row, place = find_map(table, at, purpose="The effective receptive field")
     if any(tensor.device.type == "meta" for tensor in model.parameters()):
         raise ModelError(
             f"{table.name} was built without weights, and the effective receptive field follows "
@@ -143,42 +142,6 @@ def effective_receptive_field(
     )
 
 
-def _row(table: Inspection, at: str | None) -> tuple[OpRow, tuple[str, int]]:
-    if len(table.inputs) != 1 or len(table.inputs[0].shape) != 4:
-        raise UsageError(
-            f"The effective receptive field needs one input of N, C, H, W; {table.name} takes "
-            f"{len(table.inputs)} inputs, the first of shape {table.inputs[0].shape}."
-        )
-    name = at or table.totals.receptive_field_of
-    if name is None:
-        raise UsageError(f"No operation of {table.name} has places.")
-    row, place = _find(table, name)
-    if len(row.output_shape) != 4 or max(row.output_shape[2:]) < 2:
-        raise UsageError(
-            f"{row.name!r} has no places: its output is {row.output_shape}.",
-            next_step=f"Choose a map, such as --at {table.totals.receptive_field_of}.",
-        )
-    return row, place
-
-
-def _find(table: Inspection, name: str) -> tuple[OpRow, tuple[str, int]]:
-    """Returns the operation called ``name`` and the module call that gives its result.
-
-    The name of a module stands for the last operation in it.
-    """
-    inside = [row for row in table.ops if f"{row.op.module_path}.".startswith(f"{name}.")]
-    exact = next((row for row in table.ops if row.name == name), None)
-    if exact is None and inside:
-        return inside[-1], (name, 1)
-    if exact is None:
-        near = near_names(name, [row.name for row in table.ops])
-        raise UsageError(
-            f"{table.name} has neither operation nor module named {name!r}.",
-            next_step=f"Did you mean {' or '.join(near)}?" if near else None,
-        )
-    return exact, _module_call(table, exact)
-
-
 def _extent(profile: NDArray[np.float64]) -> int:
     """Returns the length of the shortest run of pixels that holds 95 % of the sum."""
     sums = np.concatenate([[0.0], np.cumsum(profile)])
@@ -186,10 +149,6 @@ def _extent(profile: NDArray[np.float64]) -> int:
     ends = np.searchsorted(sums, sums + wanted, side="left")
     lengths = ends - np.arange(len(sums))
     return int(lengths[ends < len(sums)].min(initial=len(profile)))
-
-
-class _ReachedError(BaseException):
-    """Ends the forward pass where the wanted result is; no ``except Exception`` stops it."""
 
 
 def _energy(
@@ -205,7 +164,7 @@ def _energy(
 
     picture = picture.clone().requires_grad_(True)
     with torch.enable_grad():
-        result = _run_up_to(model, row, place, picture)
+        result = run_up_to(model, row, place, picture)
         values = result[0, :, unit[0], unit[1]]
         signs = torch.randint(0, 2, values.shape, generator=generator) * 2 - 1
         score = (values * signs.to(values)).sum()
@@ -214,57 +173,3 @@ def _energy(
         (gradient,) = torch.autograd.grad(score, picture, materialize_grads=True)
     squared = gradient[0].detach().double().square().sum(0)
     return np.asarray(squared.cpu().numpy())
-
-
-def _run_up_to(
-    model: torch.nn.Module, row: OpRow, place: tuple[str, int], picture: torch.Tensor
-) -> torch.Tensor:
-    from foveal.graph.borrowing import borrowed
-
-    path, call = place
-    results: list[Any] = []
-
-    def stop(module: torch.nn.Module, args: Any, result: Any) -> None:
-        results.append(result)
-        if len(results) == call:
-            raise _ReachedError
-
-    with borrowed(model):
-        for module in model.modules():
-            module.training = False
-        handle = model.get_submodule(path).register_forward_hook(stop)
-        try:
-            _run(model, picture)
-        finally:
-            handle.remove()
-    if len(results) == call and tuple(results[-1].shape[1:]) == row.output_shape[1:]:
-        return cast("torch.Tensor", results[-1])
-    raise ModelError(
-        f"The forward pass of real numbers gave no result of shape {row.output_shape} at {path!r}.",
-        next_step="Choose another operation with --at.",
-    )
-
-
-def _run(model: torch.nn.Module, picture: torch.Tensor) -> None:
-    with suppress(_ReachedError):
-        model(picture)
-
-
-def _module_call(table: Inspection, row: OpRow) -> tuple[str, int]:
-    """Returns the module whose result an operation is, and which of its calls."""
-    name, _, number = row.name.partition("#")
-    path = row.op.module_path
-    if path and name == path:
-        return path, int(number or 1)
-    # A function at the very end of a module that is called once: the module's result.
-    parts = path.split(".") if path else []
-    for length in range(len(parts), 0, -1):
-        outer = ".".join(parts[:length])
-        last = [r for r in table.ops if f"{r.op.module_path}.".startswith(f"{outer}.")][-1]
-        if last.op.index == row.op.index:
-            return outer, 1
-    raise UsageError(
-        f"{row.name!r} is a function in the middle of {path or 'the model itself'!r}, so its "
-        "result cannot be taken out.",
-        next_step="Name a module instead, such as --at layer4: its result is measured.",
-    )

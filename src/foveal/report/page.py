@@ -17,6 +17,7 @@ from foveal.report.sections.headline import headline
 from foveal.report.sections.making import making_section
 from foveal.report.sections.meaning import meaning
 from foveal.report.sections.review import label_gallery, mistake_gallery, wanted_pictures
+from foveal.report.sections.stability import stability_section
 from foveal.report.sections.trust import calibration_section, sets_section
 from foveal.text import printable
 
@@ -65,6 +66,7 @@ def _render(report: ReportInput, album: Album) -> str:
         sets=None
         if evidence.prediction_sets is None
         else sets_section(evidence, evidence.prediction_sets),
+        stability=None if evidence.stability is None else stability_section(evidence.stability),
         leak=leak_section(evidence.grouping),
         curve=None
         if evidence.learning_curve is None

@@ -12,6 +12,7 @@ from foveal.evaluation.wording import (
     describe_leak,
     describe_learning_curve,
     describe_prediction_sets,
+    describe_stability,
 )
 from foveal.report.audit_facts import read_audit
 from foveal.report.numbers import MISSING, count, percent, seconds
@@ -154,6 +155,8 @@ def _findings(evidence: Evidence) -> list[tuple[str, str]]:
         pairs.append(("Calibration", describe_calibration(evidence.calibration)))
     if evidence.prediction_sets is not None:
         pairs.append(("Prediction sets", describe_prediction_sets(evidence.prediction_sets)))
+    if evidence.stability is not None:
+        pairs.append(("Small shifts", describe_stability(evidence.stability)))
     if evidence.grouping.grouped_accuracy is not None:
         pairs.append(("Grouping", describe_leak(evidence.grouping)))
     if evidence.learning_curve is not None:

@@ -18,6 +18,7 @@ from foveal.evaluation import (
     LearningCurve,
     Mistake,
     Novelty,
+    Stability,
     Timing,
     calibrate,
     compare_with_baseline,
@@ -60,6 +61,7 @@ def judge(
     groups: NDArray[np.int64],
     protocol: Protocol,
     novelty: Novelty,
+    stability: Stability | None,
     config: TrainConfig,
     finish: Callable[[], Timing],
 ) -> tuple[Judged, Evidence]:
@@ -71,6 +73,7 @@ def judge(
         groups: [N] over the usable images, duplicates fused.
         protocol: How the images were divided.
         novelty: How unlike images are told.
+        stability: How answers fare under small shifts.
         config: ``alpha``, ``conditional`` and ``seed``.
         finish: Gives the timing once everything else is done.
     """
@@ -115,6 +118,7 @@ def judge(
         mistakes=tuple(_renumber(mistake, rows) for mistake in mistakes),
         novelty=novelty,
         timing=finish(),
+        stability=stability,
     )
     return Judged(rows, fitted.fold_index, fitted.logits, probabilities), evidence
 

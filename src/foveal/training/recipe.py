@@ -32,6 +32,7 @@ from foveal.evaluation import (
     NoveltyReference,
     Timing,
     fit_novelty,
+    fit_temperature,
 )
 from foveal.features import (
     FeatureCache,
@@ -49,6 +50,7 @@ from foveal.training.fitting import fit_by_plan
 from foveal.training.heads import LinearHead
 from foveal.training.judging import Judged, judge
 from foveal.training.protocol import choose_plan
+from foveal.training.stability import measure_stability
 from foveal.training.steps import StepLog
 
 _NUM_PROBE_IMAGES = 8
@@ -151,6 +153,21 @@ def train_classifier(
         config=config,
         log=log,
     )
+    with log.step("stability", "Moving pictures by a few pixels"):
+        stability = measure_stability(
+            manifest,
+            fitted.rows,
+            groups=groups,
+            fitted_rows=fitted.fitted_rows,
+            backbone=backbone,
+            preprocessing=preprocessing,
+            head=fitted.head,
+            temperature=fit_temperature(fitted.logits, manifest.labels[fitted.rows]),
+            views=config.views,
+            backend_name=probe.chosen,
+            seed=config.seed,
+            num_workers=config.num_workers,
+        )
     with log.step("evidence", "Gathering the evidence"):
         seen = fitted.fitted_rows
         # Without folds, the room splits the training images itself.
@@ -162,6 +179,7 @@ def train_classifier(
             groups=groups,
             protocol=plan.described,
             novelty=novelty,
+            stability=stability,
             config=config,
             finish=lambda: Timing(dict(log.seconds), log.total_seconds),
         )

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
-import pytest
 import torch
 from torch import nn
 
 from foveal.lint import Checked, NotApplicable, Undetermined, lint
-from foveal.lint.behaviour.gradients import LayerGradient, trend
 
 
 def outcome(net: nn.Module, **options: object) -> object:
@@ -117,9 +113,3 @@ def test_the_given_loss_and_labels_are_used(batch: torch.Tensor) -> None:
     labels = torch.arange(16) % 4
     outcome(plain(nn.ReLU), batch=batch, labels=labels, loss=loss)
     assert torch.equal(seen[0], labels)
-
-
-def test_trend_of_a_geometric_sequence_is_its_factor() -> None:
-    layers = [LayerGradient(str(index), 2.0**index) for index in range(6)]
-    assert trend(layers) == pytest.approx(1 / 2)
-    assert math.isclose(trend(layers[::-1]), 2)

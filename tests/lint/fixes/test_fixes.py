@@ -121,8 +121,9 @@ def giant(*rest: nn.Module, out: int) -> nn.Sequential:
     [
         giant(out=100),
         giant(nn.ReLU(), nn.Dropout(), nn.Linear(200, 50), nn.ReLU(), nn.Linear(50, 7), out=200),
+        giant(nn.BatchNorm1d(200), nn.ReLU(), nn.Linear(200, 7), out=200),
     ],
-    ids=["one layer", "three layers"],
+    ids=["one layer", "three layers", "with batch norm"],
 )
 def test_a_pooled_head_has_the_shape_and_takes_any_size(net: nn.Sequential) -> None:
     net.eval()

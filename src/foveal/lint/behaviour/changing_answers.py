@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from foveal.graph.borrowing import fully_borrowed
 from foveal.lint.behaviour.passes import images_of, reason_not_to_run, run
 from foveal.lint.behaviour.watching import Call, watching
-from foveal.lint.borrowing import fully_borrowed
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity
 from foveal.lint.rule import Rule

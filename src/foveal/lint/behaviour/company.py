@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from foveal.graph.borrowing import fully_borrowed
 from foveal.lint.behaviour.passes import (
     answers,
     batch_norms,
@@ -14,7 +15,6 @@ from foveal.lint.behaviour.passes import (
     run,
     uses_batch_statistics,
 )
-from foveal.lint.borrowing import fully_borrowed
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity, Undetermined
 from foveal.lint.rule import Rule

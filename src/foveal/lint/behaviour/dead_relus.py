@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import torch
 
+from foveal.graph.borrowing import fully_borrowed
 from foveal.lint.behaviour.passes import (
     images_of,
     reason_not_to_run,
     set_usual_modes,
 )
 from foveal.lint.behaviour.watching import Call, channels_last, is_relu, watching
-from foveal.lint.borrowing import fully_borrowed
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity, Undetermined
 from foveal.lint.rule import Rule

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from foveal.graph.borrowing import fully_borrowed
 from foveal.lint.behaviour.input_hypotheses import Candidate, Form, candidates, expected_form
 from foveal.lint.behaviour.passes import (
     batch_norms,
@@ -15,7 +16,6 @@ from foveal.lint.behaviour.passes import (
     images_of,
     reason_not_to_run,
 )
-from foveal.lint.borrowing import fully_borrowed
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity, Undetermined
 from foveal.lint.rule import Rule

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.structure import tensors_in, tensors_with_paths
 from foveal.lint.behaviour.passes import images_of, reason_not_to_run
 from foveal.lint.behaviour.watching import Call, watching
-from foveal.lint.borrowing import fully_borrowed
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, Outcome
 from foveal.lint.rule import Rule

@@ -9,24 +9,22 @@ from torch import nn
 from foveal.errors import UsageError
 from foveal.lint.finding import Finding
 from foveal.lint.fixes.fix import Fix
-from foveal.lint.fixes.places import module_at, replace_module
-from foveal.lint.folding import BatchNorm, fold, remainder_of
+from foveal.lint.fixes.places import module_at
+from foveal.models.surgery.fold_batch_norm import BatchNorm, fold_pair
 
 
 def apply(model: nn.Module, finding: Finding) -> None:
     """Folds every pair that the finding lists; the copy is for evaluation from then on."""
     layers: Mapping[str, str] = finding.data["layers"]
     for norm_path, layer_path in layers.items():
-        norm, layer = module_at(model, finding, norm_path), module_at(model, finding, layer_path)
+        norm = module_at(model, finding, norm_path)
+        module_at(model, finding, layer_path)
         if not isinstance(norm, BatchNorm) or norm.training:
             raise UsageError(
                 f"{norm_path!r} is no batch norm in evaluation mode any more.",
                 next_step="Call model.eval() and lint the model again.",
             )
-        remainder = remainder_of(norm)
-        assert remainder is not None
-        fold(layer, norm)
-        replace_module(model, norm_path, remainder)
+        fold_pair(model, norm_path, layer_path)
 
 
 FIX = Fix("fold-batch-norm", "fold batch norms into convolutions", "equal in eval", apply)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from torch import nn
 
 from foveal.errors import UsageError
 from foveal.lint.finding import Finding
 from foveal.lint.fixes.fix import Fix
 from foveal.lint.fixes.places import module_at
+from foveal.models.surgery.freeze import keep_in_evaluation
 
 
 def apply(model: nn.Module, finding: Finding) -> None:
@@ -28,16 +27,7 @@ def apply(model: nn.Module, finding: Finding) -> None:
             f"There is no batch norm at {finding.place!r}.",
             next_step="Give the model that was linted, or lint this one.",
         )
-    for norm in norms:
-        norm.eval()
-        # On the instance, so that a later model.train() finds it. A partial and no method:
-        # pickle would look a method up by its name.
-        norm.train = partial(stay_in_evaluation, norm)  # type: ignore[method-assign, assignment]
-
-
-def stay_in_evaluation(module: nn.Module, mode: bool = True) -> nn.Module:
-    """Stands in for ``module.train``: whatever is asked for, nothing changes."""
-    return module
+    keep_in_evaluation(norms)
 
 
 FIX = Fix("freeze-statistics", "keep running statistics as they are", "equal in eval", apply)

@@ -1,4 +1,4 @@
-"""Finding the modules that a finding speaks of, and putting others in their place."""
+"""Finding the modules that a finding speaks of."""
 
 from __future__ import annotations
 
@@ -21,11 +21,3 @@ def module_at(model: nn.Module, finding: Finding, path: str) -> nn.Module:
             f"{type(model).__name__} has no module {path!r}, which {finding.code} names.",
             next_step="Give the model that was linted, or lint this one.",
         ) from None
-
-
-def replace_module(model: nn.Module, path: str, replacement: nn.Module) -> None:
-    """Puts ``replacement`` where the module at ``path`` is, in the same mode."""
-    parent_path, _, name = path.rpartition(".")
-    parent = model.get_submodule(parent_path)
-    replacement.train(parent.get_submodule(name).training)
-    setattr(parent, name, replacement)

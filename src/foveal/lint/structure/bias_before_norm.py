@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from foveal.graph import Graph, Op
+from foveal.graph.wiring import WEIGHTED, channels, sole_consumer
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import WEIGHTED, channels, sole_consumer
 
 
 def check(context: LintContext) -> Outcome:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from foveal.graph import Op
+from foveal.graph.wiring import dimensions, sizes
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import dimensions, sizes
 
 
 def check(context: LintContext) -> Outcome:

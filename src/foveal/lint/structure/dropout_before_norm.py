@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from foveal.graph import Graph, Kind, Op
+from foveal.graph.wiring import WEIGHTED
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import WEIGHTED
 
 # Adding or concatenating dilutes the shift, so the walk ends there.
 _CARRIES: frozenset[Kind] = WEIGHTED | {

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from foveal.graph import Graph, Op
+from foveal.graph.wiring import dimensions, paddings, producer, sizes
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import dimensions, paddings, producer, sizes
 
 # As a part of the input's longer side; less than that no classifier will notice.
 MAX_SHIFT = 0.01

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from foveal.graph.wiring import dimensions, producer_through
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import dimensions, producer_through
+from foveal.models.surgery.replace_head import norms_in_head
 
 # Below a million parameters, or a fifth of the network, the layer is no giant: LeNet's is
 # three quarters of a network of sixty thousand.
@@ -52,6 +53,7 @@ def check(context: LintContext) -> Outcome:
                     "channels": num_channels,
                     "linear_layers": list(head.linear_layers),
                     "num_classes": num_classes,
+                    "norms": list(norms_in_head(graph, head)),
                 },
             ),
         )

@@ -6,8 +6,8 @@ from torch import nn
 
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
-from foveal.lint.folding import foldable_pairs
 from foveal.lint.rule import Rule
+from foveal.models.surgery.fold_batch_norm import foldable_pairs
 
 
 def check(context: LintContext) -> Outcome:

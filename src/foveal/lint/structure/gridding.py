@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from foveal.arithmetic import AxisField
 from foveal.graph import Graph, Op
+from foveal.graph.wiring import dimensions, paddings, sizes
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import dimensions, paddings, sizes
 
 _WINDOWS = frozenset({"conv", "max_pool", "avg_pool"})
 _MERGES = frozenset({"add", "concat", "mul", "sub", "div", "stack"})

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from foveal.graph import Graph, Kind, Op
-from foveal.lint.context import LintContext
-from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
-from foveal.lint.rule import Rule
-from foveal.lint.wiring import (
+from foveal.graph.wiring import (
     SAME_NUMBERS,
     WEIGHTED,
     channels,
@@ -16,6 +13,9 @@ from foveal.lint.wiring import (
     sizes,
     sole_consumer,
 )
+from foveal.lint.context import LintContext
+from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
+from foveal.lint.rule import Rule
 
 # Batch norm is an affine map of each channel as soon as its statistics are given. Across a
 # permutation two layers act on different axes (rows, then columns): that is no single map.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from foveal.graph import Graph, Op
+from foveal.graph.wiring import dimensions, is_spatial, paddings, producer, sizes
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import dimensions, is_spatial, paddings, producer, sizes
 
 WARNING_SHARE = 0.75
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from foveal.graph.wiring import SAME_NUMBERS, WEIGHTED, output_op, producer_through
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import SAME_NUMBERS, WEIGHTED, output_op, producer_through
 
 
 def check(context: LintContext) -> Outcome:

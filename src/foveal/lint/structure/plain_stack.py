@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from foveal.graph.wiring import WEIGHTED, is_depthwise
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import WEIGHTED, is_depthwise
 
 # He et al. 2015: 18 plain layers train as well as 18 residual ones, 34 do worse.
 INFO_LAYERS = 20

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from foveal.graph import Graph, Kind, Op
+from foveal.graph.wiring import SAME_NUMBERS, dimensions, output_op, paddings, producer, sizes
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import SAME_NUMBERS, dimensions, output_op, paddings, producer, sizes
 
 MIN_PLACES = 3
 _AFTER_POOLING: frozenset[Kind] = SAME_NUMBERS | {

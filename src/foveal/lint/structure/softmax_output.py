@@ -7,10 +7,10 @@ from math import e, log
 from torch import nn
 
 from foveal.graph import Op
+from foveal.graph.wiring import SAME_NUMBERS, output_op
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import SAME_NUMBERS, output_op
 
 _WITH_SOFTMAX = (nn.CrossEntropyLoss,)
 _WITH_SIGMOID = (nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from foveal.graph import Graph, Op
+from foveal.graph.wiring import dimensions, is_spatial, sizes
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import dimensions, is_spatial, sizes
 
 MIN_SHARE = 0.1
 _WINDOWS = frozenset({"conv", "max_pool", "avg_pool"})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from foveal.graph import Graph, Kind, Op, Source
+from foveal.graph.wiring import SAME_NUMBERS, dimensions, is_output, paddings, sizes
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
-from foveal.lint.wiring import SAME_NUMBERS, dimensions, is_output, paddings, sizes
 
 _WINDOWS = frozenset({"conv", "max_pool", "avg_pool"})
 # What hands places on as they are; queries, keys and values are parts of one tensor.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import cast
 
-from foveal.graph import Graph, Kind, Op
+from foveal.graph.graph import Graph, Kind, Op
 
 # What leaves every number as it is, or only moves it; dropout does so in evaluation mode.
 SAME_NUMBERS: frozenset[Kind] = frozenset({"copy", "dropout", "reshape", "flatten", "permute"})

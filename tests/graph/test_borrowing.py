@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from foveal.lint.borrowing import fully_borrowed
+from foveal.graph.borrowing import fully_borrowed
 
 
 def use_up(net: nn.Sequential) -> None:
