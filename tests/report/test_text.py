@@ -100,6 +100,13 @@ def test_the_evaluation_sets_the_old_figure_beside_the_new(cells: ReportInput) -
     assert "In training        90.0% (95% interval 85.0 to 93.0%)" in text
 
 
+def test_an_evaluation_refers_to_no_report_where_there_is_none(cells: ReportInput) -> None:
+    audit = {**cells.audit, "findings": list(cells.audit["findings"]) * 3}
+    text = render_evaluation_text(cells.evidence, audit)
+    assert "more findings (foveal audit shows all)" in text
+    assert "in the report" not in text
+
+
 @pytest.mark.parametrize(
     ("num_seen", "words"),
     [
@@ -168,6 +175,13 @@ def test_predictions_show_sets_flags_and_errors() -> None:
         "d.png  bad      20%  (none)     unsure",
     ]
     assert "3 images, 1 file that could not be used." in text
+
+
+def test_the_reason_of_an_error_is_never_cut() -> None:
+    reason = "these DICOM pixels need a decoder for JPEG-LS (pip install python-gdcm)"
+    text = render_predictions_text([Row("x" * 60, error=reason)])
+    assert reason in " ".join(text.split())
+    assert widest(text) <= COLUMNS
 
 
 def test_long_paths_are_shortened_in_the_middle() -> None:
