@@ -40,9 +40,10 @@ from foveal.features import (
     cache_directory,
     choose_backend,
     extract_features,
+    find_backend,
 )
 from foveal.images import Preprocessing
-from foveal.models import Backbone, load_backbone
+from foveal.models import DEFAULT_BACKBONE, Backbone, load_backbone, require_timm_model
 from foveal.text import count_noun
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import fit_by_plan
@@ -111,6 +112,11 @@ def train_classifier(
     """
     config = config or TrainConfig()
     log = log or StepLog()
+    # Wrong words are answered before a large folder has been read.
+    if config.backend is not None:
+        find_backend(config.backend)
+    if config.backbone != DEFAULT_BACKBONE:
+        require_timm_model(config.backbone.removeprefix("timm:"))
     _import_ahead()
     with log.step("scan", "Reading the images") as step:
         manifest = scan(
