@@ -146,6 +146,15 @@ def test_a_gain_from_more_images_inside_the_interval_is_not_promised() -> None:
     )
 
 
+def test_a_flat_curve_is_given_no_range() -> None:
+    points = tuple(CurvePoint(size, 1.0, 1.0, 1.0) for size in (12, 24, 48, 97))
+    curve = LearningCurve(points, 242, Interval(1.0, 1.0, 1.0))
+    assert describe_learning_curve(curve) == (
+        "Accuracy stayed at 100.0% from 12 to 97 training images: what more would give is too "
+        "little to be seen on the images at hand."
+    )
+
+
 def test_a_curve_without_a_fit_gives_its_reason() -> None:
     text = describe_learning_curve(LearningCurve(CURVE.points, None, None, "Too few sizes."))
     assert text == "What more images would give cannot be said. Too few sizes."

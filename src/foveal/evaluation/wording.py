@@ -191,6 +191,13 @@ def describe_learning_curve(curve: LearningCurve) -> str:
     last = curve.points[-1]
     ratio = target / last.num_images
     amount = "Twice as many" if math.isclose(ratio, 2.0, abs_tol=0.05) else f"{target:,}"
+    if round(figure.high - figure.low, 3) == 0.0:
+        # A range of no width would claim a certainty that a flat curve does not have.
+        return (
+            f"Accuracy stayed at {_percent(last.accuracy)} from {curve.points[0].num_images:,} "
+            f"to {last.num_images:,} training images: what more would give is too little to "
+            "be seen on the images at hand."
+        )
     head = (
         f"{amount} training images would give about {_percent(figure.estimate)} "
         f"(somewhere from {_range(figure.low, figure.high)}%), against "
