@@ -115,6 +115,22 @@ def test_without_out_runs_are_numbered(
     assert sorted(path.name for path in Path("runs").iterdir()) == ["photos.v2", "photos.v2-2"]
 
 
+@pytest.mark.parametrize(("data", "options"), [(".", []), ("../photos", ["--out", "run"])])
+def test_a_run_inside_its_data_is_refused(
+    foveal: Run,
+    make_shapes: MakeShapes,
+    monkeypatch: pytest.MonkeyPatch,
+    data: str,
+    options: list[str],
+) -> None:
+    monkeypatch.chdir(make_shapes("photos"))
+    before = sorted(Path.cwd().iterdir())
+    outcome = foveal("train", data, *options)
+    assert outcome.code == 2
+    assert "inside the data it is made from.\nChoose a folder outside" in outcome.err
+    assert sorted(Path.cwd().iterdir()) == before
+
+
 def test_nothing_is_written_but_the_run_and_the_cache(
     train: Run,
     make_shapes: MakeShapes,

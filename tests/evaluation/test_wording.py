@@ -146,6 +146,13 @@ def test_a_gain_from_more_images_inside_the_interval_is_not_promised() -> None:
     )
 
 
+def test_sets_that_rule_nothing_out_are_said_to() -> None:
+    sets = dataclasses.replace(SETS, mean_size=2.0, size_counts=(0, 0, 100))
+    text = describe_prediction_sets(sets)
+    assert "Every list holds every label: nothing is ruled out" in text
+    assert "on average" not in text
+
+
 def test_a_flat_curve_is_given_no_range() -> None:
     points = tuple(CurvePoint(size, 1.0, 1.0, 1.0) for size in (12, 24, 48, 97))
     curve = LearningCurve(points, 242, Interval(1.0, 1.0, 1.0))

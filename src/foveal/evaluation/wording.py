@@ -158,10 +158,16 @@ def describe_prediction_sets(
     ]
     if sets.coverage.high is not None and sets.coverage.high < promise:
         sentences.append("That is less than promised.")
-    sentences.append(
-        f"A list has {sets.mean_size:.2f} labels on average; {_percent(alone)} of images have "
-        "one label alone."
-    )
+    if sets.size_counts[-1] == num_images > 0:
+        sentences.append(
+            "Every list holds every label: nothing is ruled out, because the images that were "
+            "judged are too few for the promise, or the classes cannot be told apart."
+        )
+    else:
+        sentences.append(
+            f"A list has {sets.mean_size:.2f} labels on average; {_percent(alone)} of images "
+            "have one label alone."
+        )
     if class_names is not None:
         short = [
             f"'{printable(name)}' ({_percent(interval.estimate)})"

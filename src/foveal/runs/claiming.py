@@ -56,12 +56,17 @@ def claim_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def named_as_unwritable(folder: Path) -> Iterator[None]:
-    """Turns an ``OSError`` of the block, which writes a run, into a ``RunError``."""
+    """Turns an ``OSError`` of the block, which writes a run, into a ``RunError``.
+
+    Args:
+        folder: Where it is written: the partial folder; the one it stands for is named.
+    """
+    name = folder.name.removeprefix(".").removesuffix(".partial")
     step = (
         "Free some space or choose another place with --out, then run the command again; "
         "computed features are kept."
     )
-    with _named(folder, "could not be written", step):
+    with _named(folder.with_name(name), "could not be written", step):
         yield
 
 
