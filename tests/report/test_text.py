@@ -84,6 +84,12 @@ def test_the_text_ends_with_the_headline_the_warnings_and_the_report(cells: Repo
     )
 
 
+def test_an_audit_without_groups_counts_none(cells: ReportInput) -> None:
+    num_images = cells.audit["num_images"]
+    text = render_audit_text({**cells.audit, "num_groups": num_images, "num_bad": 0})
+    assert "group" not in text.splitlines()[0]
+
+
 def test_without_groups_the_reader_is_told(welds: ReportInput) -> None:
     assert "NOTE  No groups were given." in render_text(welds.evidence)
 

@@ -79,10 +79,9 @@ def render_predictions_text(rows: Sequence[PredictionRow], *, style: Style = pla
             path = pad(shorten_middle(row.path, path_columns), path_columns)
             # In full, over several lines if need be: the reason is what the row is there for.
             head, word = f"{path}  ", "error:"
+            first = f"{head}{word} "
             text = wrap(
-                row.error or "no prediction",
-                indent=" " * (path_columns + 2),
-                first=f"{head}{word} ",
+                row.error or "no prediction", indent=" " * display_width(first), first=first
             )
             lines.append(head + style(word, "error") + text[len(head) + len(word) :])
         else:
