@@ -61,6 +61,15 @@ def test_a_second_run_computes_no_feature(train: Run, shapes: Path, tmp_path: Pa
     assert "0 images computed, 36 from the cache" in outcome.err
 
 
+def test_a_copy_is_not_said_to_come_from_the_cache(
+    train: Run, make_shapes: MakeShapes, tmp_path: Path
+) -> None:
+    data = make_shapes()
+    shutil.copy(data / "circle" / "000.png", data / "circle" / "copy.png")
+    outcome = train(data, "--out", tmp_path / "run")
+    assert "36 images computed\n" in outcome.err
+
+
 def test_given_splits_are_respected(train: Run, make_shapes: MakeShapes, tmp_path: Path) -> None:
     for part, seed in (("train", 1), ("test", 2)):
         data = make_shapes(f"data/{part}", num_per_class=6, seed=seed)

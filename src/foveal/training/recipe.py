@@ -230,7 +230,7 @@ def extract_manifest(
         step.note(f"{backend.name} ({probe.origin})", backend=backend.name, origin=probe.origin)
     with log.step("features", "Computing features") as step:
         total = np.zeros((len(sources), backbone.num_features), np.float32)
-        num_computed = 0
+        num_computed = num_cached = 0
         problem = None
         for number, view in enumerate(config.views):
             # The architecture too: twins such as tf_efficientnet_b0 and efficientnet_b0 take
@@ -257,15 +257,12 @@ def extract_manifest(
                 )
             total += features
             num_computed += stats.num_computed
+            num_cached += stats.num_cached
             problem = problem or stats.cache_problem
-        num_wanted = len(sources) * len(config.views)
+        # A copy of an image is neither: it shares the other's vector.
         step.note(
             f"{count_noun(num_computed, 'image')} computed"
-            + (
-                f", {num_wanted - num_computed:,} from the cache"
-                if num_computed < num_wanted
-                else ""
-            )
+            + (f", {num_cached:,} from the cache" if num_cached else "")
             + (f"; {problem}" if problem else ""),
             num_computed=num_computed,
             backend=backend.name,
