@@ -117,7 +117,7 @@ def test_a_leak_is_said_with_its_interval() -> None:
 
 def test_a_leak_within_chance_is_not_claimed() -> None:
     text = describe_leak(dataclasses.replace(LEAK, leak=Interval(0.01, -0.02, 0.04)))
-    assert "within chance (-2.0 to +4.0 points)" in text
+    assert "within chance (-2.0 to +4.0 points): a leak is neither shown nor ruled out." in text
 
 
 def test_approximate_groups_are_admitted() -> None:

@@ -107,7 +107,7 @@ def describe_leak(grouping: Grouping) -> str:
     else:
         verdict = (
             "The difference is within chance "
-            f"({_signed(low)} to {_signed(high)} points), so no leak was seen."
+            f"({_signed(low)} to {_signed(high)} points): a leak is neither shown nor ruled out."
         )
     if grouping.is_approximate:
         verdict += " The groups are approximate, so the true difference may be larger."

@@ -160,9 +160,9 @@ def _findings(evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.learning_curve is not None:
         pairs.append(("More images", describe_learning_curve(evidence.learning_curve)))
     if evidence.label_review:
-        pairs.append(
-            ("Labels", f"{count_noun(len(evidence.label_review), 'label')} worth a second look.")
-        )
+        # The list is cut off somewhere, so its length counts what is listed and no more.
+        listed = count_noun(len(evidence.label_review), "label")
+        pairs.append(("Labels", f"{listed} listed for a second look."))
     pairs.append(("Time", seconds(evidence.timing.total_seconds)))
     return pairs
 
