@@ -107,6 +107,7 @@ def make_run(
     """
     data = Path(data)
     folder = default_run_folder(data) if out is None else Path(out)
+    _require_apart(folder, data)
     with claim_folder(folder, overwrite=overwrite) as partial:
         from foveal.report import render_html, render_model_card
         from foveal.reporting import describe_training
@@ -134,6 +135,16 @@ def make_run(
                 total_seconds=log.total_seconds,
             )
     return FinishedRun(folder, trained, parity, log.total_seconds)
+
+
+def _require_apart(folder: Path, data: Path) -> None:
+    """Refuses a run inside the data folder: the next training would take it for a class."""
+    if data.is_dir() and folder.resolve().is_relative_to(data.resolve()):
+        raise UsageError(
+            f"The run would be written to {printable(str(folder))}, inside the data it is "
+            "made from.",
+            next_step="Choose a folder outside the data with --out.",
+        )
 
 
 def default_run_folder(data: Path) -> Path:

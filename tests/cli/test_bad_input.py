@@ -95,6 +95,43 @@ def test_hostile_names_are_data_like_any_other(
     assert "<img src=x" not in page
 
 
+def test_the_package_that_a_compressed_dicom_needs_is_named(
+    foveal: Run,
+    make_shapes: MakeShapes,
+    write_dicom: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pydicom import dcmread
+    from pydicom.encaps import encapsulate
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import JPEGLSLossless
+
+    monkeypatch.setattr(get_decoder(JPEGLSLossless), "_available", {})
+    data = make_shapes()
+    file = write_dicom(data / "circle" / "compressed.dcm", np.zeros((32, 32), np.uint8))
+    dataset = dcmread(file)
+    dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
+    dataset.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(file, enforce_file_format=True)
+    outcome = foveal("audit", data)
+    assert outcome.code == 0
+    assert "need a decoder for JPEG-LS (pip install python-gdcm)" in " ".join(outcome.out.split())
+
+
+@pytest.mark.parametrize(
+    ("option", "word", "near"),
+    [("--backend", "onxruntime", "onnxruntime"), ("--backbone", "resnet81", "resnet")],
+)
+def test_a_wrong_word_is_answered_before_the_images_are_read(
+    foveal: Run, shapes: Path, tmp_path: Path, option: str, word: str, near: str
+) -> None:
+    outcome = foveal("train", shapes, "--out", tmp_path / "run", option, word)
+    assert outcome.code == 2
+    assert f"Did you mean {near}" in outcome.err
+    assert "Reading the images" not in outcome.err
+
+
 def test_a_data_folder_whose_name_is_no_utf8(
     train: Run, make_shapes: MakeShapes, tmp_path: Path
 ) -> None:

@@ -90,6 +90,6 @@ def test_a_full_disk_is_named_and_leaves_nothing(train: Run, shapes: Path, tmp_p
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert outcome.code == 1
-    assert "could not be written: File too large" in outcome.err
+    assert f"{tmp_path / 'run'} could not be written: File too large" in outcome.err
     assert "computed features are kept" in outcome.err
     assert names(tmp_path) == []

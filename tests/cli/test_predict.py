@@ -101,6 +101,25 @@ def test_a_missing_file_is_a_row_and_exit_code_1(
     assert "1 of 2 files could not be used." in outcome.err
 
 
+def test_a_pattern_without_a_match_is_called_one(
+    foveal: Run, run_folder: Path, images: Path
+) -> None:
+    outcome = foveal("predict", run_folder, "new/*.tiff")
+    assert outcome.code == 1
+    assert "error: no file matches the pattern" in outcome.out
+
+
+def test_a_link_out_of_a_folder_is_a_row_with_an_error(
+    foveal: Run, run_folder: Path, images: Path
+) -> None:
+    (images / "link.png").symlink_to(run_folder.parent / "elsewhere.png")
+    shutil.copy(images / "0.png", run_folder.parent / "elsewhere.png")
+    outcome = foveal("predict", run_folder, "new", "--json")
+    rows = json.loads(outcome.out)["predictions"]
+    assert outcome.code == 1
+    assert [row["path"] for row in rows if row["error"]] == ["new/link.png"]
+
+
 def test_a_file_that_is_no_image_says_why(foveal: Run, run_folder: Path, images: Path) -> None:
     (images / "text.jpg").write_text("hello")
     outcome = foveal("predict", run_folder, "new/text.jpg")

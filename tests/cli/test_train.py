@@ -61,6 +61,15 @@ def test_a_second_run_computes_no_feature(train: Run, shapes: Path, tmp_path: Pa
     assert "0 images computed, 36 from the cache" in outcome.err
 
 
+def test_a_copy_is_not_said_to_come_from_the_cache(
+    train: Run, make_shapes: MakeShapes, tmp_path: Path
+) -> None:
+    data = make_shapes()
+    shutil.copy(data / "circle" / "000.png", data / "circle" / "copy.png")
+    outcome = train(data, "--out", tmp_path / "run")
+    assert "36 images computed\n" in outcome.err
+
+
 def test_given_splits_are_respected(train: Run, make_shapes: MakeShapes, tmp_path: Path) -> None:
     for part, seed in (("train", 1), ("test", 2)):
         data = make_shapes(f"data/{part}", num_per_class=6, seed=seed)
@@ -113,6 +122,22 @@ def test_without_out_runs_are_numbered(
     train("photos.v2")
     train("photos.v2")
     assert sorted(path.name for path in Path("runs").iterdir()) == ["photos.v2", "photos.v2-2"]
+
+
+@pytest.mark.parametrize(("data", "options"), [(".", []), ("../photos", ["--out", "run"])])
+def test_a_run_inside_its_data_is_refused(
+    foveal: Run,
+    make_shapes: MakeShapes,
+    monkeypatch: pytest.MonkeyPatch,
+    data: str,
+    options: list[str],
+) -> None:
+    monkeypatch.chdir(make_shapes("photos"))
+    before = sorted(Path.cwd().iterdir())
+    outcome = foveal("train", data, *options)
+    assert outcome.code == 2
+    assert "inside the data it is made from.\nChoose a folder outside" in outcome.err
+    assert sorted(Path.cwd().iterdir()) == before
 
 
 def test_nothing_is_written_but_the_run_and_the_cache(

@@ -111,7 +111,7 @@ def test_a_column_of_the_table_is_kept(data):
 
 def test_patients_become_groups_where_there_are_any(listing):
     grouped = group_by_patient(listing.records, ["k1", "k1", None, "k2"])
-    assert groups(grouped) == ["k1", "k1", None, "k2"]
+    assert groups(grouped) == ["patient 1", "patient 1", None, "patient 2"]
     assert grouped.source == "DICOM PatientID (hashed)"
     assert "1 image without a PatientID stands alone" in grouped.notes[0]
 

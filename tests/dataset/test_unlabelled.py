@@ -41,7 +41,7 @@ def test_an_image_named_twice_is_listed_once(put, data):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("none.png", "there is no such file"), ("*.gif", "no file matches the pattern")],
+    [("none.png", "no such file"), ("*.gif", "no file matches the pattern")],
 )
 def test_a_request_that_leads_nowhere_is_answered(put, data, name, message):
     put("a.png", 1)

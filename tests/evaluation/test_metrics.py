@@ -250,6 +250,26 @@ def test_always_answering_the_commonest_class_gains_nothing_for_sure() -> None:
     assert found.gain.low < 0.0 == found.gain.estimate < found.gain.high
 
 
+def test_the_gain_is_no_surer_than_the_accuracy() -> None:
+    # Ten groups alike, each with all classes, and one mistake among them.
+    labels = np.tile([0, 1, 2], 40)
+    groups = np.repeat(np.arange(10), 12)
+    logits = np.eye(3)[labels]
+    logits[0] = [0, 1, 0]
+    accuracy = measure(logits, labels, groups, class_names=NAMES).accuracy
+    found = compare_with_baseline(logits, labels, groups, class_names=NAMES)
+    assert found.gain.low <= accuracy.low - found.accuracy
+
+
+def test_nothing_gains_more_than_a_constant_answer_leaves() -> None:
+    # Groups of one class each: the constant answer's own share varies with the draw.
+    labels = np.repeat([0, 1, 2], 12)
+    found = compare_with_baseline(
+        np.eye(3)[labels], labels, np.repeat(np.arange(9), 4), class_names=NAMES
+    )
+    assert found.gain.high == pytest.approx(1 - 1 / 3)
+
+
 def test_shuffled_labels_gain_nothing() -> None:
     generator = np.random.default_rng(0)
     labels = generator.permutation(np.repeat([0, 1, 2], [170, 170, 160]))

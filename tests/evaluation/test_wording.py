@@ -117,7 +117,7 @@ def test_a_leak_is_said_with_its_interval() -> None:
 
 def test_a_leak_within_chance_is_not_claimed() -> None:
     text = describe_leak(dataclasses.replace(LEAK, leak=Interval(0.01, -0.02, 0.04)))
-    assert "within chance (-2.0 to +4.0 points)" in text
+    assert "within chance (-2.0 to +4.0 points): a leak is neither shown nor ruled out." in text
 
 
 def test_approximate_groups_are_admitted() -> None:
@@ -143,6 +143,22 @@ def test_a_gain_from_more_images_inside_the_interval_is_not_promised() -> None:
     curve = dataclasses.replace(CURVE, extrapolation=Interval(0.88, 0.84, 0.90))
     assert describe_learning_curve(curve).endswith(
         "that more images would help cannot be told from this."
+    )
+
+
+def test_sets_that_rule_nothing_out_are_said_to() -> None:
+    sets = dataclasses.replace(SETS, mean_size=2.0, size_counts=(0, 0, 100))
+    text = describe_prediction_sets(sets)
+    assert "Every list holds every label: nothing is ruled out" in text
+    assert "on average" not in text
+
+
+def test_a_flat_curve_is_given_no_range() -> None:
+    points = tuple(CurvePoint(size, 1.0, 1.0, 1.0) for size in (12, 24, 48, 97))
+    curve = LearningCurve(points, 242, Interval(1.0, 1.0, 1.0))
+    assert describe_learning_curve(curve) == (
+        "Accuracy stayed at 100.0% from 12 to 97 training images: what more would give is too "
+        "little to be seen on the images at hand."
     )
 
 

@@ -84,6 +84,12 @@ def test_the_text_ends_with_the_headline_the_warnings_and_the_report(cells: Repo
     )
 
 
+def test_an_audit_without_groups_counts_none(cells: ReportInput) -> None:
+    num_images = cells.audit["num_images"]
+    text = render_audit_text({**cells.audit, "num_groups": num_images, "num_bad": 0})
+    assert "group" not in text.splitlines()[0]
+
+
 def test_without_groups_the_reader_is_told(welds: ReportInput) -> None:
     assert "NOTE  No groups were given." in render_text(welds.evidence)
 
@@ -98,6 +104,13 @@ def test_the_evaluation_sets_the_old_figure_beside_the_new(cells: ReportInput) -
         cells.evidence, run_name="runs/a", trained_accuracy=Interval(0.9, 0.85, 0.93)
     )
     assert "In training        90.0% (95% interval 85.0 to 93.0%)" in text
+
+
+def test_an_evaluation_refers_to_no_report_where_there_is_none(cells: ReportInput) -> None:
+    audit = {**cells.audit, "findings": list(cells.audit["findings"]) * 3}
+    text = render_evaluation_text(cells.evidence, audit)
+    assert "more findings (foveal audit shows all)" in text
+    assert "in the report" not in text
 
 
 @pytest.mark.parametrize(
@@ -168,6 +181,13 @@ def test_predictions_show_sets_flags_and_errors() -> None:
         "d.png  bad      20%  (none)     unsure",
     ]
     assert "3 images, 1 file that could not be used." in text
+
+
+def test_the_reason_of_an_error_is_never_cut() -> None:
+    reason = "these DICOM pixels need a decoder for JPEG-LS (pip install python-gdcm)"
+    text = render_predictions_text([Row("x" * 60, error=reason)])
+    assert reason in " ".join(text.split())
+    assert widest(text) <= COLUMNS
 
 
 def test_long_paths_are_shortened_in_the_middle() -> None:

@@ -45,6 +45,15 @@ def test_missing_parents_are_made(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "deep" / "run").is_dir()
 
 
+def test_parents_made_for_a_run_that_failed_go_with_it(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match="no data"),
+        claim_folder(tmp_path / "runs" / "deep" / "run", overwrite=False),
+    ):
+        raise ValueError("no data")
+    assert names(tmp_path) == set()
+
+
 def test_while_it_is_written_the_folder_is_not_there(tmp_path: Path) -> None:
     with claim_folder(tmp_path / "run", overwrite=False):
         assert not (tmp_path / "run").exists()

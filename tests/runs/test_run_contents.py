@@ -101,6 +101,11 @@ def test_the_evaluation_has_a_value_for(evaluation: Any, key: str) -> None:
     assert value is not None
 
 
+def test_the_coverage_is_a_number_with_its_interval_beside(evaluation: Any) -> None:
+    sets = evaluation["prediction_sets"]
+    assert sets["coverage_interval"]["low"] <= sets["coverage"] <= sets["coverage_interval"]["high"]
+
+
 def test_the_evaluation_counts_the_data(evaluation: Any) -> None:
     counted = {key: evaluation["data"][key] for key in ("num_images", "num_classes", "num_bad")}
     assert counted == {"num_images": 36, "num_classes": 3, "num_bad": 0}

@@ -121,6 +121,22 @@ def test_sentence_says_what_was_kept_together(fields: dict[str, object], words: 
     assert words in plan.described.sentence
 
 
+@pytest.mark.parametrize(
+    ("fields", "num_alike", "words"),
+    [
+        ({}, 1, "that had not seen it."),
+        ({}, 2, "that had seen neither it nor a near duplicate of it."),
+        ({"group_source": "column 'patient'"}, 2, "that had seen neither it nor its group."),
+    ],
+)
+def test_sentence_says_what_the_classifier_had_not_seen(
+    fields: dict[str, object], num_alike: int, words: str
+) -> None:
+    groups = [index // num_alike for index in range(20)]
+    plan = plan_of(split(none=10), groups=groups, **fields)
+    assert plan.described.sentence.endswith(words)
+
+
 def test_fewer_folds_than_asked_are_told() -> None:
     plan = plan_of(split(none=3))
     assert plan.described.num_folds == 3

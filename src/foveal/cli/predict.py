@@ -50,7 +50,7 @@ def command(
     from foveal.errors import UsageError
     from foveal.files import write_atomically
     from foveal.report import render_predictions_text
-    from foveal.runs.classifier import load
+    from foveal.runs.classifier import Prediction, load
 
     if out is not None and out.suffix.lower() not in _FORMATS:
         raise click.UsageError(f"--out must end in {', '.join(_FORMATS)}; {out.name!r} came.")
@@ -58,6 +58,7 @@ def command(
     files = [listed.resolve(record) for record in listed.records]
     if not any(map(os.path.isabs, paths)):
         files = [Path(os.path.relpath(file)) for file in files]  # shown as they were given
+    good = [file for file, record in zip(files, listed.records, strict=True) if not record.problem]
     if not files:
         raise UsageError(
             "The folders hold no image.",
@@ -67,7 +68,13 @@ def command(
     # A step that took no time is not worth a line.
     mode: Literal["auto", "quiet"] = "quiet" if len(files) < _NUM_WITH_PROGRESS else "auto"
     with ProgressDisplay(mode) as display, display.step("Predicting"):
-        predictions = classifier.predict(files, num_workers=workers, progress=display.advance)
+        answered = iter(classifier.predict(good, num_workers=workers, progress=display.advance))
+    predictions = [
+        Prediction(printable(str(file)), error=record.problem.message)
+        if record.problem
+        else next(answered)
+        for file, record in zip(files, listed.records, strict=True)
+    ]
     rows = [describe(one, classifier.class_names) for one in predictions]
     if out is not None:
         write_atomically(out, _encode(rows, classifier.class_names, out.suffix.lower()))

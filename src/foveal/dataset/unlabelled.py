@@ -79,7 +79,7 @@ def _expand(path: str) -> Iterator[tuple[str, Problem | None]]:
     elif absolute.is_symlink():
         yield str(absolute), Problem("missing", "it is a link to a file that does not exist")
     elif not glob.has_magic(path):
-        yield str(absolute), Problem("missing", "there is no such file")
+        yield str(absolute), Problem("missing", "no such file")
     else:
         yield from _expand_pattern(path)
 

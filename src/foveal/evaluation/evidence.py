@@ -282,8 +282,16 @@ class Evidence:
     stability: Stability | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the evidence as JSON values; what is not finite becomes ``null``."""
-        return _plain(dataclasses.asdict(self))  # type: ignore[no-any-return]
+        """Returns the evidence as JSON values; what is not finite becomes ``null``.
+
+        ``prediction_sets.coverage`` is a number beside ``alpha`` and ``mean_size``; its
+        interval stands in ``coverage_interval``.
+        """
+        content: dict[str, Any] = _plain(dataclasses.asdict(self))
+        if (sets := content["prediction_sets"]) is not None:
+            sets["coverage_interval"] = sets["coverage"]
+            sets["coverage"] = sets["coverage"]["estimate"]
+        return content
 
 
 def _plain(value: Any) -> Any:

@@ -108,7 +108,7 @@ def describe_leak(grouping: Grouping) -> str:
     else:
         verdict = (
             "The difference is within chance "
-            f"({_signed(low)} to {_signed(high)} points), so no leak was seen."
+            f"({_signed(low)} to {_signed(high)} points): a leak is neither shown nor ruled out."
         )
     if grouping.is_approximate:
         verdict += " The groups are approximate, so the true difference may be larger."
@@ -159,10 +159,16 @@ def describe_prediction_sets(
     ]
     if sets.coverage.high is not None and sets.coverage.high < promise:
         sentences.append("That is less than promised.")
-    sentences.append(
-        f"A list has {sets.mean_size:.2f} labels on average; {_percent(alone)} of images have "
-        "one label alone."
-    )
+    if sets.size_counts[-1] == num_images > 0:
+        sentences.append(
+            "Every list holds every label: nothing is ruled out, because the images that were "
+            "judged are too few for the promise, or the classes cannot be told apart."
+        )
+    else:
+        sentences.append(
+            f"A list has {sets.mean_size:.2f} labels on average; {_percent(alone)} of images "
+            "have one label alone."
+        )
     if class_names is not None:
         short = [
             f"'{printable(name)}' ({_percent(interval.estimate)})"
@@ -192,6 +198,13 @@ def describe_learning_curve(curve: LearningCurve) -> str:
     last = curve.points[-1]
     ratio = target / last.num_images
     amount = "Twice as many" if math.isclose(ratio, 2.0, abs_tol=0.05) else f"{target:,}"
+    if round(figure.high - figure.low, 3) == 0.0:
+        # A range of no width would claim a certainty that a flat curve does not have.
+        return (
+            f"Accuracy stayed at {_percent(last.accuracy)} from {curve.points[0].num_images:,} "
+            f"to {last.num_images:,} training images: what more would give is too little to "
+            "be seen on the images at hand."
+        )
     head = (
         f"{amount} training images would give about {_percent(figure.estimate)} "
         f"(somewhere from {_range(figure.low, figure.high)}%), against "

@@ -260,11 +260,11 @@ def _refuse_deflated_bomb(data: bytes, limit: int) -> None:
 
 
 def _missing_codec(syntax: str) -> ImageError:
-    package, name = _CODECS.get(str(syntax), (_GDCM, "a compression"))
+    package, name = _CODECS.get(str(syntax), (_GDCM, "this compression"))
     return ImageError(
-        f"the DICOM pixels are compressed ({name}), and no installed package can decode them",
+        # In the message itself, since a list of bad files shows that and no next step.
+        f"these DICOM pixels need a decoder for {name} (pip install {package})",
         code="missing_codec",
-        next_step=f"Install one with: pip install {package}",
     )
 
 

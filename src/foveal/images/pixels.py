@@ -30,7 +30,8 @@ class ImageFacts:
         num_frames: Pictures in the file; only the first is used.
         orientation: The EXIF orientation (1 to 8) that was undone; 1 is upright.
         patient_key: For DICOM, the first 16 hexadecimal digits of the SHA-256 of the
-            PatientID, else ``None``. It groups; it does not anonymise a guessable number.
+            PatientID, else ``None``. It groups; it does not anonymise a guessable number,
+            and is therefore never written.
         notes: What a careful reader should know about the reading, one sentence each.
     """
 

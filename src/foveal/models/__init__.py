@@ -1,6 +1,6 @@
 """Networks: where they come from, their pretrained weights, and their heads."""
 
-from foveal.models.backbone import DEFAULT_BACKBONE, Backbone, load_backbone
+from foveal.models.backbone import DEFAULT_BACKBONE, Backbone, load_backbone, require_timm_model
 from foveal.models.catalogue import CATALOGUE, Architecture, build, find_architecture
 from foveal.models.sources import ResolvedModel, resolve_model
 from foveal.models.weights import WeightsSource, read_state_dict
@@ -16,5 +16,6 @@ __all__ = [
     "find_architecture",
     "load_backbone",
     "read_state_dict",
+    "require_timm_model",
     "resolve_model",
 ]

@@ -53,7 +53,7 @@ def _summary(values: AuditFacts) -> str:
     text = f"{count_noun(values.num_images, 'image')}"
     if values.class_names:
         text += f" in {count_noun(len(values.class_names), 'class', 'classes')}"
-    if values.num_groups is not None:
+    if values.num_groups is not None and values.num_groups < values.num_images:
         text += f", {count_noun(values.num_groups, 'group')}"
     if values.num_bad:
         text += f"; {count_noun(values.num_bad, 'file')} cannot be used"

@@ -77,8 +77,13 @@ def render_predictions_text(rows: Sequence[PredictionRow], *, style: Style = pla
     for row, cells in zip(rows, texts, strict=True):
         if cells is None:
             path = pad(shorten_middle(row.path, path_columns), path_columns)
-            reason = shorten_end(row.error or "no prediction", COLUMNS - path_columns - 9)
-            lines.append(f"{path}  {style('error:', 'error')} {reason}")
+            # In full, over several lines if need be: the reason is what the row is there for.
+            head, word = f"{path}  ", "error:"
+            first = f"{head}{word} "
+            text = wrap(
+                row.error or "no prediction", indent=" " * display_width(first), first=first
+            )
+            lines.append(head + style(word, "error") + text[len(head) + len(word) :])
         else:
             line = _line(cells, widths)
             lines.append(style(line, "warning") if cells[4] else line)

@@ -55,7 +55,7 @@ def render_text(
         facts(_findings(evidence), style=style, name_columns=NAME_COLUMNS),
         _headline(evidence, style),
     ]
-    warnings = _warnings(evidence, audit, style)
+    warnings = _warnings(evidence, audit, style, rest="in the report")
     if warnings:
         blocks.append("\n".join(warnings))
     blocks += _whereabouts(report_path, next_commands, style)
@@ -94,7 +94,8 @@ def render_evaluation_text(
         facts(_findings(evidence), style=style, name_columns=NAME_COLUMNS),
         _headline(evidence, style, num_seen=num_seen),
     ]
-    warnings = _warnings(evidence, audit, style)
+    rest = "(foveal audit shows all)" if report_path is None else "in the report"
+    warnings = _warnings(evidence, audit, style, rest=rest)
     if warnings:
         blocks.append("\n".join(warnings))
     blocks += _whereabouts(report_path, (), style)
@@ -162,9 +163,9 @@ def _findings(evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.learning_curve is not None:
         pairs.append(("More images", describe_learning_curve(evidence.learning_curve)))
     if evidence.label_review:
-        pairs.append(
-            ("Labels", f"{count_noun(len(evidence.label_review), 'label')} worth a second look.")
-        )
+        # The list is cut off somewhere, so its length counts what is listed and no more.
+        listed = count_noun(len(evidence.label_review), "label")
+        pairs.append(("Labels", f"{listed} listed for a second look."))
     pairs.append(("Time", seconds(evidence.timing.total_seconds)))
     return pairs
 
@@ -189,7 +190,7 @@ def _headline(evidence: Evidence, style: Style, *, num_seen: int = 0) -> str:
     )
 
 
-def _warnings(evidence: Evidence, audit: AuditLike | None, style: Style) -> list[str]:
+def _warnings(evidence: Evidence, audit: AuditLike | None, style: Style, *, rest: str) -> list[str]:
     findings = (
         []
         if audit is None
@@ -198,7 +199,7 @@ def _warnings(evidence: Evidence, audit: AuditLike | None, style: Style) -> list
     lines = [finding_line(item, style=style) for item in findings[:MAX_WARNINGS]]
     if len(findings) > MAX_WARNINGS:
         more = count_noun(len(findings) - MAX_WARNINGS, "more finding")
-        lines.append(f"and {more} in the report")
+        lines.append(f"and {more} {rest}")
     lines += [_note(note, style) for note in evidence.protocol.notes]
     if evidence.grouping.source is None:
         # On new data nothing was trained, so nothing leaks; copies still count as independent.

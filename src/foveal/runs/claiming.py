@@ -56,12 +56,17 @@ def claim_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def named_as_unwritable(folder: Path) -> Iterator[None]:
-    """Turns an ``OSError`` of the block, which writes a run, into a ``RunError``."""
+    """Turns an ``OSError`` of the block, which writes a run, into a ``RunError``.
+
+    Args:
+        folder: Where it is written: the partial folder; the one it stands for is named.
+    """
+    name = folder.name.removeprefix(".").removesuffix(".partial")
     step = (
         "Free some space or choose another place with --out, then run the command again; "
         "computed features are kept."
     )
-    with _named(folder, "could not be written", step):
+    with _named(folder.with_name(name), "could not be written", step):
         yield
 
 
@@ -78,8 +83,9 @@ def _named(folder: Path, failure: str, next_step: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds ``.NAME.lock``, which is removed at the end."""
+    """Holds ``.NAME.lock``, which is removed at the end; so are new parents, if left empty."""
     file = folder.parent / f".{folder.name}.lock"
+    new_parents = [parent for parent in folder.parents if not parent.exists()]
     with _named(folder, "cannot be created", "Choose a place you may write to with --out."):
         folder.parent.mkdir(parents=True, exist_ok=True)
         handle = _open_locked(file)
@@ -94,6 +100,9 @@ def _locked(folder: Path) -> Iterator[None]:
         # Removed while it is held: whoever opened it meanwhile sees that it is gone.
         file.unlink(missing_ok=True)
         os.close(handle)
+        with contextlib.suppress(OSError):  # from the first that holds something on, all stay
+            for parent in new_parents:
+                parent.rmdir()
 
 
 def _open_locked(file: Path) -> int | None:

@@ -75,7 +75,7 @@ def choose_plan(manifest: Manifest, groups: NDArray[np.int64], config: TrainConf
     )
     sentence = (
         f"{plan.num_folds}-fold cross-validation{kept_together}: every image was judged once, "
-        "by a classifier that had seen neither it nor its group."
+        f"by a classifier that had {_describe_unseen(manifest, groups)}."
     )
     described = Protocol("cross-validation", plan.num_folds, config.seed, sentence, plan.notes)
     return Plan(described, plan.fold_index)
@@ -122,6 +122,13 @@ def _holdout(
 ) -> Plan:
     described = Protocol("hold-out", 1, seed, sentence, notes)
     return Plan(described, fold_index.astype(np.int64))
+
+
+def _describe_unseen(manifest: Manifest, groups: NDArray[np.int64]) -> str:
+    if len(np.unique(groups)) == len(groups):
+        return "not seen it"
+    kin = "a near duplicate of it" if manifest.group_source is None else "its group"
+    return f"seen neither it nor {kin}"
 
 
 def _describe_groups(manifest: Manifest, groups: NDArray[np.int64]) -> str:

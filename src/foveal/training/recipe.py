@@ -41,9 +41,10 @@ from foveal.features import (
     cache_directory,
     choose_backend,
     extract_features,
+    find_backend,
 )
 from foveal.images import Preprocessing
-from foveal.models import Backbone, load_backbone
+from foveal.models import DEFAULT_BACKBONE, Backbone, load_backbone, require_timm_model
 from foveal.text import count_noun
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import fit_by_plan
@@ -113,6 +114,11 @@ def train_classifier(
     """
     config = config or TrainConfig()
     log = log or StepLog()
+    # Wrong words are answered before a large folder has been read.
+    if config.backend is not None:
+        find_backend(config.backend)
+    if config.backbone != DEFAULT_BACKBONE:
+        require_timm_model(config.backbone.removeprefix("timm:"))
     _import_ahead()
     with log.step("scan", "Reading the images") as step:
         manifest = scan(
@@ -242,7 +248,7 @@ def extract_manifest(
         step.note(f"{backend.name} ({probe.origin})", backend=backend.name, origin=probe.origin)
     with log.step("features", "Computing features") as step:
         total = np.zeros((len(sources), backbone.num_features), np.float32)
-        num_computed = 0
+        num_computed = num_cached = 0
         problem = None
         for number, view in enumerate(config.views):
             # The architecture too: twins such as tf_efficientnet_b0 and efficientnet_b0 take
@@ -269,15 +275,12 @@ def extract_manifest(
                 )
             total += features
             num_computed += stats.num_computed
+            num_cached += stats.num_cached
             problem = problem or stats.cache_problem
-        num_wanted = len(sources) * len(config.views)
+        # A copy of an image is neither: it shares the other's vector.
         step.note(
             f"{count_noun(num_computed, 'image')} computed"
-            + (
-                f", {num_wanted - num_computed:,} from the cache"
-                if num_computed < num_wanted
-                else ""
-            )
+            + (f", {num_cached:,} from the cache" if num_cached else "")
             + (f"; {problem}" if problem else ""),
             num_computed=num_computed,
             backend=backend.name,
