@@ -26,7 +26,7 @@ class Canvas:
         self._ascent = ascent
         height, width = ascent.height_px, ascent.width_px
         self._strength = amplitudes(height, width, decay=ascent.decay)
-        self._root = torch.from_numpy(colour_root(num_channels)).float()
+        self._root = torch.from_numpy(colour_root(num_channels, decay=ascent.colour_decay)).float()
         shape: tuple[int, ...] = (1, num_channels, height, width)
         if ascent.parameterisation != "pixels":
             shape = (1, num_channels, height, width // 2 + 1, 2)

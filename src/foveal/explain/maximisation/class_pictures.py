@@ -1,8 +1,10 @@
 """One picture for each class of a classifier: what would please it most.
 
 Where a classifier has learned a marker instead of the matter (a label burnt into the images of
-one class, the colour of one scanner's frame), the marker turns up in that class's picture,
-whatever real images show besides.
+one class, the colour of one scanner's frame), the marker may turn up in that class's picture.
+It does in networks trained on such images throughout. A linear head on frozen features weighs
+features that were learned elsewhere, so its pictures show those, and the marker need not be
+recognisable among them: a picture without marker proves nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ from foveal.explain.maximisation.objectives import ClassLogit
 from foveal.explain.maximisation.pixels import PixelScale
 from foveal.explain.maximisation.settings import Ascent
 from foveal.text import count_noun
+
+
+# A marker's colour matters more here than a natural look.
+CLASS_ASCENT = Ascent(colour_decay=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ def maximise_classes(
     Args:
         model: A classifier with one logit a class, such as the network of a run folder.
         class_names: K names, in the order of the logits; for captions.
-        ascent: Size, steps and the rest.
+        ascent: Size, steps and the rest; ``CLASS_ASCENT``, of vivid colours, if None.
         scale: From 0..1 to the network's numbers; for a run, ``PixelScale.of`` its
             preprocessing.
         batch_size: How many classes climb together.
@@ -67,7 +73,7 @@ def maximise_classes(
         The errors of :func:`maximise`.
     """
     objectives = tuple(ClassLogit(index, name) for index, name in enumerate(class_names))
-    settings = ascent or Ascent()
+    settings = ascent or CLASS_ASCENT
     with prepared(model, settings, scale) as workshop:
         target = workshop.target(ClassLogit(0))
         if target.num_channels != len(class_names):

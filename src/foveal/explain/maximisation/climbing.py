@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def climb(
     random = torch.Generator().manual_seed(ascent.seed)
     canvas = Canvas(len(objectives), slope.num_channels, ascent, random).to(slope.device)
     # Also where the caller has switched gradients off.
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.enable_grad():
         free = canvas.free.clone().requires_grad_(True)
         canvas.free = free
         optimiser = torch.optim.Adam([free], lr=ascent.step_size)
@@ -132,12 +133,12 @@ def _gradient(values: Tensor, free: Tensor) -> Tensor:
 
 
 def _require_finite(values: Tensor, objectives: tuple[Objective, ...], step: int) -> None:
-    finite = torch.isfinite(values).tolist()
-    if all(finite):
+    numbers = values.detach().tolist()
+    index = next((i for i, number in enumerate(numbers) if not math.isfinite(number)), None)
+    if index is None:
         return
-    index = finite.index(False)
     raise ModelError(
-        f"The {objectives[index].description} is {float(values[index])} at step {step}, expected "
+        f"The {objectives[index].description} is {numbers[index]} at step {step}, expected "
         "a finite number.",
         next_step="Look for the layer where it begins: foveal lint MODEL.",
     )

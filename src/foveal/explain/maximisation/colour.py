@@ -35,14 +35,16 @@ def colour_covariance(num_channels: int = 3) -> NDArray[np.float64]:
     return covariance
 
 
-def colour_root(num_channels: int = 3) -> NDArray[np.float64]:
+def colour_root(num_channels: int = 3, *, decay: float = 1.0) -> NDArray[np.float64]:
     """Returns R [C, C] with R Rᵀ equal to :func:`colour_covariance`.
 
     Its columns are the principal axes, the strongest first, each as long as the standard
-    deviation along it.
+    deviation along it. With another ``decay`` than 1 the weaker ones are, relative to the
+    first, as long as that power of the natural ratio.
     """
     variances, axes = np.linalg.eigh(colour_covariance(num_channels))
     order = np.argsort(-variances)
-    root: NDArray[np.float64] = axes[:, order] * np.sqrt(variances[order])
+    spread = np.sqrt(variances[order])
+    root: NDArray[np.float64] = axes[:, order] * spread[0] * (spread / spread[0]) ** decay
     # The sign of an eigenvector is left open; a fixed one keeps pictures the same anywhere.
     return root * np.where(root.sum(axis=0) < 0, -1.0, 1.0)

@@ -155,7 +155,8 @@ def prepared(
         )
     chosen = scale or scale_of(model)
     channels = _num_channels(model, chosen)
-    with borrowed(model):
+    # Tensors made in inference mode can neither be traced nor carry gradients.
+    with torch.inference_mode(False), borrowed(model):
         for module in model.modules():
             module.training = False
         shape = (channels, ascent.height_px, ascent.width_px)

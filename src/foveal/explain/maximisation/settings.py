@@ -29,6 +29,9 @@ class Ascent:
             ``"pixels"``: none, for comparison: it ends in noise.
         decay: Waves are scaled by frequency to the power of minus this. Photographs have 1;
             more holds back the fine structure that networks answer to beyond measure.
+        colour_decay: Axes of colour are scaled by their natural spread to this power. With 1
+            colours are those of photographs, and a pure green comes late; with 0.5 they are
+            more vivid, and a coloured marker shows sooner; with 0 all axes are alike.
         contrast: Standard deviation of the first picture, 1 being a photograph's.
         robustness: How the picture is moved between steps.
         seed: Of the first picture and of all movements.
@@ -39,6 +42,7 @@ class Ascent:
     step_size: float = 0.1
     parameterisation: Parameterisation = "fourier"
     decay: float = 1.5
+    colour_decay: float = 1.0
     contrast: float = 0.1
     robustness: Robustness = field(default_factory=Robustness)
     seed: int = 0
@@ -60,8 +64,9 @@ class Ascent:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise _bad(name, value, "a finite number above 0")
-        if not 0 <= self.decay <= 4:
-            raise _bad("decay", self.decay, "a number from 0 to 4")
+        for name in ("decay", "colour_decay"):
+            if not 0 <= getattr(self, name) <= 4:
+                raise _bad(name, getattr(self, name), "a number from 0 to 4")
 
     @property
     def height_px(self) -> int:

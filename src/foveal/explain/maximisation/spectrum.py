@@ -60,8 +60,8 @@ def to_field(coefficients: Tensor, strength: Tensor, *, width_px: int) -> Tensor
 
 def to_coefficients(field: Tensor, strength: Tensor) -> Tensor:
     """Returns coefficients that :func:`to_field` turns into this field."""
-    coefficients: Tensor = torch.view_as_real(torch.fft.rfft2(field, norm="ortho") / strength)
-    return coefficients
+    waves = torch.fft.rfft2(field, norm="ortho") / strength
+    return torch.stack([waves.real, waves.imag], dim=-1)
 
 
 def on_natural_amplitude(coefficients: Tensor) -> Tensor:
@@ -72,4 +72,5 @@ def on_natural_amplitude(coefficients: Tensor) -> Tensor:
     distribution's root mean square.
     """
     modulus = torch.linalg.vector_norm(coefficients, dim=-1, keepdim=True)
-    return coefficients * (2**0.5 / modulus.clamp_min(1e-12))
+    scaled: Tensor = coefficients * (2**0.5 / modulus.clamp_min(1e-12))
+    return scaled
