@@ -24,7 +24,6 @@ from foveal.explain.maximisation.pixels import PixelScale
 from foveal.explain.maximisation.settings import Ascent
 from foveal.text import count_noun
 
-
 # A marker's colour matters more here than a natural look.
 CLASS_ASCENT = Ascent(colour_decay=0.5)
 
