@@ -18,6 +18,7 @@ BENCHMARKS: tuple[tuple[str, str], ...] = (
     ("elpv", "benchmarks.elpv_protocol"),
     ("memory", "benchmarks.memory"),
     ("inspect", "benchmarks.inspect_speed"),
+    ("maximise", "benchmarks.maximise_time"),
 )
 # Long, and about truth instead of speed: run only when named.
 SURVEYS: tuple[tuple[str, str], ...] = (
