@@ -86,6 +86,16 @@ def test_calibration_mends_overconfidence() -> None:
     assert found.log_loss_after < found.log_loss_before
 
 
+def test_what_other_folds_would_only_make_worse_is_left_alone() -> None:
+    # Fold 0 is always right, fold 1 half the time: either one's temperature harms the other.
+    sure = np.tile([[3.0, 0.0]], (40, 1))
+    labels = np.concatenate([np.zeros(20, int), np.arange(20) % 2])
+    calibration, probabilities = calibrate(sure, labels, np.arange(40) // 20)
+    assert calibration.temperature == 1.0
+    assert calibration.log_loss_after == calibration.log_loss_before
+    np.testing.assert_array_equal(probabilities, softmax(sure))
+
+
 def test_a_hold_out_is_split_by_group() -> None:
     groups = np.arange(60) // 6
     folds = cross_fitting_folds(np.full(60, 3), groups)

@@ -77,7 +77,9 @@ def calibrate(
     """Returns the calibration before and after temperature scaling, and probabilities.
 
     Each fold's probabilities use the temperature fitted on the other folds. A hold-out,
-    one fold alone, is split in two halves by group for this.
+    one fold alone, is split in two halves by group for this. Where temperatures from other
+    folds do not lower the log loss, scaling is left out: the temperature is then exactly 1 and
+    both sides of the comparison are the same.
 
     Args:
         logits: Out-of-fold logits, shape [N, K].
@@ -114,13 +116,16 @@ def calibrate(
         losses[rows] = -log_softmax(scores[rows], temperature=temperature)[
             np.arange(len(rows)), truth[rows]
         ]
+    temperature, log_loss = _fit_temperature(scores, truth), float(losses.mean())
+    if log_loss >= (unscaled := mean_log_loss(scores, truth)):
+        temperature, log_loss, after = 1.0, unscaled, softmax(scores)
     calibration = compare_calibration(
         scores,
         truth,
         members,
         after=after,
-        temperature=_fit_temperature(scores, truth),
-        log_loss_after=float(losses.mean()),
+        temperature=temperature,
+        log_loss_after=log_loss,
         num_bins=num_bins,
     )
     return calibration, after

@@ -117,12 +117,18 @@ def describe_leak(grouping: Grouping) -> str:
 
 def describe_calibration(calibration: Calibration) -> str:
     """Returns how far stated confidence is from how often it is right, as sentences."""
-    before = (
-        f"Before adjustment the model's confidence was off by "
-        f"{100 * calibration.ece_before:.1f} points on average"
-        f"{_direction(calibration.reliability_before)}; after it, by "
-        f"{100 * calibration.ece_after:.1f}."
-    )
+    off = f"{100 * calibration.ece_before:.1f} points on average"
+    direction = _direction(calibration.reliability_before)
+    if calibration.temperature == 1.0:
+        before = (
+            f"The model's confidence is off by {off}{direction}. Adjusting it by other images "
+            "did not help, so it is left as it is."
+        )
+    else:
+        before = (
+            f"Before adjustment the model's confidence was off by {off}{direction}; after it, "
+            f"by {100 * calibration.ece_after:.1f}."
+        )
     bins = calibration.reliability_after
     apart = sum(not _holds(item.accuracy, item.mean_confidence) for item in bins)
     judged = sum(item.accuracy.low is not None for item in bins)
