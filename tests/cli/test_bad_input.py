@@ -132,6 +132,15 @@ def test_a_wrong_word_is_answered_before_the_images_are_read(
     assert "Reading the images" not in outcome.err
 
 
+def test_missing_weights_are_named_before_the_images_are_read(
+    foveal: Run, shapes: Path, tmp_path: Path
+) -> None:
+    outcome = foveal("train", shapes, "--out", tmp_path / "run", "--weights", tmp_path / "w.pth")
+    assert outcome.code == 1
+    assert "w.pth does not exist" in outcome.err
+    assert "Reading the images" not in outcome.err
+
+
 def test_a_data_folder_whose_name_is_no_utf8(
     train: Run, make_shapes: MakeShapes, tmp_path: Path
 ) -> None:

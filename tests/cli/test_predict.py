@@ -197,3 +197,9 @@ def test_predicting_writes_nothing_at_home(run_folder: Path, images: Path, tmp_p
         check=True,
     )
     assert list((tmp_path / "home").rglob("*")) == []
+
+
+def test_two_places_for_one_answer_are_refused(foveal: Run, run_folder: Path) -> None:
+    outcome = foveal("predict", run_folder, "new/0.png", "--json", "--out", "answers.csv")
+    assert outcome.code == 2
+    assert "give one of them" in outcome.err

@@ -52,6 +52,8 @@ def command(
     from foveal.report import render_predictions_text
     from foveal.runs.classifier import Prediction, load
 
+    if out is not None and as_json:
+        raise click.UsageError("--json writes to stdout and --out to a file: give one of them.")
     if out is not None and out.suffix.lower() not in _FORMATS:
         raise click.UsageError(f"--out must end in {', '.join(_FORMATS)}; {out.name!r} came.")
     listed = list_images(paths)

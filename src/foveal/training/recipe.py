@@ -44,7 +44,13 @@ from foveal.features import (
     find_backend,
 )
 from foveal.images import Preprocessing
-from foveal.models import DEFAULT_BACKBONE, Backbone, load_backbone, require_timm_model
+from foveal.models import (
+    DEFAULT_BACKBONE,
+    Backbone,
+    load_backbone,
+    read_state_dict,
+    require_timm_model,
+)
 from foveal.text import count_noun
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import fit_by_plan
@@ -119,6 +125,8 @@ def train_classifier(
         find_backend(config.backend)
     if config.backbone != DEFAULT_BACKBONE:
         require_timm_model(config.backbone.removeprefix("timm:"))
+    if config.weights is not None:
+        read_state_dict(config.weights)
     _import_ahead()
     with log.step("scan", "Reading the images") as step:
         manifest = scan(
