@@ -45,23 +45,32 @@ class Captured:
             classes: [N, J] of class indices.
 
         Raises:
-            ModelError: The score does not depend on the layer.
+            ModelError: The score does not depend on the layer, or cannot be differentiated.
         """
         with torch.enable_grad():
             scores = self.logits.gather(1, classes).sum(0).unbind()
         for index, score in enumerate(scores):
-            (gradient,) = torch.autograd.grad(
-                score,
-                self.activations,
-                retain_graph=index + 1 < len(scores),
-                allow_unused=True,
-            )
-            if gradient is None:
-                raise ModelError(
-                    "the score does not depend on what this layer returns.",
-                    next_step="Choose another layer, such as the default one.",
-                )
-            yield gradient
+            is_last = index + 1 == len(scores)
+            yield _gradient(score, self.activations, keep_graph=not is_last)
+
+
+def _gradient(score: torch.Tensor, leaf: torch.Tensor, *, keep_graph: bool) -> torch.Tensor:
+    try:
+        (gradient,) = torch.autograd.grad(score, leaf, retain_graph=keep_graph, allow_unused=True)
+    except RuntimeError as error:
+        if "inplace operation" not in str(error):
+            raise
+        raise ModelError(
+            "the network behind this layer overwrites in place what its own gradient needs, so "
+            f"it cannot be differentiated: {str(error).partition(', which')[0]}.",
+            next_step="Choose a later layer, or a method that needs no gradients.",
+        ) from error
+    if gradient is None:
+        raise ModelError(
+            "the score does not depend on what this layer returns.",
+            next_step="Choose another layer, such as the default one.",
+        )
+    return gradient
 
 
 class _ReachedError(BaseException):
