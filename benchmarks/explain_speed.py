@@ -8,10 +8,10 @@ of a few turns each, and includes enlarging the maps to the size of the picture,
 picture. "foveal, once" traces the network anew, as a single call of ``foveal.explain.explain``
 does; "foveal, all classes" makes the maps of all 1,000, small ones. CPU seconds are those of
 all threads together: on a machine that others use too they are the steadier figure. The memory
-is what the peak of a process rises by that runs one tool alone (Linux). The maps are compared in the
-same run, each peer's own scaling applied to both sides: more than 1e-4 of the largest value
-ends the run with exit code 1. The peers are in ``benchmarks/peers/requirements.txt``; one that
-is not installed is a line that says so.
+is what the peak of a process rises by that runs one tool alone (Linux). The maps are compared
+in the same run, each peer's own scaling applied to both sides: more than 1e-4 of the largest
+value ends the run with exit code 1. The peers are in ``benchmarks/peers/requirements.txt``; one
+that is not installed is a line that says so.
 """
 
 from __future__ import annotations
@@ -89,10 +89,7 @@ def _prepare_foveal(tool: str, model: Any, images: Any) -> Callable[[], Any]:
     explainer = Explainer(model)
     if tool == "foveal, all classes":
         return lambda: explainer.explain(images, classes="all", method="grad-cam")
-    if tool == "foveal, once":
-        call = partial(explain, model)
-    else:
-        call = explainer.explain
+    call = partial(explain, model) if tool == "foveal, once" else explainer.explain
 
     def turn() -> Any:
         maps = call(images, classes=_CLASS_INDEX, method="grad-cam")
