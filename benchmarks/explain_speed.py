@@ -179,10 +179,14 @@ def _in_a_process(*arguments: str) -> dict[str, Any]:
     return found
 
 
-def table(models: tuple[str, ...] = MODELS, batches: tuple[int, ...] = BATCHES) -> bool:
+def table(
+    models: tuple[str, ...] = MODELS,
+    batches: tuple[int, ...] = BATCHES,
+    wanted: tuple[str, ...] = TOOLS,
+) -> bool:
     """Prints the Markdown table; returns whether all maps agree."""
     missing = [tool for tool, name in PACKAGES.items() if importlib.util.find_spec(name) is None]
-    tools = [tool for tool in TOOLS if tool not in missing]
+    tools = [tool for tool in wanted if tool not in missing]
     print("| model | batch | tool | seconds | CPU seconds | times foveal | peak, MB | difference |")
     print("|---|---:|---|---:|---:|---:|---:|---:|", flush=True)
     agree = True
@@ -210,6 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
+    parser.add_argument("--tools", nargs="+", default=TOOLS, help="'foveal' must be among them")
     parser.add_argument("--time", nargs="+", metavar="ARGUMENT", help=argparse.SUPPRESS)
     parser.add_argument("--memory", nargs=3, metavar="ARGUMENT", help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, help="1 is steadier where others use the machine")
@@ -222,7 +227,7 @@ def main() -> None:
     elif options.memory:
         name, batch, tool = options.memory
         print(json.dumps(_memory_here(name, int(batch), tool)))
-    elif not table(tuple(options.models), tuple(options.batches)):
+    elif not table(tuple(options.models), tuple(options.batches), tuple(options.tools)):
         sys.exit("Some maps differ: see the last column.")
 
 

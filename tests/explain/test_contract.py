@@ -210,3 +210,12 @@ def test_large_batches_of_a_network_that_flattens_with_view(flat_net, images):
     np.testing.assert_allclose(
         found, flat(explain(flat_net, many, method="hirescam", classes=1)), atol=1e-5
     )
+
+
+def test_training_under_the_same_autocast_still_has_its_gradients(net, images, method):
+    with torch.autocast("cpu", torch.bfloat16):
+        explain(net, images, method=method)
+        loss = net.train()(images).sum()
+    loss.backward()
+
+    assert all(parameter.grad is not None for parameter in net.parameters())
