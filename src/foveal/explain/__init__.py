@@ -1,6 +1,8 @@
 """Where in a picture an answer comes from, and whether the map can be believed."""
 
 from foveal.explain.ablation import ablation_maps
+from foveal.explain.closed_form import class_activation_maps
+from foveal.explain.explaining import Explainer, explain
 from foveal.explain.faithfulness import (
     Cost,
     Effort,
@@ -19,11 +21,14 @@ __all__ = [
     "Check",
     "Cost",
     "Effort",
+    "Explainer",
     "HeatMap",
     "Remake",
     "Verdict",
     "ablation_maps",
+    "class_activation_maps",
     "cost_of_judging",
+    "explain",
     "input_gradients",
     "judge_map",
     "judge_maps",
