@@ -62,7 +62,7 @@ def command(
     """Look for what is wrong with a network.
 
     MODEL is timm:NAME, torchvision:NAME, file.py:factory or a run folder. Exits with 1 when a
-    finding is an error.
+    finding is an error, or when the network does not work on its input.
     """
     input_shape = _read_shape(input_text)
     stated = _read_normalisation(mean, std)
@@ -102,7 +102,7 @@ def command(
         click.echo(render_lint_text(report, titles=titles, name=resolved.name))
     for note in notes:
         click.echo(note, err=True)
-    if report.count("error"):
+    if report.count("error") or report.is_refused_input:
         sys.exit(1)
 
 

@@ -17,6 +17,7 @@ from foveal.lint.finding import (
     Checked,
     Finding,
     Outcome,
+    RefusedInputError,
     Undetermined,
 )
 from foveal.lint.registry import choose_rules
@@ -120,7 +121,7 @@ def _outcome(rule: Rule, context: LintContext) -> Outcome:
         with borrowed(context.model):
             return rule.check(context)
     except CannotTellError as error:
-        return Undetermined(error.reason)
+        return Undetermined(error.reason, isinstance(error, RefusedInputError))
     except Exception as error:
         # Whatever a rule trips over is news about that rule on this model, not the end of
         # the run; it is told under the rule's code.
