@@ -77,6 +77,7 @@ def command(
     shape = input_shape or resolved.input_shape
     batch: torch.Tensor | None = None
     expected: dict[str, Any] | None = None
+    given: dict[str, Any] | None = None
     notes = list(resolved.notes)
     if images:
         if any(parameter.is_meta for parameter in resolved.network.parameters()):
@@ -84,13 +85,14 @@ def command(
                 "--images are run through the network, which needs weights: add "
                 "--weights pretrained or --weights random."
             )
-        batch, expected, more = _read_batch(images, resolved, shape, stated)
+        batch, expected, given, more = _read_batch(images, resolved, shape, stated)
         notes += more
     report = lint(
         resolved.network,
         input_shape=shape,
         batch=batch,
         expected_input=expected,
+        given_input=given,
         is_pretrained=True if weights == "pretrained" or is_folder else None,
         select=_codes(select) or None,
         ignore=_codes(ignore),
@@ -142,8 +144,8 @@ def _read_batch(
     resolved: ResolvedModel,
     shape: tuple[int, ...],
     stated: dict[str, tuple[float, ...]],
-) -> tuple[torch.Tensor, dict[str, Any] | None, list[str]]:
-    """Returns the batch, what the weights' makers say of their input, and what to tell."""
+) -> tuple[torch.Tensor, dict[str, Any] | None, dict[str, Any], list[str]]:
+    """Returns the batch, what the weights' makers want, how it was prepared, what to tell."""
     import torch
 
     from foveal.cli.network_images import preprocessing_of, read_network_images
@@ -153,7 +155,8 @@ def _read_batch(
     pictures, failures = read_network_images(images, preprocessing)
     note = f"{count_noun(len(pictures), 'picture')} fed with the mean and std {origin}."
     known = None if "assumed" in whose else {"mean": made_for.mean, "std": made_for.std}
-    return torch.from_numpy(pictures), known, [note, *failures]
+    given = {"mean": preprocessing.mean, "std": preprocessing.std}
+    return torch.from_numpy(pictures), known, given, [note, *failures]
 
 
 def _codes(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ class LintContext:
         is_pretrained: Whether the weights are said to be trained; None if unknown.
         expected_input: What the weights' makers say about their input, such as
             ``{"mean": (...), "std": (...)}``, if known.
+        given_input: How the batch was prepared, in the same words, if known.
         settings: Further facts about the planned training that a caller may state, such as
             ``{"batch_size": 4}``.
     """
@@ -49,6 +50,7 @@ class LintContext:
     loss: Any = None
     is_pretrained: bool | None = None
     expected_input: Mapping[str, Any] | None = None
+    given_input: Mapping[str, Any] | None = None
     settings: Mapping[str, Any] | None = None
 
     @cached_property

@@ -35,6 +35,7 @@ def lint(
     loss: Any = None,
     is_pretrained: bool | None = None,
     expected_input: Mapping[str, Any] | None = None,
+    given_input: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     select: Iterable[str] | None = None,
     ignore: Iterable[str] = (),
@@ -54,6 +55,8 @@ def lint(
         loss: The loss it is to be trained with.
         is_pretrained: Whether the weights are meant to be trained ones; None if unknown.
         expected_input: What the weights' makers say about their input (mean, std, ...).
+        given_input: How the batch was prepared, in the same words; read from the range of its
+            values if None.
         settings: Further facts about the planned training, such as ``batch_size``.
         select: Codes, beginnings of codes or families to run; all if None.
         ignore: The same, to leave out.
@@ -92,6 +95,7 @@ def lint(
         loss=loss,
         is_pretrained=is_pretrained,
         expected_input=expected_input,
+        given_input=given_input,
         settings=settings,
     )
     return run_rules(rules, context)
