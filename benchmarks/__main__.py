@@ -25,6 +25,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("inspect-agreement", "benchmarks.inspect_agreement"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
+    ("lint-trained", "benchmarks.lint_trained"),
 )
 
 

@@ -44,10 +44,13 @@ def _remember(value: Any, contents: dict[int, tuple[Contents, Contents]], depth:
         return
     contents[id(value)] = (value, value.copy())
     for item in value.values() if isinstance(value, dict) else value:
-        _remember(item, contents, depth + 1)
+        if isinstance(item, (list, dict, set)):
+            _remember(item, contents, depth + 1)
 
 
 def _refill(container: Contents, copy: Contents) -> None:
+    if not container and not copy:
+        return
     if isinstance(container, list):
         if len(container) != len(copy) or any(
             new is not old for new, old in zip(container, copy, strict=True)
