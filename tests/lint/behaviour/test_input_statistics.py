@@ -98,6 +98,14 @@ def test_a_known_preparation_is_not_guessed(net: nn.Sequential, pictures: torch.
     assert isinstance(found, Undetermined)
 
 
+def test_a_known_preparation_is_told_as_what_it_is(
+    net: nn.Sequential, pictures: torch.Tensor
+) -> None:
+    bytes_ = {"mean": (0.0, 0.0, 0.0), "std": (0.003922, 0.003922, 0.003922)}
+    finding = only(net, 255 * pictures, given_input=bytes_)
+    assert finding.evidence.startswith("The batch is 0–255; its statistics at '1' miss")
+
+
 def test_dark_pictures_do_not_tell_their_form(net: nn.Sequential, pictures: torch.Tensor) -> None:
     found = outcome(net, 0.5 * pictures)
     assert isinstance(found, Undetermined)

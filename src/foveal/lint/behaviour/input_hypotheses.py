@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isclose
 from typing import Any
 
 import torch
@@ -88,11 +89,22 @@ def stated_form(stated: Mapping[str, Any] | None) -> Form | None:
     mean = tuple(float(number) for number in stated["mean"])
     std = tuple(float(number) for number in stated["std"])
     for form in TARGETS:
-        if form.mean == tuple(dict.fromkeys(mean)) and form.std == tuple(dict.fromkeys(std)):
+        if _are_close(form.mean, mean) and _are_close(form.std, std):
             return form
-        if form.mean == mean and form.std == std:
-            return form
-    return Form(f"mean {mean} and std {std}", mean, std)
+    return Form(f"mean {_numbers(mean)} and std {_numbers(std)}", mean, std)
+
+
+def _are_close(known: tuple[float, ...], stated: tuple[float, ...]) -> bool:
+    """Whether both are the same numbers, one standing for all channels if alone."""
+    wide = known * len(stated) if len(known) == 1 else known
+    return len(wide) == len(stated) and all(
+        isclose(one, other, rel_tol=1e-3, abs_tol=1e-9)
+        for one, other in zip(wide, stated, strict=True)
+    )
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.4g}" for value in dict.fromkeys(values))
 
 
 def sources(images: Tensor) -> list[Source]:

@@ -171,7 +171,7 @@ class _Judge:
             if turns
             else (as_is.misfit.usual, winner.misfit.usual)
         )
-        is_said = "was prepared as" if self.given is not None else "looks like"
+        is_said = "is" if self.given is not None else "looks like"
         stated = " (as the makers of the weights state)" if self.expected is not None else ""
         return Finding(
             code="B302",
