@@ -19,6 +19,7 @@ _STAGE_HEADER = (
     "stage", "output", "parameters", "MACs", "memory", "kept for training", "field", "stride",
     "start",
 )  # fmt: skip
+_WITH_BARS = frozenset({"parameters", "MACs", "memory"})
 
 
 def text(value: str) -> str:
@@ -37,8 +38,13 @@ def stage_table(table: Inspection) -> str:
         "" if totals.receptive_field is None else wording.stride_text(totals.receptive_field),
         "" if totals.receptive_field is None else wording.start_text(totals.receptive_field),
     )  # fmt: skip
+    # A heading stands over its numbers, not over the bars beside them.
+    header = "".join(
+        f'<th class="fv-b">{name}</th>' if name in _WITH_BARS else f"<th>{name}</th>"
+        for name in _STAGE_HEADER
+    )
     return (
-        f'<div class="fv-scroll"><table><thead>{_cells(_STAGE_HEADER, "th")}</thead>'
+        f'<div class="fv-scroll"><table><thead><tr>{header}</tr></thead>'
         f"<tbody>{rows}</tbody><tfoot>{_cells(foot, 'td')}</tfoot></table></div>"
     )
 
