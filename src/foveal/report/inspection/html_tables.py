@@ -16,9 +16,10 @@ _OP_HEADER = (
     "field", "stride", "start",
 )  # fmt: skip
 _STAGE_HEADER = (
-    "stage", "output", "parameters", "MACs", "memory", "kept for training", "field", "stride",
+    "stage", "output", "parameters", "MACs", "memory", "kept", "field", "stride",
     "start",
 )  # fmt: skip
+_BAR_PX = 40  # of a share of one; the style sheet leaves this much room
 _WITH_BARS = frozenset({"parameters", "MACs", "memory"})
 
 
@@ -71,7 +72,7 @@ def _stage_row(stage: Stage, index: int) -> str:
 def _with_bar(value: str, part: float | None, index: int) -> str:
     if not part:
         return f'{value} <span class="fv-share"></span><span class="fv-track"></span>'
-    bar = f'<span class="fv-bar" style="width:{60 * part:.1f}px;background:{colour(index)}"></span>'
+    bar = f'<span class="fv-bar" style="width:{_BAR_PX * part:.1f}px;background:{colour(index)}"></span>'
     number = f'<span class="fv-soft fv-share">{wording.share(part)}</span>'
     return f'{value} {number}<span class="fv-track">{bar}</span>'
 
