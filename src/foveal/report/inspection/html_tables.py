@@ -72,7 +72,8 @@ def _stage_row(stage: Stage, index: int) -> str:
 def _with_bar(value: str, part: float | None, index: int) -> str:
     if not part:
         return f'{value} <span class="fv-share"></span><span class="fv-track"></span>'
-    bar = f'<span class="fv-bar" style="width:{_BAR_PX * part:.1f}px;background:{colour(index)}"></span>'
+    width = f"{_BAR_PX * part:.1f}px"
+    bar = f'<span class="fv-bar" style="width:{width};background:{colour(index)}"></span>'
     number = f'<span class="fv-soft fv-share">{wording.share(part)}</span>'
     return f'{value} {number}<span class="fv-track">{bar}</span>'
 
