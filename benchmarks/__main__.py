@@ -28,6 +28,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("explain-agreement", "benchmarks.explain_agreement"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
+    ("lint-trained", "benchmarks.lint_trained"),
 )
 
 

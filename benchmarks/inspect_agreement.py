@@ -6,9 +6,8 @@ Multiply-accumulates of published networks and of small planted ones, from Fovea
 fvcore and torchscan. The judge is none of the four: PyTorch's own ``FlopCounterMode``, halved,
 on a real forward pass, or for the planted networks the arithmetic written beside them. Every
 disagreement of more than 0.5% is explained below; one that is not ends the command with exit
-code 1. The receptive fields that google-research/receptive_field publishes are in the tests
-(``tests/graph/test_published_fields.py``, ``tests/inspection/test_totals.py``). The peers are
-in ``benchmarks/peers/requirements.txt``.
+code 1. Receptive fields follow, as ``field_agreement`` compares them. The peers are in
+``benchmarks/peers/requirements.txt``.
 """
 
 from __future__ import annotations
@@ -22,7 +21,9 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn.functional import conv2d
+
+from benchmarks import field_agreement
+from benchmarks.planted_networks import PLANTED
 
 PAGE = Path(__file__).parents[1] / "docs" / "inspect-agreement.md"
 TOLERANCE = 0.005
@@ -32,71 +33,6 @@ PUBLISHED = (
     "squeezenet1_1", "mnasnet1_0", "efficientnet_b0", "efficientnet_v2_s", "regnet_y_400mf",
     "convnext_tiny", "maxvit_t", "swin_t", "vit_b_16",
 )  # fmt: skip
-
-
-class FunctionalConvolution(nn.Module):
-    """A convolution without a module of its own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernel = nn.Parameter(torch.randn(8, 3, 3, 3))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return conv2d(x, self.kernel, padding=1)
-
-
-class SharedConvolution(nn.Module):
-    """One convolution that is used twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(3, 3, 3, padding=1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.convolution(self.convolution(x))
-
-
-class ProductOfMaps(nn.Module):
-    """A matrix product of two activations, as in attention, without a module."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(3, 8, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = self.convolution(x).flatten(2)
-        return rows.transpose(1, 2) @ rows
-
-
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """A small network whose multiply-accumulates are known by hand."""
-
-    name: str
-    make: Callable[[], nn.Module]
-    shape: tuple[int, int, int]
-    macs: int
-
-
-PLANTED = (
-    Planted("conv2d as a function", FunctionalConvolution, (3, 16, 16), 8 * 3 * 9 * 16 * 16),
-    Planted("one layer used twice", SharedConvolution, (3, 16, 16), 2 * 3 * 3 * 9 * 16 * 16),
-    Planted("product of two maps", ProductOfMaps, (3, 8, 8), 3 * 8 * 64 + 64 * 8 * 64),
-    Planted(
-        "transposed convolution, stride 2",
-        lambda: nn.ConvTranspose2d(4, 6, 2, stride=2),
-        (4, 8, 8),
-        # Every input value meets every tap of every filter once.
-        4 * 6 * 4 * 8 * 8,
-    ),
-    Planted(
-        "grouped, dilated, oblong",
-        lambda: nn.Conv2d(8, 8, (3, 5), stride=(2, 1), padding=(2, 4), dilation=2, groups=4),
-        (8, 16, 16),
-        8 * 2 * 15 * 8 * 16,
-    ),
-    Planted("linear on a sequence", lambda: nn.Linear(8, 4), (1, 10, 8), 10 * 8 * 4),
-)
 
 
 def foveal_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
@@ -219,7 +155,11 @@ def page(measured: list[Row]) -> str:
     lines = [
         "# Inspecting: agreement with the peers",
         "",
-        "Made by `python -m benchmarks.inspect_agreement --write`. Multiply-accumulates of one "
+        "Made by `python -m benchmarks.inspect_agreement --write`.",
+        "",
+        "## Multiply-accumulates",
+        "",
+        "Multiply-accumulates of one "
         "picture; the judge is PyTorch's `FlopCounterMode`, halved, on a real forward pass, and "
         "hand arithmetic for the last six. In bold: more than 0.5% away from the judge.",
         "",
@@ -229,7 +169,7 @@ def page(measured: list[Row]) -> str:
     for row in measured:
         cells = [_cell(count, row.truth) for count in (row.foveal, *row.peers.values())]
         lines.append(f"| {row.name} | {row.truth:,} | {' | '.join(cells)} |")
-    lines += ["", "## Who is right, and why", "", "| peer | networks | why |", "|---|---|---|"]
+    lines += ["", "### Who is right, and why", "", "| peer | networks | why |", "|---|---|---|"]
     found = disagreements(measured)
     reasons: dict[tuple[str, str], list[str]] = {}
     for peer, network in found:
@@ -309,7 +249,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     options = parser.parse_args()
     measured = rows()
-    text = page(measured)
+    fields, problems = field_agreement.section()
+    text = f"{page(measured)}\n{fields}\n"
     if options.write:
         PAGE.write_text(text, encoding="utf-8")
     print(text)
@@ -319,7 +260,9 @@ def main() -> None:
         print(f"Foveal is off on {name}", file=sys.stderr)
     for peer, name in unexplained:
         print(f"unexplained: {peer} on {name}", file=sys.stderr)
-    if wrong or unexplained:
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if wrong or unexplained or problems:
         sys.exit(1)
 
 

@@ -87,7 +87,7 @@ def test_the_public_names_are_these() -> None:
     assert set(foveal.models.__all__) == {
         *("CATALOGUE", "DEFAULT_BACKBONE", "Architecture", "Backbone", "ResolvedModel"),
         *("WeightsSource", "build", "find_architecture", "load_backbone", "read_state_dict"),
-        *("require_timm_model", "resolve_model"),
+        *("LoadedNetwork", "load_network", "require_timm_model", "resolve_model"),
     }
 
 

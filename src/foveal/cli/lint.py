@@ -62,7 +62,8 @@ def command(
     """Look for what is wrong with a network.
 
     MODEL is timm:NAME, torchvision:NAME, foveal:NAME, a bare name, file.py:factory or a run
-    folder. Exits with 1 when a finding is an error.
+    folder. Exits with 1 when a finding is an error, or when the network does not work on its
+    input.
     """
     input_shape = _read_shape(input_text)
     stated = _read_normalisation(mean, std)
@@ -77,6 +78,7 @@ def command(
     shape = input_shape or resolved.input_shape
     batch: torch.Tensor | None = None
     expected: dict[str, Any] | None = None
+    given: dict[str, Any] | None = None
     notes = list(resolved.notes)
     if images:
         if any(parameter.is_meta for parameter in resolved.network.parameters()):
@@ -84,13 +86,14 @@ def command(
                 "--images are run through the network, which needs weights: add "
                 "--weights pretrained or --weights random."
             )
-        batch, expected, more = _read_batch(images, resolved, shape, stated)
+        batch, expected, given, more = _read_batch(images, resolved, shape, stated)
         notes += more
     report = lint(
         resolved.network,
         input_shape=shape,
         batch=batch,
         expected_input=expected,
+        given_input=given,
         is_pretrained=True if weights == "pretrained" or is_folder else None,
         select=_codes(select) or None,
         ignore=_codes(ignore),
@@ -102,7 +105,7 @@ def command(
         click.echo(render_lint_text(report, titles=titles, name=resolved.name))
     for note in notes:
         click.echo(note, err=True)
-    if report.count("error"):
+    if report.count("error") or report.is_refused_input:
         sys.exit(1)
 
 
@@ -142,8 +145,8 @@ def _read_batch(
     resolved: ResolvedModel,
     shape: tuple[int, ...],
     stated: dict[str, tuple[float, ...]],
-) -> tuple[torch.Tensor, dict[str, Any] | None, list[str]]:
-    """Returns the batch, what the weights' makers say of their input, and what to tell."""
+) -> tuple[torch.Tensor, dict[str, Any] | None, dict[str, Any], list[str]]:
+    """Returns the batch, what the weights' makers want, how it was prepared, what to tell."""
     import torch
 
     from foveal.cli.network_images import preprocessing_of, read_network_images
@@ -153,7 +156,8 @@ def _read_batch(
     pictures, failures = read_network_images(images, preprocessing)
     note = f"{count_noun(len(pictures), 'picture')} fed with the mean and std {origin}."
     known = None if "assumed" in whose else {"mean": made_for.mean, "std": made_for.std}
-    return torch.from_numpy(pictures), known, [note, *failures]
+    given = {"mean": preprocessing.mean, "std": preprocessing.std}
+    return torch.from_numpy(pictures), known, given, [note, *failures]
 
 
 def _codes(values: tuple[str, ...]) -> tuple[str, ...]:

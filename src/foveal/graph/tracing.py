@@ -136,6 +136,8 @@ def record(
 
 
 def _require_weights(model: torch.nn.Module) -> None:
+    if not any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+        return
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(tensor):
             raise TraceError(

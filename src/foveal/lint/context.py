@@ -12,7 +12,7 @@ from torch import nn
 
 from foveal.errors import FovealError
 from foveal.graph import Graph, Head, Op, ReceptiveField, head, receptive_fields, trace
-from foveal.lint.finding import CannotTellError
+from foveal.lint.finding import CannotTellError, RefusedInputError
 
 InputShape = tuple[int, ...]
 DEFAULT_SIZE_PX = 224
@@ -36,6 +36,7 @@ class LintContext:
         is_pretrained: Whether the weights are said to be trained; None if unknown.
         expected_input: What the weights' makers say about their input, such as
             ``{"mean": (...), "std": (...)}``, if known.
+        given_input: How the batch was prepared, in the same words, if known.
         settings: Further facts about the planned training that a caller may state, such as
             ``{"batch_size": 4}``.
     """
@@ -49,18 +50,19 @@ class LintContext:
     loss: Any = None
     is_pretrained: bool | None = None
     expected_input: Mapping[str, Any] | None = None
+    given_input: Mapping[str, Any] | None = None
     settings: Mapping[str, Any] | None = None
 
     @cached_property
-    def _graph_or_reason(self) -> Graph | str:
+    def _graph_or_error(self) -> Graph | CannotTellError:
         if not self.input_shape:
-            return self.input_source
+            return CannotTellError(self.input_source)
         try:
             graph = trace(self.model, self.input_shape, mode="eval")
         except FovealError as error:
-            return error.message
+            return RefusedInputError(" ".join(filter(None, (error.message, error.next_step))))
         if graph.status != "complete":
-            return graph.reason or "the model could not be traced"
+            return CannotTellError(graph.reason or "the model could not be traced")
         return graph
 
     @property
@@ -69,10 +71,11 @@ class LintContext:
 
         Raises:
             CannotTellError: The model cannot be traced to its end.
+            RefusedInputError: It does not take the input, or raises of itself.
         """
-        found = self._graph_or_reason
-        if isinstance(found, str):
-            raise CannotTellError(found)
+        found = self._graph_or_error
+        if isinstance(found, CannotTellError):
+            raise found
         return found
 
     @cached_property

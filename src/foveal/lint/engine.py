@@ -17,6 +17,7 @@ from foveal.lint.finding import (
     Checked,
     Finding,
     Outcome,
+    RefusedInputError,
     Undetermined,
 )
 from foveal.lint.registry import choose_rules
@@ -34,6 +35,7 @@ def lint(
     loss: Any = None,
     is_pretrained: bool | None = None,
     expected_input: Mapping[str, Any] | None = None,
+    given_input: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     select: Iterable[str] | None = None,
     ignore: Iterable[str] = (),
@@ -53,6 +55,8 @@ def lint(
         loss: The loss it is to be trained with.
         is_pretrained: Whether the weights are meant to be trained ones; None if unknown.
         expected_input: What the weights' makers say about their input (mean, std, ...).
+        given_input: How the batch was prepared, in the same words; read from the range of its
+            values if None.
         settings: Further facts about the planned training, such as ``batch_size``.
         select: Codes, beginnings of codes or families to run; all if None.
         ignore: The same, to leave out.
@@ -91,6 +95,7 @@ def lint(
         loss=loss,
         is_pretrained=is_pretrained,
         expected_input=expected_input,
+        given_input=given_input,
         settings=settings,
     )
     return run_rules(rules, context)
@@ -120,7 +125,7 @@ def _outcome(rule: Rule, context: LintContext) -> Outcome:
         with borrowed(context.model):
             return rule.check(context)
     except CannotTellError as error:
-        return Undetermined(error.reason)
+        return Undetermined(error.reason, isinstance(error, RefusedInputError))
     except Exception as error:
         # Whatever a rule trips over is news about that rule on this model, not the end of
         # the run; it is told under the rule's code.

@@ -66,9 +66,16 @@ class NotApplicable:
 
 @dataclass(frozen=True, slots=True)
 class Undetermined:
-    """The rule should have looked and could not tell."""
+    """The rule should have looked and could not tell.
+
+    Attributes:
+        reason: Why.
+        is_refused_input: Whether the model itself does not work on the input, so that there
+            was nothing to look at.
+    """
 
     reason: str
+    is_refused_input: bool = False
 
 
 Outcome = Checked | NotApplicable | Undetermined
@@ -80,3 +87,7 @@ class CannotTellError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class RefusedInputError(CannotTellError):
+    """The model does not take its input, or raises of itself."""

@@ -46,6 +46,14 @@ class LintReport:
             if isinstance(outcome, Undetermined)
         }
 
+    @property
+    def is_refused_input(self) -> bool:
+        """Whether the model does not work on the input, so that rules had nothing to look at."""
+        return any(
+            isinstance(outcome, Undetermined) and outcome.is_refused_input
+            for outcome in self.outcomes.values()
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Returns plain values for JSON: ``findings`` and ``outcomes``."""
         return {

@@ -1,7 +1,8 @@
 """Networks: where they come from, their pretrained weights, and their heads."""
 
-from foveal.models.backbone import DEFAULT_BACKBONE, Backbone, load_backbone, require_timm_model
+from foveal.models.backbone import DEFAULT_BACKBONE, Backbone, load_backbone
 from foveal.models.catalogue import CATALOGUE, Architecture, build, find_architecture
+from foveal.models.pretrained import LoadedNetwork, load_network, require_timm_model
 from foveal.models.sources import ResolvedModel, resolve_model
 from foveal.models.weights import WeightsSource, read_state_dict
 
@@ -10,11 +11,13 @@ __all__ = [
     "DEFAULT_BACKBONE",
     "Architecture",
     "Backbone",
+    "LoadedNetwork",
     "ResolvedModel",
     "WeightsSource",
     "build",
     "find_architecture",
     "load_backbone",
+    "load_network",
     "read_state_dict",
     "require_timm_model",
     "resolve_model",

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from foveal.lint import Checked, Finding, NotApplicable, Undetermined, lint
-from foveal.lint.behaviour.input_statistics import misfit
+from foveal.lint.behaviour.first_norm import misfit
 
 
 def outcome(net: nn.Module, batch: torch.Tensor, **options: object) -> object:
@@ -88,12 +88,39 @@ def test_cannot_tell_when_nothing_usual_fits(net: nn.Sequential, pictures: torch
     assert "no usual correction fits better" in found.reason
 
 
-def test_misfit_is_the_divergence_and_the_shift_by_hand() -> None:
-    norm = nn.BatchNorm2d(1, eps=0.0)
+def test_a_known_preparation_is_not_guessed(net: nn.Sequential, pictures: torch.Tensor) -> None:
+    bright = 0.5 + 0.5 * pictures  # in the form of 0.5 and 0.5, as wide as pictures in 0–1 are
+    batch = (bright - 0.5) / 0.5
+    known = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    guessed = only(net, batch)
+    assert guessed.data["given"] == "0–1, not normalised"
+    found = outcome(net, batch, given_input=known)
+    assert isinstance(found, Undetermined)
+
+
+def test_a_known_preparation_is_told_as_what_it_is(
+    net: nn.Sequential, pictures: torch.Tensor
+) -> None:
+    bytes_ = {"mean": (0.0, 0.0, 0.0), "std": (0.003922, 0.003922, 0.003922)}
+    finding = only(net, 255 * pictures, given_input=bytes_)
+    assert finding.evidence.startswith("The batch is 0–255; its statistics at '1' miss")
+
+
+def test_dark_pictures_do_not_tell_their_form(net: nn.Sequential, pictures: torch.Tensor) -> None:
+    found = outcome(net, 0.5 * pictures)
+    assert isinstance(found, Undetermined)
+
+
+def test_misfit_is_the_divergence_by_hand() -> None:
+    norm = nn.BatchNorm2d(3, eps=0.0)
     assert norm.running_mean is not None
     assert norm.running_var is not None
     norm.running_mean.fill_(1.0)
     norm.running_var.fill_(4.0)
-    values = torch.tensor([2.0, 4.0]).view(1, 1, 1, 2)  # mean 3, variance 1
-    divergence = 0.5 * (1 / 4 + (3 - 1) ** 2 / 4 - 1 - math.log(1 / 4))
-    assert misfit(values, norm) == pytest.approx(math.log(1 + divergence) + 2 / 2)
+    # Means 3, 1 and 1, variances 1, 4 and 1.
+    values = torch.tensor([[2.0, 4.0], [-1.0, 3.0], [0.0, 2.0]]).view(1, 3, 1, 2)
+    first = math.log(1 + 0.5 * (1 / 4 + (3 - 1) ** 2 / 4 - 1 - math.log(1 / 4)))
+    last = math.log(1 + 0.5 * (1 / 4 - 1 - math.log(1 / 4)))
+    found = misfit(values, norm)
+    assert found.usual == pytest.approx(last)  # between 0 and the first
+    assert found.mean == pytest.approx((first + last) / 3 + (2 / 2) / 3)

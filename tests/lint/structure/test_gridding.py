@@ -64,5 +64,26 @@ def test_stays_silent_where_a_strided_branch_beside_fills_the_holes() -> None:
     assert alone.findings
 
 
+def test_stays_silent_where_the_branches_share_the_channels_out() -> None:
+    class Split(nn.Module):
+        """Each kernel takes half of the channels, as in timm's skresnet50."""
+
+        def __init__(self, dilations: tuple[int, int]) -> None:
+            super().__init__()
+            self.mix = nn.Conv2d(3, 8, 1)
+            self.paths = nn.ModuleList(
+                nn.Conv2d(4, 8, 3, stride=2, padding=d, dilation=d) for d in dilations
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            halves = torch.split(self.mix(x), 4, 1)
+            return sum(path(half) for path, half in zip(self.paths, halves, strict=True))
+
+    assert outcome(Split((1, 2))) == Checked()
+    alone = outcome(Split((2, 2)))
+    assert isinstance(alone, Checked)
+    assert alone.findings
+
+
 def test_not_applicable_without_dilation() -> None:
     assert isinstance(outcome(nn.Conv2d(3, 8, 3)), NotApplicable)

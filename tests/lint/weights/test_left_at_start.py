@@ -95,3 +95,24 @@ def test_a_normal_distribution_of_another_width_is_not() -> None:
     layer = nn.Conv2d(32, 64, 3)
     nn.init.normal_(layer.weight, std=0.037)
     assert describe_start(layer, layer.weight.detach()) is None
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_normal_distribution_with_channels_of_unlike_size_is_not(axis: int) -> None:
+    """As in torchvision's trained MobileNet v2: normal, and of a usual deviation by chance."""
+    torch.manual_seed(1)
+    layer = nn.Conv2d(160, 960, 1)
+    nn.init.normal_(layer.weight, std=(2 / 160) ** 0.5)
+    assert describe_start(layer, layer.weight.detach()) is not None
+    sizes = torch.linspace(0.9, 1.1, layer.weight.shape[axis])
+    uneven = layer.weight.detach() * sizes.view([-1 if a == axis else 1 for a in range(4)])
+    assert describe_start(layer, uneven) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_new_depthwise_layers_are_recognised(seed: int) -> None:
+    """Nine weights a channel: the sizes of new channels scatter widely."""
+    torch.manual_seed(seed)
+    layer = nn.Conv2d(512, 512, 3, groups=512)
+    nn.init.kaiming_normal_(layer.weight)
+    assert describe_start(layer, layer.weight.detach()) is not None

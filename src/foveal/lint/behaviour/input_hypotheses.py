@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isclose
 from typing import Any
 
 import torch
@@ -16,6 +17,10 @@ from torch import Tensor
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Resizing may overshoot a little beyond black and white.
 _OVERSHOOT = 0.03
+# A form whose standard deviation is less than this makes numbers of dozens and more.
+_SMALLEST_STD = 0.02
+# Nearly black and nearly white; and what counts as cut off there, up to which share.
+_ENDS, _AT_END, _MOST_AT_ENDS = 0.1, 0.004, 0.3
 _BYTES_AS_UNIT = "0–255, normalised as if it were 0–1"
 
 
@@ -77,18 +82,29 @@ class Candidate:
     values: Tensor
 
 
-def expected_form(expected: Mapping[str, Any] | None) -> Form | None:
-    """Returns the form that the makers of the weights state, if they do."""
-    if not expected or expected.get("mean") is None or expected.get("std") is None:
+def stated_form(stated: Mapping[str, Any] | None) -> Form | None:
+    """Returns the form that somebody states by ``mean`` and ``std``, if they do."""
+    if not stated or stated.get("mean") is None or stated.get("std") is None:
         return None
-    mean = tuple(float(number) for number in expected["mean"])
-    std = tuple(float(number) for number in expected["std"])
+    mean = tuple(float(number) for number in stated["mean"])
+    std = tuple(float(number) for number in stated["std"])
     for form in TARGETS:
-        if form.mean == tuple(dict.fromkeys(mean)) and form.std == tuple(dict.fromkeys(std)):
+        if _are_close(form.mean, mean) and _are_close(form.std, std):
             return form
-        if form.mean == mean and form.std == std:
-            return form
-    return Form(f"mean {mean} and std {std}", mean, std)
+    return Form(f"mean {_numbers(mean)} and std {_numbers(std)}", mean, std)
+
+
+def _are_close(known: tuple[float, ...], stated: tuple[float, ...]) -> bool:
+    """Whether both are the same numbers, one standing for all channels if alone."""
+    wide = known * len(stated) if len(known) == 1 else known
+    return len(wide) == len(stated) and all(
+        isclose(one, other, rel_tol=1e-3, abs_tol=1e-9)
+        for one, other in zip(wide, stated, strict=True)
+    )
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.4g}" for value in dict.fromkeys(values))
 
 
 def sources(images: Tensor) -> list[Source]:
@@ -115,16 +131,52 @@ def sources(images: Tensor) -> list[Source]:
     ]
 
 
+def _known_source(images: Tensor, form: Form) -> Source:
+    names = {UNIT: "0–1, not normalised", BYTES: "0–255"}
+    name = names.get(form, f"normalised with {form.name}")
+    return Source(name, form, form.read(images), is_off_scale=max(form.std) < _SMALLEST_STD)
+
+
+def doubt_about(images: Tensor) -> str | None:
+    """Returns why the values of a batch do not tell its form; None where they do.
+
+    Over a whole batch, pictures go from nearly black to nearly white, with most values in
+    between. Dark, pale and over-exposed ones fill a part of one form that may just as well be
+    pictures in another form; pictures cut off at black and white are like no others.
+    """
+    for source in sources(images):
+        at_ends = (source.pictures < _AT_END) | (source.pictures > 1 - _AT_END)
+        share = float(at_ends.float().mean())
+        if share > _MOST_AT_ENDS:
+            return f"{share:.0%} of the values are black or white, which does not tell their form"
+    forms = [form for form in TARGETS if _is_picture(form.read(images))]
+    narrowest = next(iter(sources(images)), None)
+    if len(forms) < 2 or narrowest is None:
+        return None
+    low, high = float(narrowest.pictures.min()), float(narrowest.pictures.max())
+    if low <= _ENDS and high >= 1 - _ENDS:
+        return None
+    return f"pictures from {low:.2f} to {high:.2f} of the range may be in another form as well"
+
+
 def _is_picture(values: Tensor) -> bool:
     return bool(values.min() >= -_OVERSHOOT) and bool(values.max() <= 1 + _OVERSHOOT)
 
 
-def candidates(images: Tensor, expected: Form | None) -> Iterator[Candidate]:
-    """Yields the batch as it is, then every correction; orders both where C is 3."""
+def candidates(
+    images: Tensor, *, expected: Form | None = None, given: Form | None = None
+) -> Iterator[Candidate]:
+    """Yields the batch as it is, then every correction; orders both where C is 3.
+
+    Args:
+        images: The batch ``[N, C, H, W]``.
+        expected: The only form to correct it to; every usual one if None.
+        given: The form that it is known to have; read from its range if None.
+    """
     targets = TARGETS if expected is None else (expected,)
     has_colour = images.shape[1] == 3 and bool((images - images.flip(1)).abs().max() > 1e-3)
     orders = (False, True) if has_colour else (False,)
-    found = sources(images)
+    found = sources(images) if given is None else [_known_source(images, given)]
     as_found = found[0] if found else Source("of no usual kind", None, images)
     own_name = as_found.form.name if as_found.form else as_found.name
     for flips in orders:
@@ -137,5 +189,5 @@ def candidates(images: Tensor, expected: Form | None) -> Iterator[Candidate]:
                 continue
             for flips in orders:
                 values = target.write(pictures if flips else source.pictures)
-                off_scale = source.is_off_scale != (target == BYTES)
+                off_scale = source.is_off_scale != (max(target.std) < _SMALLEST_STD)
                 yield Candidate(source.name, target.name, flips, False, off_scale, values)

@@ -90,13 +90,18 @@ def _ends_of_resolutions(graph: Graph) -> list[tuple[Op, tuple[AxisField, ...]]]
 
 
 def _beside(graph: Graph, op: Op) -> list[Op]:
-    """Returns the other windows that take the same tensor to a map of the same size."""
+    """Returns the other windows that take the same tensor to a map of the same size.
+
+    Parts of one tensor count as that tensor: selective kernels may split the channels, and what
+    comes before and after mixes them.
+    """
+    source = op.inputs[0]
     return [
         other
         for other in graph.ops
         if other is not op
         and other.kind in _WINDOWS
-        and other.inputs[:1] == op.inputs[:1]
+        and (other.inputs[0].kind, other.inputs[0].index) == (source.kind, source.index)
         and sizes(other, "stride") == sizes(op, "stride")
         and other.output_shape[2:] == op.output_shape[2:]
     ]

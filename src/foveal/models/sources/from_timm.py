@@ -8,7 +8,6 @@ from foveal.models.sources.resolved import (
     ResolvedModel,
     Weights,
     build_network,
-    no_pretrained_weights,
     read_input_shape,
 )
 
@@ -25,20 +24,18 @@ def from_timm(name: str, weights: Weights) -> ResolvedModel:
     """
     import timm
 
-    from foveal.models.backbone import require_timm_model
+    from foveal.models.pretrained import load_network, require_timm_model
 
-    require_timm_model(name)
+    if weights == "pretrained":
+        network = load_network(name).network
+    else:
+        require_timm_model(name)
 
-    def build() -> nn.Module:
-        network: nn.Module = timm.create_model(name, pretrained=weights == "pretrained")
-        return network
+        def build() -> nn.Module:
+            built: nn.Module = timm.create_model(name, pretrained=False)
+            return built
 
-    try:
         network = build_network(build, weights)
-    except Exception as error:  # the hub client raises OSError, ValueError and its own
-        if weights != "pretrained":
-            raise
-        raise no_pretrained_weights(f"timm:{name}", error) from error
     config: dict[str, Any] = getattr(network, "pretrained_cfg", None) or {}
     return ResolvedModel(
         f"timm:{name}",

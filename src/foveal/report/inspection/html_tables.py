@@ -16,9 +16,11 @@ _OP_HEADER = (
     "field", "stride", "start",
 )  # fmt: skip
 _STAGE_HEADER = (
-    "stage", "output", "parameters", "MACs", "memory", "kept for training", "field", "stride",
+    "stage", "output", "parameters", "MACs", "memory", "kept", "field", "stride",
     "start",
 )  # fmt: skip
+_BAR_PX = 40  # of a share of one; the style sheet leaves this much room
+_WITH_BARS = frozenset({"parameters", "MACs", "memory"})
 
 
 def text(value: str) -> str:
@@ -37,8 +39,13 @@ def stage_table(table: Inspection) -> str:
         "" if totals.receptive_field is None else wording.stride_text(totals.receptive_field),
         "" if totals.receptive_field is None else wording.start_text(totals.receptive_field),
     )  # fmt: skip
+    # A heading stands over its numbers, not over the bars beside them.
+    header = "".join(
+        f'<th class="fv-b">{name}</th>' if name in _WITH_BARS else f"<th>{name}</th>"
+        for name in _STAGE_HEADER
+    )
     return (
-        f'<div class="fv-scroll"><table><thead>{_cells(_STAGE_HEADER, "th")}</thead>'
+        f'<div class="fv-scroll"><table><thead><tr>{header}</tr></thead>'
         f"<tbody>{rows}</tbody><tfoot>{_cells(foot, 'td')}</tfoot></table></div>"
     )
 
@@ -65,7 +72,8 @@ def _stage_row(stage: Stage, index: int) -> str:
 def _with_bar(value: str, part: float | None, index: int) -> str:
     if not part:
         return f'{value} <span class="fv-share"></span><span class="fv-track"></span>'
-    bar = f'<span class="fv-bar" style="width:{60 * part:.1f}px;background:{colour(index)}"></span>'
+    width = f"{_BAR_PX * part:.1f}px"
+    bar = f'<span class="fv-bar" style="width:{width};background:{colour(index)}"></span>'
     number = f'<span class="fv-soft fv-share">{wording.share(part)}</span>'
     return f'{value} {number}<span class="fv-track">{bar}</span>'
 
