@@ -1,0 +1,1 @@
+"""Heat maps made visible: colours, overlays, sheets, and words for the terminal."""
