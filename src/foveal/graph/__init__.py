@@ -15,7 +15,7 @@ from foveal.graph.graph import (
     Source,
 )
 from foveal.graph.head import Head, HeadKind, head
-from foveal.graph.receptive_field import ReceptiveField, receptive_fields
+from foveal.graph.receptive_field import ReceptiveField, place_dims, receptive_fields
 from foveal.graph.tracing import trace
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "cut",
     "cut_points",
     "head",
+    "place_dims",
     "receptive_fields",
     "total",
     "trace",

@@ -21,7 +21,7 @@ from foveal.graph.field_rules import RULES
 from foveal.graph.field_state import AxisState, FieldState, join_axes
 from foveal.graph.figure import Status
 from foveal.graph.graph import Graph, Op, Shape
-from foveal.graph.layout import layout_of_input
+from foveal.graph.layout import layout_of_input, sole_axis
 
 _AXIS_NAMES = {1: ("w",), 2: ("h", "w"), 3: ("d", "h", "w")}
 _SAME = frozenset(
@@ -70,14 +70,42 @@ class ReceptiveField:
 
 def receptive_fields(graph: Graph) -> tuple[ReceptiveField, ...]:
     """Returns the receptive field of each operation in ``graph.ops``, in that order."""
+    names = _axis_names(graph)
+    return tuple(_report(state, names) for state in _states(graph))
+
+
+def place_dims(graph: Graph) -> tuple[tuple[int, ...] | None, ...]:
+    """Returns which dimensions of each operation's (first) result are the axes of the picture.
+
+    ``(2, 3)`` for an ordinary map [N, C, H, W], ``(1, 2)`` for one with its channels last.
+    None where an axis is gone, split or mixed with another, or where that is not known.
+    """
+    num_axes = len(_axis_names(graph))
+    return tuple(_place_dims(state, num_axes) for state in _states(graph))
+
+
+def _place_dims(state: FieldState, num_axes: int) -> tuple[int, ...] | None:
+    if state.layout is None or num_axes == 0:
+        return None
+    found = {sole_axis(dim, state.extents): i for i, dim in enumerate(state.layout)}
+    dims = [found.get(axis) for axis in range(num_axes)]
+    known = tuple(dim for dim in dims if dim is not None)
+    return known if len(known) == num_axes else None
+
+
+def _axis_names(graph: Graph) -> tuple[str, ...]:
     num_axes = max((len(item.shape) - 2 for item in graph.inputs), default=0)
-    names = _AXIS_NAMES.get(num_axes, ())
-    inputs = [_start(item.shape, len(names)) for item in graph.inputs]
+    return _AXIS_NAMES.get(num_axes, ())
+
+
+def _states(graph: Graph) -> list[FieldState]:
+    num_axes = len(_axis_names(graph))
+    inputs = [_start(item.shape, num_axes) for item in graph.inputs]
     states: list[FieldState] = []
     for op in graph.ops:
         before = [inputs[s.index] if s.kind == "input" else states[s.index] for s in op.inputs]
         states.append(_step(op, before))
-    return tuple(_report(state, names) for state in states)
+    return states
 
 
 def _start(shape: Shape, num_axes: int) -> FieldState:

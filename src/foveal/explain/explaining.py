@@ -1,0 +1,119 @@
+"""Heat maps of pictures: the entry."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import torch
+
+from foveal.explain.heat_map import HeatMap
+from foveal.explain.lending import predicting
+from foveal.explain.mapping import make_maps
+from foveal.explain.planning import Plan, make_plan
+from foveal.explain.requests import Classes, Images, checked_images, fitted_images
+from foveal.graph import Graph, trace
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+# Pictures of many sizes would otherwise keep a graph each.
+_MAX_PLANS = 16
+
+
+def explain(
+    model: torch.nn.Module,
+    images: Images,
+    *,
+    classes: Classes = None,
+    method: str = "auto",
+    layer: str | None = None,
+    graph: Graph | None = None,
+) -> tuple[tuple[HeatMap, ...], ...]:
+    """Returns where in each picture the scores of classes come from.
+
+    Where the head averages its features for one linear layer, all methods have a closed form
+    and every class comes from one forward pass, without gradients; elsewhere what follows the
+    layer is differentiated, and nothing else. The model may be frozen, in any mode (the
+    predicting network is explained, as after ``eval()``), device and precision, and is left
+    as it was found. For many batches of one model, ``Explainer`` traces it only once.
+
+    Args:
+        model: A classifier that takes one batch of pictures and returns scores [N, K]; of
+            several outputs, the first.
+        images: [N, C, H, W], preprocessed as the network expects; floating point.
+        classes: The class to explain, or several, or ``"all"``; the predicted one of each
+            picture if None.
+        method: ``"cam"``, ``"grad-cam"``, ``"grad-cam++"``, ``"hirescam"``, ``"layercam"``, or
+            ``"auto"``: see ``foveal.explain.planning.make_plan``.
+        layer: Name of an operation or a module; the last map if None.
+        graph: Of this model, if it was traced already. One of another size or mode is not
+            used.
+
+    Returns:
+        ``result[n][j]`` is the map of picture n for its j-th class.
+
+    Raises:
+        UsageError: Images, classes, method or layer are not such.
+        ModelError: The network has no map with places, or no class scores.
+        TraceError: The network cannot be followed.
+    """
+    return Explainer(model, graph=graph).explain(
+        images, classes=classes, method=method, layer=layer
+    )
+
+
+class Explainer:
+    """Explains many batches of one model.
+
+    What tracing found is kept for each size of picture, so a loop pays for it once. The
+    model's weights may change meanwhile; when its structure does, make a new one.
+
+    Args:
+        model: As for ``explain``.
+        graph: As for ``explain``.
+    """
+
+    def __init__(self, model: torch.nn.Module, *, graph: Graph | None = None) -> None:
+        self._model = model
+        self._last = graph
+        self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
+
+    def explain(
+        self,
+        images: Images,
+        *,
+        classes: Classes = None,
+        method: str = "auto",
+        layer: str | None = None,
+    ) -> tuple[tuple[HeatMap, ...], ...]:
+        """Returns the maps of one batch: see ``foveal.explain.explain``."""
+        with predicting(self._model):
+            pictures = fitted_images(checked_images(images), self._model)
+            if not len(pictures):
+                return ()
+            plan = self._plan(pictures, method, layer)
+            return make_maps(self._model, plan, pictures, classes)
+
+    def _plan(self, images: torch.Tensor, method: str, layer: str | None) -> Plan:
+        shape = tuple(images.shape[1:])
+        key = (shape, method, layer)
+        if key not in self._plans:
+            plan = make_plan(self._graph(images), method=method, layer=layer)
+            self._plans[key] = plan
+            if len(self._plans) > _MAX_PLANS:
+                self._plans.popitem(last=False)
+        return self._plans[key]
+
+    def _graph(self, images: torch.Tensor) -> Graph:
+        shape = tuple(images.shape[1:])
+        graph = self._last
+        fits = (
+            graph is not None
+            and graph.modes == "eval"
+            and [item.shape for item in graph.inputs] == [(1, *shape)]
+        )
+        if graph is None or not fits:
+            graph = trace(self._model, shape, dtype=images.dtype)
+        self._last = graph
+        return graph

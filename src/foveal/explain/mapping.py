@@ -1,0 +1,134 @@
+"""Making the maps of one batch, as planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from foveal.errors import ModelError
+from foveal.explain.capturing import activations_at, capture
+from foveal.explain.closed_form import closed_form_maps, pooled_logits
+from foveal.explain.exact_head import ExactHead
+from foveal.explain.gradient_maps import gradient_map
+from foveal.explain.heat_map import HeatMap
+from foveal.explain.layer_choice import MapLayer
+from foveal.explain.planning import Plan
+from foveal.explain.requests import Classes, chosen_classes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Maps:
+    """Maps of one batch, before they are told apart.
+
+    Attributes:
+        classes: [N, J].
+        signed: [N, J, h, w].
+        logits: [N, K].
+        biases: [K]; None where the logit is not the mean of the map plus a number.
+    """
+
+    classes: torch.Tensor
+    signed: torch.Tensor
+    logits: torch.Tensor
+    biases: torch.Tensor | None
+
+
+def make_maps(
+    model: torch.nn.Module, plan: Plan, images: torch.Tensor, classes: Classes
+) -> tuple[tuple[HeatMap, ...], ...]:
+    """Returns the maps ``[n][j]`` of picture n and its j-th class.
+
+    Args:
+        model: Lent by ``predicting``.
+        plan: Made for pictures of this size.
+        images: [N, C, H, W], as the model takes them.
+        classes: As for ``explain``.
+    """
+    if plan.exact is not None:
+        maps = _in_closed_form(model, plan, plan.exact, images, classes)
+    else:
+        maps = _by_gradients(model, plan, images, classes)
+    return _heat_maps(plan, maps, (images.shape[2], images.shape[3]))
+
+
+def _in_closed_form(
+    model: torch.nn.Module, plan: Plan, exact: ExactHead, images: torch.Tensor, wanted: Classes
+) -> _Maps:
+    features = _channels_first(activations_at(model, plan.site, images), plan.layer)
+    # Half precision and autocast end here: the sums over places are made in float32.
+    with torch.autocast(images.device.type, enabled=False):
+        if exact.weight is None:
+            every = features.to(torch.promote_types(features.dtype, torch.float32))
+            logits = every.mean((2, 3))
+            classes = chosen_classes(wanted, _finite(logits))
+            rows = torch.arange(len(every), device=every.device)[:, None]
+            return _Maps(classes, every[rows, classes], logits, torch.zeros_like(logits[0]))
+        weight = model.get_parameter(exact.weight).flatten(1)
+        bias = None if exact.bias is None else model.get_parameter(exact.bias)
+        logits = pooled_logits(features, weight, bias)
+        classes = chosen_classes(wanted, _finite(logits))
+        signed = closed_form_maps(plan.method, features, weight, classes)
+    biases = None
+    if plan.method == "cam":
+        biases = torch.zeros_like(logits[0]) if bias is None else bias
+    return _Maps(classes, signed, logits, biases)
+
+
+def _by_gradients(
+    model: torch.nn.Module, plan: Plan, images: torch.Tensor, wanted: Classes
+) -> _Maps:
+    captured = capture(model, plan.site, images, ends_in_probabilities=plan.ends_in_probabilities)
+    logits = captured.logits.detach()
+    classes = chosen_classes(wanted, _finite(logits))
+    wide = torch.promote_types(captured.activations.dtype, torch.float32)
+    activations = _channels_first(captured.activations.detach(), plan.layer).to(wide)
+    maps = []
+    for gradients in captured.gradients(classes.expand(len(images), -1)):
+        with torch.autocast(images.device.type, enabled=False):
+            first = _channels_first(gradients, plan.layer)
+            maps.append(gradient_map(plan.method, activations, first))
+    return _Maps(classes, torch.stack(maps, 1), logits, None)
+
+
+def _channels_first(tensor: torch.Tensor, layer: MapLayer) -> torch.Tensor:
+    return tensor if layer.place_dims == (2, 3) else tensor.permute(0, 3, 1, 2)
+
+
+def _finite(logits: torch.Tensor) -> torch.Tensor:
+    finite = logits.isfinite().all(1)
+    if not bool(finite.all()):
+        index = int((~finite).nonzero()[0])
+        raise ModelError(
+            f"the scores of image {index} are not finite, so no map of it means anything.",
+            next_step="Look for NaN in the weights (foveal lint), or use float32.",
+        )
+    return logits
+
+
+def _heat_maps(
+    plan: Plan, maps: _Maps, size_px: tuple[int, int]
+) -> tuple[tuple[HeatMap, ...], ...]:
+    signed = maps.signed.float().cpu()
+    values = signed.clamp_min(0).numpy()
+    signed_values = signed.numpy()
+    classes = maps.classes.expand(len(signed), -1)
+    logits = maps.logits.gather(1, classes).tolist()
+    biases = None if maps.biases is None else maps.biases.tolist()
+    return tuple(
+        tuple(
+            HeatMap(
+                method=plan.method,
+                layer=plan.layer.op.name,
+                layer_reason=plan.layer.reason,
+                class_index=index,
+                logit=logits[n][j],
+                values=values[n, j],
+                signed=signed_values[n, j],
+                bias=None if biases is None else biases[index],
+                image_size_px=size_px,
+            )
+            for j, index in enumerate(indices)
+        )
+        for n, indices in enumerate(classes.tolist())
+    )

@@ -1,0 +1,103 @@
+"""What a caller asks for, checked: pictures and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from foveal.errors import UsageError
+
+Images = torch.Tensor | NDArray[np.float32]
+Classes = int | Sequence[int] | Literal["all"] | None
+
+
+def checked_images(images: Images) -> torch.Tensor:
+    """Returns the pictures as a tensor [N, C, H, W] that may be differentiated.
+
+    Raises:
+        UsageError: They are no batch of pictures, no floating-point numbers or not finite.
+    """
+    if isinstance(images, np.ndarray):
+        tensor = torch.from_numpy(np.array(images))
+    elif isinstance(images, torch.Tensor):
+        tensor = images.detach()
+    else:
+        raise UsageError(
+            f"images came as {type(images).__name__}, expected a tensor or array [N, C, H, W]."
+        )
+    if tensor.dim() != 4 or 0 in tensor.shape[1:]:
+        raise UsageError(
+            f"images of shape {tuple(tensor.shape)} came, expected [N, C, H, W].",
+            next_step="Give one picture as images[None]." if tensor.dim() == 3 else None,
+        )
+    if not tensor.is_floating_point():
+        raise UsageError(
+            f"images of {str(tensor.dtype).removeprefix('torch.')} came, expected floating-point "
+            "numbers as the network was trained on.",
+            next_step="Resize and normalise them first, with the preprocessing of the network.",
+        )
+    if tensor.is_inference():
+        tensor = tensor.clone()  # made in inference mode, it could not be differentiated
+    finite = tensor.isfinite().flatten(1).all(1)
+    if not bool(finite.all()):
+        bad = [index for index, is_finite in enumerate(finite.tolist()) if not is_finite]
+        raise UsageError(
+            f"image {bad[0]} of {len(tensor)} holds NaN or infinity.",
+            next_step="Check how it was read and normalised.",
+        )
+    return tensor
+
+
+def fitted_images(images: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
+    """Returns the pictures on the model's device and in its precision."""
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            return images.to(device=parameter.device, dtype=parameter.dtype)
+    return images
+
+
+def chosen_classes(classes: Classes, logits: torch.Tensor) -> torch.Tensor:
+    """Returns the classes to explain: [N, J], or [1, J] where all pictures share them.
+
+    Args:
+        classes: None for the predicted one; an index or several; or ``"all"``.
+        logits: [N, K].
+
+    Raises:
+        UsageError: A class is out of range, or none is asked for.
+    """
+    if classes is None:
+        return logits.argmax(1, keepdim=True)
+    return torch.tensor([checked_classes(classes, logits.shape[1])], device=logits.device)
+
+
+def checked_classes(classes: int | Sequence[int] | Literal["all"], num_classes: int) -> list[int]:
+    """Returns the indices asked for.
+
+    Raises:
+        UsageError: One is no index or out of range, or there is none.
+    """
+    if isinstance(classes, str):
+        if classes == "all":
+            return list(range(num_classes))
+        raise UsageError(
+            f"classes={classes!r} came, expected indices from 0 to {num_classes - 1}, 'all' or "
+            "None.",
+            next_step="Look a class's name up in the classifier's list of names first.",
+        )
+    found = [classes] if isinstance(classes, (int, np.integer)) else list(classes)
+    if not found:
+        raise UsageError("no class was asked for; None stands for the predicted one.")
+    for index in found:
+        if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+            raise UsageError(f"class {index!r} came, expected a whole number.")
+        if not 0 <= index < num_classes:
+            raise UsageError(
+                f"class {index} came, but the network has {num_classes} classes: 0 to "
+                f"{num_classes - 1}."
+            )
+    return [int(index) for index in found]
