@@ -1,0 +1,73 @@
+"""What a covered part of a picture looks like.
+
+A network that has never seen a grey rectangle answers for the rectangle too. So what is
+covered is replaced by something the rest of the picture would not contradict: its own
+colours, smeared until no shape is left. Where brightness over a whole area is the evidence,
+smearing keeps it; then the mean colour of the picture is the better cover.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Fill = Literal["blur", "mean"]
+
+# Standard deviation of the blur, as a share of the shorter side: 28 pixels of 224.
+_BLUR_SHARE = 0.125
+# Of the fading edge of a mask: 9 pixels of 224.
+_FADE_SHARE = 0.04
+
+
+def cover_of(images: Tensor, fill: Fill) -> Tensor:
+    """Returns what stands in for covered pixels, shaped as ``images [N, C, H, W]``.
+
+    Args:
+        images: As the network takes them.
+        fill: ``"blur"``: a Gaussian blur whose standard deviation is an eighth of the shorter
+            side. ``"mean"``: the mean of each channel over the picture.
+    """
+    if fill == "mean":
+        return images.mean((2, 3), keepdim=True).expand_as(images)
+    sigma_px = _BLUR_SHARE * min(images.shape[2:])
+    return blurred(images.float(), sigma_px).to(images)
+
+
+def blurred(images: Tensor, sigma_px: float) -> Tensor:
+    """Returns float images [N, C, H, W] after a Gaussian blur.
+
+    At the border the weights of the pixels there are scaled to a sum of one.
+    """
+    for dim in (2, 3):
+        size = images.shape[dim]
+        places = torch.arange(size, device=images.device, dtype=torch.float32)
+        weights = torch.exp(-0.5 * ((places[:, None] - places) / max(sigma_px, 1e-3)) ** 2)
+        weights = weights / weights.sum(1, keepdim=True)
+        images = torch.tensordot(images, weights, dims=([dim], [1])).movedim(-1, dim)
+    return images
+
+
+def covered(image: Tensor, cover: Tensor, mask: Tensor) -> Tensor:
+    """Returns ``image [C, H, W]`` with ``cover`` as far as ``mask [H, W]`` is 1."""
+    mask = mask.to(image)
+    return image * (1 - mask) + cover * mask
+
+
+def soft_edged(mask: Tensor) -> Tensor:
+    """Returns a mask [H, W] of zeros and ones that fades over about an eighth of the picture.
+
+    An outline would be a shape of its own, to which networks answer: with it, the places of
+    true maps and of false ones were harder to tell apart.
+    """
+    sigma_px = _FADE_SHARE * min(mask.shape)
+    return blurred(mask[None, None].float(), sigma_px)[0, 0]
+
+
+def enlarged(values: Tensor, size_px: tuple[int, int]) -> Tensor:
+    """Returns a map [h, w] at the size of the picture, between its places by straight lines."""
+    return functional.interpolate(
+        values[None, None].float(), size=size_px, mode="bilinear", align_corners=False
+    )[0, 0]

@@ -1,0 +1,69 @@
+"""The order in which a map ranks the places of its picture, and that of chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from foveal.explain.covering import blurred, enlarged
+from foveal.explain.heat_map import HeatMap
+
+# What is covered first: a fifth of the picture.
+MARKED_SHARE = 0.2
+# A copy whose marked fifth lies more than half on the map's own is no other place.
+_MAX_OVERLAP = 0.5
+_TRIES_PER_COPY = 8
+# How far a high place makes its neighbours come first, as a share of the picture's side.
+_NEAR_SHARE = 0.25
+
+Order = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def order_of(heat_map: HeatMap) -> Order | None:
+    """Returns when each pixel's turn is, ``[H, W]`` from 0 (first) up to 1, or None.
+
+    The map is enlarged to the picture. What it cut off as negative comes last, in the order
+    of ``signed`` where there is one; among pixels of one value, those near high ones come
+    first. None where the map is the same everywhere and so ranks nothing.
+    """
+    source = heat_map.values if heat_map.signed is None else heat_map.signed
+    if not np.isfinite(source).all() or source.max() == source.min():
+        return None
+    values = enlarged(torch.from_numpy(np.ascontiguousarray(source)), heat_map.image_size_px)
+    near = blurred(values[None, None], _NEAR_SHARE * min(values.shape))[0, 0]
+    ranks = np.lexsort((-near.numpy().ravel(), -values.numpy().ravel()))
+    order = np.empty(ranks.size, dtype=np.float32)
+    order[ranks] = (np.arange(ranks.size) + 0.5) / ranks.size
+    return order.reshape(heat_map.image_size_px)
+
+
+def marked(order: Order, share: float) -> Mask:
+    """Returns which pixels are among the first ``share`` of the picture."""
+    result: Mask = order < share
+    return result
+
+
+def moved_copies(order: Order, count: int, random: np.random.Generator) -> tuple[Order, ...]:
+    """Returns copies of the map put elsewhere: what a map would say that knew nothing.
+
+    Each is mirrored or not along either axis and shifted around the edges, so that its
+    values, its smoothness and its shape are the map's own and only the place is chance: a
+    harder rival than scattered pixels, which hardly disturb a network. Copies whose marked
+    fifth falls mostly on the map's own are drawn again; where the map is so wide that all
+    do, those that overlap least are taken.
+    """
+    own = marked(order, MARKED_SHARE)
+    area = max(int(own.sum()), 1)
+    drawn: list[tuple[float, Order]] = []
+    for _ in range(count * _TRIES_PER_COPY):
+        copy = order[:: random.choice((1, -1)), :: random.choice((1, -1))]
+        shift = (int(random.integers(order.shape[0])), int(random.integers(order.shape[1])))
+        copy = np.roll(copy, shift, axis=(0, 1))
+        overlap = float((marked(copy, MARKED_SHARE) & own).sum()) / area
+        drawn.append((max(overlap, _MAX_OVERLAP), copy))
+        if sum(amount == _MAX_OVERLAP for amount, _ in drawn) == count:
+            break
+    drawn.sort(key=lambda item: item[0])
+    return tuple(copy for _, copy in drawn[:count])

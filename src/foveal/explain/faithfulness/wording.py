@@ -1,0 +1,122 @@
+"""A verdict in one sentence, which says no more than the figures do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from foveal.explain.faithfulness.deletion import Response, is_noticeable
+from foveal.explain.heat_map import Check
+from foveal.text import printable
+
+# Most of the answer is left where covering takes less than this share of its probability.
+_MOST_REMAINS = 0.2
+
+
+def percent(share: float) -> str:
+    """Returns a probability as a reader can tell it from others.
+
+    >>> percent(0.934), percent(0.9962), percent(0.004), percent(0.0), percent(0.99999)
+    ('93%', '99.6%', '0.4%', 'under 0.1%', 'over 99.9%')
+    """
+    if share >= 0.9995:
+        return "over 99.9%"
+    if share < 0.0005:
+        return "under 0.1%"
+    return f"{share:.1%}" if not 0.01 <= share < 0.99 else f"{share:.0%}"
+
+
+def change(before: float, after: float) -> str:
+    """Returns what happens to a probability, as a phrase.
+
+    >>> change(0.93, 0.41), change(0.2, 0.35), change(0.93, 0.928)
+    ('lowers it from 93% to 41%', 'raises it from 20% to 35%', 'leaves it at 93%')
+    """
+    if not is_noticeable(before, after):
+        return f"leaves it at {percent(before)}"
+    verb = "lowers" if after < before else "raises"
+    return f"{verb} it from {percent(before)} to {percent(after)}"
+
+
+def subject(class_index: int, class_names: Sequence[str] | None, *, is_answer: bool) -> str:
+    """Returns what is explained, as a noun phrase that can begin a sentence.
+
+    >>> subject(1, ["sound", "cracked"], is_answer=True), subject(1, None, is_answer=False)
+    ("The answer 'cracked'", 'Class 1, which is not the answer,')
+    >>> subject(1, None, is_answer=True)
+    'The answer (class 1)'
+    """
+    name = f"class {class_index}"
+    if class_names is not None:
+        name = f"'{printable(class_names[class_index])}'"
+    if is_answer:
+        return f"The answer {name}" if class_names is not None else f"The answer ({name})"
+    return f"{name[:1].upper()}{name[1:]}, which is not the answer,"
+
+
+def describe_supported(who: str, place: str, response: Response) -> str:
+    """Returns what a map shows that passed."""
+    before, own, other = _figures(response)
+    if own >= other and response.deletion is not None:
+        return (
+            f"{who} rests on {place} and on more: covered in the map's order the probability "
+            f"averages {percent(float(response.deletion[0]))}, in the order of chance "
+            f"{percent(float(response.deletion[1:].mean()))}, though covering the marked fifth "
+            f"alone {change(before, own)} (elsewhere: {percent(other)})."
+        )
+    elsewhere = (
+        f"leaves it at {percent(before)}"
+        if not is_noticeable(before, other)
+        else f"{'lowers' if other < before else 'raises'} it to {percent(other)}"
+    )
+    sentence = (
+        f"{who} rests on {place}: covering the marked fifth of the picture "
+        f"{_its(change(before, own))}; covering an equal area elsewhere {elsewhere} on average."
+    )
+    if own > (1 - _MOST_REMAINS) * before:
+        return f"{sentence} Most of it remains, so it does not rest there alone."
+    return sentence
+
+
+def describe_doubtful(who: str, place: str, response: Response, failed: Sequence[Check]) -> str:
+    """Returns why a map that failed one of the tests of its places is in doubt."""
+    before, own, other = _figures(response)
+    names = " and ".join(check.name for check in failed)
+    if any(check.name == "deletion" for check in failed):
+        which = "no more than" if own >= other else "not clearly more than"
+        return (
+            f"{who} may not rest on {place}, where the map points: covering the marked fifth "
+            f"of the picture {_its(change(before, own))}, covering an equal area elsewhere gives "
+            f"{percent(other)}, so the marked places matter {which} others."
+        )
+    return (
+        f"{who} rests on {place} only in part: covering the marked fifth of the picture "
+        f"{_its(change(before, own))} (elsewhere: {percent(other)}), yet the {names} test finds "
+        "the map's order no better than chance."
+    )
+
+
+def describe_refuted(failed: Sequence[Check]) -> str:
+    """Returns why a map cannot be believed."""
+    by_name = {check.name: check for check in failed}
+    if (check := by_name.get("completeness")) is not None:
+        return (
+            f"The map does not belong to this answer: it adds up to {check.value:.4g}, and the "
+            f"network answers {check.reference:.4g}."
+        )
+    if (check := by_name.get("randomisation")) is not None:
+        return (
+            "The map shows the picture, not what the network learned: with random weights it "
+            f"comes out much the same (rank correlation {check.value:.2f} of 1)."
+        )
+    return (
+        "The map does not show what the answer rests on: neither covering nor uncovering the "
+        "marked places first changes the probability more than doing so elsewhere."
+    )
+
+
+def _figures(response: Response) -> tuple[float, float, float]:
+    return response.untouched, response.marked, float(response.elsewhere.mean())
+
+
+def _its(phrase: str) -> str:
+    return phrase.replace(" it ", " its probability ", 1)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+
+from foveal.explain.faithfulness.deletion import response_of
+from foveal.explain.faithfulness.wording import (
+    describe_doubtful,
+    describe_refuted,
+    describe_supported,
+)
+from foveal.explain.heat_map import Check
+
+
+def _quick(untouched: float, own: float, elsewhere: float):
+    import torch
+
+    figures = np.array([untouched, own, elsewhere, elsewhere, elsewhere])
+    return response_of(figures, "quick", torch.float32)
+
+
+def _failed(name: str, value: float = 0.0, reference: float = 0.0) -> Check:
+    return Check(name, "failed", value, reference, "")
+
+
+def test_supported_tells_both_changes():
+    assert describe_supported("The answer 'a'", "the middle", _quick(0.93, 0.41, 0.88)) == (
+        "The answer 'a' rests on the middle: covering the marked fifth of the picture lowers its "
+        "probability from 93% to 41%; covering an equal area elsewhere lowers it to 88% on "
+        "average."
+    )
+
+
+def test_no_change_elsewhere_is_called_none():
+    sentence = describe_supported("The answer 'a'", "the middle", _quick(0.93, 0.41, 0.931))
+    assert sentence.endswith("elsewhere leaves it at 93% on average.")
+
+
+def test_where_most_of_the_answer_remains_the_sentence_says_so():
+    sentence = describe_supported("The answer 'a'", "the middle", _quick(0.93, 0.85, 0.92))
+    assert sentence.endswith("Most of it remains, so it does not rest there alone.")
+
+
+def test_places_that_matter_less_than_others_are_called_no_more():
+    sentence = describe_doubtful(
+        "The answer 'a'", "the middle", _quick(0.93, 0.9, 0.5), [_failed("deletion")]
+    )
+    assert "matter no more than others" in sentence
+
+
+def test_places_that_matter_a_little_more_are_called_not_clearly_more():
+    sentence = describe_doubtful(
+        "The answer 'a'", "the middle", _quick(0.93, 0.6, 0.7), [_failed("deletion")]
+    )
+    assert "matter not clearly more than others" in sentence
+
+
+def test_a_map_that_does_not_add_up_is_refuted_by_its_numbers():
+    sentence = describe_refuted([_failed("completeness", 3.1, 5.2), _failed("deletion")])
+    assert "adds up to 3.1, and the network answers 5.2" in sentence
