@@ -56,31 +56,33 @@ def choose_examples(
     signed: NDArray[np.float32],
     labels: NDArray[np.int64],
 ) -> tuple[ExplainedExample, ...]:
-    """Returns right and wrong answers of each class, the surest mistakes first."""
+    """Returns right and wrong answers of every class, the surest mistakes first."""
     judged, manifest = trained.judged, trained.manifest
     num_classes = judged.logits.shape[1]
     said = judged.logits[places].argmax(1)
     chances = judged.probabilities[places, said]
     of_kind = num_of_kind(num_classes)
-    examples: list[ExplainedExample] = []
+    wanted: list[tuple[int, int]] = []  # rank within its kind and class, and which picture
     for index in range(num_classes):
         right = np.flatnonzero((labels == index) & (said == index))[:of_kind]
         wrong = np.flatnonzero((labels == index) & (said != index))
         wrong = wrong[np.argsort(-chances[wrong], kind="stable")][:of_kind]
-        for number in (*right, *wrong):
-            row = int(judged.rows[places[number]])
-            examples.append(
-                ExplainedExample(
-                    row=row,
-                    path=printable(manifest.usable[row].path),
-                    label_index=index,
-                    said_index=int(said[number]),
-                    probability=float(chances[number]),
-                    fold=int(judged.fold_index[places[number]]),
-                    said_map=signed[number, said[number]],
-                    label_map=signed[number, index],
-                )
+        wanted += [(rank, int(one)) for kind in (right, wrong) for rank, one in enumerate(kind)]
+    # One of every class before a second of any.
+    wanted.sort(key=lambda pair: pair[0])
+    examples = []
+    for _, number in wanted[:_MAX_EXAMPLES]:
+        row = int(judged.rows[places[number]])
+        examples.append(
+            ExplainedExample(
+                row=row,
+                path=printable(manifest.usable[row].path),
+                label_index=int(labels[number]),
+                said_index=int(said[number]),
+                probability=float(chances[number]),
+                fold=int(judged.fold_index[places[number]]),
+                said_map=signed[number, said[number]],
+                label_map=signed[number, labels[number]],
             )
-            if len(examples) == _MAX_EXAMPLES:
-                return tuple(examples)
+        )
     return tuple(examples)

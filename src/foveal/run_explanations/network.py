@@ -69,4 +69,4 @@ def find_run_centres(trained: TrainedClassifier, features: FeatureMaps) -> CellC
         layer = head(graph).features
     except FovealError:
         return even_centres((rows, columns), size)
-    return find_centres(graph, layer or "", (rows, columns), size)
+    return find_centres(trained.backbone.network, graph, layer or "", (rows, columns), size)

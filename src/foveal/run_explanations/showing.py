@@ -51,4 +51,5 @@ def explain_and_show(
 def as_seen(image: Images, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Returns the pixels [H, W, 3] of a network's input [3, H, W], no longer normalised."""
     levels = image.transpose(1, 2, 0) * np.array(preprocessing.std) + np.array(preprocessing.mean)
-    return np.rint(255 * np.clip(levels, 0.0, 1.0)).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(255 * np.clip(levels, 0.0, 1.0)).astype(np.uint8)
+    return pixels

@@ -12,7 +12,8 @@ from PIL import Image
 
 from foveal.explain.cell_centres import CellCentres
 from foveal.explain.explained_run import ExplainedExample, ExplainedRun
-from foveal.report.explaining.colour_map import heat_colours, overlay
+from foveal.report.explaining.colour_map import overlay
+from foveal.report.explaining.drawing import draw_bar
 from foveal.report.explaining.upsampling import spread
 
 _SIDE_PX = 160
@@ -59,7 +60,8 @@ def show_explanations(
     """
     most = max((_peak(one.said_map, one.label_map) for one in run.examples), default=0.0)
     most_apart = max((_peak(one.values) for one in run.separations), default=0.0)
-    pictures = {"bar": _png(heat_colours(np.linspace(0.0, 1.0, _BAR_PX))[None])}
+    bar = draw_bar(width_px=_BAR_PX, height_px=2)[:1]  # as over a mid-grey picture
+    pictures = {"bar": _png(bar)}
     for separation in run.separations:
         pixels = by_class.get(separation.class_index)
         if pixels is not None:

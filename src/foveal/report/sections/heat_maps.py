@@ -79,7 +79,7 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
             AverageCard(
                 f"average-{one.class_index}",
                 run.class_names[one.class_index],
-                f"{percent(one.outside_share, digits=0)} at the border",
+                f"{percent(one.outside_share, digits=0)} outside the centre",
             )
             for one in run.separations
         ),
