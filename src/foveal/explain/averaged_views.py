@@ -1,4 +1,4 @@
-"""A network whose answer is the mean over turned views, and maps turned back likewise."""
+"""A run's network with its views and temperature, and maps treated likewise."""
 
 from __future__ import annotations
 
@@ -17,22 +17,37 @@ _BACK: dict[View, View] = {"rot90": "rot270", "rot270": "rot90"}
 
 
 class AveragedViews(nn.Module):
-    """Averages the logits of a network over views of a square picture.
+    """Averages the logits of a network over views of a square picture, and tempers them.
 
     With a linear head over pooled features that is the same as averaging the features, which
     is what a run with several views does.
     """
 
-    def __init__(self, network: nn.Module, views: Sequence[View]) -> None:
+    def __init__(
+        self, network: nn.Module, views: Sequence[View], *, temperature: float = 1.0
+    ) -> None:
         super().__init__()
+        self.temperature = temperature
         self.network = network
         self.views = tuple(views)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Returns logits [N, K] of images [N, C, H, W]."""
+        """Returns logits [N, K], divided by the temperature, of images [N, C, H, W]."""
         turned = [self.network(turn_batch(images, view)) for view in self.views]
         mean: Tensor = torch.stack(turned).mean(0)
-        return mean
+        return mean / self.temperature
+
+
+def tempered(heat_map: HeatMap, temperature: float) -> HeatMap:
+    """Returns a map of a logit as one of that logit divided by a temperature."""
+    signed, bias = heat_map.signed, heat_map.bias
+    return replace(
+        heat_map,
+        logit=heat_map.logit / temperature,
+        values=heat_map.values / np.float32(temperature),
+        signed=None if signed is None else signed / np.float32(temperature),
+        bias=None if bias is None else bias / temperature,
+    )
 
 
 def turn_batch(images: Tensor, view: View) -> Tensor:

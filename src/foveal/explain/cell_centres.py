@@ -140,9 +140,10 @@ def find_centres(
         ]
     except FovealError:
         return expected
-    if any(offsets is None for offsets in found):
+    known = [offsets for offsets in found if offsets is not None]
+    if len(known) < len(found):
         return expected
-    offsets = np.mean(found, axis=0)
+    offsets = np.mean(known, axis=0)
     starts = np.array([expected.rows[0], expected.columns[0]])
     if (np.abs(offsets - starts) > np.array(strides)).any():
         return expected  # it answers to something else than the patch

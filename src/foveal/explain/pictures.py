@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from foveal.errors import ImageError
 from foveal.explain.asking import answers, asked, fitted, probabilities
-from foveal.explain.averaged_views import AveragedViews, average_maps, turn_batch
+from foveal.explain.averaged_views import AveragedViews, average_maps, tempered, turn_batch
 from foveal.explain.cell_centres import CellCentres, even_centres, find_centres
 from foveal.explain.faithfulness import Effort, Remake, judge_maps
 from foveal.explain.heat_map import HeatMap, Verdict
@@ -122,9 +122,10 @@ def explain_pictures(
     size = preprocessing.height_px, preprocessing.width_px
     if size[0] != size[1]:
         views = ("identity",)  # a quarter turn would not fit
-    whole = model if tuple(views) == ("identity",) else AveragedViews(model, views)
+    alone = tuple(views) == ("identity",) and temperature == 1.0
+    whole = model if alone else AveragedViews(model, views, temperature=temperature)
     make = MapMaker(model, method=asked_for.method, layer=asked_for.layer)
-    centres = _Centres(model, size, exact=whole is model)
+    centres = _Centres(model, size, exact=tuple(views) == ("identity",))
     explained: list[ExplainedPicture] = []
     for start in range(0, len(paths), _BATCH_SIZE):
         batch = [_read(path, preprocessing) for path in paths[start : start + _BATCH_SIZE]]
@@ -132,14 +133,12 @@ def explain_pictures(
         rows: Iterator[_Answered] = iter(())
         if images:
             stacked = torch.from_numpy(np.stack(images))
-            rows = iter(_answer(model, whole, stacked, make, views, asked_for, class_names))
+            rows = iter(_answer(whole, stacked, make, views, asked_for, class_names, temperature))
         for path, one in zip(paths[start : start + _BATCH_SIZE], batch, strict=True):
             if isinstance(one, ImageError):
                 explained.append(ExplainedPicture(printable(str(path)), error=one.message))
             else:
-                explained.append(
-                    _describe(path, one, next(rows), centres, class_names, temperature)
-                )
+                explained.append(_describe(path, one, next(rows), centres, class_names))
         if progress is not None:
             progress(len(explained), len(paths))
     return tuple(explained)
@@ -206,13 +205,13 @@ def _read(path: Path, preprocessing: Preprocessing) -> _Read | ImageError:
 
 
 def _answer(
-    model: nn.Module,
     whole: nn.Module,
     images: Tensor,
     make: MapMaker,
     views: Sequence[View],
     asked_for: Asked,
     class_names: Sequence[str],
+    temperature: float,
 ) -> list[_Answered]:
     with asked(whole):
         ready = fitted(whole, images)
@@ -222,7 +221,8 @@ def _answer(
         for row in logits
     ]
     maps = _maps(images, make, views, wanted)
-    flat = [one for several in maps for one in several]
+    # The verdict speaks of probabilities, which the temperature has a part in.
+    flat = [tempered(one, temperature) for several in maps for one in several]
     pictures = images.repeat_interleave(torch.tensor([len(one) for one in maps]), 0)
     verdicts = iter(
         judge_maps(
@@ -231,7 +231,7 @@ def _answer(
             flat,
             effort=asked_for.effort,
             seed=asked_for.seed,
-            remake=_remake(asked_for) if whole is model else None,
+            remake=_remake(asked_for, views, temperature),
             class_names=class_names if len(class_names) == logits.shape[1] else None,
         )
     )
@@ -257,10 +257,12 @@ def _maps(
     ]
 
 
-def _remake(asked_for: Asked) -> Remake:
+def _remake(asked_for: Asked, views: Sequence[View], temperature: float) -> Remake:
     def remake(model: nn.Module, images: Tensor, classes: Sequence[int]) -> list[HeatMap]:
-        make = MapMaker(model, method=asked_for.method, layer=asked_for.layer)
-        return [make(images[n : n + 1], classes=one)[0][0] for n, one in enumerate(classes)]
+        network = model.network if isinstance(model, AveragedViews) else model
+        make = MapMaker(network, method=asked_for.method, layer=asked_for.layer)
+        maps = _maps(images, make, views, [(index,) for index in classes])
+        return [tempered(one, temperature) for (one,) in maps]
 
     return remake
 
@@ -271,9 +273,8 @@ def _describe(
     answered: _Answered,
     centres: _Centres,
     class_names: Sequence[str],
-    temperature: float,
 ) -> ExplainedPicture:
-    chances = probabilities(answered.logits[None] / temperature)[0]
+    chances = probabilities(answered.logits[None])[0]
     best = int(chances.argmax())
 
     def name(index: int) -> str:

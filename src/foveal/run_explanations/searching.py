@@ -22,6 +22,7 @@ from foveal.run_explanations.network import HeldOutNetwork, Images
 _MAX_CLASSES_TRIED = 3
 _MAX_PLACES_TRIED = 2
 _MAX_PER_TRIAL = 12
+_ECHO_SHARE = 0.4
 
 
 def find_shortcuts(
@@ -45,7 +46,9 @@ def find_shortcuts(
                 box = suspicion.window.box(network.centres, size)
                 found.append(Shortcut(suspicion, box, trial))
                 break
-    return tuple(found)
+    # What a mark of one class says against it, the others gain: a faint echo of the same place.
+    most = max((one.trial.loss for one in found), default=0.0)
+    return tuple(one for one in found if one.trial.loss >= _ECHO_SHARE * most)
 
 
 def _try_covering(
