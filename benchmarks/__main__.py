@@ -18,11 +18,13 @@ BENCHMARKS: tuple[tuple[str, str], ...] = (
     ("elpv", "benchmarks.elpv_protocol"),
     ("memory", "benchmarks.memory"),
     ("inspect", "benchmarks.inspect_speed"),
+    ("explain", "benchmarks.explain_speed"),
 )
 # Long, and about truth instead of speed: run only when named.
 SURVEYS: tuple[tuple[str, str], ...] = (
     ("trace-survey", "benchmarks.trace_survey"),
     ("inspect-agreement", "benchmarks.inspect_agreement"),
+    ("explain-agreement", "benchmarks.explain_agreement"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
 )

@@ -193,3 +193,21 @@ def test_nan_in_an_image_is_named(net, images, method):
 
     with pytest.raises(UsageError, match="image 1 of 3 holds NaN"):
         explain(net, images, method=method)
+
+
+def test_large_batches_of_a_network_that_flattens_with_view(flat_net, images):
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = flat_net
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.net.classifier(self.net.features(x).view(len(x), -1))
+
+    many = images.repeat(2, 1, 1, 1)
+
+    found = flat(explain(Viewing(), many, method="hirescam", classes=1))
+
+    np.testing.assert_allclose(
+        found, flat(explain(flat_net, many, method="hirescam", classes=1)), atol=1e-5
+    )

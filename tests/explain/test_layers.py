@@ -276,3 +276,13 @@ def test_hires_cam_adds_up_to_the_logit_before_a_flattening_linear_layer(make_ne
     assert found.method == "hirescam"
     total = found.signed.sum() + model.classifier[0].bias[2].item()
     assert total == pytest.approx(model(images)[1, 2].item(), abs=1e-4)
+
+
+def test_hooks_of_others_that_copy_to_the_cpu_do_not_stand_in_the_way(net, images):
+    kept = []
+    net.features[4].register_forward_hook(lambda module, args, result: kept.append(result.cpu()))
+
+    found = explain(net, images)
+
+    assert found[0][0].layer == "features.4"
+    assert tuple(kept[-1].shape) == (3, 6, 6, 5)

@@ -57,8 +57,8 @@ def pooled_logits(
     features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:
     """Returns the logits [N, K] of features [N, C, h, w] that are averaged and weighed."""
-    logits = _exactly(features).mean((2, 3)) @ _exactly(weight).T
-    return logits if bias is None else logits + _exactly(bias)
+    bias = None if bias is None else _exactly(bias)
+    return torch.nn.functional.linear(_exactly(features).mean((2, 3)), _exactly(weight), bias)
 
 
 def cam(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

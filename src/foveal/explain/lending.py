@@ -23,17 +23,25 @@ def predicting(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
     Raises:
         ModelError: The model has no weights, only shapes.
     """
-    if any(tensor.device.type == "meta" for tensor in model.parameters()):
+    modules = list(model.modules())
+    parameters = (tensor for module in modules for tensor in module._parameters.values())
+    if any(tensor is not None and tensor.is_meta for tensor in parameters):
         raise ModelError(
             f"{type(model).__name__} is on the meta device: it has shapes, but no weights to "
             "explain.",
             next_step="Build it on a real device and load its weights.",
         )
     with torch.inference_mode(False), torch.no_grad(), borrowed(model):
-        buffers = [(buffer, _version(buffer), buffer.clone()) for buffer in model.buffers()]
+        buffers = [
+            (buffer, _version(buffer), buffer.clone())
+            for module in modules
+            for buffer in module._buffers.values()
+            if buffer is not None
+        ]
         try:
-            for module in model.modules():
-                module.training = False
+            for module in modules:
+                if module.training:
+                    module.training = False
             yield model
         finally:
             for buffer, version, values in buffers:

@@ -55,7 +55,8 @@ def make_maps(
 def _in_closed_form(
     model: torch.nn.Module, plan: Plan, exact: ExactHead, images: torch.Tensor, wanted: Classes
 ) -> _Maps:
-    features = _channels_first(activations_at(model, plan.site, images), plan.layer)
+    with torch.inference_mode():
+        features = _channels_first(activations_at(model, plan.site, images), plan.layer)
     # Half precision and autocast end here: the sums over places are made in float32.
     with torch.autocast(images.device.type, enabled=False):
         if exact.weight is None:

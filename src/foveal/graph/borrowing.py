@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import random
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 Contents = list[Any] | dict[Any, Any] | set[Any]
+_CONTAINERS = (list, dict, set)
 
 
 @contextmanager
@@ -24,10 +26,11 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
     """
     modules = list(model.modules())
     attributes = [dict(module.__dict__) for module in modules]
-    contents: dict[int, tuple[Contents, Contents]] = {}
+    contents: dict[int, tuple[Contents, Contents | None]] = {}
     for state in attributes:
         for value in state.values():
-            _remember(value, contents)
+            if isinstance(value, _CONTAINERS):
+                _remember(value, contents)
     random_state = _random_state()
     try:
         yield model
@@ -35,27 +38,32 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
         for module, state in zip(modules, attributes, strict=True):
             _refill(module.__dict__, state)
         for container, copy in contents.values():
-            _refill(container, copy)
+            if copy is not None:
+                _refill(container, copy)
+            elif container:
+                container.clear()
         _restore_random_state(random_state)
 
 
-def _remember(value: Any, contents: dict[int, tuple[Contents, Contents]], depth: int = 0) -> None:
-    if not isinstance(value, (list, dict, set)) or id(value) in contents or depth > 3:
+def _remember(
+    value: Contents, contents: dict[int, tuple[Contents, Contents | None]], depth: int = 0
+) -> None:
+    """Notes what a container holds: None if nothing, as most of a module's stores."""
+    if id(value) in contents or depth > 3:
         return
-    contents[id(value)] = (value, value.copy())
+    contents[id(value)] = (value, value.copy() if value else None)
     for item in value.values() if isinstance(value, dict) else value:
-        _remember(item, contents, depth + 1)
+        if isinstance(item, _CONTAINERS):
+            _remember(item, contents, depth + 1)
 
 
 def _refill(container: Contents, copy: Contents) -> None:
     if isinstance(container, list):
-        if len(container) != len(copy) or any(
-            new is not old for new, old in zip(container, copy, strict=True)
-        ):
+        if len(container) != len(copy) or not all(map(operator.is_, container, copy)):
             container[:] = copy
     elif isinstance(container, dict) and isinstance(copy, dict):
-        if list(container) != list(copy) or any(
-            container[key] is not value for key, value in copy.items()
+        if list(container) != list(copy) or not all(
+            map(operator.is_, container.values(), copy.values())
         ):
             container.clear()
             container.update(copy)

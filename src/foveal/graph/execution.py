@@ -24,6 +24,8 @@ def run_on_shapes(
     try:
         if func is torch.nn.functional.batch_norm:
             return _batch_norm(*args, **kwargs)
+        if name in {"cpu", "cuda"}:
+            return args[0]  # everything stays on the meta device, which cannot be left
         return func(*args, **kwargs)
     except NotImplementedError as error:
         if "meta" not in str(error).lower():
