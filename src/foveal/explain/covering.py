@@ -8,6 +8,7 @@ smearing keeps it; then the mean colour of the picture is the better cover.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -42,18 +43,22 @@ def blurred(images: Tensor, sigma_px: float) -> Tensor:
     At the border the weights of the pixels there are scaled to a sum of one.
     """
     for dim in (2, 3):
-        size = images.shape[dim]
-        places = torch.arange(size, device=images.device, dtype=torch.float32)
-        weights = torch.exp(-0.5 * ((places[:, None] - places) / max(sigma_px, 1e-3)) ** 2)
-        weights = weights / weights.sum(1, keepdim=True)
+        weights = _blur_weights(images.shape[dim], sigma_px, images.device)
         images = torch.tensordot(images, weights, dims=([dim], [1])).movedim(-1, dim)
     return images
 
 
+@lru_cache(maxsize=16)
+def _blur_weights(size: int, sigma_px: float, device: torch.device) -> Tensor:
+    """Returns what each of ``size`` blurred pixels takes of each pixel, [size, size]."""
+    places = torch.arange(size, device=device, dtype=torch.float32)
+    weights = torch.exp(-0.5 * ((places[:, None] - places) / max(sigma_px, 1e-3)) ** 2)
+    return weights / weights.sum(1, keepdim=True)
+
+
 def covered(image: Tensor, cover: Tensor, mask: Tensor) -> Tensor:
     """Returns ``image [C, H, W]`` with ``cover`` as far as ``mask [H, W]`` is 1."""
-    mask = mask.to(image)
-    return image * (1 - mask) + cover * mask
+    return torch.lerp(image, cover, mask.to(image))
 
 
 def soft_edged(mask: Tensor) -> Tensor:

@@ -47,11 +47,11 @@ def test_places_that_matter_less_than_others_are_called_no_more():
     assert "matter no more than others" in sentence
 
 
-def test_places_that_matter_a_little_more_are_called_not_clearly_more():
+def test_places_that_matter_a_little_more_do_not_clearly_matter_more():
     sentence = describe_doubtful(
         "The answer 'a'", "the middle", _quick(0.93, 0.6, 0.7), [_failed("deletion")]
     )
-    assert "matter not clearly more than others" in sentence
+    assert "do not clearly matter more than others" in sentence
 
 
 def test_a_map_that_does_not_add_up_is_refuted_by_its_numbers():

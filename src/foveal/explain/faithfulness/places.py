@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.explain.faithfulness.ranking import MARKED_SHARE
 from foveal.explain.heat_map import HeatMap
 
 Box = tuple[float, float, float, float]
@@ -29,7 +30,7 @@ _BORDER_SHARE = 0.75
 
 
 def describe_place(heat_map: HeatMap) -> str:
-    """Returns where most of the map lies, as a noun phrase.
+    """Returns where most of a map's highest fifth lies, as a noun phrase.
 
     >>> values = np.zeros((4, 4), np.float32)
     >>> values[0, :2] = 1
@@ -39,6 +40,7 @@ def describe_place(heat_map: HeatMap) -> str:
     values = heat_map.values.astype(np.float64)
     if heat_map.is_blank or not np.isfinite(values).all():
         return "no place"
+    values[values < np.quantile(values, 1 - MARKED_SHARE)] = 0.0
     for name, box, least in _PLACES:
         if _share_within(values, box) >= least:
             return name

@@ -82,11 +82,15 @@ def describe_doubtful(who: str, place: str, response: Response, failed: Sequence
     before, own, other = _figures(response)
     names = " and ".join(check.name for check in failed)
     if any(check.name == "deletion" for check in failed):
-        which = "no more than" if own >= other else "not clearly more than"
+        elsewhere, which = percent(other), "matter no more than"
+        if own < other:
+            least = float(response.elsewhere.min())
+            elsewhere = f"{percent(other)} on average and {percent(least)} at one place"
+            which = "do not clearly matter more than"
         return (
             f"{who} may not rest on {place}, where the map points: covering the marked fifth "
             f"of the picture {_its(change(before, own))}, covering an equal area elsewhere gives "
-            f"{percent(other)}, so the marked places matter {which} others."
+            f"{elsewhere}, so the marked places {which} others."
         )
     return (
         f"{who} rests on {place} only in part: covering the marked fifth of the picture "
