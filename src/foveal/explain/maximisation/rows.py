@@ -1,0 +1,110 @@
+"""Which layers stand for a network: spread over its depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foveal.errors import UsageError
+from foveal.explain.maximisation.objectives import Channel, ClassLogit
+from foveal.explain.maximisation.targets import Target, find_target
+from foveal.graph import Graph, cut_points, receptive_fields
+from foveal.graph.cut_points import require_complete
+from foveal.inspection.stages import find_stages
+
+CLASSES = "classes"
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlace:
+    """One layer that a sheet shows.
+
+    Attributes:
+        layer: Name of the operation, or ``"classes"``.
+        num_channels: How many it has.
+        receptive_field_px: Height and width of what one unit sees; None where unknown.
+        is_classes: Whether its channels are the classes.
+    """
+
+    layer: str
+    num_channels: int
+    receptive_field_px: tuple[int, int] | None
+    is_classes: bool = False
+
+
+def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
+    """Returns up to ``num_rows`` layers in order, the classes last where there are several.
+
+    Raises:
+        UsageError: The network has no layer with places.
+        TraceError: The graph is not complete.
+    """
+    require_complete(graph, purpose="a sheet by depth")
+    classes = _classes(graph)
+    room = num_rows - (classes is not None and num_rows > 1)
+    known = _maps(graph)
+    if not known:
+        raise UsageError(
+            f"{graph.model_type} has no layer with places, so there is nothing to show by depth.",
+            next_step="Use maximise with a ClassLogit instead.",
+        )
+    chosen = _spread(graph, sorted(known), room)
+    fields = receptive_fields(graph)
+    rows = []
+    for index in chosen:
+        sizes = [size for size in fields[index].size if size is not None]
+        rows.append(
+            RowPlace(
+                graph.ops[index].name,
+                known[index].num_channels,
+                (sizes[0], sizes[1]) if len(sizes) == 2 else None,
+            )
+        )
+    if classes is not None and len(rows) < num_rows:
+        rows.append(RowPlace(CLASSES, classes.num_channels, None, is_classes=True))
+    return tuple(rows)
+
+
+def _classes(graph: Graph) -> Target | None:
+    source = graph.outputs[0].source if graph.outputs else None
+    if source is None or source.kind != "op" or len(graph.shape_of(source)) != 2:
+        return None
+    target = find_target(graph, ClassLogit(0))
+    return target if target.num_channels > 1 else None
+
+
+def _maps(graph: Graph) -> dict[int, Target]:
+    """Returns the operations that may stand for a layer: a single tensor, with places.
+
+    Those whose tensor comes from the same operation are one; the last of them stands for it.
+    """
+    first = next((op for op in graph.ops if op.kind == "conv"), None)
+    candidates = [*([first.index] if first else ()), *(p.op_index for p in cut_points(graph))]
+    by_target: dict[int, tuple[int, Target]] = {}
+    for index in sorted(set(candidates)):
+        shape = graph.ops[index].output_shape
+        if len(shape) != 4 or graph.ops[index].kind in {"pad", "copy", "permute"}:
+            continue
+        target = find_target(graph, Channel(graph.ops[index].name, 0))
+        if target.layout == "vector" or 1 in (target.shape[2:] if target.layout == "map" else ()):
+            continue
+        by_target[target.op_index] = (index, target)
+    return dict(by_target.values())
+
+
+def _spread(graph: Graph, indices: list[int], count: int) -> list[int]:
+    ends = [span.last for span in find_stages(graph) if span.resolution is not None]
+    anchors = [max((i for i in indices if i <= end), default=indices[0]) for end in ends]
+    chosen = sorted({indices[0], *anchors})
+    if len(chosen) > count:
+        last = len(chosen) - 1
+        places = [round(k * last / (count - 1)) for k in range(count)] if count > 1 else [last]
+        return [chosen[place] for place in places]
+    while len(chosen) < min(count, len(indices)):
+        chosen = sorted([*chosen, _in_widest_gap(chosen, indices)])
+    return chosen
+
+
+def _in_widest_gap(chosen: list[int], indices: list[int]) -> int:
+    """Returns the free candidate that is farthest from what is chosen."""
+    free = [index for index in indices if index not in chosen]
+    return max(free, key=lambda index: min(abs(index - other) for other in chosen))

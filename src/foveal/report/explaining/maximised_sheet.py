@@ -1,0 +1,177 @@
+"""Maximised pictures as one PNG: a sheet by depth, a row of classes, or a single picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.explain.maximisation import (
+    Channel,
+    ClassLogit,
+    ClassPictures,
+    DepthSheet,
+    Maximised,
+    SheetRow,
+)
+from foveal.text import printable
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw, ImageFont
+
+_MARGIN_PX = 16
+_GAP_PX = 6
+_TITLE_PX, _CAPTION_PX = 15, 12
+_PAPER, _INK, _SOFT = (255, 255, 255), (24, 24, 27), (105, 105, 112)
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """A row of pictures with what stands above it and beneath each."""
+
+    title: str
+    note: str
+    captions: tuple[str, ...]
+    pictures: tuple[Maximised, ...]
+
+
+def draw_depth_sheet(sheet: DepthSheet, *, cell_px: int = 144) -> bytes:
+    """Returns the PNG of a sheet by depth, first layer on top.
+
+    Args:
+        sheet: From ``sheet_by_depth``.
+        cell_px: Side of each picture on paper; small ones are enlarged to it.
+    """
+    heading = f"What excites {printable(sheet.model_type)}, by depth"
+    return _draw(heading, [_strip(row) for row in sheet.rows], cell_px)
+
+
+def draw_class_pictures(classes: ClassPictures, *, cell_px: int = 192, per_row: int = 6) -> bytes:
+    """Returns the PNG of one picture for each class, ``per_row`` in a row."""
+    strips = []
+    for start in range(0, len(classes.pictures), per_row):
+        pictures = classes.pictures[start : start + per_row]
+        captions = [
+            _caption(picture)
+            + ("" if classes.are_recognised[start + index] else " (not recognised)")
+            for index, picture in enumerate(pictures)
+        ]
+        strips.append(_Strip("", "", tuple(captions), pictures))
+    return _draw("The picture that each class likes most", strips, cell_px)
+
+
+def draw_maximised(pictures: Sequence[Maximised], *, cell_px: int = 256) -> bytes:
+    """Returns the PNG of pictures side by side, each with what it excites."""
+    captions = tuple(picture.objective.description for picture in pictures)
+    return _draw("", [_Strip("", "", captions, tuple(pictures))], cell_px)
+
+
+def picture_pixels(picture: Maximised) -> NDArray[np.uint8]:
+    """Returns a maximised picture to be shown, uint8 [H, W, 3].
+
+    One channel becomes grey; of other numbers than three the first three are shown, or the
+    first as grey where there are two.
+    """
+    image = picture.image if len(picture.image) >= 3 else picture.image[:1].repeat(3, axis=0)
+    levels = np.rint(image[:3].transpose(1, 2, 0) * 255)
+    return levels.clip(0, 255).astype(np.uint8)
+
+
+def _strip(row: SheetRow) -> _Strip:
+    field, ascent = row.plan.receptive_field_px, row.plan.ascent
+    notes = []
+    if field is not None:
+        notes.append(f"one unit sees {field[0]} by {field[1]} px")
+    notes.append(f"pictures of {ascent.height_px} by {ascent.width_px} px")
+    objective = row.plan.objectives[0]
+    if isinstance(objective, Channel):
+        notes.append("one unit" if objective.where == "centre" else "mean over all places")
+    return _Strip(
+        printable(row.plan.layer),
+        ", ".join(notes),
+        tuple(_caption(picture) for picture in row.pictures),
+        row.pictures,
+    )
+
+
+def _caption(picture: Maximised) -> str:
+    objective = picture.objective
+    if isinstance(objective, ClassLogit):
+        name = objective.class_name
+        text = f"class {objective.class_index}" if name is None else printable(name)
+    elif isinstance(objective, Channel):
+        text = f"channel {objective.channel}"
+    else:
+        text = printable(objective.name or "direction")
+    return f"{text}: {picture.reason}" if picture.reason else text
+
+
+def _draw(heading: str, strips: Sequence[_Strip], cell_px: int) -> bytes:
+    from PIL import Image, ImageDraw
+
+    columns = max(len(strip.pictures) for strip in strips)
+    width = 2 * _MARGIN_PX + columns * cell_px + (columns - 1) * _GAP_PX
+    line = round(1.5 * _CAPTION_PX)
+    tall_line = round(1.6 * _TITLE_PX)
+    heights = [(tall_line if strip.title else 0) + cell_px + line + _GAP_PX for strip in strips]
+    top = _MARGIN_PX + (round(1.4 * tall_line) if heading else 0)
+    sheet = Image.new("RGB", (width, top + sum(heights) + _MARGIN_PX), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    title, small = _font(_TITLE_PX), _font(_CAPTION_PX)
+    if heading:
+        pen.text((_MARGIN_PX, _MARGIN_PX), _cut(pen, heading, title, width), _INK, font=title)
+    for strip, height in zip(strips, heights, strict=True):
+        y = top
+        if strip.title:
+            pen.text((_MARGIN_PX, y), strip.title, _INK, font=title)
+            x = _MARGIN_PX + pen.textlength(strip.title, font=title) + 2 * _GAP_PX
+            note = _cut(pen, strip.note, small, width - _MARGIN_PX - x)
+            pen.text((x, y + _TITLE_PX - _CAPTION_PX), note, _SOFT, font=small)
+            y += tall_line
+        for column, picture in enumerate(strip.pictures):
+            x = _MARGIN_PX + column * (cell_px + _GAP_PX)
+            sheet.paste(_cell(picture, cell_px), (x, y))
+            caption = _cut(pen, strip.captions[column], small, cell_px)
+            pen.text((x, y + cell_px + 2), caption, _SOFT, font=small)
+        top += height
+    stream = io.BytesIO()
+    sheet.save(stream, format="PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _cell(picture: Maximised, cell_px: int) -> Image.Image:
+    from PIL import Image
+
+    image = Image.fromarray(picture_pixels(picture))
+    fit = cell_px / max(image.size)
+    width, height = (max(1, round(side * fit)) for side in image.size)
+    # Enlarged by whole pixels a small picture would look like a mosaic, not like an edge.
+    resized = image.resize((width, height), Image.Resampling.BICUBIC)
+    cell = Image.new("RGB", (cell_px, cell_px), _PAPER)
+    cell.paste(resized, ((cell_px - width) // 2, (cell_px - height) // 2))
+    return cell
+
+
+def _font(size_px: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=size_px)
+
+
+def _cut(
+    pen: ImageDraw.ImageDraw,
+    text: str,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    width_px: float,
+) -> str:
+    """Returns as much of the text as fits, an ellipsis in place of the rest."""
+    measure = pen.textlength
+    if measure(text, font=font) <= width_px:
+        return text
+    while text and measure(f"{text}…", font=font) > width_px:
+        text = text[:-1]
+    return f"{text}…"
