@@ -34,6 +34,7 @@ _COUNTS = 0.25  # of the strongest change: below, it is the far tail of the fiel
 _PATCH_STRIDES = 0.4
 _MIN_PATCH_PX = 4
 _GROUND_CELLS = 6
+_MAX_LEAN_STRIDES = 1.5
 _PATCH_LEVEL = 2.0  # standard deviations, of inputs that are normalised
 
 
@@ -145,7 +146,7 @@ def find_centres(
         return expected
     offsets = np.mean(known, axis=0)
     starts = np.array([expected.rows[0], expected.columns[0]])
-    if (np.abs(offsets - starts) > np.array(strides)).any():
+    if (np.abs(offsets - starts) > _MAX_LEAN_STRIDES * np.array(strides)).any():
         return expected  # it answers to something else than the patch
     rows, columns = (
         offset + step * np.arange(cells)
