@@ -20,7 +20,7 @@ def test_the_hot_cell_is_dark_in_its_corner(explained: Make) -> None:
 
 def test_class_probability_and_verdict_stand_beside_it(explained: Make) -> None:
     lines = render_explanations_text([explained(level="doubtful")]).splitlines()
-    assert lines[1].endswith("cracked  93%")
+    assert lines[1].endswith("cracked 93%")
     assert lines[2].endswith("doubtful")
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from foveal.evaluation.evidence import Evidence
-from foveal.report.explaining.shown import ShownExplanations
+
+if TYPE_CHECKING:
+    from foveal.report.explaining.shown import ShownExplanations
 
 
 class SupportsAudit(Protocol):

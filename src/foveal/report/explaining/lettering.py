@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from PIL import ImageFont
 
+from foveal.report.width import display_width, shorten_middle
 from foveal.text import printable
 
 Weight = Literal["regular", "bold"]
@@ -48,6 +49,17 @@ def _load(size_px: int, weight: Weight) -> Any:
         except OSError:
             continue
     return ImageFont.load_default(size_px)
+
+
+def shorten_pixels(text: str, font: Font, room_px: int) -> str:
+    """Returns ``text``, made printable, cut in its middle to fit into ``room_px``."""
+    text = printable(text)
+    columns = display_width(text)
+    shown = text
+    while columns > 1 and font.width(shown) > room_px:
+        columns = min(columns - 1, columns * room_px // font.width(shown))
+        shown = shorten_middle(text, columns)
+    return shown
 
 
 def wrap_pixels(text: str, font: Font, room_px: int) -> list[str]:

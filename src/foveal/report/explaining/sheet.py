@@ -21,10 +21,8 @@ from foveal.report.explaining.drawing import (
     largest,
     unit_of,
 )
-from foveal.report.explaining.lettering import Font, Weight, wrap_pixels
+from foveal.report.explaining.lettering import Font, Weight, shorten_pixels, wrap_pixels
 from foveal.report.numbers import probability
-from foveal.report.width import shorten_middle
-from foveal.text import printable
 
 Pixels = NDArray[np.uint8]
 
@@ -33,6 +31,7 @@ MARGIN_PX = 28
 GAP_PX = 10
 TEXT_PX = 360
 WIDTH_PX = 2 * MARGIN_PX + 3 * TILE_PX + 2 * GAP_PX + 24 + TEXT_PX
+_WHOLE_PX = WIDTH_PX - 2 * MARGIN_PX
 _ROW_GAP_PX = 26
 _BAR_PX = (14, 2 * TILE_PX + GAP_PX)
 
@@ -96,13 +95,13 @@ def lay_out(pictures: Sequence[ExplainedPicture], *, title: str) -> Sheet:
     maps = [one for picture in pictures for one in picture.maps]
     most = largest([one.heat_map for one in maps])
     tiles: list[Tile] = []
-    heading = shorten_middle(printable(title), 90)
+    heading = shorten_pixels(title, Font(20, "bold"), _WHOLE_PX)
     lines = [Line(MARGIN_PX, MARGIN_PX + 16, heading, 20, "bold")]
     y = MARGIN_PX + 28
     if maps:
         first = maps[0].heat_map
         said = f"{first.method} at {first.layer}. {first.layer_reason}"
-        for text in wrap_pixels(said, Font(14), WIDTH_PX - 2 * MARGIN_PX)[:2]:
+        for text in wrap_pixels(said, Font(14), _WHOLE_PX)[:2]:
             y += 19
             lines.append(Line(MARGIN_PX, y, text, colour=SOFT))
     y += 24
@@ -170,13 +169,13 @@ def _words(picture: ExplainedPicture, one: ExplainedMap, y: int) -> tuple[list[L
     lines = []
     top = y
     for text in wrap_pixels(
-        f"{one.class_name}  {probability(one.probability)}", Font(18, "bold"), TEXT_PX
+        f"{one.class_name} {probability(one.probability)}", Font(18, "bold"), TEXT_PX
     )[:2]:
         y += 20
         lines.append(Line(x, y, text, 18, "bold"))
     if one.class_name != picture.label and picture.label is not None:
         for text in wrap_pixels(
-            f"the answer: {picture.label}  {probability(picture.probability or 0.0)}",
+            f"the answer: {picture.label} {probability(picture.probability or 0.0)}",
             Font(14),
             TEXT_PX,
         )[:2]:
@@ -189,14 +188,15 @@ def _words(picture: ExplainedPicture, one: ExplainedMap, y: int) -> tuple[list[L
         y += 19
         lines.append(Line(x, y, text))
     y += 24
-    path = shorten_middle(picture.path, 46)
+    path = shorten_pixels(picture.path, Font(12), TEXT_PX)
     lines.append(Line(x, y, path, 12, colour=SOFT))
     return lines, y - top + 6
 
 
 def _error_lines(picture: ExplainedPicture, y: int) -> list[Line]:
-    path = shorten_middle(picture.path, 80)
+    path = shorten_pixels(picture.path, Font(14, "bold"), _WHOLE_PX)
+    error = shorten_pixels(picture.error or "", Font(14), _WHOLE_PX)
     return [
         Line(MARGIN_PX, y + 16, path, 14, "bold"),
-        Line(MARGIN_PX, y + 36, shorten_middle(picture.error or "", 110), 14, colour="#a3161a"),
+        Line(MARGIN_PX, y + 36, error, 14, colour="#a3161a"),
     ]

@@ -88,10 +88,10 @@ def _map(picture: ExplainedPicture, one: ExplainedMap, most: float, style: Style
     drawn = [f"┌{line}┐", *drawn, f"└{line}┘"]
     room = COLUMNS - width - 2
     said = [
-        (wrap(f"{one.class_name}  {probability(one.probability)}", columns=room), "number"),
+        (wrap(f"{one.class_name} {probability(one.probability)}", columns=room), "number"),
     ]
     if one.class_name != picture.label and picture.label is not None:
-        answer = f"the answer: {picture.label}  {probability(picture.probability or 0.0)}"
+        answer = f"the answer: {picture.label} {probability(picture.probability or 0.0)}"
         said.append((wrap(answer, columns=room), "quiet"))
     said.append((one.verdict.level, _ROLES[one.verdict.level]))
     lines = [

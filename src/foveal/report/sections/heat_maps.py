@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from foveal.explain.explained_run import ExplainedExample, ExplainedRun
-from foveal.explain.shortcut_wording import describe_shortcut
-from foveal.report.explaining.shown import ShownExplanations
 from foveal.report.numbers import percent, probability
 from foveal.report.tables import Table
 from foveal.report.width import shorten_middle
 from foveal.text import count_noun, printable
+
+if TYPE_CHECKING:
+    from foveal.explain.explained_run import ExplainedExample, ExplainedRun
+    from foveal.report.explaining.shown import ShownExplanations
 
 NUM_IN_SIGHT = 6
 # Of the border's share against its area, before the page remarks on it.
@@ -94,6 +96,8 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
 
 def shortcut_warnings(run: ExplainedRun) -> Iterator[Warning]:
     """Yields a warning for each place that gives a class away."""
+    from foveal.explain.shortcut_wording import describe_shortcut
+
     for one in run.shortcuts:
         name = run.class_names[one.suspicion.class_index]
         yield Warning(
