@@ -77,6 +77,16 @@ def describe_supported(who: str, place: str, response: Response) -> str:
     return sentence
 
 
+def describe_sufficient(who: str, place: str, insertion: Check) -> str:
+    """Returns what a map shows whose places are enough, though not needed."""
+    own, other = insertion.value or 0.0, insertion.reference or 0.0
+    return (
+        f"{who} can be told from {place} alone: uncovering what the map marks first, its "
+        f"probability averages {percent(own)}, uncovering other places first {percent(other)}; "
+        "but covering them takes no more away than covering others, so it does not rest there only."
+    )
+
+
 def describe_doubtful(who: str, place: str, response: Response, failed: Sequence[Check]) -> str:
     """Returns why a map that failed one of the tests of its places is in doubt."""
     before, own, other = _figures(response)
