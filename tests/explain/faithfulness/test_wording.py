@@ -72,3 +72,22 @@ def test_where_one_other_place_hurts_as_much_the_sentence_tells_how_much():
     response = response_of(np.array([0.9, 0.3, 0.2, 0.7, 0.9]), "quick", torch.float32)
     sentence = describe_doubtful("The answer 'a'", "the middle", response, [_failed("deletion")])
     assert "elsewhere gives 60% on average and 20% at one place" in sentence
+
+
+def test_places_that_are_needed_but_not_enough_are_called_so():
+    sentence = describe_doubtful(
+        "The answer 'a'", "the middle", _quick(0.93, 0.41, 0.88), [_failed("insertion")]
+    )
+    assert sentence == (
+        "The answer 'a' needs the middle, but not that alone: covering the marked fifth of the "
+        "picture lowers its probability from 93% to 41% (elsewhere: 88%), yet uncovering what "
+        "the map marks first brings it back no better than uncovering other places."
+    )
+
+
+def test_places_that_are_not_enough_are_not_called_needed_without_a_figure_that_says_so():
+    sentence = describe_doubtful(
+        "The answer 'a'", "the middle", _quick(0.93, 0.929, 0.928), [_failed("insertion")]
+    )
+    assert sentence.startswith("The answer 'a' may not rest on the middle")
+    assert "needs" not in sentence
