@@ -8,10 +8,10 @@ of a few turns each, and includes enlarging the maps to the size of the picture,
 picture. "foveal, once" traces the network anew, as a single call of ``foveal.explain.explain``
 does; "foveal, all classes" makes the maps of all 1,000, small ones. CPU seconds are those of
 all threads together: on a machine that others use too they are the steadier figure. The memory
-is what the peak of a process rises by that runs one tool alone (Linux). The maps are compared in the
-same run, each peer's own scaling applied to both sides: more than 1e-4 of the largest value
-ends the run with exit code 1. The peers are in ``benchmarks/peers/requirements.txt``; one that
-is not installed is a line that says so.
+is what the peak of a process rises by that runs one tool alone (Linux). The maps are compared
+in the same run, each peer's own scaling applied to both sides: more than 1e-4 of the largest
+value ends the run with exit code 1. The peers are in ``benchmarks/peers/requirements.txt``; one
+that is not installed is a line that says so.
 """
 
 from __future__ import annotations
@@ -89,10 +89,7 @@ def _prepare_foveal(tool: str, model: Any, images: Any) -> Callable[[], Any]:
     explainer = Explainer(model)
     if tool == "foveal, all classes":
         return lambda: explainer.explain(images, classes="all", method="grad-cam")
-    if tool == "foveal, once":
-        call = partial(explain, model)
-    else:
-        call = explainer.explain
+    call = partial(explain, model) if tool == "foveal, once" else explainer.explain
 
     def turn() -> Any:
         maps = call(images, classes=_CLASS_INDEX, method="grad-cam")
@@ -182,10 +179,14 @@ def _in_a_process(*arguments: str) -> dict[str, Any]:
     return found
 
 
-def table(models: tuple[str, ...] = MODELS, batches: tuple[int, ...] = BATCHES) -> bool:
+def table(
+    models: tuple[str, ...] = MODELS,
+    batches: tuple[int, ...] = BATCHES,
+    wanted: tuple[str, ...] = TOOLS,
+) -> bool:
     """Prints the Markdown table; returns whether all maps agree."""
     missing = [tool for tool, name in PACKAGES.items() if importlib.util.find_spec(name) is None]
-    tools = [tool for tool in TOOLS if tool not in missing]
+    tools = [tool for tool in wanted if tool not in missing]
     print("| model | batch | tool | seconds | CPU seconds | times foveal | peak, MB | difference |")
     print("|---|---:|---|---:|---:|---:|---:|---:|", flush=True)
     agree = True
@@ -213,6 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--batches", nargs="+", type=int, default=BATCHES)
+    parser.add_argument("--tools", nargs="+", default=TOOLS, help="'foveal' must be among them")
     parser.add_argument("--time", nargs="+", metavar="ARGUMENT", help=argparse.SUPPRESS)
     parser.add_argument("--memory", nargs=3, metavar="ARGUMENT", help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, help="1 is steadier where others use the machine")
@@ -225,7 +227,7 @@ def main() -> None:
     elif options.memory:
         name, batch, tool = options.memory
         print(json.dumps(_memory_here(name, int(batch), tool)))
-    elif not table(tuple(options.models), tuple(options.batches)):
+    elif not table(tuple(options.models), tuple(options.batches), tuple(options.tools)):
         sys.exit("Some maps differ: see the last column.")
 
 

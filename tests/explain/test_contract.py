@@ -77,9 +77,8 @@ def test_without_classes_the_predicted_one_is_explained(net, flat_net, images, m
     ].tolist()
 
 
+@pytest.mark.parametrize("method", METHODS[1:])
 def test_closed_form_and_backward_pass_agree(net, images, method):
-    if method == "cam":
-        pytest.skip("CAM has no backward pass")
     closed = Explainer(net).explain(images, classes="all", method=method)
     # Behind an identity with weights, the head is recognised no more.
     scaled = nn.Sequential(net, _Affine())
@@ -211,3 +210,12 @@ def test_large_batches_of_a_network_that_flattens_with_view(flat_net, images):
     np.testing.assert_allclose(
         found, flat(explain(flat_net, many, method="hirescam", classes=1)), atol=1e-5
     )
+
+
+def test_training_under_the_same_autocast_still_has_its_gradients(net, images, method):
+    with torch.autocast("cpu", torch.bfloat16):
+        explain(net, images, method=method)
+        loss = net.train()(images).sum()
+    loss.backward()
+
+    assert all(parameter.grad is not None for parameter in net.parameters())

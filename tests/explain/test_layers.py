@@ -286,3 +286,19 @@ def test_hooks_of_others_that_copy_to_the_cpu_do_not_stand_in_the_way(net, image
 
     assert found[0][0].layer == "features.4"
     assert tuple(kept[-1].shape) == (3, 6, 6, 5)
+
+
+def test_a_picture_too_small_for_the_last_maps_is_explained_before_them():
+    with torch.device("meta"):
+        model = torchvision.models.resnet18(weights=None).eval()
+
+    plan = make_plan(trace(model, (3, 32, 32)))
+
+    assert (plan.layer.op.name, plan.layer.grid) == ("layer3.1.relu#2", (2, 2))
+    assert plan.layer.reason == (
+        "It is the last map with more than one place: the picture is too small for those after it."
+    )
+
+
+def test_a_compiled_model_is_explained_by_its_own_names(net, images):
+    assert explain(torch.compile(net), images)[0][0].layer == "features.4"

@@ -77,7 +77,8 @@ class Explainer:
     """
 
     def __init__(self, model: torch.nn.Module, *, graph: Graph | None = None) -> None:
-        self._model = model
+        # What torch.compile wraps: its own names, and stopping half-way compiles nothing.
+        self._model: torch.nn.Module = getattr(model, "_orig_mod", model)
         self._last = graph
         self._keeps_layout = False
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()

@@ -150,6 +150,11 @@ class MapLayers:
             dims = self._places(op)
             if dims is not None and self._dims[op.index] is not None:
                 reason = f"It is the last map; the head is no usual one: {self._head.reason}."
+                if any(self._dims[index] for index in range(op.index + 1, len(self._dims))):
+                    reason = (
+                        "It is the last map with more than one place: the picture is too small "
+                        "for those after it."
+                    )
                 return MapLayer(op, reason, dims, is_last=True)
         raise self._without_places()
 

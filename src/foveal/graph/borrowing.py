@@ -26,11 +26,16 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
     """
     modules = list(model.modules())
     attributes = [dict(module.__dict__) for module in modules]
-    contents: dict[int, tuple[Contents, Contents | None]] = {}
+    contents: dict[int, tuple[Contents, Contents]] = {}
+    # As most of a module's stores are: a model has thousands, so they are not looked into.
+    empty: list[Contents] = []
     for state in attributes:
         for value in state.values():
             if isinstance(value, _CONTAINERS):
-                _remember(value, contents)
+                if value:
+                    _remember(value, contents)
+                else:
+                    empty.append(value)
     random_state = _random_state()
     try:
         yield model
@@ -38,20 +43,19 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
         for module, state in zip(modules, attributes, strict=True):
             _refill(module.__dict__, state)
         for container, copy in contents.values():
-            if copy is not None:
-                _refill(container, copy)
-            elif container:
+            _refill(container, copy)
+        for container in empty:
+            if container:
                 container.clear()
         _restore_random_state(random_state)
 
 
 def _remember(
-    value: Contents, contents: dict[int, tuple[Contents, Contents | None]], depth: int = 0
+    value: Contents, contents: dict[int, tuple[Contents, Contents]], depth: int = 0
 ) -> None:
-    """Notes what a container holds: None if nothing, as most of a module's stores."""
     if id(value) in contents or depth > 3:
         return
-    contents[id(value)] = (value, value.copy() if value else None)
+    contents[id(value)] = (value, value.copy())
     for item in value.values() if isinstance(value, dict) else value:
         if isinstance(item, _CONTAINERS):
             _remember(item, contents, depth + 1)
