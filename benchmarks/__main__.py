@@ -19,6 +19,7 @@ BENCHMARKS: tuple[tuple[str, str], ...] = (
     ("memory", "benchmarks.memory"),
     ("inspect", "benchmarks.inspect_speed"),
     ("explain", "benchmarks.explain_speed"),
+    ("maximise", "benchmarks.maximise_time"),
 )
 # Long, and about truth instead of speed: run only when named.
 SURVEYS: tuple[tuple[str, str], ...] = (

@@ -48,6 +48,13 @@ def test_rows_go_deeper_and_are_no_more_than_asked_for(model, num_rows):
 
 
 # 3 + (3 - 1) · 2 = 7 after two; each stage doubles the step.
+def test_a_convolution_with_its_norm_and_activation_is_one_layer():
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(), nn.Conv2d(4, 4, 3)
+    )
+    assert [row.layer for row in plan_sheet(model, ascent=QUICK).rows] == ["3", "4"]
+
+
 def test_the_field_of_a_unit_is_told(model):
     plan = plan_sheet(model, num_rows=5, ascent=QUICK)
     assert [row.receptive_field_px for row in plan.rows[:2]] == [(3, 3), (7, 7)]

@@ -80,6 +80,15 @@ def test_tokens_are_refused_with_the_nearest_map():
         find_target(trace(tokens, (3, 16, 16)), Channel("2", 0))
 
 
+def test_places_in_the_batch_are_refused():
+    class Windows(nn.Module):
+        def forward(self, x):
+            return x.reshape(4, 3, 8, 8) + 1
+
+    with pytest.raises(UsageError, match=r"neither a map nor a vector: its result is \(4, 3, 8, 8"):
+        find_target(trace(Windows(), (3, 16, 16)), Channel("add", 0))
+
+
 def test_an_output_without_picture_is_told():
     class Constant(nn.Module):
         def forward(self, x):

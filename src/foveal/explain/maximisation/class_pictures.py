@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.errors import UsageError
-from foveal.explain.maximisation.making import Progress, maximise_each, prepared
+from foveal.explain.maximisation.making import Progress, maximise_each
 from foveal.explain.maximisation.maximised import Maximised
 from foveal.explain.maximisation.objectives import ClassLogit
 from foveal.explain.maximisation.pixels import PixelScale
 from foveal.explain.maximisation.settings import Ascent
+from foveal.explain.maximisation.workshop import prepared
 from foveal.text import count_noun
 
 # A marker's colour matters more here than a natural look.

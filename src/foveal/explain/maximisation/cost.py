@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 
 from foveal.explain.maximisation.climbing import climb
-from foveal.explain.maximisation.making import prepared
 from foveal.explain.maximisation.objectives import Objective
 from foveal.explain.maximisation.pixels import PixelScale
 from foveal.explain.maximisation.settings import Ascent
+from foveal.explain.maximisation.workshop import prepared
 
 # One to warm up, two to be timed.
 _NUM_TRIAL_STEPS = 3

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from foveal.errors import TraceError, UsageError
 from foveal.explain.maximisation.cost import estimate_seconds
-from foveal.explain.maximisation.making import Progress, maximise_each, prepared
+from foveal.explain.maximisation.making import Progress, maximise_each
 from foveal.explain.maximisation.maximised import Maximised
 from foveal.explain.maximisation.objectives import Channel, ClassLogit, Objective
 from foveal.explain.maximisation.pixels import PixelScale
 from foveal.explain.maximisation.rows import RowPlace, choose_rows
 from foveal.explain.maximisation.settings import Ascent
+from foveal.explain.maximisation.workshop import prepared
 
 
 @dataclass(frozen=True, slots=True)

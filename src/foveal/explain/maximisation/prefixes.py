@@ -11,21 +11,27 @@ import torch
 from torch import fx
 
 from foveal.errors import TraceError
-from foveal.explain.maximisation.targets import Target
+from foveal.explain.maximisation.objectives import Objective
+from foveal.explain.maximisation.targets import Target, find_target
 from foveal.graph import Graph
-from foveal.graph.cut_points import require_complete
 from foveal.graph.half import Half
 from foveal.graph.recordings import Recordings
 
 
 class Prefixes:
-    """Prefixes of one model, which must stay in evaluation mode as long as they are used."""
+    """Prefixes of a model, which must stay in evaluation mode as long as they are used.
+
+    Its graph must be complete.
+    """
 
     def __init__(self, model: torch.nn.Module, graph: Graph) -> None:
-        require_complete(graph, purpose="activation maximisation")
         self._model = model
         self._graph = graph
         self._recordings = Recordings(model, graph)
+
+    def find(self, objective: Objective) -> Target:
+        """Returns the tensor that an objective is about; see :func:`find_target`."""
+        return find_target(self._graph, objective)
 
     def up_to(self, target: Target) -> fx.GraphModule:
         """Returns the module that maps pictures to this tensor.

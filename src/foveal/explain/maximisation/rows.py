@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from foveal.errors import UsageError
 from foveal.explain.maximisation.objectives import Channel, ClassLogit
 from foveal.explain.maximisation.targets import Target, find_target
-from foveal.graph import Graph, cut_points, receptive_fields
+from foveal.graph import Graph, ReceptiveField, cut_points, receptive_fields
 from foveal.graph.cut_points import require_complete
 from foveal.inspection.stages import find_stages
 
 CLASSES = "classes"
+
+# These hand on the numbers they are given.
+_MOVES = frozenset({"pad", "copy", "permute"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,14 @@ def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
     require_complete(graph, purpose="a sheet by depth")
     classes = _classes(graph)
     room = num_rows - (classes is not None and num_rows > 1)
-    known = _maps(graph)
+    fields = receptive_fields(graph)
+    known = _maps(graph, fields)
     if not known:
         raise UsageError(
             f"{graph.model_type} has no layer with places, so there is nothing to show by depth.",
             next_step="Use maximise with a ClassLogit instead.",
         )
     chosen = _spread(graph, sorted(known), room)
-    fields = receptive_fields(graph)
     rows = []
     for index in chosen:
         sizes = [size for size in fields[index].size if size is not None]
@@ -72,23 +75,31 @@ def _classes(graph: Graph) -> Target | None:
     return target if target.num_channels > 1 else None
 
 
-def _maps(graph: Graph) -> dict[int, Target]:
+def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]:
     """Returns the operations that may stand for a layer: a single tensor, with places.
 
-    Those whose tensor comes from the same operation are one; the last of them stands for it.
+    Those that read one tensor, or see as much in as many channels (a convolution, its norm,
+    its activation), are one layer; the last of them stands for it.
     """
-    first = next((op for op in graph.ops if op.kind == "conv"), None)
-    candidates = [*([first.index] if first else ()), *(p.op_index for p in cut_points(graph))]
     by_target: dict[int, tuple[int, Target]] = {}
-    for index in sorted(set(candidates)):
-        shape = graph.ops[index].output_shape
-        if len(shape) != 4 or graph.ops[index].kind in {"pad", "copy", "permute"}:
+    ends = [output.source for output in graph.outputs[:1]]
+    indices = [
+        *(point.op_index for point in cut_points(graph)),
+        *(end.index for end in ends if end is not None and end.kind == "op"),
+    ]
+    for op in (graph.ops[index] for index in indices):
+        if len(op.output_shape) != 4 or op.kind in _MOVES:
             continue
-        target = find_target(graph, Channel(graph.ops[index].name, 0))
-        if target.layout == "vector" or 1 in (target.shape[2:] if target.layout == "map" else ()):
-            continue
-        by_target[target.op_index] = (index, target)
-    return dict(by_target.values())
+        target = find_target(graph, Channel(op.name, 0))
+        places = target.shape[2:] if target.layout == "map" else target.shape[1:3]
+        if target.layout != "vector" and 1 not in places:
+            by_target[target.op_index] = (op.index, target)
+    layers: dict[object, tuple[int, Target]] = {}
+    for index, target in by_target.values():
+        size = fields[index].size
+        is_known = len(size) == 2 and None not in size
+        layers[(size, target.num_channels) if is_known else index] = (index, target)
+    return dict(layers.values())
 
 
 def _spread(graph: Graph, indices: list[int], count: int) -> list[int]:

@@ -32,7 +32,7 @@ class Target:
     """One tensor inside a network.
 
     Attributes:
-        op_index: The operation whose result it is.
+        op_index: The operation whose result it is; -1 where the graph does not have it.
         output: Which of its results.
         name: The operation's name.
         shape: With the batch first.
@@ -66,9 +66,22 @@ def find_target(graph: Graph, objective: Objective) -> Target:
     """
     if isinstance(objective, ClassLogit):
         target = _logits(graph)
-        _require_index(target, objective.class_index, "class", "classes")
+        require_fit(target, objective)
         return target
     target = _layer(graph, objective.layer)
+    require_fit(target, objective)
+    return target
+
+
+def require_fit(target: Target, objective: Objective) -> None:
+    """Checks that this tensor has what is sought in it.
+
+    Raises:
+        UsageError: There is no such channel or class, or it has no places.
+    """
+    if isinstance(objective, ClassLogit):
+        _require_index(target, objective.class_index, "class", "classes")
+        return
     if target.layout == "vector" and objective.where == "centre":
         raise UsageError(
             f"{target.name!r} has no places, so it has no centre: its result is {target.shape}.",
@@ -83,7 +96,6 @@ def find_target(graph: Graph, objective: Objective) -> Target:
             )
     else:
         _require_index(target, objective.channel, "channel", "channels")
-    return target
 
 
 def read_values(result: Tensor, target: Target, objectives: tuple[Objective, ...]) -> Tensor:
@@ -117,6 +129,22 @@ def channel_means(result: Tensor, target: Target) -> Tensor:
 def _channels_first(result: Tensor, target: Target) -> Tensor:
     values = result.float()
     return values.movedim(-1, 1) if target.layout == "map, channels last" else values
+
+
+def layout_of(shape: Shape, input_shape: Shape) -> Layout | None:
+    """Returns where the channels of a tensor are; None where it is neither map nor vector.
+
+    Nor is it where places have become part of the batch, as in some blocks of attention.
+    """
+    if shape[:1] != input_shape[:1]:
+        return None
+    if len(shape) == 2:
+        return "vector"
+    if len(shape) != 4:
+        return None
+    places = resolution_of(shape, input_shape)
+    is_last = places is not None and places == shape[1:3] != shape[2:4]
+    return "map, channels last" if is_last else "map"
 
 
 def _require_index(target: Target, index: int, noun: str, plural: str) -> None:
@@ -189,12 +217,8 @@ def _find(graph: Graph, name: str) -> Op:
 
 def _target(graph: Graph, source: Source, reason: str) -> Target:
     op, shape = graph.ops[source.index], graph.shape_of(source)
-    layout: Layout = "vector"
-    if len(shape) == 4:
-        places = resolution_of(shape, graph.inputs[0].shape)
-        is_last = places is not None and places == shape[1:3] != shape[2:4]
-        layout = "map, channels last" if is_last else "map"
-    elif len(shape) != 2:
+    layout = layout_of(shape, graph.inputs[0].shape)
+    if layout is None:
         maps = [item.name for item in graph.ops[: op.index] if len(item.output_shape) == 4]
         raise UsageError(
             f"{op.name!r} gives neither a map nor a vector: its result is {shape}.",
