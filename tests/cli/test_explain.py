@@ -269,3 +269,37 @@ def test_the_sheet_is_reproducible(
     first, second = ((tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
     assert first == second
     assert Image.open(io.BytesIO(first)).info == {}
+
+
+def test_maximising_says_its_cost_first_and_draws(
+    foveal: Run, small_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "m.png"
+    outcome = foveal("explain", small_run, "--maximise", "cross", "--out", out, "--json")
+    assert outcome.code == 0, outcome.err
+    (one,) = json.loads(outcome.out)["pictures"]
+    assert one["objective"] == "most logit of cross"
+    assert one["last"] > one["first"]
+    assert outcome.err.index("about") < outcome.err.index("Maximising")
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--maximise", "crss"), "There is no class 'crss'.\nDid you mean cross?"),
+        (("--maximise", "nowhere:3"), "nowhere"),
+    ],
+)
+def test_what_cannot_be_maximised_is_said(
+    foveal: Run, small_run: Path, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    outcome = foveal("explain", small_run, *options, "--out", tmp_path / "m.png")
+    assert outcome.code == 2
+    assert message in outcome.err
+
+
+def test_maximising_needs_a_file_to_draw_into(foveal: Run, small_run: Path) -> None:
+    outcome = foveal("explain", small_run, "--maximise", "cross")
+    assert outcome.code == 2
+    assert "needs --out FILE.png" in outcome.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,8 +14,7 @@ from foveal.cli.options import echo_json
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
-    from torch import nn
-
+    from foveal.cli.explained_network import Subject
     from foveal.explain.pictures import ExplainedPicture
 
 _SHEETS = (".png", ".svg")
@@ -27,7 +26,8 @@ _MAX_STEM = 100
     "explain",
     epilog="\b\nExample:\n  foveal explain runs/photos new/scan.png --out scan.png\n"
     "  foveal explain runs/photos new/ --class cracked --out maps/ --sheet\n"
-    "  foveal explain net.py:build cat.jpg --method hirescam --json",
+    "  foveal explain net.py:build cat.jpg --method hirescam --json\n"
+    "  foveal explain runs/photos --maximise classes --out classes.png",
 )
 @click.argument("run", metavar="RUN")
 @click.argument("paths", nargs=-1, metavar="IMAGE...")
@@ -57,6 +57,13 @@ _MAX_STEM = 100
     help="How much the verdict tries.",
 )
 @click.option("--pretrained", is_flag=True, help="Download weights for a network given by name.")
+@click.option(
+    "--maximise",
+    multiple=True,
+    metavar="WHAT",
+    help="Instead of images: draw what a class, LAYER:CHANNEL, all 'classes' or every 'depth' "
+    "is excited by, into --out FILE.png.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Maps and verdicts as JSON.")
 def command(
     run: str,
@@ -68,6 +75,7 @@ def command(
     sheet: bool,
     effort: Literal["quick", "full"],
     pretrained: bool,
+    maximise: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Show where in pictures the answers come from, and whether to believe it.
@@ -84,13 +92,26 @@ def command(
         click.echo("\n".join(f"{name:<{width}}  {what}" for name, what in METHODS))
         return
     require_method(method)
+    if maximise:
+        from foveal.cli.maximise import draw_maximised_pictures
+
+        if paths or out is None or out.suffix.lower() != ".png":
+            raise click.UsageError("--maximise takes no IMAGE, and needs --out FILE.png.")
+        draw_maximised_pictures(run, maximise, pretrained=pretrained, out=out, as_json=as_json)
+        return
     if not paths:
         raise click.UsageError("Missing argument 'IMAGE...'.")
     if out is not None and out.suffix.lower() not in _SHEETS and out.is_file():
         raise click.UsageError(f"--out must be a folder, .png or .svg; {out.name!r} is a file.")
     if sheet and (out is None or out.suffix.lower() in _SHEETS):
         raise click.UsageError("--sheet goes with --out FOLDER; --out FILE.png is a sheet already.")
-    explained = _explain(run, _files(paths), classes, method, layer, effort, pretrained)
+    from foveal.cli.explained_network import open_subject
+
+    files = _files(paths)
+    subject = open_subject(run, pretrained=pretrained)
+    for note in subject.notes:
+        click.echo(note, err=True)
+    explained = _explain(subject, files, classes, method, layer, effort)
     written = [] if out is None else _draw(explained, out, sheet=sheet, title=Path(run).name)
     if as_json:
         from foveal.report.explaining.as_json import explanations_json
@@ -134,113 +155,22 @@ def _files(paths: Sequence[str]) -> list[Path]:
 
 
 def _explain(
-    run: str,
+    subject: Subject,
     files: list[Path],
     classes: tuple[str, ...],
     method: str,
     layer: str | None,
     effort: Literal["quick", "full"],
-    pretrained: bool,
 ) -> tuple[ExplainedPicture, ...]:
     from foveal.cli.progress import ProgressDisplay
+    from foveal.explain.pictures import Asked
 
+    asked_for = Asked(subject.indices(classes) if classes else None, method, layer, effort)
     # A step that took no time is not worth a line.
     is_short = len(files) < _NUM_WITH_PROGRESS and effort == "quick"
-    with ProgressDisplay("quiet" if is_short else "auto") as display:
-        title = f"Explaining {count_noun(len(files), 'image')}"
-        if not _is_run(run):
-            network = _Network(run, classes, pretrained=pretrained)
-            with display.step(title):
-                return network.explain(files, method, layer, effort, display.advance)
-        from foveal.runs.classifier import load
-
-        classifier = load(run)
-        with display.step(title):
-            return classifier.explain(
-                files,
-                classes=classes or None,
-                method=method,
-                layer=layer,
-                effort=effort,
-                progress=display.advance,
-            )
-
-
-class _Network:
-    """A network that is no run, with what is known of its input and classes."""
-
-    def __init__(self, spec: str, classes: tuple[str, ...], *, pretrained: bool) -> None:
-        from foveal.cli.network_images import preprocessing_of
-        from foveal.errors import UsageError
-        from foveal.models.sources import resolve_model
-
-        has_weights = pretrained or Path(spec).is_dir()
-        resolved = resolve_model(spec, weights="pretrained" if has_weights else "none")
-        if any(parameter.is_meta for parameter in resolved.network.parameters()):
-            raise UsageError(
-                f"{resolved.name} has no weights, so it answers nothing that could be explained.",
-                next_step="Add --pretrained, or give a run folder or file.py:factory.",
-            )
-        self._model = resolved.network
-        self._preprocessing, origin = preprocessing_of(resolved, resolved.input_shape)
-        self._class_names = _names_of_classes(resolved.network)
-        self._indices = _indices(classes, self._class_names)
-        notes = (f"Pictures are fed with the mean and std {origin}.", *resolved.notes)
-        for note in notes:
-            click.echo(note, err=True)
-
-    def explain(
-        self,
-        files: list[Path],
-        method: str,
-        layer: str | None,
-        effort: Literal["quick", "full"],
-        report: Callable[[int, int], None],
-    ) -> tuple[ExplainedPicture, ...]:
-        from foveal.explain.pictures import Asked, explain_pictures
-
-        return explain_pictures(
-            self._model,
-            files,
-            preprocessing=self._preprocessing,
-            class_names=self._class_names,
-            asked_for=Asked(self._indices, method, layer, effort),
-            progress=report,
-        )
-
-
-def _names_of_classes(network: nn.Module) -> tuple[str, ...]:
-    """Returns the names that timm's folders keep; most networks know none."""
-    config = getattr(network, "pretrained_cfg", None) or {}
-    names = config.get("label_names") if hasattr(config, "get") else None
-    return tuple(map(printable, names)) if names else ()
-
-
-def _indices(classes: tuple[str, ...], names: tuple[str, ...]) -> tuple[int, ...] | None:
-    from foveal.errors import UsageError
-    from foveal.runs.explaining import class_indices
-
-    if not classes:
-        return None
-    if names:
-        return class_indices(classes, names)
-    wrong = next((word for word in classes if not word.isdecimal()), None)
-    if wrong is not None:
-        raise UsageError(
-            f"--class {printable(wrong)!r} came, but this network's classes have no names.",
-            next_step="Give the class by its number, from 0.",
-        )
-    return tuple(map(int, classes))
-
-
-def _is_run(run: str) -> bool:
-    """Whether to read it as a run: also a folder that is none, whose fault is then named."""
-    folder = Path(run)
-    return folder.is_dir() and ((folder / "manifest.json").exists() or not _is_timm_folder(folder))
-
-
-def _is_timm_folder(folder: Path) -> bool:
-    return (folder / "config.json").is_file()
+    title = f"Explaining {count_noun(len(files), 'image')}"
+    with ProgressDisplay("quiet" if is_short else "auto") as display, display.step(title):
+        return subject.explain(files, asked_for, display.advance)
 
 
 def _draw(

@@ -32,6 +32,7 @@ def explain_run(
     paths: Sequence[Path],
     *,
     asked_for: Asked,
+    network: nn.Module | None = None,
     progress: Progress | None = None,
 ) -> tuple[ExplainedPicture, ...]:
     """Explains picture files by a run's network; label and probabilities are the predicted ones.
@@ -40,6 +41,7 @@ def explain_run(
         classifier: The run.
         paths: The files.
         asked_for: Classes, method, layer and effort.
+        network: Of :func:`load_network`, if it is at hand.
         progress: Called with (done, total).
 
     Raises:
@@ -49,7 +51,7 @@ def explain_run(
     from foveal.explain.pictures import explain_pictures
 
     explained = explain_pictures(
-        load_network(classifier.folder),
+        network or load_network(classifier.folder),
         paths,
         preprocessing=classifier.preprocessing,
         class_names=classifier.class_names,
