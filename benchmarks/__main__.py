@@ -26,6 +26,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("trace-survey", "benchmarks.trace_survey"),
     ("inspect-agreement", "benchmarks.inspect_agreement"),
     ("explain-agreement", "benchmarks.explain_agreement"),
+    ("explain-picture", "benchmarks.explain_picture"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
 )

@@ -32,7 +32,13 @@ def draw_maximised_pictures(
     """
     from foveal.cli.explained_network import open_subject
     from foveal.cli.progress import ProgressDisplay
-    from foveal.explain.maximisation import PixelScale, estimate_seconds, maximise_each
+    from foveal.explain.maximisation import (
+        ClassLogit,
+        PixelScale,
+        estimate_seconds,
+        maximise_each,
+    )
+    from foveal.explain.maximisation.class_pictures import CLASS_ASCENT
     from foveal.files import write_atomically
     from foveal.report.explaining.maximised_sheet import draw_maximised
     from foveal.report.numbers import seconds
@@ -43,13 +49,17 @@ def draw_maximised_pictures(
         _draw_depth(subject, scale, out, as_json=as_json)
         return
     objectives = _objectives(subject, words)
-    expected = estimate_seconds(subject.network, objectives, scale=scale)
+    # A mark's colour matters more than a natural look where whole classes are sought.
+    ascent = CLASS_ASCENT if all(isinstance(one, ClassLogit) for one in objectives) else None
+    expected = estimate_seconds(subject.network, objectives, ascent=ascent, scale=scale)
     click.echo(
         f"{count_noun(len(objectives), 'picture')}, about {seconds(expected)} on this machine.",
         err=True,
     )
     with ProgressDisplay() as display, display.step("Maximising"):
-        pictures = maximise_each(subject.network, objectives, scale=scale, progress=display.advance)
+        pictures = maximise_each(
+            subject.network, objectives, ascent=ascent, scale=scale, progress=display.advance
+        )
     write_atomically(out, draw_maximised(pictures))
     _tell(pictures, out, as_json=as_json)
 
