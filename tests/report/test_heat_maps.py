@@ -134,6 +134,25 @@ def test_pictures_are_small_and_of_the_scale(report: ReportInput) -> None:
         assert not image.info.get("exif"), place
 
 
+def test_a_class_told_apart_at_the_border_is_remarked_on(renamed: Renamed) -> None:
+    labels = np.repeat([0, 1], 8)
+    signed = np.random.default_rng(0).normal(0, 0.1, (16, 2, 7, 7)).astype(np.float32)
+    signed[:8, 0] += 3.0
+    signed[:8, 0, 1:-1, 1:-1] -= 3.0  # a frame all around
+    maps = HeldOutMaps(signed, np.zeros((16, 2), np.float32), labels)
+    run = ExplainedRun(("a", "b"), (7, 7), 16, 0.0, (separate(maps, 0), separate(maps, 1)))
+    page = render_html(replace(renamed("a", "b"), explanations=ShownExplanations(run)))
+    assert "sets “a” apart lies outside the central region, which has 49% of the picture" in page
+
+
+def test_a_search_that_was_not_made_says_why(renamed: Renamed) -> None:
+    found = shown("a", "b")
+    run = replace(found.run, untested="too few pictures.")
+    page = render_html(replace(renamed("a", "b"), explanations=replace(found, run=run)))
+    assert "Not searched for marks at a fixed place: too few pictures." in page
+    assert "No place at the border" not in page
+
+
 def test_evaluation_json_has_place_class_and_sentence() -> None:
     content = shown("a", "b", shortcuts=(SHORTCUT,)).run.to_json()
     (shortcut,) = content["shortcuts"]
