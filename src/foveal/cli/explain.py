@@ -163,12 +163,16 @@ def _explain(
     effort: Literal["quick", "full"],
 ) -> tuple[ExplainedPicture, ...]:
     from foveal.cli.progress import ProgressDisplay
+    from foveal.explain import cost_of_judging
     from foveal.explain.pictures import Asked
 
     asked_for = Asked(subject.indices(classes) if classes else None, method, layer, effort)
     # A step that took no time is not worth a line.
     is_short = len(files) < _NUM_WITH_PROGRESS and effort == "quick"
     title = f"Explaining {count_noun(len(files), 'image')}"
+    if effort == "full":
+        passes = cost_of_judging(len(files) * max(1, len(classes)), effort=effort).forward_passes
+        click.echo(f"Full effort: up to {passes:,} passes of the network.", err=True)
     with ProgressDisplay("quiet" if is_short else "auto") as display, display.step(title):
         return subject.explain(files, asked_for, display.advance)
 

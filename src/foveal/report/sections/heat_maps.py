@@ -21,7 +21,7 @@ _MUCH_OUTSIDE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:
+class ShortcutWarning:
     """A place that gives a class away."""
 
     title: str
@@ -56,7 +56,7 @@ class HeatMapsView:
     """Everything that the section says and shows."""
 
     lead: str
-    warnings: tuple[Warning, ...]
+    warnings: tuple[ShortcutWarning, ...]
     remarks: tuple[str, ...]
     averages: tuple[AverageCard, ...]
     table: Table
@@ -94,13 +94,13 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
     )
 
 
-def shortcut_warnings(run: ExplainedRun) -> Iterator[Warning]:
+def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
     """Yields a warning for each place that gives a class away."""
     from foveal.explain.shortcut_wording import describe_shortcut
 
     for one in run.shortcuts:
         name = run.class_names[one.suspicion.class_index]
-        yield Warning(
+        yield ShortcutWarning(
             f"Something in the {one.box.name} gives “{printable(name)}” away",
             describe_shortcut(one, class_name=name),
         )
