@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from foveal.explain.border import BorderReliance
 from foveal.explain.cell_centres import even_centres
 from foveal.explain.explained_run import ExplainedExample, ExplainedRun
 from foveal.explain.places import Box, Window
@@ -53,8 +54,7 @@ def shown(*names: str, shortcuts: tuple[Shortcut, ...] = ()) -> ShownExplanation
         1e-6,
         tuple(separate(maps, index) for index in range(len(names))),
         shortcuts,
-        None,
-        examples,
+        examples=examples,
     )
     pixels = random.integers(0, 255, (SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
     return show_explanations(
@@ -143,6 +143,16 @@ def test_a_class_told_apart_at_the_border_is_remarked_on(renamed: Renamed) -> No
     run = ExplainedRun(("a", "b"), (7, 7), 16, 0.0, (separate(maps, 0), separate(maps, 1)))
     page = render_html(replace(renamed("a", "b"), explanations=ShownExplanations(run)))
     assert "sets “a” apart lies outside the central region, which has 49% of the picture" in page
+
+
+def test_a_frame_is_named_too(renamed: Renamed) -> None:
+    found = shown("a", "b")
+    run = replace(found.run, borders=(BorderReliance(1, 12, 11, 9, 5.0, 12.0),))
+    page = render_html(replace(renamed("a", "b"), explanations=replace(found, run=run)))
+    assert page.count("What runs along the border gives “b” away") == 2
+    assert "changes 9 of 11 right answers for “b”" in page
+    (entry,) = run.to_json()["shortcuts"]
+    assert (entry["class"], entry["place"]) == ("b", "border all around")
 
 
 def test_a_search_that_was_not_made_says_why(renamed: Renamed) -> None:

@@ -82,6 +82,18 @@ def test_there_are_examples_of_both_classes_with_their_folds(marked: Any) -> Non
     assert len({one["fold"] for one in examples}) > 1
 
 
+def test_a_frame_is_found_though_no_place_stands_out(
+    write_discs: WriteDiscs, tmp_path: Path
+) -> None:
+    def frame(pixels: Pixels, _: np.random.Generator) -> Pixels:
+        framed = np.full_like(pixels, 20)
+        framed[6:-6, 6:-6] = pixels[6:-6, 6:-6]
+        return framed
+
+    shortcuts = train(write_discs(frame), tmp_path)["explanations"]["shortcuts"]
+    assert ("b", "border all around") in [(one["class"], one["place"]) for one in shortcuts]
+
+
 def test_an_honest_difference_is_not_accused(
     write_discs: WriteDiscs, stripe: Callable[..., Pixels], tmp_path: Path
 ) -> None:

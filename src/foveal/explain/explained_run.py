@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.explain.border import MARGIN_SHARE, BorderReliance, describe_border
 from foveal.explain.separation import ClassSeparation
 from foveal.explain.shortcuts import Shortcut
 
@@ -54,6 +55,8 @@ class ExplainedRun:
             bias and the held-out logit that the run recorded.
         separations: One a class that was looked at.
         shortcuts: The places that give a class away.
+        borders: The classes whose answers rest on what runs along the border; not looked for
+            where a place was found.
         untested: Why the search for such places was not made, or not for every class.
         examples: Right and wrong answers.
         reason: Why there are no maps at all.
@@ -65,6 +68,7 @@ class ExplainedRun:
     max_completeness_error: float | None = None
     separations: tuple[ClassSeparation, ...] = ()
     shortcuts: tuple[Shortcut, ...] = ()
+    borders: tuple[BorderReliance, ...] = ()
     untested: str | None = None
     examples: tuple[ExplainedExample, ...] = ()
     reason: str | None = None
@@ -99,7 +103,8 @@ class ExplainedRun:
                     "sentence": describe_shortcut(one, class_name=names[one.suspicion.class_index]),
                 }
                 for one in self.shortcuts
-            ],
+            ]
+            + [self._border_json(one) for one in self.borders],
             "untested": self.untested,
             "classes": [
                 {
@@ -123,6 +128,29 @@ class ExplainedRun:
                 }
                 for one in self.examples
             ],
+        }
+
+    def _border_json(self, one: BorderReliance) -> dict[str, Any]:
+        name = self.class_names[one.class_index]
+        return {
+            "class": name,
+            "place": "border all around",
+            "box": None,
+            "share": next(
+                item.outside_share
+                for item in self.separations
+                if item.class_index == one.class_index
+            ),
+            "area_share": 1 - (1 - 2 * MARGIN_SHARE) ** 2,
+            "covering": {
+                "num_images": one.num_images,
+                "num_right": one.num_right,
+                "num_changed": one.num_changed,
+                "num_changed_elsewhere": None,
+                "lost_logits": one.loss,
+                "lost_logits_elsewhere": None,
+            },
+            "sentence": describe_border(one, class_name=name),
         }
 
 

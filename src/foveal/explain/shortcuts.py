@@ -87,13 +87,18 @@ class Shortcut:
     trial: CoverTrial
 
 
+def is_told_apart(maps: HeldOutMaps, separation: ClassSeparation) -> bool:
+    """Whether the gap is more than chance, on enough pictures to say so."""
+    num_inside = int((maps.labels == separation.class_index).sum())
+    enough = min(num_inside, len(maps.labels) - num_inside) >= MIN_IMAGES
+    return enough and separation.gap > _MIN_GAP_T * separation.gap_error
+
+
 def suspect(maps: HeldOutMaps, separation: ClassSeparation) -> tuple[Suspicion, ...]:
     """Returns the conspicuous windows for a class, the most conspicuous first."""
-    if min(maps.grid) < MIN_CELLS or separation.gap <= _MIN_GAP_T * separation.gap_error:
+    if min(maps.grid) < MIN_CELLS or not is_told_apart(maps, separation):
         return ()
     inside = maps.labels == separation.class_index
-    if min(int(inside.sum()), int((~inside).sum())) < MIN_IMAGES:
-        return ()
     signed = maps.signed[:, separation.class_index].astype(np.float64)
     total = float(separation.values.sum())
     found: list[Suspicion] = []

@@ -17,7 +17,7 @@ from foveal.features.feature_maps import open_feature_maps
 from foveal.run_explanations.choosing import choose_examples, choose_pictures
 from foveal.run_explanations.loading import Progress, load_pictures
 from foveal.run_explanations.network import HeldOutNetwork, Images, find_run_centres
-from foveal.run_explanations.searching import find_shortcuts, why_untested
+from foveal.run_explanations.searching import find_border_reliance, find_shortcuts, why_untested
 
 if TYPE_CHECKING:
     from foveal.training import TrainedClassifier
@@ -75,6 +75,11 @@ def explain_training(
         if 0 < int((maps.labels == index).sum()) < len(maps.labels)
     )
     shortcuts = find_shortcuts(maps, separations, network, images[sampled], places[sampled])
+    borders = (
+        ()
+        if shortcuts  # a mark in a corner goes with the border, and is named already
+        else find_border_reliance(maps, separations, network, images[sampled], places[sampled])
+    )
     incompleteness = np.abs(whole.logits - trained.judged.logits[places]).max()
     explained = ExplainedRun(
         class_names=names,
@@ -83,6 +88,7 @@ def explain_training(
         max_completeness_error=float(incompleteness),
         separations=separations,
         shortcuts=shortcuts,
+        borders=borders,
         untested=why_untested(maps, names),
         examples=choose_examples(trained, places, signed, labels),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.explain.border import BorderReliance, is_relied_on, judge_border, without_border
 from foveal.explain.places import MIN_CELLS, Window
 from foveal.explain.separation import ClassSeparation, HeldOutMaps
 from foveal.explain.shortcuts import (
@@ -14,6 +15,7 @@ from foveal.explain.shortcuts import (
     Suspicion,
     cover,
     is_confirmed,
+    is_told_apart,
     judge_trial,
     suspect,
 )
@@ -23,6 +25,7 @@ _MAX_CLASSES_TRIED = 3
 _MAX_PLACES_TRIED = 2
 _MAX_PER_TRIAL = 12
 _ECHO_SHARE = 0.4
+_MAX_BORDERS_TRIED = 5
 
 
 def find_shortcuts(
@@ -49,6 +52,27 @@ def find_shortcuts(
     # What a mark of one class says against it, the others gain: a faint echo of the same place.
     most = max((one.trial.loss for one in found), default=0.0)
     return tuple(one for one in found if one.trial.loss >= _ECHO_SHARE * most)
+
+
+def find_border_reliance(
+    maps: HeldOutMaps,
+    separations: tuple[ClassSeparation, ...],
+    network: HeldOutNetwork,
+    images: Images,
+    places: NDArray[np.int64],
+) -> tuple[BorderReliance, ...]:
+    """Returns the classes whose answers go when the pictures lose their border."""
+    found = []
+    told = [one for one in separations if is_told_apart(maps, one)]
+    told.sort(key=lambda one: -one.gap)
+    for separation in told[:_MAX_BORDERS_TRIED]:
+        index = separation.class_index
+        rows = np.flatnonzero(maps.labels == index)[:_MAX_PER_TRIAL]
+        after = network.logits(without_border(images[rows]), places[rows])
+        reliance = judge_border(maps.logits[rows], after, index)
+        if is_relied_on(reliance, gap=separation.gap):
+            found.append(reliance)
+    return tuple(found)
 
 
 def _try_covering(

@@ -96,6 +96,7 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
 
 def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
     """Yields a warning for each place that gives a class away."""
+    from foveal.explain.border import describe_border
     from foveal.explain.shortcut_wording import describe_shortcut
 
     for one in run.shortcuts:
@@ -103,6 +104,12 @@ def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
         yield ShortcutWarning(
             f"Something in the {one.box.name} gives “{printable(name)}” away",
             describe_shortcut(one, class_name=name),
+        )
+    for border in run.borders:
+        name = run.class_names[border.class_index]
+        yield ShortcutWarning(
+            f"What runs along the border gives “{printable(name)}” away",
+            describe_border(border, class_name=name),
         )
 
 
@@ -122,11 +129,16 @@ def _lead(run: ExplainedRun) -> str:
             f"{what} at the border of the picture {'gives' if what == 'One place' else 'give'} "
             "a class away. Look at the pictures before you rely on the figures above."
         )
+    if run.borders:
+        return (
+            "What runs along the border of the picture gives a class away. Look at the pictures "
+            "before you rely on the figures above."
+        )
     if run.untested is not None:
         return "Where its answers come from, by pictures that it had not seen."
     return (
-        "No place at the border of the picture gives a class away: the search for marks, labels "
-        "and frames at a fixed place found none that it relies on."
+        "No place at the border of the picture gives a class away: the search for marks and "
+        "labels at a fixed place, and for frames, found none that it relies on."
     )
 
 
@@ -134,6 +146,7 @@ def _remarks(run: ExplainedRun) -> Iterator[str]:
     if run.untested is not None:
         yield f"Not searched for marks at a fixed place: {run.untested}"
     known = {one.suspicion.class_index for one in run.shortcuts}
+    known |= {one.class_index for one in run.borders}
     for one in run.separations:
         share, area = one.outside_share, one.outside_area
         if share is None or one.class_index in known or one.gap <= 3 * one.gap_error:
