@@ -55,6 +55,14 @@ def test_a_convolution_with_its_norm_and_activation_is_one_layer():
     assert [row.layer for row in plan_sheet(model, ascent=QUICK).rows] == ["3", "4"]
 
 
+# Fields of 3, 7, 15, 31, 63 grow by 2.33, 2.14, 2.07 and 2.03: 31 and 63 are the nearest, and
+# the last layer stays.
+def test_of_two_layers_that_see_alike_one_goes():
+    model = nn.Sequential(*(nn.Conv2d(3 if k == 0 else 4, 4, 3, 2, 1) for k in range(5)))
+    rows = plan_sheet(model, num_rows=4, ascent=QUICK).rows
+    assert [row.receptive_field_px[0] for row in rows] == [3, 7, 15, 63]
+
+
 def test_the_field_of_a_unit_is_told(model):
     plan = plan_sheet(model, num_rows=5, ascent=QUICK)
     assert [row.receptive_field_px for row in plan.rows[:2]] == [(3, 3), (7, 7)]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from foveal.errors import ModelError, UsageError
+from foveal.errors import ModelError, TraceError, UsageError
 from foveal.explain.maximisation import (
     Ascent,
     Channel,
@@ -159,6 +159,12 @@ def test_bfloat16_weights_are_climbed_in_float32(model):
     found = maximise(model.bfloat16(), ClassLogit(0), ascent=Ascent(size_px=16, num_steps=20))
     assert found.image.dtype == np.float32
     assert found.last > found.first
+
+
+def test_a_size_that_the_network_refuses_is_told_with_the_layer():
+    fixed = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Flatten(), nn.Linear(4 * 32 * 32, 2))
+    with pytest.raises(TraceError, match=r"layer '2'(.|\n)*It does work on 3 x 64 x 64"):
+        maximise(fixed, ClassLogit(0), ascent=QUICK)
 
 
 def test_no_objective_is_an_error(model):

@@ -9,7 +9,7 @@ The covariance is put together from published figures: the principal components 
 ImageNet, which Krizhevsky et al. (2012, section 4.1) introduced for augmentation and the
 ResNet recipe of Gross and Wilber (2016, fb.resnet.torch, "Lighting") printed. Read as
 variances of values in 0..1 they give each channel a standard deviation of 0.28, which is
-what others report for ImageNet's pixels; the axes are brightness, blue-yellow and
+what others report for Tiny ImageNet; the axes are brightness, blue-yellow and
 green-magenta, as Ruderman et al. (1998) found for natural scenes.
 """
 

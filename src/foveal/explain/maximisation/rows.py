@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from foveal.errors import UsageError
 from foveal.explain.maximisation.objectives import Channel, ClassLogit
@@ -51,7 +53,7 @@ def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
             f"{graph.model_type} has no layer with places, so there is nothing to show by depth.",
             next_step="Use maximise with a ClassLogit instead.",
         )
-    chosen = _spread(graph, sorted(known), room)
+    chosen = _spread(graph, fields, sorted(known), room)
     rows = []
     for index in chosen:
         sizes = [size for size in fields[index].size if size is not None]
@@ -102,20 +104,31 @@ def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]
     return dict(layers.values())
 
 
-def _spread(graph: Graph, indices: list[int], count: int) -> list[int]:
+def _spread(
+    graph: Graph, fields: tuple[ReceptiveField, ...], known: list[int], count: int
+) -> list[int]:
+    """Chooses ``count`` of the known operations: the first, the ends of stages, then others."""
     ends = [span.last for span in find_stages(graph) if span.resolution is not None]
-    anchors = [max((i for i in indices if i <= end), default=indices[0]) for end in ends]
-    chosen = sorted({indices[0], *anchors})
-    if len(chosen) > count:
-        last = len(chosen) - 1
-        places = [round(k * last / (count - 1)) for k in range(count)] if count > 1 else [last]
-        return [chosen[place] for place in places]
-    while len(chosen) < min(count, len(indices)):
-        chosen = sorted([*chosen, _in_widest_gap(chosen, indices)])
+    anchors = [max((i for i in known if i <= end), default=known[0]) for end in ends]
+    chosen = sorted({known[0], *anchors})
+    if count == 1:
+        return chosen[-1:]
+    depth = _depths(fields, known)
+    while len(chosen) > count:
+        # Of the two nearest the deeper one goes, but never the deepest of all.
+        gaps = [depth[after] - depth[before] for before, after in pairwise(chosen)]
+        nearest = gaps.index(min(gaps))
+        del chosen[min(nearest + 1, len(chosen) - 2)]
+    while len(chosen) < min(count, len(known)):
+        free = [index for index in known if index not in chosen]
+        farthest = max(free, key=lambda i: min(abs(depth[i] - depth[c]) for c in chosen))
+        chosen = sorted([*chosen, farthest])
     return chosen
 
 
-def _in_widest_gap(chosen: list[int], indices: list[int]) -> int:
-    """Returns the free candidate that is farthest from what is chosen."""
-    free = [index for index in indices if index not in chosen]
-    return max(free, key=lambda index: min(abs(index - other) for other in chosen))
+def _depths(fields: tuple[ReceptiveField, ...], known: list[int]) -> dict[int, float]:
+    """Returns how deep each layer is: by how much a unit sees, else by its place in order."""
+    sizes = {index: [size for size in fields[index].size if size is not None] for index in known}
+    if all(len(size) == 2 for size in sizes.values()):
+        return {index: math.log(max(size)) for index, size in sizes.items()}
+    return {index: float(index) for index in known}

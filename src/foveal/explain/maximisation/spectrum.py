@@ -67,9 +67,9 @@ def to_coefficients(field: Tensor, strength: Tensor) -> Tensor:
 def on_natural_amplitude(coefficients: Tensor) -> Tensor:
     """Returns coefficients of the same phase and of fixed modulus.
 
-    Fel et al. 2023 (MACO, arXiv 2306.06805), equation 3: only the phase is sought, so the
-    picture keeps the spectrum of a photograph. The modulus is that of a standard normal
-    distribution's root mean square.
+    Fel et al. 2023 (MACO, arXiv 2306.06805): only the phase is sought, so the
+    picture keeps the spectrum of a photograph. The modulus is the root mean square of that
+    of standard normal coefficients.
     """
     modulus = torch.linalg.vector_norm(coefficients, dim=-1, keepdim=True)
     scaled: Tensor = coefficients * (2**0.5 / modulus.clamp_min(1e-12))
