@@ -18,14 +18,15 @@ BENCHMARKS: tuple[tuple[str, str], ...] = (
     ("elpv", "benchmarks.elpv_protocol"),
     ("memory", "benchmarks.memory"),
     ("inspect", "benchmarks.inspect_speed"),
-    ("maximise", "benchmarks.maximise_time"),
     ("explain", "benchmarks.explain_speed"),
+    ("maximise", "benchmarks.maximise_time"),
 )
 # Long, and about truth instead of speed: run only when named.
 SURVEYS: tuple[tuple[str, str], ...] = (
     ("trace-survey", "benchmarks.trace_survey"),
     ("inspect-agreement", "benchmarks.inspect_agreement"),
     ("explain-agreement", "benchmarks.explain_agreement"),
+    ("explain-picture", "benchmarks.explain_picture"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-trained", "benchmarks.lint_trained"),

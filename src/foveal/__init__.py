@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foveal.api import audit, evaluate, load, train
     from foveal.errors import FovealError
+    from foveal.explain import explain
     from foveal.lint import lint
     from foveal.training import TrainConfig
 
@@ -28,12 +29,13 @@ _PLACES = {
     "TrainConfig": "foveal.training",
     "audit": "foveal.api",
     "evaluate": "foveal.api",
+    "explain": "foveal.explain.calling",
     "lint": "foveal.lint.calling",
     "load": "foveal.api",
     "train": "foveal.api",
 }
 
-__all__ = ["FovealError", "TrainConfig", "audit", "evaluate", "lint", "load", "train"]
+__all__ = ["FovealError", "TrainConfig", "audit", "evaluate", "explain", "lint", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from foveal.errors import UsageError
 from foveal.runs.claiming import claim_folder
 from foveal.runs.classifier import Classifier, load
-from foveal.text import near_names, printable
+from foveal.text import count_noun, near_names, printable
 
 if TYPE_CHECKING:
     from foveal.dataset import Audit, GroupOptions
+    from foveal.explain.explained_run import ExplainedRun
     from foveal.runs.model_files import Parity
     from foveal.runs.scoring import Scored
     from foveal.training import StepListener, TrainConfig, TrainedClassifier
@@ -33,6 +34,7 @@ class FinishedRun:
     trained: TrainedClassifier
     parity: Parity
     total_seconds: float
+    explanations: ExplainedRun
 
 
 def train(
@@ -117,6 +119,16 @@ def make_run(
         log = StepLog(listener)
         trained = train_classifier(data, config, log=log)
         created = now().isoformat(timespec="seconds")
+        with log.step("explain", "Looking where the answers come from") as step:
+            from foveal.run_explanations import explain_and_show
+
+            shown_maps = explain_and_show(trained, progress=step.progress)
+            step.note(
+                count_noun(len(shown_maps.run.shortcuts), "shortcut")
+                if shown_maps.run.reason is None
+                else "no heat maps",
+                num_shortcuts=len(shown_maps.run.shortcuts),
+            )
         with log.step("write", "Writing the report and the model"):
             shown = describe_training(
                 trained,
@@ -124,6 +136,7 @@ def make_run(
                 command=command,
                 created=created,
                 data_licence=data_licence,
+                explanations=shown_maps,
             )
             rendered = Rendered(render_html(shown), render_model_card(shown))
             parity = write_run(
@@ -133,8 +146,9 @@ def make_run(
                 created=created,
                 command=command,
                 total_seconds=log.total_seconds,
+                further={"explanations": shown_maps.run.to_json()},
             )
-    return FinishedRun(folder, trained, parity, log.total_seconds)
+    return FinishedRun(folder, trained, parity, log.total_seconds, shown_maps.run)
 
 
 def _require_apart(folder: Path, data: Path) -> None:

@@ -13,6 +13,7 @@ from foveal.report import BackendTiming, Making, ReportInput
 from foveal.runs.surroundings import describe_hardware, describe_versions
 
 if TYPE_CHECKING:
+    from foveal.report.explaining.shown import ShownExplanations
     from foveal.training import TrainedClassifier
 
 _THUMBNAIL_PX = 160
@@ -26,6 +27,7 @@ def describe_training(
     command: str,
     created: str,
     data_licence: str | None = None,
+    explanations: ShownExplanations | None = None,
 ) -> ReportInput:
     """Returns everything the report and the model card are rendered from.
 
@@ -35,6 +37,7 @@ def describe_training(
         command: How it was made.
         created: ISO 8601.
         data_licence: Under which the images come, if known.
+        explanations: Where its answers come from.
     """
     evidence = trained.evidence
     examples = _choose_examples(trained)
@@ -50,6 +53,7 @@ def describe_training(
         ),
         pictures=_draw_thumbnails(trained, wanted),
         examples=examples,
+        explanations=explanations,
     )
 
 

@@ -79,6 +79,14 @@ def test_default_window_is_an_eighth_of_the_picture_half_a_window_apart():
     assert calls[-1] == (windows + 1, windows + 1)
 
 
+@pytest.mark.parametrize("size", [8, 15, 23, 31, 57, 96])
+def test_by_default_a_square_picture_takes_at_most_225_windows(size: int):
+    calls: list[tuple[int, int]] = []
+    images = _images(size=(size, size))
+    occlusion_maps(Corner(), images, progress=lambda *call: calls.append(call))
+    assert calls[-1][1] <= 226
+
+
 def test_a_blur_as_cover_keeps_the_brightness_that_a_mean_takes_away():
     image = torch.zeros(1, 1, 16, 16)
     image[:, :, :8, :8] = 1.0

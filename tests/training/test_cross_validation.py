@@ -62,6 +62,16 @@ def fit_alone(features: Features, labels: Indices, rows: NDArray[np.bool_], pena
     )
 
 
+@pytest.mark.parametrize("num_folds", [2, 5])
+def test_each_folds_head_gives_its_logits(num_folds: int) -> None:
+    features, labels = clusters()
+    fold_index = folds_of(labels, num_folds)
+    found = crossed(features, labels, fold_index)
+    for fold, head in enumerate(found.fold_heads):
+        rows = fold_index == fold
+        np.testing.assert_allclose(head.logits(features[rows]), found.logits[rows], atol=1e-5)
+
+
 def log_loss(features: Features, labels: Indices, heads) -> float:  # type: ignore[no-untyped-def]
     return float(
         torch.nn.functional.cross_entropy(

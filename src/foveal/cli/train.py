@@ -126,17 +126,20 @@ def show_finished(finished: FinishedRun, *, as_json: bool, next_commands: Sequen
     """Prints the outcome of a training."""
     from foveal.cli.style import terminal_style
     from foveal.report import render_text
+    from foveal.report.sections.heat_maps import shortcut_warnings
     from foveal.runs.writing import evaluation_json
 
     trained = finished.trained
     if as_json:
-        content = evaluation_json(trained, finished.total_seconds)
+        further = {"explanations": finished.explanations.to_json()}
+        content = evaluation_json(trained, finished.total_seconds, further)
         echo_json({"run": printable(str(finished.folder)), **content})
         return
     click.echo(
         render_text(
             trained.evidence,
             trained.audit,
+            cautions=tuple(one.detail for one in shortcut_warnings(finished.explanations)),
             report_path=str(finished.folder / "report.html"),
             next_commands=next_commands,
             style=terminal_style(),

@@ -1,5 +1,6 @@
 """Where in a picture an answer comes from, and whether the map can be believed."""
 
+from foveal.explain import calling as calling
 from foveal.explain.ablation import ablation_maps
 from foveal.explain.closed_form import class_activation_maps
 from foveal.explain.explaining import Explainer, explain

@@ -7,6 +7,7 @@ a place. The drop is in logits, so a map does not fade where the network is sure
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -49,7 +50,7 @@ def occlusion_maps(
             or column ends at the picture's edge.
         fill: What is put in the window: the picture's mean colour, or a blur of it.
         progress: Called as ``progress(done, total)`` after every batch of forward passes;
-            ``total`` is ``N * (num_windows + 1)``, at most 289 a picture by default.
+            ``total`` is ``N * (num_windows + 1)``, by default at most 226 a square picture.
 
     Returns:
         ``result[n][j]``, the map of image n for its j-th class, of the picture's own size and in
@@ -61,8 +62,8 @@ def occlusion_maps(
     with asked(model):
         images = fitted(model, images)
         size = (int(images.shape[2]), int(images.shape[3]))
-        window = max(1, min(size) // _WINDOW_SHARE) if window_px is None else window_px
-        stride = max(1, window // 2) if stride_px is None else stride_px
+        window = math.ceil(min(size) / _WINDOW_SHARE) if window_px is None else window_px
+        stride = math.ceil(window / 2) if stride_px is None else stride_px
         windows = _windows(size, window, stride)
         logits = answers(
             model,

@@ -19,6 +19,7 @@ from foveal.report.hub_metadata import hub_metadata, to_yaml
 from foveal.report.numbers import count
 from foveal.report.report_input import ReportInput
 from foveal.report.sections.headline import spoken_range
+from foveal.report.sections.heat_maps import shortcut_warnings
 from foveal.report.sections.meaning import meaning
 from foveal.report.width import shorten_end
 from foveal.text import count_noun, printable
@@ -47,9 +48,14 @@ def render_model_card(
         _evidence(report),
         _loading(run_name, file_names),
         _making(report),
-        "## Limits\n\n" + _list(meaning(report.evidence).limits),
+        "## Limits\n\n" + _list([*_shortcuts(report), *meaning(report.evidence).limits]),
     )
     return f"---\n{metadata}\n---\n\n" + "\n\n".join(part for part in sections if part) + "\n"
+
+
+def _shortcuts(report: ReportInput) -> list[str]:
+    shown = report.explanations
+    return [] if shown is None else [one.detail for one in shortcut_warnings(shown.run)]
 
 
 def escape_markdown(text: str) -> str:

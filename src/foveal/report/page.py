@@ -14,6 +14,7 @@ from foveal.report.sections.classes import classes_drawing, confusion_section
 from foveal.report.sections.data import data_section
 from foveal.report.sections.data_needs import leak_section, learning_curve_section
 from foveal.report.sections.headline import headline
+from foveal.report.sections.heat_maps import NUM_IN_SIGHT, heat_maps_section, wanted_heat_maps
 from foveal.report.sections.making import making_section
 from foveal.report.sections.meaning import meaning
 from foveal.report.sections.review import label_gallery, mistake_gallery, wanted_pictures
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 MAX_PAGE_BYTES = 5_000_000
 # Room for the note that says pictures were left out.
 _RESERVE_BYTES = 20_000
+# Mistakes and suspicious labels need their pictures too.
+_MAX_HEAT_MAP_BYTES = 2_000_000
 
 
 def render_html(report: ReportInput) -> str:
@@ -36,13 +39,24 @@ def render_html(report: ReportInput) -> str:
     many. Names and paths may be hostile: all text is made printable and escaped, and the
     page's own policy forbids scripts, foreign styles and any request.
     """
-    bare = _render(report, Album({}, 0))
-    room = MAX_PAGE_BYTES - _RESERVE_BYTES - len(bare.encode())
-    album = choose_pictures(wanted_pictures(report), report.pictures, budget_bytes=max(0, room))
-    return _render(report, album)
+    bare = _render(report, Album({}, 0), Album({}, 0))
+    room = max(0, MAX_PAGE_BYTES - _RESERVE_BYTES - len(bare.encode()))
+    heat = _choose_heat_maps(report, min(room, _MAX_HEAT_MAP_BYTES))
+    room -= sum(map(len, heat.uris.values()))
+    album = choose_pictures(wanted_pictures(report), report.pictures, budget_bytes=room)
+    return _render(report, album, heat)
 
 
-def _render(report: ReportInput, album: Album) -> str:
+def _choose_heat_maps(report: ReportInput, budget_bytes: int) -> Album:
+    if report.explanations is None:
+        return Album({}, 0)
+    places = wanted_heat_maps(report.explanations)
+    pictures = dict(enumerate(report.explanations.pictures[place] for place in places))
+    wanted = ((place, number) for number, place in enumerate(places))
+    return choose_pictures(wanted, pictures, budget_bytes=budget_bytes)
+
+
+def _render(report: ReportInput, album: Album, heat: Album) -> str:
     from markupsafe import Markup
 
     evidence = report.evidence
@@ -53,6 +67,7 @@ def _render(report: ReportInput, album: Album) -> str:
         report=report,
         evidence=evidence,
         album=album,
+        heat=heat,
         style=Markup(style),  # our own file
         style_digest=digest,
         headline=headline(evidence),
@@ -60,6 +75,8 @@ def _render(report: ReportInput, album: Album) -> str:
         data=data_section(report),
         classes=classes_drawing(evidence.metrics),
         confusion=confusion_section(evidence.metrics),
+        looks=None if report.explanations is None else heat_maps_section(report.explanations),
+        num_in_sight=NUM_IN_SIGHT,
         calibration=None
         if evidence.calibration is None
         else calibration_section(evidence.calibration),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from foveal.evaluation.evidence import Evidence
+
+if TYPE_CHECKING:
+    from foveal.report.explaining.shown import ShownExplanations
 
 
 class SupportsAudit(Protocol):
@@ -89,6 +92,7 @@ class ReportInput:
         pictures: JPEG, PNG or WebP thumbnails by row among the usable images. A missing one
             becomes a placeholder.
         examples: Rows among the usable images to show, by class name.
+        explanations: Where the answers come from; ``None`` where nobody looked.
     """
 
     title: str
@@ -97,3 +101,4 @@ class ReportInput:
     making: Making | None = None
     pictures: Mapping[int, bytes] = field(default_factory=dict)
     examples: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    explanations: ShownExplanations | None = None

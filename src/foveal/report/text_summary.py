@@ -30,6 +30,7 @@ def render_text(
     evidence: Evidence,
     audit: AuditLike | None = None,
     *,
+    cautions: Sequence[str] = (),
     report_path: str | None = None,
     next_commands: Sequence[str] = (),
     style: Style = plain,
@@ -39,6 +40,7 @@ def render_text(
     Args:
         evidence: The measurements.
         audit: What is wrong with the data, for the warnings.
+        cautions: What else casts doubt on the figures, a sentence or two each.
         report_path: Where the HTML report lies; given in full on a line of its own, however
             long, because it is there to be copied. So are the commands.
         next_commands: What one may type next.
@@ -55,7 +57,10 @@ def render_text(
         facts(_findings(evidence), style=style, name_columns=NAME_COLUMNS),
         _headline(evidence, style),
     ]
-    warnings = _warnings(evidence, audit, style, rest="in the report")
+    warnings = [
+        *(_caution(text, style) for text in cautions),
+        *_warnings(evidence, audit, style, rest="in the report"),
+    ]
     if warnings:
         blocks.append("\n".join(warnings))
     blocks += _whereabouts(report_path, next_commands, style)
@@ -216,6 +221,11 @@ def _warnings(evidence: Evidence, audit: AuditLike | None, style: Style, *, rest
             )
         )
     return lines
+
+
+def _caution(text: str, style: Style) -> str:
+    word = "WARNING  "
+    return style(word, "warning") + wrap(text, indent="  ", first=word)[len(word) :]
 
 
 def _note(text: str, style: Style) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from foveal.runs.folder import (
     verify_files,
 )
 from foveal.text import printable
+
+if TYPE_CHECKING:
+    from foveal.explain.pictures import ExplainedPicture
 
 _NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
 
@@ -107,6 +110,43 @@ class Classifier:
             if progress is not None:
                 progress(len(predictions), len(several))
         return tuple(predictions)
+
+    def explain(
+        self,
+        paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+        *,
+        classes: Sequence[str | int] | str | int | None = None,
+        method: str = "auto",
+        layer: str | None = None,
+        effort: Literal["quick", "full"] = "quick",
+        progress: Progress | None = None,
+    ) -> tuple[ExplainedPicture, ...]:
+        """Shows where in image files the answers come from, with a verdict on every map.
+
+        Args:
+            paths: One path or several; one that cannot be read is a row with an error.
+            classes: Names or indices; each image's likeliest class if None.
+            method: See ``foveal.explain.methods.METHODS``; ``"auto"`` suits every run.
+            layer: An operation or module of the network; the method's own choice if None.
+            effort: How much the verdict tries.
+            progress: Called with (done, total).
+
+        Raises:
+            UsageError: Class, method or layer do not exist.
+            RunAlteredError: The weights have another digest than recorded.
+        """
+        from foveal.explain.pictures import Asked
+        from foveal.runs.explaining import class_indices, explain_run
+
+        several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+        wanted = [classes] if isinstance(classes, (str, int)) else classes
+        indices = None if wanted is None else class_indices(wanted, self.class_names)
+        return explain_run(
+            self,
+            [Path(path) for path in several],
+            asked_for=Asked(indices, method, layer, effort),
+            progress=progress,
+        )
 
     def _stream(self, paths: Sequence[Path], num_workers: int | None) -> Iterator[Any]:
         def load_image(path: Path) -> NDArray[np.float32] | ImageError:

@@ -143,31 +143,11 @@ def write_onnx(
     return parity
 
 
-def _turn(images: Tensor, view: View) -> Tensor:
-    """Turns a batch [N, 3, H, W] as ``foveal.images.turn`` turns one picture."""
-    match view:
-        case "identity":
-            return images
-        case "hflip":
-            return images.flip(3)
-        case "vflip":
-            return images.flip(2)
-        case "rot180":
-            return images.flip(2, 3)
-        case "rot90":
-            return images.transpose(2, 3).flip(2)
-        case "rot270":
-            return images.transpose(2, 3).flip(3)
-        case "transpose":
-            return images.transpose(2, 3)
-        case "transverse":
-            return images.flip(2, 3).transpose(2, 3)
-
-
 def _build_whole(network: nn.Module, views: tuple[View, ...], temperature: float) -> nn.Module:
     import torch
     from torch import nn
 
+    from foveal.explain.averaged_views import turn_batch
     from foveal.models.backbone import FeatureNetwork
 
     class Whole(nn.Module):
@@ -177,7 +157,7 @@ def _build_whole(network: nn.Module, views: tuple[View, ...], temperature: float
             self.classifier = network.get_classifier()  # type: ignore[operator]
 
         def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            turned = [self.feature_network(_turn(images, view)) for view in views]
+            turned = [self.feature_network(turn_batch(images, view)) for view in views]
             features = torch.stack(turned).mean(0) if len(turned) > 1 else turned[0]
             logits = self.classifier(features)
             return (logits / temperature).softmax(1), logits, features

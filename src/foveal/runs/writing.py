@@ -47,6 +47,7 @@ def write_run(
     created: str,
     command: str,
     total_seconds: float,
+    further: Mapping[str, Any],
 ) -> Parity:
     """Writes every file of a run into ``folder``, which exists and is empty.
 
@@ -57,6 +58,7 @@ def write_run(
         created: ISO 8601, from the caller's clock.
         command: How it was made, as one would type it.
         total_seconds: Wall time from the first step until now.
+        further: More keys of ``evaluation.json``, as JSON values.
 
     Returns:
         How far ``model.onnx`` is from PyTorch.
@@ -72,6 +74,7 @@ def write_run(
             created=created,
             command=command,
             total_seconds=total_seconds,
+            further=further,
         )
 
 
@@ -83,9 +86,10 @@ def _write_files(
     created: str,
     command: str,
     total_seconds: float,
+    further: Mapping[str, Any],
 ) -> Parity:
     evidence = trained.evidence
-    _write_json(folder / EVALUATION_NAME, evaluation_json(trained, total_seconds))
+    _write_json(folder / EVALUATION_NAME, evaluation_json(trained, total_seconds, further))
     _write_json(
         folder / PREPROCESSING_NAME,
         {"preprocessing": trained.preprocessing.to_json(), "views": list(trained.config.views)},
@@ -139,12 +143,14 @@ def _write_files(
     return parity
 
 
-def evaluation_json(trained: TrainedClassifier, total_seconds: float) -> dict[str, Any]:
+def evaluation_json(
+    trained: TrainedClassifier, total_seconds: float, further: Mapping[str, Any]
+) -> dict[str, Any]:
     """Returns the contents of ``evaluation.json``."""
     content = trained.evidence.to_json()
     content["timing"]["total_seconds"] = total_seconds
     content["audit"] = trained.audit.to_json()
-    return content
+    return content | dict(further)
 
 
 def config_json(trained: TrainedClassifier) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from foveal.dataset import assign_folds
 from foveal.errors import DataError
 from foveal.training.config import ClassWeights
-from foveal.training.heads import row_weights
+from foveal.training.heads import LinearHead, row_weights
 from foveal.training.solver import LinearHeads, default_penalties, fit_heads
 
 Floats = NDArray[np.float64]
@@ -34,12 +34,14 @@ class CrossValidated:
         penalty: The strength for a head on everything.
         losses: Mean out-of-fold log loss by strength, over all folds; empty where two folds
             had too few groups to be divided further.
+        fold_heads: The head that gave each fold's logits.
     """
 
     logits: Floats
     fold_penalties: tuple[float, ...]
     penalty: float
     losses: dict[float, float]
+    fold_heads: tuple[LinearHead, ...]
 
 
 def cross_validate(
@@ -97,11 +99,13 @@ def cross_validate(
                 total += _log_losses(grid.logits(row, features[rows]), labels[rows]).sum(1)
         chosen.append(int(total.argmin()))
     out_of_fold = np.empty((len(labels), num_classes))
+    fold_heads: list[LinearHead] = []
     overall = np.zeros(len(penalties))
     for fold in range(num_folds):
         rows = fold_index == fold
         logits = grid.logits(fold, features[rows])
         out_of_fold[rows] = logits[chosen[fold]]
+        fold_heads.append(grid.head(fold, chosen[fold], penalties[chosen[fold]]))
         overall += _log_losses(logits, labels[rows]).sum(1)
     overall /= len(labels)
     return CrossValidated(
@@ -109,6 +113,7 @@ def cross_validate(
         fold_penalties=tuple(penalties[index] for index in chosen),
         penalty=penalties[int(overall.argmin())],
         losses=dict(zip(penalties, map(float, overall), strict=True)),
+        fold_heads=tuple(fold_heads),
     )
 
 
@@ -182,6 +187,7 @@ def _cross_validate_two_folds(
     penalties = default_penalties(len(labels))  # one grid, so that the halves' losses add up
     logits = np.empty((len(labels), num_classes))
     chosen: list[float] = []
+    fold_heads: list[LinearHead] = []
     overall = np.zeros(len(penalties))
     num_scored = 0
     for fold in (0, 1):
@@ -208,14 +214,16 @@ def _cross_validate_two_folds(
             class_weights=class_weights,
         )
         logits[outside] = grid.logits(0, features[outside])[0]
+        fold_heads.append(grid.head(0, 0, penalty))
     if num_scored == 0:  # neither half could be divided: both took the middle
-        return CrossValidated(logits, tuple(chosen), chosen[0], {})
+        return CrossValidated(logits, tuple(chosen), chosen[0], {}, tuple(fold_heads))
     overall /= num_scored
     return CrossValidated(
         logits=logits,
         fold_penalties=tuple(chosen),
         penalty=penalties[int(overall.argmin())],
         losses=dict(zip(penalties, map(float, overall), strict=True)),
+        fold_heads=tuple(fold_heads),
     )
 
 
@@ -234,6 +242,12 @@ class _Grid:
         )
         result: NDArray[np.float32] = heads.logits(torch.from_numpy(features)).numpy()
         return result
+
+    def head(self, mask: int, strength: int, penalty: float) -> LinearHead:
+        """Returns one mask's head of one strength, copied, so that the others can go."""
+        row = mask * self.num_strengths + strength
+        weight, bias = self.heads.weight[row], self.heads.bias[row]
+        return LinearHead(weight.clone().numpy(), bias.clone().numpy(), penalty)
 
 
 def _fit_grid(

@@ -25,6 +25,7 @@ class Fitted:
         rows: [M], the usable images that were judged.
         logits: [M, K], each from a head that had not seen the image's group.
         fold_index: [M].
+        fold_heads: By fold, the head that gave its logits.
         fitted_rows: [N'], the usable images that the kept head has seen.
         random_predictions: [M], out of folds that ignore groups; ``None`` without groups.
         curve: Training sizes [S] and accuracies [S, R]; ``None`` for a hold-out.
@@ -35,6 +36,7 @@ class Fitted:
     rows: NDArray[np.int64]
     logits: NDArray[np.float64]
     fold_index: NDArray[np.int64]
+    fold_heads: tuple[LinearHead, ...]
     fitted_rows: NDArray[np.int64]
     random_predictions: NDArray[np.int64] | None
     curve: tuple[NDArray[np.int64], NDArray[np.float64]] | None
@@ -123,6 +125,7 @@ def _fit_folds(
         rows=rows,
         logits=crossed.logits,
         fold_index=plan.fold_index,
+        fold_heads=crossed.fold_heads,
         fitted_rows=rows,
         random_predictions=random_predictions,
         curve=curve,
@@ -162,6 +165,7 @@ def _fit_holdout(
         rows=rows,
         logits=head.logits(features[rows]),
         fold_index=np.zeros(len(rows), np.int64),
+        fold_heads=(head,),
         fitted_rows=train,
         random_predictions=None,
         curve=None,

@@ -33,6 +33,7 @@ from foveal.evaluation.evidence import Protocol
 from foveal.text import printable
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import Fitted
+from foveal.training.heads import LinearHead
 
 _Row = TypeVar("_Row", LabelIssue, Mistake)
 
@@ -46,12 +47,14 @@ class Judged:
         fold_index: [M].
         logits: [M, K].
         probabilities: [M, K], calibrated without the image's own fold.
+        fold_heads: By fold, the head that gave its logits and had not seen its images.
     """
 
     rows: NDArray[np.int64]
     fold_index: NDArray[np.int64]
     logits: NDArray[np.float64]
     probabilities: NDArray[np.float64]
+    fold_heads: tuple[LinearHead, ...]
 
 
 def judge(
@@ -120,7 +123,8 @@ def judge(
         timing=finish(),
         stability=stability,
     )
-    return Judged(rows, fitted.fold_index, fitted.logits, probabilities), evidence
+    judged = Judged(rows, fitted.fold_index, fitted.logits, probabilities, fitted.fold_heads)
+    return judged, evidence
 
 
 def _measure_grouping(

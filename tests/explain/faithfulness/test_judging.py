@@ -241,6 +241,22 @@ def test_a_class_that_the_network_does_not_have_is_refused(corner_network, corne
         judge_map(corner_network, corner_image, make_map(np.eye(4), class_index=5))
 
 
+def test_names_that_are_too_few_are_refused(corner_network, corner_image, true_map):
+    with pytest.raises(UsageError, match="1 class names came, and a map explains class 1"):
+        judge_map(corner_network, corner_image, true_map, class_names=["sound"])
+
+
+def test_random_weights_that_overflow_leave_the_rest_of_the_verdict(
+    corner_network, corner_image, true_map
+):
+    def remake(model, images, classes):
+        raise ModelError("the scores of image 0 are not finite")
+
+    verdict = judge_map(corner_network, corner_image, true_map, effort="full", remake=remake)
+    assert verdict.level == "supported"
+    assert verdict.checks[3].sentence.endswith("the scores of image 0 are not finite")
+
+
 def test_an_unknown_effort_is_refused(corner_network, corner_image, true_map):
     with pytest.raises(UsageError, match="no effort 'thorough'"):
         judge_map(corner_network, corner_image, true_map, effort="thorough")

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from foveal.explain.faithfulness.deletion import response_of
 from foveal.explain.faithfulness.wording import (
     describe_doubtful,
     describe_refuted,
+    describe_sufficient,
     describe_supported,
 )
 from foveal.explain.heat_map import Check
 
 
 def _quick(untouched: float, own: float, elsewhere: float):
-    import torch
-
     figures = np.array([untouched, own, elsewhere, elsewhere, elsewhere])
     return response_of(figures, "quick", torch.float32)
 
@@ -57,3 +57,37 @@ def test_places_that_matter_a_little_more_do_not_clearly_matter_more():
 def test_a_map_that_does_not_add_up_is_refuted_by_its_numbers():
     sentence = describe_refuted([_failed("completeness", 3.1, 5.2), _failed("deletion")])
     assert "adds up to 3.1, and the network answers 5.2" in sentence
+
+
+def test_places_that_are_enough_but_not_needed_are_called_so():
+    check = Check("insertion", "passed", 0.8, 0.5, "")
+    assert describe_sufficient("The answer 'a'", "the middle", check) == (
+        "The answer 'a' can be told from the middle alone: uncovering what the map marks first, "
+        "its probability averages 80%, uncovering other places first 50%; but covering them takes "
+        "no more away than covering others, so it does not rest there only."
+    )
+
+
+def test_where_one_other_place_hurts_as_much_the_sentence_tells_how_much():
+    response = response_of(np.array([0.9, 0.3, 0.2, 0.7, 0.9]), "quick", torch.float32)
+    sentence = describe_doubtful("The answer 'a'", "the middle", response, [_failed("deletion")])
+    assert "elsewhere gives 60% on average and 20% at one place" in sentence
+
+
+def test_places_that_are_needed_but_not_enough_are_called_so():
+    sentence = describe_doubtful(
+        "The answer 'a'", "the middle", _quick(0.93, 0.41, 0.88), [_failed("insertion")]
+    )
+    assert sentence == (
+        "The answer 'a' needs the middle, but not that alone: covering the marked fifth of the "
+        "picture lowers its probability from 93% to 41% (elsewhere: 88%), yet uncovering what "
+        "the map marks first brings it back no better than uncovering other places."
+    )
+
+
+def test_places_that_are_not_enough_are_not_called_needed_without_a_figure_that_says_so():
+    sentence = describe_doubtful(
+        "The answer 'a'", "the middle", _quick(0.93, 0.929, 0.928), [_failed("insertion")]
+    )
+    assert sentence.startswith("The answer 'a' may not rest on the middle")
+    assert "needs" not in sentence

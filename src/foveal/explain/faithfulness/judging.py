@@ -25,6 +25,7 @@ from foveal.explain.faithfulness.randomisation import Remake, check_randomisatio
 from foveal.explain.faithfulness.wording import (
     describe_doubtful,
     describe_refuted,
+    describe_sufficient,
     describe_supported,
     subject,
 )
@@ -111,7 +112,8 @@ def judge_maps(
 
     Levels: ``refuted`` where the map does not add up, does not depend on the weights, is
     blank through a fault, or fails deletion and insertion both; ``doubtful`` where it fails
-    one of the two; ``supported`` where nothing failed and deletion passed; else ``untested``.
+    one of the two; ``supported`` where nothing failed and one of the two passed; else
+    ``untested``.
     Adding up alone supports nothing: a wrong place can add up too. Same seed, same verdict.
 
     The model's answers are taken as logits unless every row is a distribution; a single
@@ -138,7 +140,7 @@ def judge_maps(
         return ()
     with asked(model):
         images = fitted(model, images)
-        _require_pairs(images, heat_maps)
+        _require_pairs(images, heat_maps, class_names)
         dtype = _coarsest(model, images)
         channels = images.shape[1]
         blanks = [explain_blank(model, item, image_channels=channels) for item in heat_maps]
@@ -170,7 +172,9 @@ def judge_maps(
     return tuple(verdicts)
 
 
-def _require_pairs(images: Tensor, heat_maps: Sequence[HeatMap]) -> None:
+def _require_pairs(
+    images: Tensor, heat_maps: Sequence[HeatMap], class_names: Sequence[str] | None
+) -> None:
     size = (int(images.shape[2]), int(images.shape[3]))
     if len(images) != len(heat_maps):
         raise UsageError(
@@ -183,6 +187,12 @@ def _require_pairs(images: Tensor, heat_maps: Sequence[HeatMap]) -> None:
                 f"The map was made for a picture of {heat_map.image_size_px}; the image has "
                 f"{size}.",
                 next_step="Pass the image that the map explains, as the network saw it.",
+            )
+        if class_names is not None and heat_map.class_index >= len(class_names):
+            raise UsageError(
+                f"{len(class_names)} class names came, and a map explains class "
+                f"{heat_map.class_index}.",
+                next_step="Pass one name for each output of the network, in their order.",
             )
 
 
@@ -241,5 +251,7 @@ def _conclude(
         return Verdict("doubtful", describe_doubtful(who, where, response, failed), checks)
     if places[0].status == "passed":
         return Verdict("supported", describe_supported(who, where, response), checks)
+    if places[1].status == "passed":
+        return Verdict("supported", describe_sufficient(who, where, places[1]), checks)
     sentence = f"Whether {who[:1].lower()}{who[1:]} rests on {where} cannot be told. "
     return Verdict("untested", sentence + places[0].sentence, checks)

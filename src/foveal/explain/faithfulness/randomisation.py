@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from foveal.errors import UsageError
+from foveal.errors import ModelError, UsageError
 from foveal.explain.asking import asked
 from foveal.explain.heat_map import Check, CheckStatus, HeatMap
 
@@ -65,8 +65,14 @@ def randomised_copies(
         model: Not touched; a second network of its size is held in memory.
         image: [1, C, H, W], run once to learn in which order the layers come.
         generator: On the CPU.
+
+    Raises:
+        ModelError: The network cannot be copied.
     """
-    twin = copy.deepcopy(model)
+    try:
+        twin = copy.deepcopy(model)
+    except (RuntimeError, TypeError) as error:  # say, for a weight that is a result
+        raise ModelError(f"the network cannot be copied: {error}") from error
     for module in twin.modules():
         module.training = False
     layers = _layers_in_order(twin, image)
@@ -156,9 +162,9 @@ def check_randomisation(
                 others = remake(twin, images, classes)
             pairs = zip(heat_maps, others, strict=True)
             found.setdefault(stage, []).append([similarity(one, other) for one, other in pairs])
-    except (RuntimeError, TypeError) as error:
-        # What cannot be copied (a weight that is a result) cannot be randomised either.
-        reason = f"The network could not be copied or run with random weights: {error}"
+    except ModelError as error:
+        # Random weights may also overflow, in half precision for instance.
+        reason = f"Random weights could not be tried: {error.message}"
         return (Check("randomisation", "unavailable", None, None, reason),) * len(heat_maps)
     means = {stage: np.mean(draws, axis=0) for stage, draws in found.items()}
     return tuple(

@@ -77,10 +77,19 @@ def describe_supported(who: str, place: str, response: Response) -> str:
     return sentence
 
 
+def describe_sufficient(who: str, place: str, insertion: Check) -> str:
+    """Returns what a map shows whose places are enough, though not needed."""
+    own, other = insertion.value or 0.0, insertion.reference or 0.0
+    return (
+        f"{who} can be told from {place} alone: uncovering what the map marks first, its "
+        f"probability averages {percent(own)}, uncovering other places first {percent(other)}; "
+        "but covering them takes no more away than covering others, so it does not rest there only."
+    )
+
+
 def describe_doubtful(who: str, place: str, response: Response, failed: Sequence[Check]) -> str:
     """Returns why a map that failed one of the tests of its places is in doubt."""
     before, own, other = _figures(response)
-    names = " and ".join(check.name for check in failed)
     if any(check.name == "deletion" for check in failed):
         elsewhere, which = percent(other), "matter no more than"
         if own < other:
@@ -92,10 +101,15 @@ def describe_doubtful(who: str, place: str, response: Response, failed: Sequence
             f"of the picture {_its(change(before, own))}, covering an equal area elsewhere gives "
             f"{elsewhere}, so the marked places {which} others."
         )
+    if own > other or not is_noticeable(own, other):
+        return (
+            f"{who} may not rest on {place}, where the map points: uncovering what it marks first "
+            "brings the probability back no better than uncovering other places."
+        )
     return (
-        f"{who} rests on {place} only in part: covering the marked fifth of the picture "
-        f"{_its(change(before, own))} (elsewhere: {percent(other)}), yet the {names} test finds "
-        "the map's order no better than chance."
+        f"{who} needs {place}, but not that alone: covering the marked fifth of the picture "
+        f"{_its(change(before, own))} (elsewhere: {percent(other)}), yet uncovering what the map "
+        "marks first brings it back no better than uncovering other places."
     )
 
 

@@ -1,0 +1,299 @@
+"""Picture files explained: decoded, prepared as for prediction, mapped and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from foveal.errors import ImageError
+from foveal.explain.asking import answers, asked, fitted, probabilities
+from foveal.explain.averaged_views import AveragedViews, average_maps, tempered, turn_batch
+from foveal.explain.cell_centres import CellCentres, even_centres, find_centres
+from foveal.explain.faithfulness import Effort, Remake, judge_maps
+from foveal.explain.heat_map import HeatMap, Verdict
+from foveal.explain.methods import MapMaker
+from foveal.explain.placement import Placement
+from foveal.graph import Graph, trace
+from foveal.images import Preprocessing, View, decode
+from foveal.text import printable
+
+Progress = Callable[[int, int], None]
+
+_BATCH_SIZE = 8
+_MAX_SIDE_PX = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExplainedMap:
+    """One class's map of one picture, with what belongs to it.
+
+    Attributes:
+        class_name: Of the class explained, printable.
+        probability: What the classifier gives it; calibrated where the classifier is a run.
+        heat_map: The map.
+        verdict: Whether it can be believed.
+        centres: Where the map's cells lie in the network's input.
+    """
+
+    class_name: str
+    probability: float
+    heat_map: HeatMap
+    verdict: Verdict
+    centres: CellCentres
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExplainedPicture:
+    """One picture file, or why it could not be explained.
+
+    Attributes:
+        path: As given, printable.
+        label: The likeliest class, printable; None where the file cannot be read.
+        probability: Of that class.
+        maps: One a class asked for.
+        pixels: [H, W] or [H, W, 3], uint8: the file's picture, upright, deep levels windowed,
+            reduced to at most 1,024 pixels a side; None where the file cannot be read.
+        placement: Where the network's input lies in it.
+        error: Why there is nothing.
+    """
+
+    path: str
+    label: str | None = None
+    probability: float | None = None
+    maps: tuple[ExplainedMap, ...] = ()
+    pixels: NDArray[np.uint8] | None = None
+    placement: Placement | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to make of the pictures.
+
+    Attributes:
+        classes: Indices; each picture's likeliest class if None.
+        method: A name of ``foveal.explain.methods.METHODS``.
+        layer: An operation or module; the method's own choice if None.
+        effort: How much the verdict tries.
+        seed: Of its random choices.
+    """
+
+    classes: tuple[int, ...] | None = None
+    method: str = "auto"
+    layer: str | None = None
+    effort: Effort = "quick"
+    seed: int = 0
+
+
+def explain_pictures(
+    model: nn.Module,
+    paths: Sequence[Path],
+    *,
+    preprocessing: Preprocessing,
+    class_names: Sequence[str],
+    asked_for: Asked,
+    views: Sequence[View] = ("identity",),
+    temperature: float = 1.0,
+    progress: Progress | None = None,
+) -> tuple[ExplainedPicture, ...]:
+    """Explains picture files, in order; one that cannot be read is a row with its error.
+
+    Args:
+        model: A classifier; left as it was found.
+        paths: The files.
+        preprocessing: The one way pictures enter.
+        class_names: One a class; numbers are shown where there are fewer.
+        asked_for: Classes, method, layer and effort.
+        views: Whose logits the classifier averages; maps are turned back and averaged alike.
+        temperature: Divides the logits before they become probabilities.
+        progress: Called with (done, total).
+
+    Raises:
+        UsageError: Class, method or layer do not exist.
+        ModelError: The network cannot be explained.
+    """
+    size = preprocessing.height_px, preprocessing.width_px
+    if size[0] != size[1]:
+        views = ("identity",)  # a quarter turn would not fit
+    alone = tuple(views) == ("identity",) and temperature == 1.0
+    whole = model if alone else AveragedViews(model, views, temperature=temperature)
+    make = MapMaker(model, method=asked_for.method, layer=asked_for.layer)
+    centres = _Centres(model, size, exact=tuple(views) == ("identity",))
+    explained: list[ExplainedPicture] = []
+    for start in range(0, len(paths), _BATCH_SIZE):
+        batch = [_read(path, preprocessing) for path in paths[start : start + _BATCH_SIZE]]
+        images = [one.image for one in batch if isinstance(one, _Read)]
+        rows: Iterator[_Answered] = iter(())
+        if images:
+            stacked = torch.from_numpy(np.stack(images))
+            rows = iter(_answer(whole, stacked, make, views, asked_for, class_names, temperature))
+        for path, one in zip(paths[start : start + _BATCH_SIZE], batch, strict=True):
+            if isinstance(one, ImageError):
+                explained.append(ExplainedPicture(printable(str(path)), error=one.message))
+            else:
+                explained.append(_describe(path, one, next(rows), centres, class_names))
+        if progress is not None:
+            progress(len(explained), len(paths))
+    return tuple(explained)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    image: NDArray[np.float32]
+    pixels: NDArray[np.uint8]
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answered:
+    logits: NDArray[np.float64]
+    maps: tuple[HeatMap, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+class _Centres:
+    """Where the cells of a layer lie; the network is traced once, when first asked."""
+
+    def __init__(self, model: nn.Module, size: tuple[int, int], *, exact: bool) -> None:
+        self._model = model
+        self._size = size
+        self._exact = exact
+        self._graph: Graph | None = None
+        self._known: dict[tuple[str, tuple[int, int]], CellCentres] = {}
+
+    def of(self, heat_map: HeatMap) -> CellCentres:
+        grid = (int(heat_map.values.shape[0]), int(heat_map.values.shape[1]))
+        if heat_map.layer == "input" or not self._exact:
+            return even_centres(grid, self._size)
+        key = heat_map.layer, grid
+        if key not in self._known:
+            if self._graph is None:
+                self._graph = trace(self._model, (3, *self._size), mode="eval")
+            self._known[key] = find_centres(
+                self._model, self._graph, heat_map.layer, grid, self._size
+            )
+        return self._known[key]
+
+
+def _read(path: Path, preprocessing: Preprocessing) -> _Read | ImageError:
+    try:
+        decoded = decode(
+            path,
+            window=preprocessing.window,
+            max_pixels=preprocessing.max_pixels,
+            reduce_to_px=preprocessing.reduce_to_px,
+        )
+    except ImageError as error:
+        return error
+    pixels = decoded.pixels
+    levels = pixels if pixels.dtype == np.uint8 else np.rint(255 * pixels).astype(np.uint8)
+    shown = Image.fromarray(levels)
+    shown.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX), Image.Resampling.BICUBIC)
+    placement = Placement.of(
+        preprocessing,
+        picture_px=(int(pixels.shape[0]), int(pixels.shape[1])),
+        shown_px=(shown.height, shown.width),
+    )
+    return _Read(preprocessing.prepare(decoded), np.asarray(shown), placement)
+
+
+def _answer(
+    whole: nn.Module,
+    images: Tensor,
+    make: MapMaker,
+    views: Sequence[View],
+    asked_for: Asked,
+    class_names: Sequence[str],
+    temperature: float,
+) -> list[_Answered]:
+    with asked(whole):
+        ready = fitted(whole, images)
+        logits = answers(whole, ready, batch_size=_BATCH_SIZE, total=len(ready))
+    wanted = [
+        asked_for.classes if asked_for.classes is not None else (int(row.argmax()),)
+        for row in logits
+    ]
+    maps = _maps(images, make, views, wanted)
+    # The verdict speaks of probabilities, which the temperature has a part in.
+    flat = [tempered(one, temperature) for several in maps for one in several]
+    pictures = images.repeat_interleave(torch.tensor([len(one) for one in maps]), 0)
+    verdicts = iter(
+        judge_maps(
+            whole,
+            pictures,
+            flat,
+            effort=asked_for.effort,
+            seed=asked_for.seed,
+            remake=_remake(asked_for, views, temperature),
+            class_names=class_names if len(class_names) == logits.shape[1] else None,
+        )
+    )
+    return [
+        _Answered(row, several, tuple(next(verdicts) for _ in several))
+        for row, several in zip(logits, maps, strict=True)
+    ]
+
+
+def _maps(
+    images: Tensor, make: MapMaker, views: Sequence[View], wanted: Sequence[tuple[int, ...]]
+) -> list[tuple[HeatMap, ...]]:
+    """Returns each picture's maps for its own classes, averaged over the views."""
+    # More classes cost little more, and one batch less than many pictures by themselves.
+    classes = sorted({index for several in wanted for index in several})
+    by_view = [make(turn_batch(images, view), classes=classes) for view in views]
+    return [
+        tuple(
+            average_maps([of_view[n][classes.index(index)] for of_view in by_view], views)
+            for index in several
+        )
+        for n, several in enumerate(wanted)
+    ]
+
+
+def _remake(asked_for: Asked, views: Sequence[View], temperature: float) -> Remake:
+    def remake(model: nn.Module, images: Tensor, classes: Sequence[int]) -> list[HeatMap]:
+        network = model.network if isinstance(model, AveragedViews) else model
+        make = MapMaker(network, method=asked_for.method, layer=asked_for.layer)
+        maps = _maps(images, make, views, [(index,) for index in classes])
+        return [tempered(one, temperature) for (one,) in maps]
+
+    return remake
+
+
+def _describe(
+    path: Path,
+    read: _Read,
+    answered: _Answered,
+    centres: _Centres,
+    class_names: Sequence[str],
+) -> ExplainedPicture:
+    chances = probabilities(answered.logits[None])[0]
+    best = int(chances.argmax())
+
+    def name(index: int) -> str:
+        return printable(class_names[index]) if index < len(class_names) else f"class {index}"
+
+    return ExplainedPicture(
+        path=printable(str(path)),
+        label=name(best),
+        probability=float(chances[best]),
+        maps=tuple(
+            ExplainedMap(
+                name(one.class_index),
+                float(chances[one.class_index]),
+                one,
+                verdict,
+                centres.of(one),
+            )
+            for one, verdict in zip(answered.maps, answered.verdicts, strict=True)
+        ),
+        pixels=read.pixels,
+        placement=read.placement,
+    )

@@ -1,0 +1,119 @@
+"""The heat maps of a run as a report shows them: figures, and pictures by place."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from foveal.explain.cell_centres import CellCentres
+from foveal.explain.explained_run import ExplainedExample, ExplainedRun
+from foveal.report.explaining.colour_map import overlay
+from foveal.report.explaining.drawing import draw_bar
+from foveal.report.explaining.upsampling import spread
+
+_SIDE_PX = 160
+_QUALITY = 80
+_BAR_PX = 128
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownExplanations:
+    """What was found, with its pictures.
+
+    Attributes:
+        run: The figures.
+        pictures: WebP and PNG files by place: ``bar``, ``average-K`` by class, and by example
+            ``seen-I``, ``said-I`` and, for a wrong answer, ``label-I``.
+        most: The value at the end of the colour bar of the examples, in logits.
+        most_apart: The same for the averages.
+    """
+
+    run: ExplainedRun
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    most: float = 0.0
+    most_apart: float = 0.0
+
+
+def show_explanations(
+    run: ExplainedRun,
+    *,
+    by_row: Mapping[int, Pixels],
+    by_class: Mapping[int, Pixels],
+    centres: CellCentres,
+) -> ShownExplanations:
+    """Returns the run's heat maps drawn over its pictures.
+
+    One scale serves all examples, and another one all averages, so that pale is pale.
+
+    Args:
+        run: The figures.
+        by_row: [H, W, 3], the network's view of each example's picture.
+        by_class: [H, W, 3], the average picture of each class.
+        centres: Where the cells lie in pixels of these pictures.
+    """
+    most = max((_peak(one.said_map, one.label_map) for one in run.examples), default=0.0)
+    most_apart = max((_peak(one.values) for one in run.separations), default=0.0)
+    bar = draw_bar(width_px=_BAR_PX, height_px=2)[:1]  # as over a mid-grey picture
+    pictures = {"bar": _png(bar)}
+    for separation in run.separations:
+        pixels = by_class.get(separation.class_index)
+        if pixels is not None:
+            pictures[f"average-{separation.class_index}"] = _draw(
+                pixels, separation.values, centres, most_apart
+            )
+    for number, example in enumerate(run.examples):
+        pixels = by_row.get(example.row)
+        if pixels is not None:
+            pictures |= _draw_example(number, example, pixels, centres, most)
+    return ShownExplanations(run, pictures, most, most_apart)
+
+
+def _draw_example(
+    number: int, example: ExplainedExample, pixels: Pixels, centres: CellCentres, most: float
+) -> dict[str, bytes]:
+    drawn = {
+        f"seen-{number}": _webp(_reduced(pixels)),
+        f"said-{number}": _draw(pixels, example.said_map, centres, most),
+    }
+    if not example.is_right:
+        drawn[f"label-{number}"] = _draw(pixels, example.label_map, centres, most)
+    return drawn
+
+
+def _draw(pixels: Pixels, values: NDArray[np.floating], centres: CellCentres, most: float) -> bytes:
+    small = _reduced(pixels)
+    rows, columns = (
+        (np.arange(short) + 0.5) * long / short - 0.5
+        for short, long in zip(small.shape[:2], pixels.shape[:2], strict=True)
+    )
+    shares = np.clip(values, 0.0, None) / (most or 1.0)
+    return _webp(overlay(small, spread(shares, centres, rows=rows, columns=columns)))
+
+
+def _peak(*maps: NDArray[np.floating]) -> float:
+    return max(0.0, *(float(values.max()) for values in maps))
+
+
+def _reduced(pixels: Pixels) -> Pixels:
+    image = Image.fromarray(pixels)
+    image.thumbnail((_SIDE_PX, _SIDE_PX), Image.Resampling.BICUBIC)
+    return np.asarray(image)
+
+
+def _webp(pixels: Pixels) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "WEBP", quality=_QUALITY, method=4)
+    return stream.getvalue()
+
+
+def _png(pixels: Pixels) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,199 @@
+"""Where the classifier looks: averages, shortcuts, and single pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from foveal.report.numbers import percent, probability
+from foveal.report.tables import Table
+from foveal.report.width import shorten_middle
+from foveal.text import count_noun, printable
+
+if TYPE_CHECKING:
+    from foveal.explain.explained_run import ExplainedExample, ExplainedRun
+    from foveal.report.explaining.shown import ShownExplanations
+
+NUM_IN_SIGHT = 6
+# Of the border's share against its area, before the page remarks on it.
+_MUCH_OUTSIDE = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class ShortcutWarning:
+    """A place that gives a class away."""
+
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AverageCard:
+    """One class: where it is told apart on average."""
+
+    place: str
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeatCard:
+    """One picture with its map, and a second one for the label where the answer is wrong."""
+
+    seen: str
+    said: str
+    label: str | None
+    given: str
+    answer: str
+    chance: str
+    path_parts: tuple[str, ...]
+    full_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMapsView:
+    """Everything that the section says and shows."""
+
+    lead: str
+    warnings: tuple[ShortcutWarning, ...]
+    remarks: tuple[str, ...]
+    averages: tuple[AverageCard, ...]
+    table: Table
+    right: tuple[HeatCard, ...]
+    wrong: tuple[HeatCard, ...]
+    most: str
+    most_apart: str
+    how: str
+
+
+def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
+    """Returns the section; None where there are no maps."""
+    run = shown.run
+    if run.reason is not None or run.grid is None:
+        return None
+    cards = [_card(run, number, one) for number, one in enumerate(run.examples)]
+    return HeatMapsView(
+        lead=_lead(run),
+        warnings=tuple(shortcut_warnings(run)),
+        remarks=tuple(_remarks(run)),
+        averages=tuple(
+            AverageCard(
+                f"average-{one.class_index}",
+                run.class_names[one.class_index],
+                f"{percent(one.outside_share, digits=0)} outside the centre",
+            )
+            for one in run.separations
+        ),
+        table=_table(run),
+        right=tuple(card for card in cards if card.label is None),
+        wrong=tuple(card for card in cards if card.label is not None),
+        most=f"{shown.most:.3g}",
+        most_apart=f"{shown.most_apart:.3g}",
+        how=_how(run),
+    )
+
+
+def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
+    """Yields a warning for each place that gives a class away."""
+    from foveal.explain.border import describe_border
+    from foveal.explain.shortcut_wording import describe_shortcut
+
+    for one in run.shortcuts:
+        name = run.class_names[one.suspicion.class_index]
+        yield ShortcutWarning(
+            f"Something in the {one.box.name} gives “{printable(name)}” away",
+            describe_shortcut(one, class_name=name),
+        )
+    for border in run.borders:
+        name = run.class_names[border.class_index]
+        yield ShortcutWarning(
+            f"What runs along the border gives “{printable(name)}” away",
+            describe_border(border, class_name=name),
+        )
+
+
+def wanted_heat_maps(shown: ShownExplanations) -> tuple[str, ...]:
+    """Returns the places of all pictures, dearest first."""
+    run = shown.run
+    places = ["bar", *(f"average-{one.class_index}" for one in run.separations)]
+    for number in range(len(run.examples)):
+        places += [f"seen-{number}", f"said-{number}", f"label-{number}"]
+    return tuple(place for place in places if place in shown.pictures)
+
+
+def _lead(run: ExplainedRun) -> str:
+    if run.shortcuts:
+        what = "One place" if len(run.shortcuts) == 1 else f"{len(run.shortcuts)} places"
+        return (
+            f"{what} at the border of the picture {'gives' if what == 'One place' else 'give'} "
+            "a class away. Look at the pictures before you rely on the figures above."
+        )
+    if run.borders:
+        return (
+            "What runs along the border of the picture gives a class away. Look at the pictures "
+            "before you rely on the figures above."
+        )
+    if run.untested is not None:
+        return "Where its answers come from, by pictures that it had not seen."
+    return (
+        "No place at the border of the picture gives a class away: the search for marks and "
+        "labels at a fixed place, and for frames, found none that it relies on."
+    )
+
+
+def _remarks(run: ExplainedRun) -> Iterator[str]:
+    if run.untested is not None:
+        yield f"Not searched for marks at a fixed place: {run.untested}"
+    known = {one.suspicion.class_index for one in run.shortcuts}
+    known |= {one.class_index for one in run.borders}
+    for one in run.separations:
+        share, area = one.outside_share, one.outside_area
+        if share is None or one.class_index in known or one.gap <= 3 * one.gap_error:
+            continue
+        if share > min(0.95, _MUCH_OUTSIDE * area):
+            yield (
+                f"{percent(share, digits=0)} of what sets “{run.class_names[one.class_index]}” "
+                f"apart lies outside the central region, which has {percent(area, digits=0)} of "
+                "the picture. If the findings lie in the middle, look for a frame or a margin."
+            )
+
+
+def _table(run: ExplainedRun) -> Table:
+    return Table(
+        "Where each class is told apart",
+        ("Class", "Images", "Gap in logits", "Outside the centre", "Its area"),
+        tuple(
+            (
+                run.class_names[one.class_index],
+                f"{one.num_images:,}",
+                f"{one.gap:.2f}",
+                percent(one.outside_share, digits=0),
+                percent(one.outside_area, digits=0),
+            )
+            for one in run.separations
+        ),
+    )
+
+
+def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
+    *folders, name = shorten_middle(one.path, 60).split("/")
+    return HeatCard(
+        seen=f"seen-{number}",
+        said=f"said-{number}",
+        label=None if one.is_right else f"label-{number}",
+        given=printable(run.class_names[one.label_index]),
+        answer=printable(run.class_names[one.said_index]),
+        chance=probability(one.probability),
+        path_parts=(*(f"{folder}/" for folder in folders), name),
+        full_path=printable(one.path),
+    )
+
+
+def _how(run: ExplainedRun) -> str:
+    rows, columns = run.grid or (0, 0)
+    return (
+        f"Class activation maps (Zhou et al. 2016) of {count_noun(run.num_images, 'picture')}, "
+        f"{rows} by {columns} places each, by heads that had not seen them. The mean of a map "
+        f"plus a bias is the logit; here to within {run.max_completeness_error or 0.0:.0e}."
+    )

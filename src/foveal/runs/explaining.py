@@ -1,0 +1,123 @@
+"""A run's answers explained, with the probabilities that it predicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foveal.errors import UsageError
+from foveal.runs.folder import (
+    PREPROCESSING_NAME,
+    WEIGHTS_NAME,
+    read_manifest,
+    verify_files,
+)
+from foveal.text import near_names, printable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from foveal.explain.pictures import Asked, ExplainedPicture
+    from foveal.images import View
+    from foveal.runs.classifier import Classifier
+
+Progress = Callable[[int, int], None]
+
+
+def explain_run(
+    classifier: Classifier,
+    paths: Sequence[Path],
+    *,
+    asked_for: Asked,
+    network: nn.Module | None = None,
+    progress: Progress | None = None,
+) -> tuple[ExplainedPicture, ...]:
+    """Explains picture files by a run's network; label and probabilities are the predicted ones.
+
+    Args:
+        classifier: The run.
+        paths: The files.
+        asked_for: Classes, method, layer and effort.
+        network: Of :func:`load_network`, if it is at hand.
+        progress: Called with (done, total).
+
+    Raises:
+        UsageError: Class, method or layer do not exist.
+        RunAlteredError: A file has another digest than recorded.
+    """
+    from foveal.explain.pictures import explain_pictures
+
+    explained = explain_pictures(
+        network or load_network(classifier.folder),
+        paths,
+        preprocessing=classifier.preprocessing,
+        class_names=classifier.class_names,
+        asked_for=asked_for,
+        views=_views(classifier.folder),
+        temperature=classifier.temperature,
+        progress=progress,
+    )
+    # The run answers by its ONNX file; the last digits are its, not this network's.
+    predictions = classifier.predict(list(paths))
+    return tuple(
+        one
+        if one.error is not None or answer.error is not None
+        else replace(
+            one,
+            label=answer.label,
+            probability=answer.probability,
+            maps=tuple(
+                replace(item, probability=answer.probabilities[item.heat_map.class_index])
+                for item in one.maps
+            ),
+        )
+        for one, answer in zip(explained, predictions, strict=True)
+    )
+
+
+def load_network(folder: Path) -> nn.Module:
+    """Returns the run's network in PyTorch, after checking its weights' digest.
+
+    Raises:
+        RunAlteredError: The weights are not as they were written.
+    """
+    from foveal.models.sources import resolve_model
+
+    verify_files(folder, read_manifest(folder), (WEIGHTS_NAME,))
+    return resolve_model(str(folder), weights="pretrained").network
+
+
+def class_indices(words: Sequence[str | int], class_names: Sequence[str]) -> tuple[int, ...]:
+    """Returns the indices of classes given by name or by number.
+
+    A name wins over a number, since a class may be called "3".
+
+    Raises:
+        UsageError: There is no such class; near names are offered.
+    """
+    found = []
+    for word in words:
+        if isinstance(word, str) and word in class_names:
+            found.append(class_names.index(word))
+            continue
+        try:
+            index = int(word)
+        except ValueError:
+            index = -1
+        if not 0 <= index < len(class_names):
+            near = near_names(str(word), class_names)
+            known = ", ".join(class_names[:8]) + (", …" if len(class_names) > 8 else "")
+            raise UsageError(
+                f"There is no class {printable(str(word))!r}.",
+                next_step=f"Did you mean {' or '.join(near)}?" if near else f"Known: {known}.",
+            )
+        found.append(index)
+    return tuple(dict.fromkeys(found))
+
+
+def _views(folder: Path) -> tuple[View, ...]:
+    content = json.loads((folder / PREPROCESSING_NAME).read_text("utf-8"))
+    return tuple(content["views"])
