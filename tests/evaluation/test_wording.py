@@ -177,6 +177,13 @@ def test_good_calibration_is_within_chance() -> None:
     )
 
 
+def test_probabilities_left_alone_are_said_to_be() -> None:
+    untouched = calibration(reliability(0.9, 0.7, 0.8), reliability(0.9, 0.7, 0.8))
+    text = describe_calibration(dataclasses.replace(untouched, temperature=1.0))
+    assert "Adjusting it by other images did not help, so it is left as it is." in text
+    assert "after it" not in text
+
+
 def test_bad_calibration_warns() -> None:
     text = describe_calibration(calibration(reliability(0.6, 0.7, 0.8), reliability(0.9, 0.7, 0.8)))
     assert "(not sure enough)" in text

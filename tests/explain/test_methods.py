@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import foveal
 from foveal.errors import UsageError
 from foveal.explain.heat_map import MapMethod
 from foveal.explain.methods import METHODS, MapMaker
@@ -29,6 +31,14 @@ def test_every_method_of_the_contract_is_there() -> None:
 def test_the_maps_say_which_method_made_them(network: nn.Module, name: str) -> None:
     maps = MapMaker(network, method=name)(torch.rand(2, 3, 16, 16), classes=[0, 1])
     assert [[one.method for one in several] for several in maps] == [[name] * 2] * 2
+
+
+@pytest.mark.parametrize("name", get_args(MapMethod))
+def test_one_call_takes_arrays_and_every_method(network: nn.Module, name: str) -> None:
+    pictures = np.random.default_rng(0).random((2, 3, 16, 16), np.float32)
+    ((first,), _) = foveal.explain(network, pictures, method=name, classes=1)
+    ((same,), _) = MapMaker(network, method=name)(torch.from_numpy(pictures), classes=1)
+    np.testing.assert_array_equal(first.values, same.values)
 
 
 def test_a_method_left_out_gives_its_reason(network: nn.Module) -> None:

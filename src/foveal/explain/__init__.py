@@ -3,7 +3,7 @@
 from foveal.explain import calling as calling
 from foveal.explain.ablation import ablation_maps
 from foveal.explain.closed_form import class_activation_maps
-from foveal.explain.explaining import Explainer, explain
+from foveal.explain.explaining import Explainer
 from foveal.explain.faithfulness import (
     Cost,
     Effort,
@@ -15,6 +15,7 @@ from foveal.explain.faithfulness import (
 from foveal.explain.heat_map import Check, HeatMap, Verdict
 from foveal.explain.input_gradients import input_gradients
 from foveal.explain.left_out import LEFT_OUT, refuse_left_out
+from foveal.explain.methods import explain
 from foveal.explain.occlusion import occlusion_maps
 
 __all__ = [

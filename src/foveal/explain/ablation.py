@@ -17,8 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import ModelError
-from foveal.explain.asking import Classes, Progress, asked, chosen_classes, fitted, logits_of
+from foveal.explain.asking import Progress, classes_of_each, logits_of
 from foveal.explain.heat_map import HeatMap
+from foveal.explain.lending import predicting
+from foveal.explain.requests import Classes, Images, ready_images
 from foveal.graph import Graph, Head, cut, cut_points, head, trace
 
 _BATCH_SIZE = 64
@@ -26,7 +28,7 @@ _BATCH_SIZE = 64
 
 def ablation_maps(
     model: nn.Module,
-    images: Tensor,
+    images: Images,
     *,
     classes: Classes = None,
     layer: str | None = None,
@@ -55,8 +57,8 @@ def ablation_maps(
         ModelError: The layer has no map of shape [N, C, h, w].
         TraceError: The network cannot be traced or cut there.
     """
-    with asked(model):
-        images = fitted(model, images)
+    with predicting(model):
+        images = ready_images(images, model)
         if graph is None:
             graph = trace(model, tuple(images.shape[1:]), dtype=images.dtype)
         end = head(graph)
@@ -70,7 +72,7 @@ def ablation_maps(
                 next_step="Name a layer before the pooling.",
             )
         logits = logits_of(suffix, features)
-        chosen = chosen_classes(logits.cpu().numpy(), classes)
+        chosen = classes_of_each(logits.cpu().numpy(), classes)
         weight = _weight_behind(model, graph, end, name)
         if weight is not None:
             means = features.double().mean((2, 3))

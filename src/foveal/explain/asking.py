@@ -2,73 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Literal
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from foveal.errors import ModelError, UsageError
-from foveal.graph.borrowing import borrowed
+from foveal.errors import ModelError
+from foveal.explain.requests import Classes, checked_classes
 
 Progress = Callable[[int, int], None]
 Floats = NDArray[np.float64]
-# Which classes to explain: one or several for every image, all, or each image's likeliest.
-Classes = int | Sequence[int] | Literal["all"] | None
 
 # How far a row of probabilities may be from a sum of one, in half precision too.
 _SUM_TOLERANCE = 1e-2
-
-
-@contextmanager
-def asked(model: nn.Module) -> Iterator[nn.Module]:
-    """Lends ``model`` with every module in evaluation mode, and gives it back as it was.
-
-    Each flag is set by itself, since some models rewrite their weights in ``eval()``. The
-    values of buffers come back too, for networks that count or remember in any mode.
-
-    Raises:
-        ModelError: It has shapes, but no weights.
-    """
-    if any(parameter.is_meta for parameter in model.parameters()):
-        raise ModelError(
-            f"{type(model).__name__} is on the meta device: it has shapes, but no weights.",
-            next_step="Build it on a real device and load its weights.",
-        )
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    with torch.inference_mode(False), torch.no_grad(), borrowed(model):
-        for module in model.modules():
-            module.training = False
-        try:
-            yield model
-        finally:
-            for buffer, values in buffers:
-                if not torch.equal(buffer, values):
-                    buffer.copy_(values)
-
-
-def fitted(model: nn.Module, images: Tensor) -> Tensor:
-    """Returns ``images [N, C, H, W]`` in the type and on the device of the weights.
-
-    Raises:
-        UsageError: They are no batch of images, or some value is not finite.
-    """
-    if images.ndim != 4 or 0 in images.shape:
-        raise UsageError(
-            f"images has shape {tuple(images.shape)}; expected [N, C, H, W], none of them 0.",
-            next_step="For one image, pass image[None].",
-        )
-    if not bool(torch.isfinite(images).all()):
-        raise UsageError(
-            "images holds values that are not finite.",
-            next_step="Look for a division by zero where the images are normalised.",
-        )
-    weight = next((p for p in model.parameters() if p.is_floating_point()), None)
-    # A copy, so that what was made in inference mode can take part in a backward pass.
-    return images.detach().to(images if weight is None else weight, copy=True)
 
 
 def logits_of(model: Callable[[Tensor], object], images: Tensor) -> Tensor:
@@ -79,7 +27,7 @@ def logits_of(model: Callable[[Tensor], object], images: Tensor) -> Tensor:
 
     Args:
         model: In evaluation mode.
-        images: As :func:`fitted` returns them.
+        images: As :func:`~foveal.explain.requests.ready_images` returns them.
 
     Raises:
         ModelError: The result is not one tensor of shape [N] or [N, K].
@@ -120,7 +68,7 @@ def answers(
 
     Args:
         model: In evaluation mode.
-        images: One at a time, each [C, H, W], as :func:`fitted` returns them.
+        images: One at a time, each [C, H, W], of what ``requests.ready_images`` returns.
         batch_size: Images a forward pass.
         total: How many will come, for ``progress(done, total)``.
         progress: Called after every pass.
@@ -155,7 +103,7 @@ def probabilities(logits: Floats) -> Floats:
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-def chosen_classes(logits: Floats, classes: Classes) -> tuple[tuple[int, ...], ...]:
+def classes_of_each(logits: Floats, classes: Classes) -> tuple[tuple[int, ...], ...]:
     """Returns which classes to explain for each image.
 
     Args:
@@ -165,19 +113,6 @@ def chosen_classes(logits: Floats, classes: Classes) -> tuple[tuple[int, ...], .
     Raises:
         UsageError: There is no such class, or none is asked for.
     """
-    num_images, num_classes = int(logits.shape[0]), int(logits.shape[1])
     if classes is None:
         return tuple((int(index),) for index in logits.argmax(1))
-    if classes == "all":
-        chosen = tuple(range(num_classes))
-    else:
-        chosen = (classes,) if isinstance(classes, int) else tuple(int(item) for item in classes)
-    if not chosen:
-        raise UsageError("No class came; expected at least one.", next_step="Leave classes out.")
-    for index in chosen:
-        if not 0 <= index < num_classes:
-            raise UsageError(
-                f"There is no class {index}: the network has {num_classes} outputs.",
-                next_step=f"Choose from 0 to {num_classes - 1}.",
-            )
-    return (chosen,) * num_images
+    return (tuple(checked_classes(classes, logits.shape[1])),) * len(logits)

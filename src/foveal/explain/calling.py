@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from foveal.explain.explaining import explain as run_explain
 from foveal.explain.heat_map import HeatMap
+from foveal.explain.methods import explain as run_explain
 from foveal.explain.requests import Images
 
 

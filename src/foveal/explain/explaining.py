@@ -1,4 +1,4 @@
-"""Heat maps of pictures: the entry."""
+"""Many batches of one network, traced once: the methods that weigh the result of a layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from foveal.explain.heat_map import HeatMap
 from foveal.explain.lending import predicting
 from foveal.explain.mapping import make_maps
 from foveal.explain.planning import Plan, make_plan
-from foveal.explain.requests import Classes, Images, checked_images, fitted_images
+from foveal.explain.requests import Classes, Images, ready_images
 from foveal.graph import Graph, trace
 
 if TYPE_CHECKING:
@@ -23,57 +23,23 @@ _MIN_CHANNELS_LAST = 4
 _MAX_PLANS = 16
 
 
-def explain(
-    model: torch.nn.Module,
-    images: Images,
-    *,
-    classes: Classes = None,
-    method: str = "auto",
-    layer: str | None = None,
-    graph: Graph | None = None,
-) -> tuple[tuple[HeatMap, ...], ...]:
-    """Returns where in each picture the scores of classes come from.
-
-    Where the head averages its features for one linear layer, all methods have a closed form
-    and every class comes from one forward pass, without gradients; elsewhere what follows the
-    layer is differentiated, and nothing else. The model may be frozen, in any mode (the
-    predicting network is explained, as after ``eval()``), device and precision, and is left
-    as it was found. For many batches of one model, ``Explainer`` traces it only once.
-
-    Args:
-        model: A classifier that takes one batch of pictures and returns scores [N, K]; of
-            several outputs, the first.
-        images: [N, C, H, W], preprocessed as the network expects; floating point.
-        classes: The class to explain, or several, or ``"all"``; the predicted one of each
-            picture if None.
-        method: ``"cam"``, ``"grad-cam"``, ``"grad-cam++"``, ``"hirescam"``, ``"layercam"``, or
-            ``"auto"``: see ``foveal.explain.planning.make_plan``.
-        layer: Name of an operation or a module; the last map if None.
-        graph: Of this model, if it was traced already. One of another size or mode is not
-            used.
-
-    Returns:
-        ``result[n][j]`` is the map of picture n for its j-th class.
-
-    Raises:
-        UsageError: Images, classes, method or layer are not such.
-        ModelError: The network has no map with places, or no class scores.
-        TraceError: The network cannot be followed.
-    """
-    return Explainer(model, graph=graph).explain(
-        images, classes=classes, method=method, layer=layer
-    )
-
-
 class Explainer:
     """Explains many batches of one model.
 
     What tracing found is kept for each size of picture, so a loop pays for it once. The
     model's weights may change meanwhile; when its structure does, make a new one.
 
+    Where the head averages its features for one linear layer, all methods have a closed form
+    and every class comes from one forward pass, without gradients; elsewhere what follows the
+    layer is differentiated, and nothing else. The model may be frozen, in any mode (the
+    predicting network is explained, as after ``eval()``), device and precision, and is left
+    as it was found.
+
     Args:
-        model: As for ``explain``.
-        graph: As for ``explain``.
+        model: A classifier that takes one batch of pictures and returns scores [N, K]; of
+            several outputs, the first.
+        graph: Of this model, if it was traced already. One of another size or mode is not
+            used.
     """
 
     def __init__(self, model: torch.nn.Module, *, graph: Graph | None = None) -> None:
@@ -91,9 +57,23 @@ class Explainer:
         method: str = "auto",
         layer: str | None = None,
     ) -> tuple[tuple[HeatMap, ...], ...]:
-        """Returns the maps of one batch: see ``foveal.explain.explain``."""
+        """Returns the maps of one batch: ``result[n][j]`` is picture n's for its j-th class.
+
+        Args:
+            images: [N, C, H, W], preprocessed as the network expects; floating point.
+            classes: The class to explain, or several, or ``"all"``; the predicted one of each
+                picture if None.
+            method: ``"cam"``, ``"grad-cam"``, ``"grad-cam++"``, ``"hirescam"``, ``"layercam"``,
+                or ``"auto"``: see ``foveal.explain.planning.make_plan``.
+            layer: Name of an operation or a module; the last map if None.
+
+        Raises:
+            UsageError: Images, classes, method or layer are not such.
+            ModelError: The network has no map with places, or no class scores.
+            TraceError: The network cannot be followed.
+        """
         with predicting(self._model):
-            pictures = fitted_images(checked_images(images), self._model)
+            pictures = ready_images(images, self._model)
             if not len(pictures):
                 return ()
             plan = self._plan(pictures, method, layer)

@@ -83,7 +83,7 @@ class Verdict:
     """Whether a map can be believed.
 
     Attributes:
-        level: ``supported`` where no test failed and at least one passed.
+        level: ``supported`` where no test failed and deletion or insertion passed.
         sentence: What the map shows, or why it cannot be believed, for any reader.
         checks: The tests, in a fixed order.
     """

@@ -17,23 +17,17 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import UsageError
-from foveal.explain.asking import (
-    Classes,
-    Progress,
-    answers,
-    asked,
-    chosen_classes,
-    fitted,
-    logits_of,
-)
+from foveal.explain.asking import Progress, answers, classes_of_each, logits_of
 from foveal.explain.heat_map import HeatMap
+from foveal.explain.lending import predicting
+from foveal.explain.requests import Classes, Images, ready_images
 
 _BATCH_SIZE = 8
 
 
 def input_gradients(
     model: nn.Module,
-    images: Tensor,
+    images: Images,
     *,
     classes: Classes = None,
     num_samples: int = 16,
@@ -70,10 +64,10 @@ def input_gradients(
         )
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     maps = []
-    with asked(model):
-        images = fitted(model, images)
+    with predicting(model):
+        images = ready_images(images, model)
         logits = answers(model, iter(images), batch_size=_BATCH_SIZE, total=len(images))
-        chosen = chosen_classes(logits, classes)
+        chosen = classes_of_each(logits, classes)
         for index, (image, wanted) in enumerate(zip(images, chosen, strict=True)):
             gradient = torch.zeros((len(wanted), *image.shape), dtype=torch.float64)
             scale = noise * float(image.max() - image.min())

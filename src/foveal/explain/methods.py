@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from foveal.errors import UsageError
 from foveal.explain.ablation import ablation_maps
@@ -11,7 +11,8 @@ from foveal.explain.heat_map import HeatMap
 from foveal.explain.input_gradients import input_gradients
 from foveal.explain.left_out import refuse_left_out
 from foveal.explain.occlusion import occlusion_maps
-from foveal.explain.requests import Classes
+from foveal.explain.requests import Classes, Images
+from foveal.graph import Graph
 from foveal.text import near_names
 
 # Name, and what it says, for whoever lists them.
@@ -30,6 +31,44 @@ _NAMES = tuple(name for name, _ in METHODS)
 _ON_PIXELS = ("occlusion", "input-gradients")
 
 
+def explain(
+    model: nn.Module,
+    images: Images,
+    *,
+    classes: Classes = None,
+    method: str = "auto",
+    layer: str | None = None,
+    graph: Graph | None = None,
+) -> tuple[tuple[HeatMap, ...], ...]:
+    """Returns where in each picture the scores of classes come from.
+
+    The model may be frozen, in any mode (the predicting network is explained, as after
+    ``eval()``), device and precision, and is left as it was found. For many batches of one
+    model, ``Explainer`` traces it only once.
+
+    Args:
+        model: A classifier that takes one batch of pictures and returns scores [N, K]; of
+            several outputs, the first.
+        images: [N, C, H, W], preprocessed as the network expects; floating point.
+        classes: The class to explain, or several, or ``"all"``; the predicted one of each
+            picture if None.
+        method: A name of ``METHODS``. Ablation-CAM, occlusion and input gradients have choices
+            of their own: ``ablation_maps``, ``occlusion_maps``, ``input_gradients``.
+        layer: Name of an operation or a module; the method's own choice if None.
+        graph: Of this model, if it was traced already. One of another size or mode is not
+            used.
+
+    Returns:
+        ``result[n][j]`` is the map of picture n for its j-th class.
+
+    Raises:
+        UsageError: Images, classes, method or layer are not such.
+        ModelError: The network has no map with places, or no class scores.
+        TraceError: The network cannot be followed.
+    """
+    return MapMaker(model, method=method, layer=layer, graph=graph)(images, classes=classes)
+
+
 class MapMaker:
     """Makes maps of one network by one method, batch after batch.
 
@@ -37,12 +76,20 @@ class MapMaker:
         model: A classifier; left as it was found.
         method: A name of ``METHODS``.
         layer: An operation or module; the method's own choice if None.
+        graph: Of this model, if it was traced already.
 
     Raises:
         UsageError: There is no such method, or it looks at pixels and a layer was named.
     """
 
-    def __init__(self, model: nn.Module, *, method: str = "auto", layer: str | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        method: str = "auto",
+        layer: str | None = None,
+        graph: Graph | None = None,
+    ) -> None:
         require_method(method)
         if layer is not None and method in _ON_PIXELS:
             raise UsageError(
@@ -52,10 +99,10 @@ class MapMaker:
         self._model = model
         self._method = method
         self._layer = layer
-        self._explainer = Explainer(model)
+        self._explainer = Explainer(model, graph=graph)
 
     def __call__(
-        self, images: Tensor, *, classes: Classes = None
+        self, images: Images, *, classes: Classes = None
     ) -> tuple[tuple[HeatMap, ...], ...]:
         """Returns ``result[n][j]``, the map of image n [N, C, H, W] for its j-th class.
 

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import UsageError
-from foveal.explain.asking import Classes, Progress, answers, asked, chosen_classes, fitted
+from foveal.explain.asking import Progress, answers, classes_of_each
 from foveal.explain.covering import Fill, cover_of, covered
 from foveal.explain.heat_map import HeatMap
+from foveal.explain.lending import predicting
+from foveal.explain.requests import Classes, Images, ready_images
 
 _BATCH_SIZE = 32
 # Of the shorter side: windows of 28 pixels at 224, half a window apart.
@@ -28,7 +30,7 @@ Window = tuple[int, int]
 
 def occlusion_maps(
     model: nn.Module,
-    images: Tensor,
+    images: Images,
     *,
     classes: Classes = None,
     window_px: int | None = None,
@@ -59,8 +61,8 @@ def occlusion_maps(
     Raises:
         UsageError: The window or stride does not fit, or there is no such class.
     """
-    with asked(model):
-        images = fitted(model, images)
+    with predicting(model):
+        images = ready_images(images, model)
         size = (int(images.shape[2]), int(images.shape[3]))
         window = math.ceil(min(size) / _WINDOW_SHARE) if window_px is None else window_px
         stride = math.ceil(window / 2) if stride_px is None else stride_px
@@ -72,7 +74,7 @@ def occlusion_maps(
             total=len(images) * (len(windows) + 1),
             progress=progress,
         ).reshape(len(images), len(windows) + 1, -1)
-    chosen = chosen_classes(logits[:, 0], classes)
+    chosen = classes_of_each(logits[:, 0], classes)
     return tuple(
         tuple(_heat_map(answer[:, index], index, windows, window, size) for index in mine)
         for answer, mine in zip(logits, chosen, strict=True)

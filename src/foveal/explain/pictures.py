@@ -13,13 +13,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 from foveal.errors import ImageError
-from foveal.explain.asking import answers, asked, fitted, probabilities
+from foveal.explain.asking import answers, probabilities
 from foveal.explain.averaged_views import AveragedViews, average_maps, tempered, turn_batch
 from foveal.explain.cell_centres import CellCentres, even_centres, find_centres
 from foveal.explain.faithfulness import Effort, Remake, judge_maps
 from foveal.explain.heat_map import HeatMap, Verdict
+from foveal.explain.lending import predicting
 from foveal.explain.methods import MapMaker
 from foveal.explain.placement import Placement
+from foveal.explain.requests import ready_images
 from foveal.graph import Graph, trace
 from foveal.images import Preprocessing, View, decode
 from foveal.text import printable
@@ -213,8 +215,8 @@ def _answer(
     class_names: Sequence[str],
     temperature: float,
 ) -> list[_Answered]:
-    with asked(whole):
-        ready = fitted(whole, images)
+    with predicting(whole):
+        ready = ready_images(images, whole)
         logits = answers(whole, ready, batch_size=_BATCH_SIZE, total=len(ready))
     wanted = [
         asked_for.classes if asked_for.classes is not None else (int(row.argmax()),)

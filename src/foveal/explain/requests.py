@@ -60,6 +60,11 @@ def fitted_images(images: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
     return images
 
 
+def ready_images(images: Images, model: torch.nn.Module) -> torch.Tensor:
+    """Returns the pictures checked, on the model's device and in its precision."""
+    return fitted_images(checked_images(images), model)
+
+
 def chosen_classes(classes: Classes, logits: torch.Tensor) -> torch.Tensor:
     """Returns the classes to explain: [N, J], or [1, J] where all pictures share them.
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import UsageError
-from foveal.explain.asking import asked, fitted
 from foveal.explain.faithfulness.blank import Blank, explain_blank
 from foveal.explain.faithfulness.completeness import check_completeness
 from foveal.explain.faithfulness.deletion import (
@@ -30,6 +29,8 @@ from foveal.explain.faithfulness.wording import (
     subject,
 )
 from foveal.explain.heat_map import Check, CheckName, HeatMap, Verdict, VerdictLevel
+from foveal.explain.lending import predicting
+from foveal.explain.requests import ready_images
 
 _FLAT = "The map is the same everywhere, so it ranks no place before another."
 _NOT_REMADE = "Random weights are tried at full effort only, given a way to make the map again."
@@ -138,8 +139,8 @@ def judge_maps(
         raise UsageError(f"There is no effort {effort!r}.", next_step="Choose quick or full.")
     if not heat_maps:
         return ()
-    with asked(model):
-        images = fitted(model, images)
+    with predicting(model):
+        images = ready_images(images, model)
         _require_pairs(images, heat_maps, class_names)
         dtype = _coarsest(model, images)
         channels = images.shape[1]

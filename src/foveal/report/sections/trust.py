@@ -24,11 +24,14 @@ MAX_SET_SIZES = 8
 
 @dataclass(frozen=True, slots=True)
 class CalibrationView:
-    """Sentences, the two diagrams and the summary figures of calibration."""
+    """Sentences, the diagrams and the summary figures of calibration.
+
+    ``after`` is None where nothing was scaled, so that there is but one diagram.
+    """
 
     sentence: str
     before: Drawing
-    after: Drawing
+    after: Drawing | None
     summary: Table
 
 
@@ -49,7 +52,9 @@ def calibration_section(calibration: Calibration) -> CalibrationView:
     return CalibrationView(
         sentence=describe_calibration(calibration),
         before=_reliability("Before", calibration.reliability_before, largest),
-        after=_reliability("After", calibration.reliability_after, largest),
+        after=None
+        if calibration.temperature == 1.0
+        else _reliability("After", calibration.reliability_after, largest),
         summary=Table(
             "Calibration in figures",
             ("", "Before", "After"),
