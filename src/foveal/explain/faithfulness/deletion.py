@@ -34,6 +34,7 @@ _TIE, _HALF_TIE = 1e-5, 1e-2
 
 # A smaller change of a probability means nothing to a reader.
 _NOTICEABLE = 0.005
+_LEAST_NOTICEABLE = 0.001  # as finely as a probability is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,12 @@ def _areas(first: float, curves: Floats, last: float) -> Floats:
 def is_noticeable(before: float, after: float) -> bool:
     """Whether two probabilities differ for a reader: by half a point, less near 0 and 1.
 
-    >>> is_noticeable(0.93, 0.928), is_noticeable(0.001, 0.003)
-    (False, True)
+    >>> is_noticeable(0.93, 0.928), is_noticeable(0.001, 0.003), is_noticeable(0.9994, 0.9987)
+    (False, True, False)
     """
     nearest_end = min(max(before, after), 1 - min(before, after))
-    return abs(before - after) >= _NOTICEABLE * min(1.0, 10 * nearest_end)
+    needed = max(_LEAST_NOTICEABLE, _NOTICEABLE * min(1.0, 10 * nearest_end))
+    return abs(before - after) >= needed
 
 
 def check_deletion(response: Response) -> Check:
