@@ -83,7 +83,7 @@ def test_convolutions_are_answered_where_pytorch_takes_them(
 @pytest.mark.parametrize(
     ("function", "args", "kwargs"),
     [
-        (functional.relu, (X,), {"inplace": True}),
+        (torch.Tensor.add_, (X, meta(6, 7, 9, 5)), {}),
         (functional.relu, (X, True), {}),
         (functional.relu, (X.permute(0, 2, 3, 1),), {}),
         (functional.relu, (X.to(torch.int64),), {}),
@@ -107,3 +107,20 @@ def test_convolutions_are_answered_where_pytorch_takes_them(
 )
 def test_the_rest_is_left_to_pytorch(function: Any, args: Any, kwargs: Any) -> None:
     assert known_result(function, args, kwargs) is None
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs"),
+    [
+        (functional.relu, (), {"inplace": True}),
+        (torch.Tensor.add_, (2.0,), {}),
+        (torch.Tensor.mul_, (meta(2, 6, 1, 1),), {}),
+    ],
+)
+def test_in_place_the_tensor_itself_comes_back_as_written(
+    function: Any, args: Any, kwargs: Any
+) -> None:
+    written = meta(2, 6, 9, 5)
+    version = written._version
+    assert known_result(function, (written, *args), kwargs) is written
+    assert written._version == version + 1

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 from torch.nn import functional
 
 Arguments = tuple[Any, ...]
@@ -35,6 +36,7 @@ _POINTWISE: frozenset[Any] = frozenset(
         Tensor.tanh,
     ]
 )
+_IN_PLACE: frozenset[Any] = frozenset([Tensor.add_, Tensor.sub_, Tensor.mul_, Tensor.div_])
 _OF_TWO: frozenset[Any] = frozenset(
     [
         *(Tensor.add, Tensor.sub, Tensor.mul, Tensor.div),
@@ -49,6 +51,10 @@ def known_result(func: Callable[..., Any], args: Arguments, kwargs: dict[str, An
         return _pointwise(args, kwargs)
     if func in _OF_TWO:
         return _of_two(args) if not kwargs and len(args) == 2 else None
+    if func in _IN_PLACE and not kwargs and len(args) == 2:
+        found = _of_two(args)
+        fits = found is not None and found.shape == args[0].shape
+        return _overwritten(args[0]) if fits else None
     known = _BY_FUNCTION.get(func)
     if known is None:
         return None
@@ -77,10 +83,16 @@ def _are_alike(first: Tensor, *others: Any) -> bool:
 def _pointwise(args: Arguments, kwargs: dict[str, Any]) -> Tensor | None:
     if len(args) != 1 or not _is_plain(args[0]):
         return None
-    if kwargs and (kwargs.get("inplace") or "out" in kwargs):
+    if kwargs and "out" in kwargs:
         return None
     source: Tensor = args[0]
-    return source.new_empty(source.shape)
+    return _overwritten(source) if kwargs.get("inplace") else source.new_empty(source.shape)
+
+
+def _overwritten(tensor: Tensor) -> Tensor:
+    """Returns the tensor as an operation in place does: itself, with a new version."""
+    increment_version(tensor)
+    return tensor
 
 
 def _of_two(args: Arguments) -> Tensor | None:
