@@ -46,12 +46,14 @@ $(BIN)/python:
 clean:
 	rm -rf $(VENV) foveal-demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
-# fastai in an environment of its own, on the folds of a Foveal run; half an hour on two cores.
+# The peers in an environment of their own: fastai on the folds of a Foveal run (a quarter of an
+# hour on two cores), then explaining and inspecting beside theirs.
 .PHONY: bench-peers
 PEERS := benchmarks/peers/.venv
 bench-peers: $(VENV)/.demo | $(PEERS)/.ready
 	$(BIN)/foveal demo
 	$(PEERS)/bin/python benchmarks/peers/fastai_elpv.py foveal-demo/elpv-500 foveal-demo/run
+	$(PEERS)/bin/python -m benchmarks explain inspect
 
 $(PEERS)/.ready: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
