@@ -9,20 +9,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from foveal.cli.interruption import interrupts_remembered
+from foveal.cli.progress import ProgressDisplay
+
 Run = Callable[..., Any]
+
+
+# A shell's background jobs ignore interrupts, and so would what they start.
+_LISTEN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from foveal.cli import main
+main()
+"""
 
 
 @contextmanager
 def started(shapes: Path, run: Path, quick: tuple[str, ...]) -> Iterator[subprocess.Popen[str]]:
     """A training in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "foveal", "train", str(shapes), "--out", str(run), *quick],
+        [sys.executable, "-c", _LISTEN, "train", str(shapes), "--out", str(run), *quick],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -93,3 +105,22 @@ def test_a_full_disk_is_named_and_leaves_nothing(train: Run, shapes: Path, tmp_p
     assert f"{tmp_path / 'run'} could not be written: File too large" in outcome.err
     assert "computed features are kept" in outcome.err
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("hook", ["begin", "end"])
+def test_an_interrupt_that_a_library_swallowed_is_raised_again(hook: str) -> None:
+    display = ProgressDisplay("quiet")
+    with interrupts_remembered():
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            display.begin("next") if hook == "begin" else display.end("this", 1.0, "")
+
+
+def test_where_interrupts_are_ignored_they_stay_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts_remembered():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from foveal.cli.interruption import interrupts_remembered
 from foveal.errors import FovealError
 from foveal.text import near_names
 
@@ -96,7 +97,8 @@ def main() -> NoReturn:
     # nothing that can be measured. Read when torch is imported, so it is set before.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        cli.main(standalone_mode=False)
+        with interrupts_remembered():
+            cli.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

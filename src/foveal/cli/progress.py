@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Literal
 
+from foveal.cli.interruption import require_uninterrupted
 from foveal.text import printable
 
 # A bar for less than this would only flicker.
@@ -42,7 +43,12 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         self.end(title, time.perf_counter() - start, "")
 
     def begin(self, title: str) -> None:
-        """Announces a step."""
+        """Announces a step.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed before, and something swallowed it.
+        """
+        require_uninterrupted()
         self._title = title
         self._began = time.perf_counter()
         if self._is_terminal and not self._is_quiet:
@@ -59,7 +65,12 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         self._bar.update(self._task, completed=done, total=total)
 
     def end(self, title: str, seconds: float, detail: str) -> None:
-        """Closes the step: how long it took, its title, and what there is to say about it."""
+        """Closes the step: how long it took, its title, and what there is to say about it.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed meanwhile, and something swallowed it.
+        """
+        require_uninterrupted()
         self._close_bar()
         self._title = None
         if self._is_quiet:
