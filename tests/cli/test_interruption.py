@@ -107,10 +107,20 @@ def test_a_full_disk_is_named_and_leaves_nothing(train: Run, shapes: Path, tmp_p
     assert names(tmp_path) == []
 
 
+@contextmanager
+def handled_by(handler: Any) -> Iterator[None]:
+    """Interrupts handled so, whatever the shell that runs the tests has them do."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("hook", ["begin", "end"])
 def test_an_interrupt_that_a_library_swallowed_is_raised_again(hook: str) -> None:
     display = ProgressDisplay("quiet")
-    with interrupts_remembered():
+    with handled_by(signal.default_int_handler), interrupts_remembered():
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
@@ -118,9 +128,5 @@ def test_an_interrupt_that_a_library_swallowed_is_raised_again(hook: str) -> Non
 
 
 def test_where_interrupts_are_ignored_they_stay_ignored() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with interrupts_remembered():
-            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with handled_by(signal.SIG_IGN), interrupts_remembered():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

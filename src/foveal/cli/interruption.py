@@ -23,12 +23,12 @@ def interrupts_remembered() -> Iterator[None]:
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
-    _arrived.clear()
     if is_ours:
         signal.signal(signal.SIGINT, _remember)
     try:
         yield
     finally:
+        _arrived.clear()
         if is_ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
