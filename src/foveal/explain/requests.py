@@ -52,17 +52,13 @@ def checked_images(images: Images) -> torch.Tensor:
     return tensor
 
 
-def fitted_images(images: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
-    """Returns the pictures on the model's device and in its precision."""
-    for parameter in model.parameters():
-        if parameter.is_floating_point():
-            return images.to(device=parameter.device, dtype=parameter.dtype)
-    return images
-
-
 def ready_images(images: Images, model: torch.nn.Module) -> torch.Tensor:
     """Returns the pictures checked, on the model's device and in its precision."""
-    return fitted_images(checked_images(images), model)
+    pictures = checked_images(images)
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            return pictures.to(device=parameter.device, dtype=parameter.dtype)
+    return pictures
 
 
 def chosen_classes(classes: Classes, logits: torch.Tensor) -> torch.Tensor:
