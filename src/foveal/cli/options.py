@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,6 +65,12 @@ def read_group_options(values: dict[str, Any]) -> GroupOptions:
 def echo_json(content: Any) -> None:
     """Writes JSON to stdout."""
     click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def echo_notes(notes: Iterable[str]) -> None:
+    """Writes what a reader should know about the results to stderr, a line each."""
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
 
 
 def typed_command() -> str:
