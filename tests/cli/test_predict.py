@@ -139,8 +139,8 @@ def test_no_cell_of_a_csv_starts_a_formula(foveal: Run, run_folder: Path, images
     for name in ("=1+1.png", "@SUM(A1).png", "-2+3.png", "+1.png", "plain.png"):
         shutil.copy(images / "0.png", Path(name))
     foveal("predict", run_folder, "*.png", "--out", "answers.csv")
-    cells = list(csv.reader(Path("answers.csv").open(encoding="utf-8", newline="")))
-    assert {row[0] for row in cells[1:]} == {
+    rows = csv.DictReader(Path("answers.csv").read_text("utf-8").splitlines())
+    assert {row["path"] for row in rows} == {
         *("'=1+1.png", "'@SUM(A1).png", "'-2+3.png", "'+1.png", "plain.png")
     }
 
