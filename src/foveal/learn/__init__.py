@@ -1,0 +1,3 @@
+"""Learning: topics, drills, questions, review and labs. A leaf: nothing but the doors above
+imports it, and nothing here needs torch before a network is built.
+"""
