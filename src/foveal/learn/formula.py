@@ -212,10 +212,12 @@ def _sqrt(parts: tuple[Fraction, ...]) -> Fraction:
     return Fraction(math.sqrt(number))
 
 
-_FUNCTIONS = {
-    "floor": _floor,
-    "ceil": _ceil,
-    "sqrt": _sqrt,
-    "max": lambda parts: max(parts),
-    "min": lambda parts: min(parts),
-}
+def _max(parts: tuple[Fraction, ...]) -> Fraction:
+    return max(parts)
+
+
+def _min(parts: tuple[Fraction, ...]) -> Fraction:
+    return min(parts)
+
+
+_FUNCTIONS = {"floor": _floor, "ceil": _ceil, "sqrt": _sqrt, "max": _max, "min": _min}
