@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from foveal.cli.streams import takes_every_letter
 from foveal.text import printable
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def read_group_options(values: dict[str, Any]) -> GroupOptions:
 
 
 def echo_json(content: Any) -> None:
-    """Writes JSON to stdout."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    """Writes JSON to stdout, in escapes where stdout cannot take every letter."""
+    readable = takes_every_letter(sys.stdout)
+    click.echo(json.dumps(content, indent=2, ensure_ascii=not readable))
 
 
 def echo_notes(notes: Iterable[str]) -> None:
