@@ -33,7 +33,7 @@ class KeptValues:
             storage = tensor.untyped_storage()
             key = int(storage._cdata)
             if key not in self._memories:
-                self._memories[key] = (storage, storage.clone())
+                self._memories[key] = (storage, storage.clone())  # type: ignore[no-untyped-call]
             version = None if tensor.is_inference() else tensor._version
             self._views.append((tensor, tensor.data, version))
         except (NotImplementedError, RuntimeError):  # no plain memory: sparse and the like
@@ -106,10 +106,11 @@ def _as_bytes(storage: torch.UntypedStorage) -> torch.Tensor:
 
 
 def _is_same_view(tensor: torch.Tensor, before: torch.Tensor) -> bool:
+    return _view(tensor) == _view(before)
+
+
+def _view(tensor: torch.Tensor) -> tuple[Any, ...]:
     return (
-        tensor.untyped_storage()._cdata == before.untyped_storage()._cdata
-        and tensor.dtype == before.dtype
-        and tensor.shape == before.shape
-        and tensor.stride() == before.stride()
-        and tensor.storage_offset() == before.storage_offset()
+        tensor.untyped_storage()._cdata,
+        *(tensor.dtype, tensor.shape, tensor.stride(), tensor.storage_offset()),
     )
