@@ -17,9 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import ModelError
-from foveal.explain.asking import Progress, classes_of_each, logits_of
 from foveal.explain.heat_map import HeatMap
 from foveal.explain.lending import predicting
+from foveal.explain.logits import (
+    Progress,
+    batch_size_for,
+    classes_of_each,
+    logits_of,
+    of_every_class,
+    with_scores_alone,
+)
 from foveal.explain.requests import Classes, Images, ready_images
 from foveal.graph import Graph, Head, cut, cut_points, head, trace
 
@@ -57,13 +64,13 @@ def ablation_maps(
         ModelError: The layer has no map of shape [N, C, h, w].
         TraceError: The network cannot be traced or cut there.
     """
-    with predicting(model):
-        images = ready_images(images, model)
+    with predicting(model) as lent:
+        images = ready_images(images, lent)
         if graph is None:
-            graph = trace(model, tuple(images.shape[1:]), dtype=images.dtype)
-        end = head(graph)
+            graph = trace(lent, tuple(images.shape[1:]), dtype=images.dtype)
+        end = head(with_scores_alone(graph, lent, images))
         name, reason = _choose(graph, end) if layer is None else (layer, "It was asked for.")
-        prefix, suffix = cut(model, graph, name)
+        prefix, suffix = cut(lent, graph, name)
         features = prefix(images)
         if not isinstance(features, Tensor) or features.ndim != 4:
             raise ModelError(
@@ -71,14 +78,15 @@ def ablation_maps(
                 f"{tuple(features.shape)}.",
                 next_step="Name a layer before the pooling.",
             )
-        logits = logits_of(suffix, features)
-        chosen = classes_of_each(logits.cpu().numpy(), classes)
-        weight = _weight_behind(model, graph, end, name)
+        logits = logits_of(suffix, features).values.double()
+        chosen = classes_of_each(logits, classes)
+        weight = _weight_behind(lent, graph, end, name)
         if weight is not None:
             means = features.double().mean((2, 3))
             drops = means[:, None] * weight.double()
         else:
-            drops = _by_passes(suffix, features, logits, progress)
+            batch_size = batch_size_for(images, _BATCH_SIZE)
+            drops = _by_passes(suffix, features, logits, batch_size, progress)
     return tuple(
         tuple(
             _heat_map(feature, drop[index], float(logit[index]), index, name, reason, images)
@@ -119,24 +127,25 @@ def _weight_behind(model: nn.Module, graph: Graph, end: Head, name: str) -> Tens
         return None
     shape = (end.num_classes, end.num_features)
     weight = weights[0].detach().flatten(1)
-    return weight if tuple(weight.shape) == shape else None
+    return of_every_class(weight) if tuple(weight.shape) == shape else None
 
 
 def _by_passes(
     suffix: Callable[[Tensor], Tensor],
     features: Tensor,
     logits: Tensor,
+    batch_size: int,
     progress: Progress | None,
 ) -> Tensor:
     """Returns what each logit loses without each channel, float64 [N, K, C]."""
     total = len(features) * features.shape[1]
     losses = []
-    for start in range(0, total, _BATCH_SIZE):
-        places = torch.arange(start, min(start + _BATCH_SIZE, total), device=features.device)
+    for start in range(0, total, batch_size):
+        places = torch.arange(start, min(start + batch_size, total), device=features.device)
         image, channel = places // features.shape[1], places % features.shape[1]
         without = features[image]
         without[torch.arange(len(places)), channel] = 0
-        losses.append(logits[image] - logits_of(suffix, without))
+        losses.append(logits[image] - logits_of(suffix, without).values.double())
         if progress is not None:
             progress(start + len(places), total)
     return torch.cat(losses).reshape(len(features), features.shape[1], -1).mT

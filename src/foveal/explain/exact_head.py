@@ -71,19 +71,6 @@ def exact_head(graph: Graph, head: Head) -> ExactHead | str:
     return ExactHead("linear", features, pool.name, weight, bias, linear_op.name)
 
 
-def ends_in_probabilities(graph: Graph) -> bool:
-    """Whether the (first) output is a softmax or a sigmoid of the scores."""
-    source = graph.outputs[0].source if graph.outputs else None
-    while source is not None and source.kind == "op":
-        op = graph.ops[source.index]
-        if op.function in _PROBABILITIES:
-            return True
-        if op.kind not in _IDLE:
-            return False
-        source = op.inputs[0]
-    return False
-
-
 def _covers_everything(pool: Op) -> bool:
     if pool.kind != "avg_pool":
         return True

@@ -13,8 +13,9 @@ from foveal.explain.exact_head import ExactHead
 from foveal.explain.gradient_maps import gradient_map
 from foveal.explain.heat_map import HeatMap
 from foveal.explain.layer_choice import MapLayer
+from foveal.explain.logits import classes_of_each, of_every_class
 from foveal.explain.planning import Plan
-from foveal.explain.requests import Classes, chosen_classes
+from foveal.explain.requests import Classes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,15 +61,16 @@ def _in_closed_form(
     # Half precision and autocast end here: the sums over places are made in float32.
     with torch.autocast(images.device.type, enabled=False):
         if exact.weight is None:
-            every = features.to(torch.promote_types(features.dtype, torch.float32))
+            wide = torch.promote_types(features.dtype, torch.float32)
+            every = of_every_class(features.to(wide), axis=1)
             logits = every.mean((2, 3))
-            classes = chosen_classes(wanted, _finite(logits))
+            classes = _classes(wanted, _finite(logits))
             rows = torch.arange(len(every), device=every.device)[:, None]
             return _Maps(classes, every[rows, classes], logits, torch.zeros_like(logits[0]))
-        weight = model.get_parameter(exact.weight).flatten(1)
-        bias = None if exact.bias is None else model.get_parameter(exact.bias)
+        weight = of_every_class(model.get_parameter(exact.weight).flatten(1))
+        bias = None if exact.bias is None else of_every_class(model.get_parameter(exact.bias))
         logits = pooled_logits(features, weight, bias)
-        classes = chosen_classes(wanted, _finite(logits))
+        classes = _classes(wanted, _finite(logits))
         signed = closed_form_maps(plan.method, features, weight, classes)
     biases = None
     if plan.method == "cam":
@@ -79,9 +81,9 @@ def _in_closed_form(
 def _by_gradients(
     model: torch.nn.Module, plan: Plan, images: torch.Tensor, wanted: Classes
 ) -> _Maps:
-    captured = capture(model, plan.site, images, ends_in_probabilities=plan.ends_in_probabilities)
+    captured = capture(model, plan.site, images)
     logits = captured.logits.detach()
-    classes = chosen_classes(wanted, _finite(logits))
+    classes = _classes(wanted, _finite(logits))
     wide = torch.promote_types(captured.activations.dtype, torch.float32)
     activations = _channels_first(captured.activations.detach(), plan.layer).to(wide)
     maps = []
@@ -90,6 +92,19 @@ def _by_gradients(
             first = _channels_first(gradients, plan.layer)
             maps.append(gradient_map(plan.method, activations, first))
     return _Maps(classes, torch.stack(maps, 1), logits, None)
+
+
+def _classes(wanted: Classes, logits: torch.Tensor) -> torch.Tensor:
+    """Returns the classes to explain: [N, J], or [1, J] where all pictures share them.
+
+    A picture that asks for fewer than others repeats its last one.
+    """
+    rows = classes_of_each(logits, wanted)
+    most = max(map(len, rows))
+    table = [[*row, *[row[-1]] * (most - len(row))] for row in rows]
+    if all(row == table[0] for row in table):
+        table = table[:1]
+    return torch.tensor(table, device=logits.device)
 
 
 def _channels_first(tensor: torch.Tensor, layer: MapLayer) -> torch.Tensor:
