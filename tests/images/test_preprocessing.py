@@ -122,7 +122,7 @@ def test_a_quarter_turn_of_an_oblong_input_equals_turning_the_file(view, fit, en
     turned_file = np.stack([ORACLES[view](picture[..., c]) for c in range(3)], axis=-1)
     expected = chosen.apply(encode(np.ascontiguousarray(turned_file), "PNG"))
     actual = chosen.apply(encode(picture, "PNG"), view=view)
-    # Pillow rounds to 8 bits between its two passes, whose axes are exchanged here.
+    # Levels are rounded to 8 bits between the two passes, whose axes are exchanged here.
     assert np.abs(actual - expected).max() < 4 / 255
 
 
@@ -194,7 +194,7 @@ def test_a_missing_key_of_the_window_is_named():
         ("crop_fraction", 1.5, "up to 1"),
         ("jpeg_reduction", 1, "true or false"),
         ("window", [], "a JSON object was expected"),
-        ("version", 99, "version 1 was expected"),
+        ("version", 99, "version 2 was expected"),
     ],
 )
 def test_a_wrong_value_is_named(key, wrong, message):
@@ -229,7 +229,7 @@ def test_every_setting_changes_the_digest(change):
 
 def test_the_version_changes_the_digest(monkeypatch):
     before = PLAIN.digest
-    monkeypatch.setattr(preprocessing, "PREPROCESSING_VERSION", 2)
+    monkeypatch.setattr(preprocessing, "PREPROCESSING_VERSION", 99)
     assert PLAIN.digest != before
 
 
@@ -240,7 +240,7 @@ def test_whole_and_real_numbers_have_the_same_digest():
 def test_the_digest_is_the_one_that_caches_were_written_with():
     # A changed digest throws away everybody's cached features: only with a new version.
     assert Preprocessing(224, 224).digest == (
-        "6aed9499823c9f5b9d28d598a7952c300f145b63905d4d3328f36a2ccc5f01a1"
+        "72d77e2a230057e872c63726daccc951bd58bfdd14fc1326ca60a4a537f0ed57"
     )
 
 

@@ -4,8 +4,10 @@ from foveal.images.decoding import ImageSource, decode
 from foveal.images.formats import SUPPORTED_FORMATS, SUPPORTED_SUFFIXES, ProblemCode
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, ImageFacts
 from foveal.images.preprocessing import PREPROCESSING_VERSION, Preprocessing
-from foveal.images.resizing import Fit, Interpolation
+from foveal.images.resampling import Interpolation
+from foveal.images.resizing import Fit
 from foveal.images.thumbnails import THUMBNAIL_MEDIA_TYPE, thumbnail
+from foveal.images.versions import pixel_versions, pixel_versions_digest, version_differences
 from foveal.images.views import VIEWS, View
 from foveal.images.window import Window
 
@@ -26,5 +28,8 @@ __all__ = [
     "View",
     "Window",
     "decode",
+    "pixel_versions",
+    "pixel_versions_digest",
     "thumbnail",
+    "version_differences",
 ]

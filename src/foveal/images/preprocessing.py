@@ -27,12 +27,13 @@ from foveal.images.pixels import (
     as_picture,
     height_and_width,
 )
-from foveal.images.resizing import RESAMPLING, Fit, Interpolation, plan_resize, resample
+from foveal.images.resampling import Interpolation
+from foveal.images.resizing import Fit, plan_resize, resample
 from foveal.images.settings import as_data_error, checked_settings, pretrained_settings
 from foveal.images.views import QUARTER_TURNS, VIEWS, View, turn
 from foveal.images.window import Window
 
-PREPROCESSING_VERSION: Final = 1
+PREPROCESSING_VERSION: Final = 2
 """Raised whenever the same settings would give other pixels; part of every digest."""
 
 # A reduced JPEG keeps at least this many pixels for each output pixel and side, so that
@@ -54,7 +55,8 @@ class Preprocessing:
             keeps the aspect ratio and cuts at the centre; ``"pad"`` keeps it and fills up
             with the mean, which is 0 after normalisation.
         crop_fraction: Share of each side that is kept (timm's ``crop_pct``).
-        interpolation: Filter of the resampling, always antialiased.
+        interpolation: Filter of the resampling, always antialiased; see
+            ``foveal.images.resampling``, whose bytes depend on no library.
         mean: Mean for each channel, of values in [0, 1].
         std: Standard deviation for each channel.
         window: How deep grey levels become [0, 1].
@@ -85,8 +87,9 @@ class Preprocessing:
                 raise _bad(name, value, "a positive integer")
         if self.fit not in get_args(Fit):
             raise _bad("fit", self.fit, " or ".join(map(repr, get_args(Fit))))
-        if self.interpolation not in RESAMPLING:
-            raise _bad("interpolation", self.interpolation, " or ".join(map(repr, RESAMPLING)))
+        if self.interpolation not in get_args(Interpolation):
+            known = " or ".join(map(repr, get_args(Interpolation)))
+            raise _bad("interpolation", self.interpolation, known)
         if not 0 < self.crop_fraction <= 1:
             raise _bad("crop_fraction", self.crop_fraction, "a number above 0 and up to 1")
         if len(self.mean) != 3 or not all(map(math.isfinite, self.mean)):

@@ -43,7 +43,7 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
-from foveal.images import Preprocessing
+from foveal.images import Preprocessing, pixel_versions_digest
 from foveal.models import (
     DEFAULT_BACKBONE,
     Backbone,
@@ -265,6 +265,7 @@ def extract_manifest(
                 backbone.architecture,
                 backbone.weights.digest,
                 preprocessing.digest,
+                pixel_versions_digest(),
                 view,
                 backend.precision,
             )
