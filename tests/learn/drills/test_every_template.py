@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 
 import pytest
-
 from benchmarks.drills import disagreements, weaknesses
+
 from foveal.errors import UsageError
 from foveal.learn.drills import TEMPLATES, Template, template, templates_of
 from foveal.learn.drills.template import LEVELS, PLAIN
@@ -35,7 +36,7 @@ def test_every_spelling_is_read_and_every_mistake_diagnosed(drill: Template) -> 
 @every_template
 def test_levels_get_harder(drill: Template) -> None:
     steps = [[len(drill.exercise(seed, level).steps) for seed in range(SEEDS)] for level in LEVELS]
-    for easier, harder in zip(steps, steps[1:], strict=False):
+    for easier, harder in pairwise(steps):
         assert sum(easier) < sum(harder)
 
 

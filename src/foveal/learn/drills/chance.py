@@ -17,7 +17,7 @@ class Chance:
     """Draws that depend only on a name.
 
     >>> Chance("convolution-size/1/0").between(1, 6)
-    2
+    3
     """
 
     def __init__(self, name: str) -> None:

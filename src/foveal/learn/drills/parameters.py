@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from foveal.arithmetic import linear_parameters, normalisation_parameters
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.layers import Conv
@@ -313,7 +315,7 @@ def _macs(chance: Chance, level: int, trap: str) -> Sheet | None:
         if here == "groups" and groups == 1:
             return None
         high, wide = conv.shape(shape)[1:]
-        weights = Conv(**{**_settings(conv), "bias": False}).parameter_formula()
+        weights = replace(conv, bias=False).parameter_formula()
         name = f"conv{number + 1}" if level > 1 else "conv"
         wrong = [
             Wrong("area-forgotten", weights),
@@ -369,10 +371,6 @@ def _macs(chance: Chance, level: int, trap: str) -> Sheet | None:
         "output values, of the *output*, so a stride of 2 makes a layer four times cheaper."
     )
     return sheet
-
-
-def _settings(conv: Conv) -> dict[str, object]:
-    return {name: getattr(conv, name) for name in Conv.__slots__}
 
 
 TEMPLATES = (

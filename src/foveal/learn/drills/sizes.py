@@ -34,11 +34,18 @@ def draw_conv(chance: Chance, in_channels: int, trap: str) -> Conv:
     dilation = chance.pick((2, 3)) if trap == "dilation" else 1
     padding = chance.pick((0, 1, 1, 2, 3))
     out_channels = chance.pick([c for c in (8, 16, 24, 32, 48, 64, 96, 128) if c != in_channels])
-    pairs = [(kernel, kernel), (stride, stride), (padding, padding), (dilation, dilation)]
+    wide, wide_padding = kernel, padding
     if trap == "non-square" and chance.below(2):
-        pairs[0] = (kernel, chance.pick([k for k in (1, 3, 5, 7) if k != kernel]))
-        pairs[2] = (padding, chance.pick((0, 1, 2, 3)))
-    return Conv(in_channels, out_channels, *pairs)
+        wide = chance.pick([k for k in (1, 3, 5, 7) if k != kernel])
+        wide_padding = chance.pick((0, 1, 2, 3))
+    return Conv(
+        in_channels,
+        out_channels,
+        (kernel, wide),
+        (stride, stride),
+        (padding, wide_padding),
+        (dilation, dilation),
+    )
 
 
 def draw_input(chance: Chance, channels: int, trap: str) -> Map:
