@@ -117,7 +117,9 @@ def spell(value: Value, unit: str = "") -> str:
             return " ".join(str(part) for part in value)
         return "×".join(str(part) for part in value)
     if isinstance(value, float):
-        value = f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+        # Never just three decimals after a whole part: 9.333 might be read as 9,333.
+        shown = f"{value:.4g}" if abs(value) < 1 else f"{value:,.2f}"
+        value = shown.rstrip("0").rstrip(".") if "." in shown else shown
     elif isinstance(value, int):
         value = f"{value:,}"
     return f"{value} {unit}" if unit and unit != "%" else f"{value}{unit}"
