@@ -218,7 +218,8 @@ def from_json(content: Mapping[str, Any]) -> Exercise:
                 **content,
                 "fields": tuple(_field(each) for each in content["fields"]),
                 "steps": tuple(
-                    Step(each["text"], _frozen(each.get("value"))) for each in content["steps"]
+                    Step(each["text"], _frozen(each.get("value")))
+                    for each in content.get("steps", ())
                 ),
                 "figure": _figure(content.get("figure")),
                 "solution_figure": _figure(content.get("solution_figure")),
