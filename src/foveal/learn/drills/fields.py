@@ -149,7 +149,7 @@ def _kernel_for_field(chance: Chance, level: int, trap: str) -> Sheet | None:
     windows[-1] = Window(kernel, 1, dilation=windows[-1].dilation)
     fields = fields_after(windows)
     sheet = Sheet(traps=traps_of(windows))
-    before, jump = "1", 1
+    jump = 1
     for number, window in enumerate(windows[:-1]):
         size = fields[number].size
         shown = grown(str(1 if number == 0 else fields[number - 1].size), window, jump)
@@ -194,7 +194,7 @@ def _depth_for_field(chance: Chance, level: int, trap: str) -> Sheet | None:
     goal = fields_after([*stem, *[body] * depth])[-1].size
     sheet = Sheet(traps=frozenset(("dilation",)) if dilation > 1 else frozenset())
     begun, jump = 1, 1
-    for number, window in enumerate(stem):
+    for number in range(len(stem)):
         now = fields_after(stem[: number + 1])[-1].size
         sheet.step(f"after `stem{number + 1}`: the field is {now}", now)
         begun, jump = now, jump * 2
@@ -227,7 +227,8 @@ def _depth_for_field(chance: Chance, level: int, trap: str) -> Sheet | None:
     )
     sheet.hint = "What does one such layer add to the field?"
     sheet.proof = (
-        f"{FIELD_CODE}\n{listed(stem, 'stem')}for n in range(1, 12):\n    body = [{code(body, axes=1)} for _ in range(n)]\n"
+        f"{FIELD_CODE}\n{listed(stem, 'stem')}for n in range(1, 12):\n"
+        f"    body = [{code(body, axes=1)} for _ in range(n)]\n"
         f"    if length(*stem, *body) == {goal}:\n        print(n)\n"
     ).replace("x = torch.zeros(1, 1, 400", "x = torch.zeros(1, 1, 2000")
     sheet.reasons = "Equal layers make the field grow by the same amount each time. " + RULE
