@@ -121,7 +121,7 @@ def main() -> None:
             begun = time.perf_counter()
             exercise = template.exercise(seed, level)
             seconds += time.perf_counter() - begun
-            questions.add(exercise.question)
+            questions.add((exercise.question, exercise.fields, exercise.figure))
             faults["truth"] += bool(list(disagreements(exercise, template)))
             faults["other"] += bool(list(weaknesses(exercise)))
         print(

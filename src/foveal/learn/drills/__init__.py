@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from foveal.errors import UsageError
-from foveal.learn.drills import groups, parameters, sizes
+from foveal.learn.drills import dilation, fields, groups, parameters, settings, sizes
 from foveal.learn.drills.template import Template
 from foveal.text import near_names
 
-TEMPLATES: tuple[Template, ...] = (*sizes.TEMPLATES, *parameters.TEMPLATES, *groups.TEMPLATES)
+TEMPLATES: tuple[Template, ...] = (
+    *sizes.TEMPLATES,
+    *parameters.TEMPLATES,
+    *groups.TEMPLATES,
+    *fields.TEMPLATES,
+    *dilation.TEMPLATES,
+    *settings.TEMPLATES,
+)
 
 
 def template(name: str) -> Template:

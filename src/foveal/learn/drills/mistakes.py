@@ -80,6 +80,21 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "Only the k − 1 gaps grow, so the span is d(k − 1) + 1 and not d·k.",
     ),
     MistakeKind(
+        "dilation-off-by-one",
+        "the holes were taken for the dilation",
+        "Dilation d leaves d − 1 holes between neighbouring taps; d = 1 is no dilation.",
+    ),
+    MistakeKind(
+        "kernel-as-padding",
+        "one place too many was padded",
+        "An odd kernel reaches (k − 1) / 2 places to each side of its middle.",
+    ),
+    MistakeKind(
+        "size-by-size",
+        "one size was divided by the other",
+        "Windows are counted, not pixels: (out − 1) moves of s and one kernel fill the map.",
+    ),
+    MistakeKind(
         "stride-ignored",
         "the stride was ignored",
         "The window moves by the stride, so there are fewer places for it.",
@@ -340,6 +355,11 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "one-too-many",
         "one layer too many was counted",
         "The input itself is a field of 1; count only what has to be added to it.",
+    ),
+    MistakeKind(
+        "depth-for-field",
+        "the number of layers was taken for the field",
+        "Kernels, strides and dilations decide; few layers may see more than many.",
     ),
     MistakeKind(
         "branches-added",

@@ -84,6 +84,7 @@ class Template:
             hint=sheet.hint,
             proof=sheet.proof.strip() + "\n",
             figure=sheet.figure,
+            solution_figure=sheet.solution_figure,
             traps=self._traps(sheet),
             reasons=sheet.reasons,
         )
