@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch.nn.modules.module import (
@@ -26,6 +26,7 @@ from torch.nn.modules.module import (
 )
 from torch.overrides import TorchFunctionMode
 
+from foveal.graph.assertions import asserted_value
 from foveal.graph.attributes import Call, read_attributes, settle_pool
 from foveal.graph.costs import count_macs
 from foveal.graph.execution import run_on_shapes, without_device
@@ -39,11 +40,18 @@ from foveal.graph.records import (
     RecordedOp,
     UnfollowableError,
 )
-from foveal.graph.refusals import UnseenWork, require_readable, require_static_index
+from foveal.graph.refusals import (
+    UnseenWork,
+    depends_on_values,
+    require_readable,
+    require_static_index,
+)
 from foveal.graph.structure import Path, map_tensors, tensors_in, tensors_with_paths
 from foveal.graph.tensor_book import Known, TensorBook
+from foveal.graph.unread_value import is_unread, unread_values
 from foveal.graph.vocabulary import (
     ASKS_ABOUT,
+    DIFFERENTIATES,
     FACTORIES,
     KIND_BY_NAME,
     READS_VALUES,
@@ -63,6 +71,7 @@ class Recorder(TorchFunctionMode):
         self.ops: list[RecordedOp] = []
         self.frames: list[Frame] = []
         self.failure: Failure | None = None
+        self.stop: UnfollowableError | None = None
         self._thread = threading.get_ident()
         self._running = 0
         self._paths = {id(module): path for path, module in model.named_modules()}
@@ -92,6 +101,26 @@ class Recorder(TorchFunctionMode):
         """Declares a meta tensor to be the input number ``index``."""
         self.book.remember(Known(tensor, InputRef(index), Source("input", index)))
 
+    def stop_at(self, reason: str) -> UnfollowableError:
+        """Notes that tracing ends here, and returns what to raise.
+
+        Compiled code makes an error of its own of what is raised, and another thread may drop
+        it; so the first reason is kept.
+        """
+        error = UnfollowableError(reason)
+        self.stop = self.stop or error
+        return error
+
+    @property
+    def inputs_used_as_indices(self) -> list[int]:
+        """Positions of floating-point inputs that the failed call looks up in a table."""
+        failure = self.failure
+        if failure is None or failure.name not in {"embedding", "embedding_bag", "one_hot"}:
+            return []
+        given = tensors_in((failure.args, failure.kwargs))
+        refs = [self.book.ref(tensor) for tensor in given if tensor.is_floating_point()]
+        return [ref.index for ref in refs if isinstance(ref, InputRef)]
+
     @property
     def is_running(self) -> bool:
         """Whether a recorded function is at work right now."""
@@ -104,7 +133,12 @@ class Recorder(TorchFunctionMode):
 
     def _enter_module(self, module: torch.nn.Module, args: Any) -> None:
         path = self._paths.get(id(module))
-        if path is None or threading.get_ident() != self._thread:
+        if path is None:
+            return
+        if threading.get_ident() != self._thread:
+            # Someone else may run the same model on real numbers: that is none of ours.
+            if any(tensor.is_meta and self.book.known(tensor) for tensor in tensors_in(args)):
+                raise self.stop_at("it works in another thread, which tracing does not see")
             return
         parent = self._frame if self.frames else None
         frame = Frame(len(self.frames), parent, module, path, self.book.refs(args), len(self.calls))
@@ -113,7 +147,7 @@ class Recorder(TorchFunctionMode):
         self.frames.append(frame)
         self._frame = frame
         if isinstance(module, torch.jit.ScriptModule):
-            raise UnfollowableError("it is compiled code (TorchScript), which cannot be watched")
+            raise self.stop_at("it is compiled code (TorchScript), which cannot be watched")
 
     def _leave_module(self, module: torch.nn.Module, args: Any, kwargs: Any, result: Any) -> None:
         if id(module) not in self._paths or threading.get_ident() != self._thread:
@@ -139,7 +173,11 @@ class Recorder(TorchFunctionMode):
         """Records one call and answers it with meta tensors."""
         self._running += 1
         try:
-            return self._answer(func, args, kwargs or {})
+            if not torch.is_inference_mode_enabled():
+                return self._answer(func, args, kwargs or {})
+            # Forward switched it on: what is made there would have no version to compare.
+            with torch.inference_mode(False), torch.no_grad():
+                return self._answer(func, args, kwargs or {})
         finally:
             self._running -= 1
 
@@ -147,17 +185,36 @@ class Recorder(TorchFunctionMode):
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         name = function_name(func)
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            raise self.stop_at("it runs under a transform of torch.func, such as vmap or grad")
         if name in {"get", "set", "delete"}:
             owner = getattr(func, "__self__", None)
             return self._property(func, name, getattr(owner, "__name__", ""), args)
         if name in ASKS_ABOUT:
+            if name == "format" and args[0].is_meta:
+                return "?"
             return func(*args, **kwargs)
+        if is_unread(args) or is_unread(kwargs.values()):
+            raise UnfollowableError(depends_on_values(name))
         if name in READS_VALUES:
+            if name in {"item", "tolist"} and self._is_from_images(args[0]):
+                return unread_values(name, args[0], lambda: self._stop_at_values(name))
+            if name == "to_bool" and self._is_from_images(args[0]):
+                claimed = asserted_value()
+                if claimed is not None:
+                    return claimed
             require_readable(self.book, name, args)
             return func(*args, **kwargs)
         if func is torch.Tensor.__iter__:
             return iter(self._call(torch.Tensor.unbind, "unbind", args, {}))
         return self._call(func, name, args, kwargs)
+
+    def _is_from_images(self, tensor: torch.Tensor) -> bool:
+        known = self.book.known(tensor)
+        return known is not None and known.source is not None
+
+    def _stop_at_values(self, name: str) -> NoReturn:
+        raise UnfollowableError(depends_on_values(name))
 
     def _property(
         self, func: Callable[..., Any], access: str, name: str, args: tuple[Any, ...]
@@ -169,7 +226,7 @@ class Recorder(TorchFunctionMode):
                 return self._device if tensor.device.type == "meta" else tensor.device
             if name in {"is_cuda", "is_cpu", "is_meta"} and tensor.device.type == "meta":
                 return self._device.type == name.removeprefix("is_")
-            if name in {"T", "mT", "H", "mH", "data", "real"}:
+            if name in {"T", "mT", "H", "mH", "data", "real", "imag"}:
                 return self._call(func, name, args, {})
         if access == "set" and name == "data":
             raise UnfollowableError("it assigns to the .data of a tensor")
@@ -182,6 +239,10 @@ class Recorder(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
+        if name in DIFFERENTIATES:
+            raise self.stop_at(f"it differentiates in its forward pass ({name})")
+        if name == "_assert_async":
+            return None  # a claim about values, as in asserted_value
         given = tensors_in((args, kwargs))
         if not given:
             return self._create(func, name, args, kwargs)
