@@ -99,7 +99,7 @@ def weaknesses(exercise: Exercise) -> Iterator[str]:
 
 
 def _degenerate(field: Field) -> Iterator[str]:
-    if field.kind == "integer" and field.label != "value" and field.answer < 0:  # type: ignore[operator]
+    if field.kind == "integer" and field.answer < 0:  # type: ignore[operator]
         yield f"{field.key}: a count is negative"
     if field.kind == "shape" and min(field.answer) < 1:  # type: ignore[arg-type]
         yield f"{field.key}: an empty shape"

@@ -256,6 +256,41 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "A depthwise kernel sees one channel: k·k weights for each channel.",
     ),
     MistakeKind(
+        "pointwise-with-kernel",
+        "the 1×1 convolution was given the large kernel",
+        "A 1×1 kernel has one tap for each input channel.",
+    ),
+    MistakeKind(
+        "no-groups",
+        "the channels were not kept apart",
+        "Depthwise means one group and one kernel for each channel.",
+    ),
+    MistakeKind(
+        "kernel-as-groups",
+        "the kernel size was taken for the groups",
+        "Depthwise means as many groups as channels.",
+    ),
+    MistakeKind(
+        "out-channels-early",
+        "the channels were changed too early",
+        "The depthwise part keeps the channels; the pointwise part changes their number.",
+    ),
+    MistakeKind(
+        "reduction-ignored",
+        "the reduction was ignored",
+        "After the 1×1 convolution the large kernel sees only the reduced channels.",
+    ),
+    MistakeKind(
+        "area-root",
+        "both channel counts were taken as equal",
+        "The 1×1 goes from the full to the reduced width: C·w weights.",
+    ),
+    MistakeKind(
+        "channels-not-weighted",
+        "the channels were added without weights",
+        "Each channel is multiplied by its own weight first.",
+    ),
+    MistakeKind(
         "pointwise-forgotten",
         "the pointwise part was left out",
         "The 1×1 convolution that mixes the channels holds most of the weights.",
