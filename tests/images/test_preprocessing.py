@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from foveal.errors import DataError, ImageError, UsageError
-from foveal.images import VIEWS, Preprocessing, Window, decode, preprocessing
+from foveal.images import VIEWS, FixedRange, Preprocessing, Window, decode, preprocessing
 
 PLAIN = Preprocessing(16, 16, mean=(0, 0, 0), std=(1, 1, 1))
 CONFIG = {
@@ -146,7 +146,12 @@ def test_reduction_changes_little_and_can_be_switched_off(encode):
 
 def test_json_comes_back_equal():
     original = Preprocessing(
-        8, 9, fit="crop", crop_fraction=0.9, mean=(0, 0.1, 1), window=Window(1, 99, "percentile")
+        8,
+        9,
+        fit="crop",
+        crop_fraction=0.9,
+        mean=(0, 0.1, 1),
+        window=Window(1, 99, "percentile", (FixedRange("uint16", 0.5, 4095),)),
     )
     text = json.dumps(original.to_json())
     assert Preprocessing.from_json(json.loads(text)) == original
@@ -180,6 +185,10 @@ def test_a_missing_key_of_the_window_is_named():
         Preprocessing.from_json(value)
 
 
+def window(**changes):
+    return {**PLAIN.to_json()["window"], **changes}
+
+
 @pytest.mark.parametrize(
     ("key", "wrong", "message"),
     [
@@ -194,6 +203,10 @@ def test_a_missing_key_of_the_window_is_named():
         ("crop_fraction", 1.5, "up to 1"),
         ("jpeg_reduction", 1, "true or false"),
         ("window", [], "a JSON object was expected"),
+        ("window", window(fixed=[]), "an object of two levels for each kind"),
+        ("window", window(fixed={"uint16": [1]}), "two levels was expected"),
+        ("window", window(fixed={"uint16": [5, 5]}), "the lower first"),
+        ("window", window(fixed={"uint16": [0, float("nan")]}), "two finite numbers"),
         ("version", 99, "version 2 was expected"),
     ],
 )
@@ -219,6 +232,7 @@ def test_json_that_is_no_object_is_refused():
         {"std": (1, 1, 2)},
         {"window": Window(0, 100)},
         {"window": Window(dicom="percentile")},
+        {"window": Window(fixed=(FixedRange("uint16", 0, 1),))},
         {"max_pixels": 5},
         {"jpeg_reduction": False},
     ],
@@ -240,7 +254,7 @@ def test_whole_and_real_numbers_have_the_same_digest():
 def test_the_digest_is_the_one_that_caches_were_written_with():
     # A changed digest throws away everybody's cached features: only with a new version.
     assert Preprocessing(224, 224).digest == (
-        "72d77e2a230057e872c63726daccc951bd58bfdd14fc1326ca60a4a537f0ed57"
+        "5b4e6ae9292bdba7b9b7d9d34a2643bfc3a59eba85eecd2580003b7b289e07d6"
     )
 
 

@@ -31,6 +31,12 @@ _MODEL_OPTIONS = (
         help="How a picture that is not square meets a square input.",
     ),
     click.option(
+        "--window",
+        metavar="NAME",
+        help="Grey levels of 16-bit and DICOM images: set (one window for all, the default), "
+        "range, header, hounsfield, image, or LOW:HIGH.",
+    ),
+    click.option(
         "--views",
         metavar="LIST",
         help="Views whose features are averaged, e.g. identity,hflip.",

@@ -15,7 +15,7 @@ from foveal.dataset.fingerprints import fingerprint
 from foveal.dataset.manifest import ImageRecord
 from foveal.dataset.problems import Problem, ProblemCode
 from foveal.errors import ImageError
-from foveal.images import decode
+from foveal.images import LevelSummary, decode
 
 # Large JPEGs are decoded at a scale where both sides keep this many pixels at least: every
 # byte is still read, so truncation shows, at a fraction of the cost.
@@ -96,7 +96,7 @@ def read_image(root: Path, record: ImageRecord) -> ReadImage:
     filled = dataclasses.replace(
         record,
         digest=digest,
-        pixel_digest=prints.pixel_digest,
+        pixel_digest=_pixel_digest(prints.pixel_digest, facts.levels),
         size_bytes=size_bytes,
         width_px=facts.width_px,
         height_px=facts.height_px,
@@ -107,6 +107,15 @@ def read_image(root: Path, record: ImageRecord) -> ReadImage:
         signature=prints.signature,
         grey_mean=prints.grey_mean,
         grey_std=prints.grey_std,
+        levels=facts.levels,
         notes=facts.notes,
     )
     return ReadImage(filled, facts.patient_key)
+
+
+def _pixel_digest(of_windowed: str, levels: LevelSummary | None) -> str:
+    """Returns the digest of a picture: two that differ in brightness alone are not the same."""
+    if levels is None:
+        return of_windowed
+    ends = f"{of_windowed} {levels.quantiles[0]!r} {levels.quantiles[-1]!r}"
+    return hashlib.sha256(ends.encode()).hexdigest()

@@ -2,14 +2,22 @@
 
 from foveal.images.decoding import ImageSource, decode
 from foveal.images.formats import SUPPORTED_FORMATS, SUPPORTED_SUFFIXES, ProblemCode
+from foveal.images.levels import LevelSummary
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, ImageFacts
 from foveal.images.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from foveal.images.resampling import Interpolation
 from foveal.images.resizing import Fit
+from foveal.images.set_window import (
+    ChosenWindow,
+    WindowChoice,
+    check_window_choice,
+    choose_window,
+    describe_window,
+)
 from foveal.images.thumbnails import THUMBNAIL_MEDIA_TYPE, thumbnail
 from foveal.images.versions import pixel_versions, pixel_versions_digest, version_differences
 from foveal.images.views import VIEWS, View
-from foveal.images.window import Window
+from foveal.images.window import FixedRange, Window
 
 __all__ = [
     "MAX_PIXELS",
@@ -18,16 +26,23 @@ __all__ = [
     "SUPPORTED_SUFFIXES",
     "THUMBNAIL_MEDIA_TYPE",
     "VIEWS",
+    "ChosenWindow",
     "DecodedImage",
     "Fit",
+    "FixedRange",
     "ImageFacts",
     "ImageSource",
     "Interpolation",
+    "LevelSummary",
     "Preprocessing",
     "ProblemCode",
     "View",
     "Window",
+    "WindowChoice",
+    "check_window_choice",
+    "choose_window",
     "decode",
+    "describe_window",
     "pixel_versions",
     "pixel_versions_digest",
     "thumbnail",

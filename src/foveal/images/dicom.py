@@ -22,6 +22,7 @@ from foveal.errors import ImageError
 from foveal.images.completeness import corrupt, truncated
 from foveal.images.formats import unsupported
 from foveal.images.grey_levels import frame_rules, show
+from foveal.images.levels import LevelKind, LevelSummary
 from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
 from foveal.images.quarantine import ANY_ERROR, quarantine
 from foveal.images.window import Window, stretch
@@ -120,13 +121,14 @@ def _decode(dataset: Dataset, window: Window, max_pixels: int) -> Raster:
         notes.append(f"The file holds {count_noun(num_frames, 'frame')}; only the first is used.")
     stored = _pixels(dataset, keyword, num_frames)
     picture: Picture
+    levels = None
     if photometric in _GRAY:
         rules = frame_rules(dataset)
         shown = show(stored, rules, window, is_inverted=photometric == "MONOCHROME1")
-        picture = shown.values
+        picture, levels = shown.values, shown.summary
         notes.extend(shown.notes)
     else:
-        picture = _colour(stored, dataset, photometric, window)
+        picture, levels = _colour(stored, dataset, photometric, window)
     facts = ImageFacts(
         format="DICOM",
         width_px=width_px,
@@ -135,6 +137,7 @@ def _decode(dataset: Dataset, window: Window, max_pixels: int) -> Raster:
         bits_per_sample=int(dataset.get("BitsStored") or stored.dtype.itemsize * 8),
         num_frames=num_frames,
         patient_key=_patient_key(dataset),
+        levels=levels,
         notes=tuple(notes),
     )
     return Raster(picture, facts)
@@ -222,7 +225,9 @@ def _is_subsampled(dataset: Dataset) -> bool:
     return str(dataset.get("PhotometricInterpretation", "")) == "YBR_FULL_422"
 
 
-def _colour(stored: NDArray[Any], dataset: Dataset, photometric: str, window: Window) -> Picture:
+def _colour(
+    stored: NDArray[Any], dataset: Dataset, photometric: str, window: Window
+) -> tuple[Picture, LevelSummary | None]:
     if photometric == _PALETTE:
         from pydicom.pixels.processing import apply_color_lut
 
@@ -230,8 +235,10 @@ def _colour(stored: NDArray[Any], dataset: Dataset, photometric: str, window: Wi
         if stored.dtype == np.uint16:  # colours of a palette have their full range by definition
             stored = (stored >> 8).astype(np.uint8)
     if stored.dtype == np.uint8:
-        return Image.fromarray(np.ascontiguousarray(stored))
-    return stretch(stored, window).values
+        return Image.fromarray(np.ascontiguousarray(stored)), None
+    bits = int(dataset.get("BitsStored") or 16)
+    stretched = stretch(stored, window, kind=LevelKind("DICOM colour", 0.0, 2.0**bits - 1))
+    return stretched.values, stretched.summary
 
 
 def _refuse_deflated_bomb(data: bytes, limit: int) -> None:

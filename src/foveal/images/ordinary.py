@@ -106,13 +106,14 @@ def _decode(
     if format_name == "JPEG":  # what was decoded may be a reduced picture
         width_px, height_px = full_size[::-1] if orientation in _SIDEWAYS else full_size
     picture: Picture
+    levels = None
     if second is not None or deep.is_deep_gray(image):
         stretched = (
             deep.stretch_gray(upright, image, window)
             if second is None
             else deep.stretch_colour(upright, second, image, window)
         )
-        picture = stretched.values
+        picture, levels = stretched.values, stretched.summary
         notes.extend(stretched.notes)
     else:
         if bits > 8:
@@ -126,6 +127,7 @@ def _decode(
         bits_per_sample=bits,
         num_frames=num_frames,
         orientation=orientation,
+        levels=levels,
         notes=tuple(notes),
     )
     return Raster(picture, facts)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foveal.errors import ImageError
+from foveal.images.levels import LevelSummary
 
 MAX_PIXELS: Final = 89_478_485
 """Most pixels an image may have: what fills 256 MiB as RGB, the bound that Pillow uses too."""
@@ -32,6 +33,8 @@ class ImageFacts:
         patient_key: For DICOM, the first 16 hexadecimal digits of the SHA-256 of the
             PatientID, else ``None``. It groups; it does not anonymise a guessable number,
             and is therefore never written.
+        levels: Of deep levels (more than 8 bits, or DICOM gray), a summary before windowing;
+            ``None`` where the window of a whole set decided.
         notes: What a careful reader should know about the reading, one sentence each.
     """
 
@@ -43,6 +46,7 @@ class ImageFacts:
     num_frames: int = 1
     orientation: int = 1
     patient_key: str | None = None
+    levels: LevelSummary | None = None
     notes: tuple[str, ...] = ()
 
 

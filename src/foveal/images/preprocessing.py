@@ -31,7 +31,7 @@ from foveal.images.resampling import Interpolation
 from foveal.images.resizing import Fit, plan_resize, resample
 from foveal.images.settings import as_data_error, checked_settings, pretrained_settings
 from foveal.images.views import QUARTER_TURNS, VIEWS, View, turn
-from foveal.images.window import Window
+from foveal.images.window import FixedRange, Window
 
 PREPROCESSING_VERSION: Final = 2
 """Raised whenever the same settings would give other pixels; part of every digest."""
@@ -159,6 +159,7 @@ class Preprocessing:
                 "low_percentile": float(self.window.low_percentile),
                 "high_percentile": float(self.window.high_percentile),
                 "dicom": self.window.dicom,
+                "fixed": {one.kind: [float(one.low), float(one.high)] for one in self.window.fixed},
             },
             "max_pixels": self.max_pixels,
             "jpeg_reduction": self.jpeg_reduction,
@@ -177,7 +178,9 @@ class Preprocessing:
         """
         settings = checked_settings(value, version=PREPROCESSING_VERSION)
         try:
-            return cls(**{**settings, "window": Window(**settings["window"])})
+            window = settings["window"]
+            ranges = tuple(FixedRange(kind, *ends) for kind, ends in window["fixed"].items())
+            return cls(**{**settings, "window": Window(**{**window, "fixed": ranges})})
         except UsageError as error:
             raise as_data_error(error) from None
 
@@ -188,6 +191,7 @@ class Preprocessing:
         *,
         size_px: int | None = None,
         fit: Fit = "squash",
+        window: Window | None = None,
     ) -> Preprocessing:
         """Takes the settings from the weights' own configuration.
 
@@ -197,6 +201,7 @@ class Preprocessing:
             size_px: Another size for both sides.
             fit: ``"squash"`` and ``"pad"`` show the network the whole image, so that a
                 finding at its edge is seen; only ``"crop"`` follows ``crop_pct``.
+            window: How deep grey levels become [0, 1]; ``Window()`` when ``None``.
 
         Raises:
             DataError: A value is missing or cannot be followed.
@@ -204,7 +209,7 @@ class Preprocessing:
         settings = pretrained_settings(config, size_px=size_px)
         if fit != "crop":
             settings["crop_fraction"] = 1.0
-        return cls(**settings, fit=fit)
+        return cls(**settings, fit=fit, window=window or Window())
 
     def _render(self, picture: Picture, view: View) -> NDArray[np.float32]:
         if view not in VIEWS:

@@ -33,6 +33,7 @@ from foveal.evaluation import (
     review_labels,
     worst_mistakes,
 )
+from foveal.images import describe_window
 from foveal.runs.classifier import Classifier, Prediction
 from foveal.runs.folder import (
     MANIFEST_TABLE_NAME,
@@ -154,7 +155,10 @@ def evaluate_classifier(
         ),
         timing=Timing({}, time.perf_counter() - start),
     )
-    return Scored(evidence, audit(manifest, duplicates=duplicates), predictions, num_seen)
+    levels = [record.levels for record in manifest.usable if record.levels is not None]
+    window = describe_window(classifier.preprocessing.window, levels)
+    found = audit(manifest, duplicates=duplicates, window=window)
+    return Scored(evidence, found, predictions, num_seen)
 
 
 def _match_classes(
