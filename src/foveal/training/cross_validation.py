@@ -82,7 +82,7 @@ def cross_validate(
             class_weights=class_weights,
             seed=seed,
         )
-    if is_large_problem(*features.shape, num_classes):
+    if is_large_problem(len(features), features.shape[1], num_classes):
         return _cross_validate_large(
             features, labels, fold_index, num_classes=num_classes, class_weights=class_weights
         )
@@ -144,7 +144,7 @@ def choose_penalty(
     losses are empty. ``penalties`` is the grid; by default, what suits so many images.
     """
     penalties = penalties or default_penalties(
-        len(labels), is_large=is_large_problem(*features.shape, num_classes)
+        len(labels), is_large=is_large_problem(len(features), features.shape[1], num_classes)
     )
     try:
         plan = assign_folds(labels, groups, num_folds=num_folds, seed=seed)
@@ -249,7 +249,7 @@ def _cross_validate_two_folds(
     seed: int,
 ) -> CrossValidated:
     # One grid, so that the halves' losses add up.
-    is_large = is_large_problem(*features.shape, num_classes)
+    is_large = is_large_problem(len(features), features.shape[1], num_classes)
     penalties = default_penalties(len(labels), is_large=is_large)
     logits = np.empty((len(labels), num_classes))
     chosen: list[float] = []
