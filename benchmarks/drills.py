@@ -99,7 +99,7 @@ def weaknesses(exercise: Exercise) -> Iterator[str]:
 
 
 def _degenerate(field: Field) -> Iterator[str]:
-    if field.kind == "integer" and field.label != "value" and field.answer < 0:  # type: ignore[operator]
+    if field.kind == "integer" and field.answer < 0:  # type: ignore[operator]
         yield f"{field.key}: a count is negative"
     if field.kind == "shape" and min(field.answer) < 1:  # type: ignore[arg-type]
         yield f"{field.key}: an empty shape"
@@ -121,7 +121,7 @@ def main() -> None:
             begun = time.perf_counter()
             exercise = template.exercise(seed, level)
             seconds += time.perf_counter() - begun
-            questions.add(exercise.question)
+            questions.add((exercise.question, exercise.fields, exercise.figure))
             faults["truth"] += bool(list(disagreements(exercise, template)))
             faults["other"] += bool(list(weaknesses(exercise)))
         print(

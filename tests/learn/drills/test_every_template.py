@@ -51,7 +51,8 @@ def test_traps_come_in_equal_shares(drill: Template) -> None:
 @every_template
 def test_variants_differ(drill: Template) -> None:
     questions = {
-        (each.question, each.figure) for each in (drill.exercise(seed, 2) for seed in range(20))
+        (each.question, each.fields, each.figure)
+        for each in (drill.exercise(seed, 2) for seed in range(20))
     }
     assert len(questions) > 14
 

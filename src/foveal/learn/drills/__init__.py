@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from foveal.errors import UsageError
-from foveal.learn.drills import groups, parameters, sizes
+from foveal.learn.drills import (
+    bottlenecks,
+    dilation,
+    fields,
+    groups,
+    parameters,
+    pointwise,
+    separable,
+    settings,
+    sizes,
+    stacks,
+)
 from foveal.learn.drills.template import Template
 from foveal.text import near_names
 
-TEMPLATES: tuple[Template, ...] = (*sizes.TEMPLATES, *parameters.TEMPLATES, *groups.TEMPLATES)
+TEMPLATES: tuple[Template, ...] = (
+    *sizes.TEMPLATES,
+    *settings.TEMPLATES,
+    *parameters.TEMPLATES,
+    *groups.TEMPLATES,
+    *stacks.TEMPLATES,
+    *pointwise.TEMPLATES,
+    *bottlenecks.TEMPLATES,
+    *separable.TEMPLATES,
+    *fields.TEMPLATES,
+    *dilation.TEMPLATES,
+)
 
 
 def template(name: str) -> Template:

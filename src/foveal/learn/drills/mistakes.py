@@ -80,6 +80,21 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "Only the k − 1 gaps grow, so the span is d(k − 1) + 1 and not d·k.",
     ),
     MistakeKind(
+        "dilation-off-by-one",
+        "the holes were taken for the dilation",
+        "Dilation d leaves d − 1 holes between neighbouring taps; d = 1 is no dilation.",
+    ),
+    MistakeKind(
+        "kernel-as-padding",
+        "one place too many was padded",
+        "An odd kernel reaches (k − 1) / 2 places to each side of its middle.",
+    ),
+    MistakeKind(
+        "size-by-size",
+        "one size was divided by the other",
+        "Windows are counted, not pixels: (out − 1) moves of s and one kernel fill the map.",
+    ),
+    MistakeKind(
         "stride-ignored",
         "the stride was ignored",
         "The window moves by the stride, so there are fewer places for it.",
@@ -241,6 +256,41 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "A depthwise kernel sees one channel: k·k weights for each channel.",
     ),
     MistakeKind(
+        "pointwise-with-kernel",
+        "the 1×1 convolution was given the large kernel",
+        "A 1×1 kernel has one tap for each input channel.",
+    ),
+    MistakeKind(
+        "no-groups",
+        "the channels were not kept apart",
+        "Depthwise means one group and one kernel for each channel.",
+    ),
+    MistakeKind(
+        "kernel-as-groups",
+        "the kernel size was taken for the groups",
+        "Depthwise means as many groups as channels.",
+    ),
+    MistakeKind(
+        "out-channels-early",
+        "the channels were changed too early",
+        "The depthwise part keeps the channels; the pointwise part changes their number.",
+    ),
+    MistakeKind(
+        "reduction-ignored",
+        "the reduction was ignored",
+        "After the 1×1 convolution the large kernel sees only the reduced channels.",
+    ),
+    MistakeKind(
+        "area-root",
+        "both channel counts were taken as equal",
+        "The 1×1 goes from the full to the reduced width: C·w weights.",
+    ),
+    MistakeKind(
+        "channels-not-weighted",
+        "the channels were added without weights",
+        "Each channel is multiplied by its own weight first.",
+    ),
+    MistakeKind(
         "pointwise-forgotten",
         "the pointwise part was left out",
         "The 1×1 convolution that mixes the channels holds most of the weights.",
@@ -340,6 +390,11 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "one-too-many",
         "one layer too many was counted",
         "The input itself is a field of 1; count only what has to be added to it.",
+    ),
+    MistakeKind(
+        "depth-for-field",
+        "the number of layers was taken for the field",
+        "Kernels, strides and dilations decide; few layers may see more than many.",
     ),
     MistakeKind(
         "branches-added",

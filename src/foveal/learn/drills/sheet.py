@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from foveal.learn.answers import spell
@@ -45,7 +45,8 @@ class Sheet:
         hint: One sentence that helps to begin.
         proof: PyTorch that prints the answers, one line a blank.
         reasons: Why it is so.
-        figure: A drawing.
+        figure: A drawing for the question.
+        solution_figure: A drawing that gives the answer away.
         traps: The traps that hold, by the instance's own numbers.
         given: What the question gives, by name; formulas may use it.
         values: The right values of the blanks so far, by key.
@@ -56,6 +57,7 @@ class Sheet:
     proof: str = ""
     reasons: str = ""
     figure: Figure | None = None
+    solution_figure: Figure | None = None
     traps: frozenset[str] = frozenset()
     fields: list[Field] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -168,6 +170,46 @@ class Sheet:
         )
         self.values[key] = answer
 
+    def order(
+        self,
+        key: str,
+        label: str,
+        letters: str,
+        values: Sequence[float],
+        wrong: Mapping[str, Sequence[float]],
+        texts: Sequence[str],
+    ) -> None:
+        """Adds things to be put in order, the smallest first, and a step for each of them.
+
+        Args:
+            key: Name of the blank.
+            label: Which end comes first.
+            letters: Keys of the things.
+            values: What they are ordered by.
+            wrong: For each mistake the values that one orders by with it. It is left out where
+                two of them are equal or where the order stays right.
+            texts: The things.
+        """
+        for letter, text, value in zip(letters, texts, values, strict=True):
+            self.step(f"{letter}) {text}: {spell(value)}", value)
+        answer = _ordered(letters, values)
+        index = self.step(f"{label}: {' '.join(answer)}", answer)
+        orders = {answer}
+        mistakes = []
+        for code, others in wrong.items():
+            other = _ordered(letters, others)
+            if len(set(others)) < len(others) or other in orders:
+                continue
+            orders.add(other)
+            kind = mistake_kind(code)
+            told = f"It looks like {kind.title}: {' '.join(other)}. {kind.sentence}"
+            mistakes.append(Mistake(code, other, index, told))
+        choices = tuple(Choice(*each) for each in zip(letters, texts, strict=True))
+        self.fields.append(
+            Field(key, label, "order", answer, tuple(mistakes), choices=choices, step=index)
+        )
+        self.values[key] = answer
+
     def _grounded(self, formula: str) -> str:
         """Returns the formula with numbers for what is given; only keys of blanks are left."""
         return _substituted(formula, self.given) if self.given else formula
@@ -222,6 +264,10 @@ def _same(value: Value, answer: Value) -> bool:
     if isinstance(value, int | float) and isinstance(answer, int | float):
         return math.isclose(value, answer, rel_tol=1e-9, abs_tol=1e-12)
     return value == answer
+
+
+def _ordered(letters: str, values: Sequence[float]) -> tuple[str, ...]:
+    return tuple(letter for _, letter in sorted(zip(values, letters, strict=True)))
 
 
 def _with_mistakes(field: Field, mistakes: tuple[Mistake, ...]) -> Field:
