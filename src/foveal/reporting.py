@@ -117,7 +117,10 @@ def _draw_thumbnails(trained: TrainedClassifier, rows: Iterable[int]) -> dict[in
         path = trained.manifest.resolve(trained.manifest.usable[row])
         try:
             pictures[row] = thumbnail(
-                path, size_px=_THUMBNAIL_PX, window=trained.preprocessing.window
+                path,
+                size_px=_THUMBNAIL_PX,
+                window=trained.preprocessing.window,
+                frame=trained.preprocessing.frame,
             )
         except ImageError:
             continue  # the file went away meanwhile; the report draws a placeholder

@@ -202,6 +202,7 @@ def _read(path: Path, preprocessing: Preprocessing) -> _Read | ImageError:
             window=preprocessing.window,
             max_pixels=preprocessing.max_pixels,
             reduce_to_px=preprocessing.reduce_to_px,
+            frame=preprocessing.frame,
         )
     except ImageError as error:
         return error
