@@ -45,6 +45,7 @@ from foveal.dataset.group_checks import (
     check_groups_predict_class,
 )
 from foveal.dataset.manifest import Layout, Manifest
+from foveal.images import ChosenWindow
 
 CHECKS: tuple[Callable[[AuditSubject], Iterator[AuditFinding]], ...] = (
     check_bad_files,
@@ -130,16 +131,22 @@ class Audit:
         return value
 
 
-def audit(manifest: Manifest, *, duplicates: Duplicates | None = None) -> Audit:
+def audit(
+    manifest: Manifest,
+    *,
+    duplicates: Duplicates | None = None,
+    window: ChosenWindow | None = None,
+) -> Audit:
     """Checks a data set.
 
     Args:
         manifest: As scanned.
         duplicates: As found before; they are looked for when not given.
+        window: How deep images are windowed; what training would choose when not given.
     """
     if duplicates is None:
         duplicates = find_duplicates(manifest)
-    subject = AuditSubject(manifest, duplicates)
+    subject = AuditSubject(manifest, duplicates, window)
     findings = [finding for check in CHECKS for finding in check(subject)]
     sizes, modes, formats = subject.forms
     splits = Counter(record.split for record in manifest.usable if record.split is not None)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.dataset.problems import Problem
+from foveal.images import LevelSummary
 
 Split = Literal["train", "val", "test"]
 Layout = Literal["class folders", "split folders", "table", "unlabelled"]
@@ -41,6 +42,7 @@ class ImageRecord:
         perceptual_hash: 8 bytes; near for pictures that look alike.
         signature: The picture in 32 × 32 grey levels, 1,024 bytes, row by row.
         grey_mean, grey_std: Of the grey levels, black 0 and white 1.
+        levels: Of deep levels, a summary of them before windowing.
         notes: What was done to it that a reader should know, such as ``"first of 3 frames"``.
         problem: Why it is set aside; ``None`` where it is fine.
     """
@@ -61,6 +63,7 @@ class ImageRecord:
     signature: bytes | None = None
     grey_mean: float | None = None
     grey_std: float | None = None
+    levels: LevelSummary | None = None
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
 

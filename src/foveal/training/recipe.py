@@ -22,6 +22,7 @@ from foveal.dataset import (
     Duplicates,
     Manifest,
     audit,
+    choose_grey_window,
     find_duplicates,
     fuse_groups,
     require_trainable,
@@ -43,7 +44,7 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
-from foveal.images import Preprocessing
+from foveal.images import Preprocessing, pixel_versions_digest
 from foveal.models import (
     DEFAULT_BACKBONE,
     Backbone,
@@ -132,6 +133,7 @@ def train_classifier(
         manifest = scan(
             data,
             groups=config.groups,
+            frames=config.frames,
             num_workers=config.num_workers or 2,
             progress=step.progress,
         )
@@ -145,8 +147,13 @@ def train_classifier(
         )
     with log.step("backbone", "Loading the network") as step:
         backbone = load_backbone(config.backbone, weights=config.weights)
+        chosen = choose_grey_window(manifest, config.window, keeps_split=config.test_size is None)
         preprocessing = Preprocessing.from_pretrained(
-            backbone.pretrained_config, size_px=config.size_px, fit=config.fit
+            backbone.pretrained_config,
+            size_px=config.size_px,
+            fit=config.fit,
+            window=chosen.window,
+            frame=config.frame,
         )
         step.note(f"{backbone.name}, weights from {backbone.weights.description}")
     features, probe = extract_manifest(manifest, backbone, preprocessing, config, log)
@@ -154,7 +161,7 @@ def train_classifier(
     with log.step("audit", "Looking for duplicates and other trouble") as step:
         duplicates = find_duplicates(manifest, features=features)
         groups = fuse_groups(manifest, duplicates)
-        found = audit(manifest, duplicates=duplicates)
+        found = audit(manifest, duplicates=duplicates, window=chosen)
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
     plan = choose_plan(manifest, groups, config)
@@ -265,6 +272,7 @@ def extract_manifest(
                 backbone.architecture,
                 backbone.weights.digest,
                 preprocessing.digest,
+                pixel_versions_digest(),
                 view,
                 backend.precision,
             )
