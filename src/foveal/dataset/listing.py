@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from foveal.dataset.manifest import ImageRecord, Layout
+from foveal.dataset.manifest import Column, ImageRecord, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Listing:
         layout: The form that the data came in.
         group_column: The column that the groups came from, for tables that have one.
         notes: What was left out or assumed, as sentences.
+        columns: What else a table says, each column with one value a record.
     """
 
     root: Path
@@ -25,3 +26,4 @@ class Listing:
     layout: Layout
     group_column: str | None = None
     notes: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()

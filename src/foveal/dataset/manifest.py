@@ -17,6 +17,17 @@ from foveal.dataset.problems import Problem
 
 Split = Literal["train", "val", "test"]
 Layout = Literal["class folders", "split folders", "table", "unlabelled"]
+GroupOrigin = Literal["given", "name", "test"]
+"""Who says that images belong together: the reader of these results; the plain name of a
+column, folder, file or DICOM field; or a test on what the images show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table that has no role of its own: one value a record, or ``""``."""
+
+    name: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,8 @@ class ImageRecord:
         perceptual_hash: 8 bytes; near for pictures that look alike.
         signature: The picture in 32 × 32 grey levels, 1,024 bytes, row by row.
         grey_mean, grey_std: Of the grey levels, black 0 and white 1.
+        acquired_seconds: When it was taken by its own account (EXIF, DICOM), in seconds since
+            1970 on the camera's clock.
         notes: What was done to it that a reader should know, such as ``"first of 3 frames"``.
         problem: Why it is set aside; ``None`` where it is fine.
     """
@@ -61,6 +74,7 @@ class ImageRecord:
     signature: bytes | None = None
     grey_mean: float | None = None
     grey_std: float | None = None
+    acquired_seconds: float | None = None
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
 
@@ -77,6 +91,9 @@ class Manifest:
         group_source: Where the groups come from, as a phrase; ``None`` without groups.
         groups_are_approximate: Whether the groups are somebody's guess.
         notes: What the scan left out or assumed, as sentences.
+        group_origin: Who says that images belong together; ``None`` without groups.
+        group_note: Why groups were taken that nobody gave, as sentences.
+        columns: What else the table says, each with one value a record.
     """
 
     root: Path
@@ -86,12 +103,22 @@ class Manifest:
     group_source: str | None = None
     groups_are_approximate: bool = False
     notes: tuple[str, ...] = ()
+    group_origin: GroupOrigin | None = None
+    group_note: str = ""
+    columns: tuple[Column, ...] = ()
 
     @cached_property
     def usable(self) -> tuple[ImageRecord, ...]:
         """The images to train on: no problem and a known label. Order as in ``records``."""
+        return tuple(self.records[row] for row in self.usable_rows)
+
+    @cached_property
+    def usable_rows(self) -> tuple[int, ...]:
+        """The places in ``records`` of the usable images."""
         return tuple(
-            record for record in self.records if record.problem is None and record.label is not None
+            row
+            for row, record in enumerate(self.records)
+            if record.problem is None and record.label is not None
         )
 
     @cached_property

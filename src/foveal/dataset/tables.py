@@ -10,7 +10,7 @@ from pathlib import Path
 
 from foveal.dataset.layouts import SPLIT_NAMES
 from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import ImageRecord, Split
+from foveal.dataset.manifest import Column, ImageRecord, Split
 from foveal.dataset.problems import Problem
 from foveal.dataset.rows import Row, Table, read_table
 from foveal.dataset.walking import check_file, is_within
@@ -49,7 +49,14 @@ def list_table(path: Path, *, group_column: str | None = None) -> Listing:
             problem = Problem("missing_label", f"its label is empty ({row.place})")
         group = printable(row.values[column]) or None if column else None
         records.append(ImageRecord(relative, label, group, split, problem=problem))
-    return Listing(path.parent, _settle_repeats(records, places), "table", group_column=column)
+    taken = {"path", "label", "split", column}
+    columns = tuple(
+        Column(name, tuple(row.values[name] for row in table.rows))
+        for name in table.columns
+        if name and name not in taken
+    )
+    settled = _settle_repeats(records, places)
+    return Listing(path.parent, settled, "table", group_column=column, columns=columns)
 
 
 def _find_group_column(table: Table, wanted: str | None) -> str | None:
