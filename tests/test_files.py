@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from foveal.files import write_atomically
+from foveal.files import user_folder, write_atomically
 
 
 def test_the_folder_is_made(tmp_path: Path) -> None:
@@ -56,3 +56,16 @@ def test_a_failure_leaves_nothing_else(tmp_path: Path, monkeypatch: pytest.Monke
 
 def _fail(handle: int) -> None:
     raise OSError(5, "disk on fire")
+
+
+def test_a_user_without_a_home_gets_a_folder_of_this_process_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    folder = user_folder("data")
+    assert folder == user_folder("data")
+    assert folder.parent.stat().st_mode & 0o077 == 0

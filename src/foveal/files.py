@@ -1,10 +1,39 @@
-"""Writing files so that a crash leaves the old content or the new, never half of either."""
+"""Writing files so that a crash leaves the old content or the new; the user's own folders."""
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
+import tempfile
 from pathlib import Path
+from typing import Literal
+
+_USER_FOLDERS = {
+    "cache": ("XDG_CACHE_HOME", ".cache"),
+    "data": ("XDG_DATA_HOME", ".local/share"),
+}
+
+
+def user_folder(kind: Literal["cache", "data"]) -> Path:
+    """Returns where Foveal keeps what belongs to the user, by the XDG Base Directory rules.
+
+    A user without a home folder (a service, a container under a bare number) gets one that
+    lasts as long as the process.
+    """
+    variable, below_home = _USER_FOLDERS[kind]
+    if base := os.environ.get(variable):
+        return Path(base) / "foveal"
+    try:
+        return Path.home() / below_home / "foveal"
+    except RuntimeError:
+        return Path(_passing_folder().name) / kind
+
+
+@functools.cache
+def _passing_folder() -> tempfile.TemporaryDirectory[str]:
+    # Not a fixed name below /tmp: whoever made that first could plant results in it.
+    return tempfile.TemporaryDirectory(prefix="foveal-", ignore_cleanup_errors=True)
 
 
 def write_atomically(file: Path, content: bytes) -> None:

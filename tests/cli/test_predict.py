@@ -135,6 +135,16 @@ def test_an_ending_that_is_not_known_is_wrong_usage(
     assert ".json, .csv, .parquet" in outcome.err
 
 
+def test_no_cell_of_a_csv_starts_a_formula(foveal: Run, run_folder: Path, images: Path) -> None:
+    for name in ("=1+1.png", "@SUM(A1).png", "-2+3.png", "+1.png", "plain.png"):
+        shutil.copy(images / "0.png", Path(name))
+    foveal("predict", run_folder, "*.png", "--out", "answers.csv")
+    rows = csv.DictReader(Path("answers.csv").read_text("utf-8").splitlines())
+    assert {row["path"] for row in rows} == {
+        *("'=1+1.png", "'@SUM(A1).png", "'-2+3.png", "'+1.png", "plain.png")
+    }
+
+
 def test_a_folder_without_images_is_wrong_usage(
     foveal: Run, run_folder: Path, tmp_path: Path
 ) -> None:

@@ -12,7 +12,6 @@ import pytest
 from numpy.typing import NDArray
 
 from foveal.dataset import Duplicates, ImageRecord, Manifest
-from foveal.dataset.manifest import Column
 from foveal.training import TrainConfig
 from foveal.training.group_search import GroupSearch, search_groups
 
@@ -27,11 +26,13 @@ SHOT = np.tile(np.arange(SHOTS), PATIENTS)
 def make(paths: list[str], labels: NDArray[np.int64], **columns: list[str]) -> Manifest:
     names = ("benign", "malignant", "other")[: labels.max() + 1]
     records = tuple(
-        ImageRecord(path, names[label], digest=str(row))
+        ImageRecord(
+            path, names[label], digest=str(row), told=tuple(told[row] for told in columns.values())
+        )
         for row, (path, label) in enumerate(zip(paths, labels, strict=True))
     )
-    told = tuple(Column(name, tuple(values)) for name, values in columns.items())
-    return Manifest(Path("/nowhere"), records, names, "class folders", columns=told)
+    where = Path("/nowhere")
+    return Manifest(where, records, names, "class folders", column_names=tuple(columns))
 
 
 def search(manifest: Manifest, features: Floats) -> GroupSearch:
@@ -129,8 +130,7 @@ def test_given_groups_are_kept_and_what_flatters_beyond_them_is_a_warning() -> N
     paths = [f"{row}.png" for row in range(len(LABELS))]
     manifest = make(paths, LABELS, patient=[f"p{p}" for p in PATIENT])
     records = tuple(
-        ImageRecord(r.path, r.label, group=f"pair{row // 2}", digest=r.digest)
-        for row, r in enumerate(manifest.records)
+        replace(record, group=f"pair{row // 2}") for row, record in enumerate(manifest.records)
     )
     given = Manifest(
         manifest.root,
@@ -139,7 +139,7 @@ def test_given_groups_are_kept_and_what_flatters_beyond_them_is_a_warning() -> N
         "table",
         group_source="column 'group'",
         group_origin="given",
-        columns=manifest.columns,
+        column_names=manifest.column_names,
     )
     found = search(given, of_sources(PATIENT))
     assert found.manifest is given

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import re
 import sys
 from typing import NoReturn
 
 import click
 
 from foveal.cli.interruption import interrupts_remembered
+from foveal.cli.streams import discard_output, open_standard_streams
 from foveal.errors import FovealError
-from foveal.text import near_names
+from foveal.text import near_names, printable
 
 # Name, module and what it does. A command's module is imported only when it is called, so
 # that --help does not wait for torch.
@@ -96,31 +99,69 @@ def main() -> NoReturn:
     # else as well, that made fitting heads ten times slower; asleep they cost an idle one
     # nothing that can be measured. Read when torch is imported, so it is set before.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    open_standard_streams()
     try:
         with interrupts_remembered():
             cli.main(standalone_mode=False)
+        sys.stdout.flush()  # a full disk is told here, not in a traceback at the end
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         sys.exit(error.exit_code)
     except FovealError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+        _leave(str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo(
-            "\nInterrupted. What was computed is kept; the same command goes on from there.",
-            err=True,
-        )
         # Workers may still be inside a long call; nothing of theirs is worth waiting for.
-        sys.stderr.flush()
+        _say("\nInterrupted. What was computed is kept; the same command goes on from there.")
         os._exit(130)
     except BrokenPipeError:
         # The reader of our output went away (head, less): not an error worth a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output(sys.stdout)
         sys.exit(1)
     except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        click.echo(f"Error: {error.strerror or error}{place}.", err=True)
-        sys.exit(1)
+        place = f" ({printable(str(error.filename))})" if error.filename else ""
+        _leave(f"{error.strerror or error}{place}.", 1)
+    except (MemoryError, ImportError, RuntimeError) as error:
+        reason = _lack_of_resources(error)
+        if reason is None:
+            raise
+        # Threads that could be started may wait for those that could not.
+        _say(f"Error: {reason}")
+        os._exit(1)
     sys.exit(0)
+
+
+def _lack_of_resources(error: BaseException) -> str | None:
+    """Returns what this machine or a limit did not grant, if that is what went wrong."""
+    text = str(error)
+    if "start new thread" in text:
+        return (
+            "The system did not let another thread be started.\n"
+            "Raise the limit (ulimit -u, or the container's pids limit), or give --workers 1."
+        )
+    if isinstance(error, MemoryError) or re.search(
+        "allocate memory|failed to map|bad_alloc|not enough memory", text, re.IGNORECASE
+    ):
+        return (
+            f"The memory that this process may use is not enough ({type(error).__name__}).\n"
+            "Raise the limit (ulimit -v, or the container's memory); PyTorch alone maps "
+            "several gigabytes."
+        )
+    return None
+
+
+def _leave(message: str, exit_code: int) -> NoReturn:
+    _say(f"Error: {message}")
+    discard_output(sys.stdout)
+    sys.exit(exit_code)
+
+
+def _say(message: str) -> None:
+    """Writes to stderr, if anything takes it."""
+    try:
+        click.echo(message, err=True)
+        sys.stderr.flush()
+    except OSError:
+        discard_output(sys.stderr)

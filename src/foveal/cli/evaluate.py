@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from foveal.cli.options import echo_json, group_options, read_group_options
+from foveal.cli.options import echo_json, echo_notes, group_options, read_group_options
 
 
 @click.command("evaluate", epilog="\b\nExample:\n  foveal evaluate runs/photos next-year/")
@@ -28,6 +28,7 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
 
     groups = read_group_options(values)
     classifier = load(run)
+    echo_notes(classifier.notes)
     with ProgressDisplay() as display, display.step("Predicting and measuring"):
         scored = evaluate_classifier(classifier, data, groups=groups, progress=display.advance)
     if as_json:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from foveal.cli.streams import takes_every_letter
 from foveal.text import printable
 
 if TYPE_CHECKING:
@@ -76,8 +77,15 @@ def read_group_options(values: dict[str, Any]) -> GroupOptions:
 
 
 def echo_json(content: Any) -> None:
-    """Writes JSON to stdout."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    """Writes JSON to stdout, in escapes where stdout cannot take every letter."""
+    readable = takes_every_letter(sys.stdout)
+    click.echo(json.dumps(content, indent=2, ensure_ascii=not readable))
+
+
+def echo_notes(notes: Iterable[str]) -> None:
+    """Writes what a reader should know about the results to stderr, a line each."""
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
 
 
 def typed_command() -> str:

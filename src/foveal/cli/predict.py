@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from foveal.cli.options import echo_json
+from foveal.cli.options import echo_json, echo_notes
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def command(
             next_step="Name the files one by one if their names have no ending.",
         )
     classifier = load(run)
+    echo_notes(classifier.notes)
     # A step that took no time is not worth a line.
     mode: Literal["auto", "quiet"] = "quiet" if len(files) < _NUM_WITH_PROGRESS else "auto"
     with ProgressDisplay(mode) as display, display.step("Predicting"):
@@ -119,10 +120,24 @@ def _encode(rows: Sequence[dict[str, Any]], class_names: Sequence[str], suffix: 
     if suffix == ".parquet":
         return _encode_parquet(flat, class_names)
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(flat[0]))
+    writer = csv.DictWriter(text, fieldnames=[_no_formula(name) for name in flat[0]])
     writer.writeheader()
-    writer.writerows(flat)
+    # Labels and file names come from outside, and the first reader is a spreadsheet.
+    writer.writerows({key: _no_formula(value) for key, value in row.items()} for row in flat)
     return text.getvalue().encode()
+
+
+def _no_formula(value: Any) -> Any:
+    """Returns text that a spreadsheet would compute with an apostrophe in front.
+
+    OWASP, "CSV Injection": what begins with one of these may start a program.
+
+    >>> _no_formula("=cmd|'/c calc'!A0"), _no_formula("cell.png"), _no_formula(-0.5)
+    ("'=cmd|'/c calc'!A0", 'cell.png', -0.5)
+    """
+    if isinstance(value, str) and value.lstrip().startswith(("=", "+", "-", "@")):
+        return f"'{value}"
+    return value
 
 
 def _encode_parquet(flat: Sequence[dict[str, Any]], class_names: Sequence[str]) -> bytes:

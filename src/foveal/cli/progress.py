@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import textwrap
 import time
@@ -114,5 +115,7 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
             self._bar = self._task = None
 
     def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        # Nobody loses an hour of work because nobody could read how far it was.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+            sys.stderr.flush()

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from foveal.images.frames import split_frame_path
 from foveal.images.quarantine import quarantine
 
 _EXIF_FOLDER = 0x8769
@@ -29,6 +30,8 @@ def read_acquisition(path: Path, format_name: str) -> float | None:
     Returns:
         ``None`` where the file does not say.
     """
+    whole = split_frame_path(str(path))
+    path = path if whole is None else Path(whole[0])
     try:
         with quarantine():
             return _read_dicom(path) if format_name == "DICOM" else _read_exif(path)

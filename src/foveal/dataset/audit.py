@@ -46,6 +46,7 @@ from foveal.dataset.group_checks import (
 )
 from foveal.dataset.manifest import Layout, Manifest
 from foveal.dataset.structure_checks import check_structure
+from foveal.images import ChosenWindow
 
 CHECKS: tuple[Callable[[AuditSubject], Iterator[AuditFinding]], ...] = (
     check_bad_files,
@@ -136,6 +137,7 @@ def audit(
     *,
     duplicates: Duplicates | None = None,
     structure: Sequence[AuditFinding] | None = None,
+    window: ChosenWindow | None = None,
 ) -> Audit:
     """Checks a data set.
 
@@ -144,10 +146,11 @@ def audit(
         duplicates: As found before; they are looked for when not given.
         structure: What there is to say about structure that could be groups, where it was
             tested; otherwise it is looked for.
+        window: How deep images are windowed; what training would choose when not given.
     """
     if duplicates is None:
         duplicates = find_duplicates(manifest)
-    subject = AuditSubject(manifest, duplicates)
+    subject = AuditSubject(manifest, duplicates, window)
     findings = [finding for check in CHECKS for finding in check(subject)]
     findings += check_structure(subject) if structure is None else structure
     sizes, modes, formats = subject.forms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from foveal.dataset.manifest import Column, ImageRecord, Layout
+from foveal.dataset.manifest import ImageRecord, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Listing:
         layout: The form that the data came in.
         group_column: The column that the groups came from, for tables that have one.
         notes: What was left out or assumed, as sentences.
-        columns: What else a table says, each column with one value a record.
+        column_names: The columns of a table that have no role of their own.
     """
 
     root: Path
@@ -26,4 +26,4 @@ class Listing:
     layout: Layout
     group_column: str | None = None
     notes: tuple[str, ...] = ()
-    columns: tuple[Column, ...] = ()
+    column_names: tuple[str, ...] = ()

@@ -14,20 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.dataset.problems import Problem
+from foveal.images import LevelSummary
 
 Split = Literal["train", "val", "test"]
 Layout = Literal["class folders", "split folders", "table", "unlabelled"]
 GroupOrigin = Literal["given", "name", "test"]
 """Who says that images belong together: the reader of these results; the plain name of a
 column, folder, file or DICOM field; or a test on what the images show."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the table that has no role of its own: one value a record, or ``""``."""
-
-    name: str
-    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +47,10 @@ class ImageRecord:
         grey_mean, grey_std: Of the grey levels, black 0 and white 1.
         acquired_seconds: When it was taken by its own account (EXIF, DICOM), in seconds since
             1970 on the camera's clock.
+        levels: Of deep levels, a summary of them before windowing.
         notes: What was done to it that a reader should know, such as ``"first of 3 frames"``.
         problem: Why it is set aside; ``None`` where it is fine.
+        told: What else the table says about it, one value a column of the manifest.
     """
 
     path: str
@@ -75,8 +70,10 @@ class ImageRecord:
     grey_mean: float | None = None
     grey_std: float | None = None
     acquired_seconds: float | None = None
+    levels: LevelSummary | None = None
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,8 @@ class Manifest:
         notes: What the scan left out or assumed, as sentences.
         group_origin: Who says that images belong together; ``None`` without groups.
         group_note: Why groups were taken that nobody gave, as sentences.
-        columns: What else the table says, each with one value a record.
+        column_names: The columns of the table that have no role of their own; their values
+            are in the records, in this order.
     """
 
     root: Path
@@ -105,7 +103,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     group_origin: GroupOrigin | None = None
     group_note: str = ""
-    columns: tuple[Column, ...] = ()
+    column_names: tuple[str, ...] = ()
 
     @cached_property
     def usable(self) -> tuple[ImageRecord, ...]:

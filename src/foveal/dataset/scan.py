@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from foveal.dataset.frame_rows import FRAMES_SOURCE, FrameRule, group_frames, spread_frames
 from foveal.dataset.groups import (
     GroupOptions,
     check_group_options,
@@ -33,6 +34,7 @@ def scan(
     data: Path,
     *,
     groups: GroupOptions = _NO_GROUPS,
+    frames: FrameRule = "middle",
     num_workers: int = 2,
     progress: Progress | None = None,
 ) -> Manifest:
@@ -46,6 +48,8 @@ def scan(
         data: A folder of class folders; a folder with ``train``, ``val``, ``test`` inside; or
             a table (CSV, TSV, Parquet) with ``path``, ``label`` and perhaps ``group``, ``split``.
         groups: Where the groups come from.
+        frames: Which frame stands for a file that holds several, counted from 1; ``"each"``
+            makes every frame an image of one group.
         num_workers: Threads that decode.
         progress: Called with (files done, files in all).
 
@@ -56,8 +60,15 @@ def scan(
     check_group_options(groups)
     listing = list_data(Path(data), group_column=groups.column)
     grouped = group_listing(listing, groups)
+    records = grouped.records
+    if frames == "each":
+        records = spread_frames(listing.root, records)
     readings = read_images(
-        listing.root, grouped.records, num_workers=num_workers, progress=progress
+        listing.root,
+        records,
+        num_workers=num_workers,
+        progress=progress,
+        frame="middle" if frames == "each" else frames,
     )
     records = tuple(reading.record for reading in readings)
     origin: GroupOrigin = "given"
@@ -79,9 +90,19 @@ def scan(
         groups_are_approximate=grouped.are_approximate,
         notes=(*listing.notes, *grouped.notes),
         group_origin=None if grouped.source is None else origin,
-        columns=listing.columns,
+        column_names=listing.column_names,
     )
-    return _group_by_name(_loosened(manifest)) if groups.search == "auto" else manifest
+    if groups.search == "auto":
+        manifest = _group_by_name(_loosened(manifest))
+    return _group_by_file(manifest) if frames == "each" else manifest
+
+
+def _group_by_file(manifest: Manifest) -> Manifest:
+    """Keeps the frames of a file together that nothing else keeps together."""
+    records = group_frames(manifest.records)
+    if manifest.group_source is None and any(record.group is not None for record in records):
+        manifest = dataclasses.replace(manifest, group_source=FRAMES_SOURCE, group_origin="name")
+    return dataclasses.replace(manifest, records=records)
 
 
 def _group_by_name(manifest: Manifest) -> Manifest:

@@ -214,11 +214,10 @@ class _Draft:
 
 
 def _drafts(manifest: Manifest) -> Iterator[_Draft]:
-    rows = manifest.usable_rows
-    for column in manifest.columns:
-        values = tuple(column.values[row] or None for row in rows)
-        meaning, word = meaning_of(column.name)
-        name = printable(column.name)
+    for place, column in enumerate(manifest.column_names):
+        values = tuple(record.told[place] or None for record in manifest.usable)
+        meaning, word = meaning_of(column)
+        name = printable(column)
         option = f"--group-column {shlex.quote(name)}"
         yield _Draft("column", f"column '{name}'", option, values, meaning, word)
     paths = [record.path for record in manifest.usable]

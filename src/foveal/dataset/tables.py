@@ -10,7 +10,7 @@ from pathlib import Path
 
 from foveal.dataset.layouts import SPLIT_NAMES
 from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import Column, ImageRecord, Split
+from foveal.dataset.manifest import ImageRecord, Split
 from foveal.dataset.problems import Problem
 from foveal.dataset.rows import Row, Table, read_table
 from foveal.dataset.walking import check_file, is_within
@@ -42,21 +42,18 @@ def list_table(path: Path, *, group_column: str | None = None) -> Listing:
     places = [row.place for row in table.rows]
     splits = _read_splits(table)
     records = []
+    taken = {"path", "label", "split", column}
+    told = tuple(name for name in table.columns if name and name not in taken)
     for row, split in zip(table.rows, splits, strict=True):
         relative, problem = _locate(row, table=table, real_root=real_root)
         label = printable(row.values["label"]) or None
         if label is None and problem is None:
             problem = Problem("missing_label", f"its label is empty ({row.place})")
         group = printable(row.values[column]) or None if column else None
-        records.append(ImageRecord(relative, label, group, split, problem=problem))
-    taken = {"path", "label", "split", column}
-    columns = tuple(
-        Column(name, tuple(row.values[name] for row in table.rows))
-        for name in table.columns
-        if name and name not in taken
-    )
+        values = tuple(row.values[name] for name in told)
+        records.append(ImageRecord(relative, label, group, split, problem=problem, told=values))
     settled = _settle_repeats(records, places)
-    return Listing(path.parent, settled, "table", group_column=column, columns=columns)
+    return Listing(path.parent, settled, "table", group_column=column, column_names=told)
 
 
 def _find_group_column(table: Table, wanted: str | None) -> str | None:

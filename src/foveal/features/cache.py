@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.files import user_folder
+
 _SCHEMA_VERSION = 1
 _LOCK_TIMEOUT_SECONDS = 60.0
 
@@ -26,8 +28,7 @@ def cache_directory() -> Path:
     """Returns where caches live: ``FOVEAL_CACHE``, else the XDG cache folder's ``foveal``."""
     if explicit := os.environ.get("FOVEAL_CACHE"):
         return Path(explicit)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "foveal"
+    return user_folder("cache")
 
 
 class FeatureCache:

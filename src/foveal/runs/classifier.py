@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from foveal.errors import ImageError, RunAlteredError
 from foveal.evaluation import NoveltyReference, predict_sets, score_novelty
 from foveal.features import num_cores, stream_batches
-from foveal.images import Preprocessing
+from foveal.images import Preprocessing, version_differences
 from foveal.runs.folder import (
     CONFIG_NAME,
     EVALUATION_NAME,
@@ -77,6 +77,8 @@ class Classifier:
         temperature: Applied to the logits.
         set_thresholds: [K], the probability at which a class enters the prediction set.
         novelty: Tells unlike images.
+        notes: What a reader of its answers should know, one sentence each: that images are
+            decoded by other versions here than where the run was made.
     """
 
     folder: Path
@@ -86,6 +88,7 @@ class Classifier:
     temperature: float
     set_thresholds: NDArray[np.float64]
     novelty: NoveltyReference
+    notes: tuple[str, ...]
     _session: Any
 
     def predict(
@@ -211,8 +214,20 @@ def load(run: str | os.PathLike[str]) -> Classifier:
             temperature=float(evaluation["calibration"]["temperature"]),
             set_thresholds=np.array(evaluation["prediction_sets"]["thresholds"], np.float64),
             novelty=NoveltyReference.from_arrays(load_arrays((folder / NOVELTY_NAME).read_bytes())),
+            notes=_version_notes(prepared.get("decoders", {})),
             _session=_open_session(folder / ONNX_NAME),
         )
+
+
+def _version_notes(recorded: Mapping[str, str]) -> tuple[str, ...]:
+    differing = version_differences(recorded)
+    if not differing:
+        return ()
+    return (
+        "Other versions of what decodes images are installed here than where this run was made, "
+        "so pixels of JPEG, WebP, AVIF and DICOM files may differ slightly: "
+        f"{printable('; '.join(differing))}.",
+    )
 
 
 def _open_session(path: Path) -> Any:

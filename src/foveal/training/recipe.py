@@ -22,6 +22,7 @@ from foveal.dataset import (
     Duplicates,
     Manifest,
     audit,
+    choose_grey_window,
     find_duplicates,
     fuse_groups,
     require_trainable,
@@ -43,7 +44,7 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
-from foveal.images import Preprocessing
+from foveal.images import Preprocessing, pixel_versions_digest
 from foveal.models import (
     DEFAULT_BACKBONE,
     Backbone,
@@ -133,6 +134,7 @@ def train_classifier(
         manifest = scan(
             data,
             groups=config.groups,
+            frames=config.frames,
             num_workers=config.num_workers or 2,
             progress=step.progress,
         )
@@ -146,8 +148,13 @@ def train_classifier(
         )
     with log.step("backbone", "Loading the network") as step:
         backbone = load_backbone(config.backbone, weights=config.weights)
+        chosen = choose_grey_window(manifest, config.window, keeps_split=config.test_size is None)
         preprocessing = Preprocessing.from_pretrained(
-            backbone.pretrained_config, size_px=config.size_px, fit=config.fit
+            backbone.pretrained_config,
+            size_px=config.size_px,
+            fit=config.fit,
+            window=chosen.window,
+            frame=config.frame,
         )
         step.note(f"{backbone.name}, weights from {backbone.weights.description}")
     features, probe = extract_manifest(manifest, backbone, preprocessing, config, log)
@@ -157,7 +164,7 @@ def train_classifier(
         searched = search_groups(manifest, features, duplicates, config)
         manifest = searched.manifest
         groups = fuse_groups(manifest, duplicates)
-        found = audit(manifest, duplicates=duplicates, structure=searched.findings)
+        found = audit(manifest, duplicates=duplicates, structure=searched.findings, window=chosen)
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
     plan = choose_plan(manifest, groups, config)
@@ -269,6 +276,7 @@ def extract_manifest(
                 backbone.architecture,
                 backbone.weights.digest,
                 preprocessing.digest,
+                pixel_versions_digest(),
                 view,
                 backend.precision,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -36,6 +37,31 @@ def test_stays_silent_where_an_ordinary_convolution_follows() -> None:
 def test_stays_silent_where_pooling_follows() -> None:
     net = nn.Sequential(*stack(2, 2).children(), nn.MaxPool2d(2))
     assert outcome(net) == Checked()
+
+
+@pytest.mark.parametrize("order", ["x * gate", "gate * x", "where", "gate + x", "gate / x"])
+def test_a_gate_of_one_value_a_channel_reads_no_place_of_its_own(order: str) -> None:
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.squeeze = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            gate = torch.sigmoid(self.squeeze(x.mean((2, 3), keepdim=True)))
+            return {
+                "x * gate": lambda: x * gate,
+                "gate * x": lambda: gate * x,
+                "where": lambda: torch.where(gate > 0.5, gate, x),
+                "gate + x": lambda: gate + x,
+                "gate / x": lambda: gate / x,
+            }[order]()
+
+    net = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), Gated(), *stack(2).children(), Gated())
+    assert outcome(net) == Checked()
+    holed = nn.Sequential(*stack(2).children(), Gated(), *stack(2).children(), Gated())
+    found = outcome(holed)
+    assert isinstance(found, Checked)
+    assert (found.findings[0].data["span"], found.findings[0].data["read"]) == (9, 5)
 
 
 def test_fires_before_global_pooling() -> None:

@@ -19,6 +19,27 @@ def test_fires_on_normalised_logits() -> None:
     assert [finding.place for finding in found.findings] == ["2"]
 
 
+def test_without_classes_it_may_be_an_embedding_and_is_an_information() -> None:
+    neck = nn.Sequential(
+        nn.Conv2d(3, 32, 3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 16, bias=False),
+        nn.BatchNorm1d(16),
+    )
+    found = outcome(neck)
+    assert isinstance(found, Checked)
+    assert [finding.severity for finding in found.findings] == ["info"]
+
+
+def test_with_a_loss_over_classes_it_is_a_warning() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10), nn.BatchNorm1d(10))
+    found = outcome(net, loss=nn.CrossEntropyLoss())
+    assert isinstance(found, Checked)
+    assert [finding.severity for finding in found.findings] == ["warning"]
+
+
 def test_stays_silent_with_an_activation_between() -> None:
     net = nn.Sequential(
         nn.Flatten(), nn.Linear(3072, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Linear(8, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from torch import nn
 
 from foveal.lint import Checked, NotApplicable, lint
@@ -34,6 +35,24 @@ def test_dilation_can_skip_what_the_kernel_would_cover() -> None:
     found = outcome(nn.Conv2d(3, 8, 3, stride=2, dilation=2))
     assert isinstance(found, Checked)
     assert len(found.findings) == 1
+
+
+class Pyramid(nn.Module):
+    """Returns a map and the same map strided, as the last level of a feature pyramid."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.activation = activation
+
+    def forward(self, x):
+        p5 = self.conv(x)
+        return {"5": p5, "pool": nn.functional.max_pool2d(self.activation(p5), 1, 2)}
+
+
+@pytest.mark.parametrize("activation", [nn.Identity(), nn.ReLU()])
+def test_what_the_network_returns_is_read(activation: nn.Module) -> None:
+    assert outcome(Pyramid(activation)) == Checked()
 
 
 def test_stays_silent_on_a_shortcut_whose_branch_reads_everything() -> None:

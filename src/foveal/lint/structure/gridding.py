@@ -10,7 +10,6 @@ from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
 
 _WINDOWS = frozenset({"conv", "max_pool", "avg_pool"})
-_MERGES = frozenset({"add", "concat", "mul", "sub", "div", "stack"})
 
 
 def check(context: LintContext) -> Outcome:
@@ -65,8 +64,8 @@ def _ends_of_resolutions(graph: Graph) -> list[tuple[Op, tuple[AxisField, ...]]]
     for op in graph.ops:
         before = [fields[s.index] if s.kind == "op" else start for s in op.inputs]
         now = start
-        if len(op.output_shape) == 4 and before and len(op.input_shapes[0]) == 4:
-            if op.kind in _WINDOWS:
+        if len(op.output_shape) == 4 and before:
+            if op.kind in _WINDOWS and len(op.input_shapes[0]) == 4:
                 now = _through(op, before[0])
                 if max(sizes(op, "stride")) > 1:
                     # Branches that stride side by side are judged by what they read together.
@@ -75,18 +74,43 @@ def _ends_of_resolutions(graph: Graph) -> list[tuple[Op, tuple[AxisField, ...]]]
                         now = tuple(a.merged_with(b) for a, b in zip(now, seen, strict=True))
                     ends.append((op, now))
                     now = start
-            elif op.input_shapes[0][2:] == op.output_shape[2:]:
-                now = before[0]
-                if op.kind in _MERGES:
-                    for other in before[1:]:
-                        now = tuple(a.merged_with(b) for a, b in zip(now, other, strict=True))
-        keeps_map = len(op.output_shape) == 4 and op.output_shape[2:] != (1, 1)
-        if not keeps_map and before and len(op.input_shapes[0]) == 4:
-            ends.append((op, before[0]))
+            else:
+                now = _merged(op, before, otherwise=start)
+        if not _is_map(op) and before and len(op.input_shapes[0]) == 4:
+            # A gate looks at the whole map too, and the map goes on beside it.
+            source = op.inputs[0]
+            readers = graph.consumers[source.index] if source.kind == "op" else ()
+            if not any(_is_map(graph.ops[reader]) for reader in readers):
+                ends.append((op, before[0]))
         fields.append(now)
-        if not graph.consumers[op.index] and keeps_map:
+        if not graph.consumers[op.index] and _is_map(op):
             ends.append((op, now))
     return ends
+
+
+def _is_map(op: Op) -> bool:
+    return len(op.output_shape) == 4 and op.output_shape[2:] != (1, 1)
+
+
+def _merged(
+    op: Op, before: list[tuple[AxisField, ...]], *, otherwise: tuple[AxisField, ...]
+) -> tuple[AxisField, ...]:
+    """Returns the support of what keeps the places of its inputs.
+
+    Every input that is as large as the result counts, wherever it stands: a gate of one value
+    a channel (``gate * x``) reads no place of its own.
+    """
+    maps = [
+        fields
+        for fields, shape in zip(before, op.input_shapes, strict=True)
+        if len(shape) == 4 and shape[2:] == op.output_shape[2:]
+    ]
+    if not maps:
+        return otherwise
+    now = maps[0]
+    for other in maps[1:]:
+        now = tuple(a.merged_with(b) for a, b in zip(now, other, strict=True))
+    return now
 
 
 def _beside(graph: Graph, op: Op) -> list[Op]:

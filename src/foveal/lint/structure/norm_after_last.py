@@ -5,11 +5,17 @@ from __future__ import annotations
 from foveal.graph.wiring import SAME_NUMBERS, WEIGHTED, output_op, producer_through
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
+from foveal.lint.losses import is_classifying
 from foveal.lint.rule import Rule
 
 
 def check(context: LintContext) -> Outcome:
-    """Finds a batch norm that stands between the last weighted layer and the output."""
+    """Finds a batch norm that stands between the last weighted layer and the output.
+
+    Embeddings that are compared end so on purpose (Luo et al. 2019, "Bag of Tricks", section
+    3.5), and a graph cannot tell them from logits: without a softmax behind it, a loss or
+    labels of classes the finding is an information.
+    """
     graph = context.graph
     if not any(op.kind == "batch_norm" for op in graph.ops):
         return NotApplicable("there is no batch norm")
@@ -20,11 +26,13 @@ def check(context: LintContext) -> Outcome:
     if layer is None or layer.kind not in WEIGHTED:
         return Checked()
     num_outputs = norm.output_shape[1]
+    last = output_op(graph, through=SAME_NUMBERS)
+    is_of_classes = is_classifying(context) or (last is not None and last.kind == "softmax")
     return Checked(
         (
             Finding(
                 "S113",
-                "warning",
+                "warning" if is_of_classes else "info",
                 norm.name,
                 f"{norm.name} normalises the {num_outputs:,} outputs of {layer.name}: in training "
                 "every logit is forced to the same mean and spread within a batch, whatever the "

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from math import e, log
 
-from torch import nn
-
 from foveal.graph import Op
 from foveal.graph.wiring import SAME_NUMBERS, output_op
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity
+from foveal.lint.losses import OF_LOG_PROBABILITIES, WITH_SIGMOID, WITH_SOFTMAX, loss_name
 from foveal.lint.rule import Rule
-
-_WITH_SOFTMAX = (nn.CrossEntropyLoss,)
-_WITH_SIGMOID = (nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss)
-_FUNCTIONS = {
-    "cross_entropy": nn.CrossEntropyLoss,
-    "nll_loss": nn.NLLLoss,
-    "binary_cross_entropy_with_logits": nn.BCEWithLogitsLoss,
-}
 
 
 def check(context: LintContext) -> Outcome:
@@ -30,13 +21,15 @@ def check(context: LintContext) -> Outcome:
     last = output_op(context.graph, through=SAME_NUMBERS)
     if last is None:
         return NotApplicable("the first output is no result of an operation")
-    loss = _loss_type(context.loss)
+    loss = loss_name(context.loss)
     function = _squash(last)
+    if function in {"softmax", "log_softmax"} and last.output_shape[1] == 1:
+        return Checked((_over_one_class(last),))
     if function == "softmax":
         return Checked(_after_softmax(context, last, loss))
-    if function == "log_softmax" and loss is not None and issubclass(loss, _WITH_SOFTMAX):
+    if function == "log_softmax" and loss in WITH_SOFTMAX:
         return Checked((_repeated_log_softmax(last),))
-    if function == "sigmoid" and loss is not None and issubclass(loss, _WITH_SIGMOID):
+    if function == "sigmoid" and loss in WITH_SIGMOID:
         return Checked((_repeated_sigmoid(last, loss),))
     return Checked()
 
@@ -46,22 +39,26 @@ def _squash(op: Op) -> str | None:
         shape = op.output_shape
         dim = op.attributes["dim"]
         # Softmax over places or tokens is attention, not a distribution over classes.
-        if len(shape) not in {2, 4} or dim not in {1, None}:
+        if len(shape) not in {2, 4} or dim not in {1, None, 1 - len(shape)}:
             return None
         return op.function
     return "sigmoid" if op.kind == "activation" and op.function == "sigmoid" else None
 
 
-def _loss_type(loss: object) -> type[object] | None:
-    if loss is None:
-        return None
-    if isinstance(loss, type):
-        return loss
-    name = getattr(loss, "__name__", "")
-    return _FUNCTIONS.get(name, type(loss))
+def _over_one_class(op: Op) -> Finding:
+    constant = "1" if op.function == "softmax" else "0"
+    return Finding(
+        "S111",
+        "error",
+        op.name,
+        f"{op.name} applies {op.function} over a single output, which makes it {constant} "
+        "whatever the image: nothing can be learned.",
+        "Use a sigmoid for one output (BCEWithLogitsLoss on the logit), or two outputs with "
+        "CrossEntropyLoss.",
+    )
 
 
-def _after_softmax(context: LintContext, op: Op, loss: type[object] | None) -> tuple[Finding, ...]:
+def _after_softmax(context: LintContext, op: Op, loss: str | None) -> tuple[Finding, ...]:
     num_classes = op.output_shape[1]
     floor = log((e + num_classes - 1) / e)
     severity: Severity
@@ -72,17 +69,23 @@ def _after_softmax(context: LintContext, op: Op, loss: type[object] | None) -> t
             "trained with a cross-entropy, which applies softmax itself, the loss cannot fall "
             f"below {floor:.2f}."
         )
-    elif issubclass(loss, _WITH_SOFTMAX):
+    elif loss in WITH_SOFTMAX:
         severity = "error"
         evidence = (
-            f"{op.name} applies softmax over {num_classes:,} classes and {loss.__name__} applies "
+            f"{op.name} applies softmax over {num_classes:,} classes and {loss} applies "
             f"it again: the loss cannot fall below {floor:.2f}, even when every answer is right."
         )
-    elif issubclass(loss, nn.NLLLoss):
+    elif loss in OF_LOG_PROBABILITIES:
         severity = "error"
         evidence = (
-            f"{op.name} gives probabilities and {loss.__name__} expects their logarithm: the "
+            f"{op.name} gives probabilities and {loss} expects their logarithm: the "
             "gradient no longer grows where the answer is wrong."
+        )
+    elif loss in WITH_SIGMOID:
+        severity = "error"
+        evidence = (
+            f"{op.name} gives probabilities and {loss} applies a sigmoid to them again: no "
+            "probability can leave 0.50 to 0.73."
         )
     else:
         return ()
@@ -94,7 +97,7 @@ def _after_softmax(context: LintContext, op: Op, loss: type[object] | None) -> t
             op.name,
             evidence,
             fix,
-            data={"loss_floor": floor, "loss": _name(loss)},
+            data={"loss_floor": floor, "loss": loss},
         ),
     )
 
@@ -110,19 +113,15 @@ def _repeated_log_softmax(op: Op) -> Finding:
     )
 
 
-def _repeated_sigmoid(op: Op, loss: type[object]) -> Finding:
+def _repeated_sigmoid(op: Op, loss: str | None) -> Finding:
     return Finding(
         "S111",
         "error",
         op.name,
-        f"{op.name} applies a sigmoid and {loss.__name__} applies it again: no probability can "
+        f"{op.name} applies a sigmoid and {loss} applies it again: no probability can "
         "leave 0.50 to 0.73.",
         "Return the logits; apply the sigmoid where probabilities are shown.",
     )
-
-
-def _name(loss: type[object] | None) -> str | None:
-    return None if loss is None else loss.__name__
 
 
 RULE = Rule("S111", "softmax before a cross-entropy", "error", check, (19,))
