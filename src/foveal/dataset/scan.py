@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from foveal.dataset.frame_rows import FRAMES_SOURCE, FrameRule, group_frames, spread_frames
 from foveal.dataset.groups import GroupOptions, check_group_options, group_by_patient, group_listing
 from foveal.dataset.layouts import list_folder
 from foveal.dataset.listing import Listing
@@ -22,6 +23,7 @@ def scan(
     data: Path,
     *,
     groups: GroupOptions = _NO_GROUPS,
+    frames: FrameRule = "middle",
     num_workers: int = 2,
     progress: Progress | None = None,
 ) -> Manifest:
@@ -35,6 +37,8 @@ def scan(
         data: A folder of class folders; a folder with ``train``, ``val``, ``test`` inside; or
             a table (CSV, TSV, Parquet) with ``path``, ``label`` and perhaps ``group``, ``split``.
         groups: Where the groups come from.
+        frames: Which frame stands for a file that holds several, counted from 1; ``"each"``
+            makes every frame an image of one group.
         num_workers: Threads that decode.
         progress: Called with (files done, files in all).
 
@@ -45,19 +49,31 @@ def scan(
     check_group_options(groups)
     listing = list_data(Path(data), group_column=groups.column)
     grouped = group_listing(listing, groups)
+    records = grouped.records
+    if frames == "each":
+        records = spread_frames(listing.root, records)
     readings = read_images(
-        listing.root, grouped.records, num_workers=num_workers, progress=progress
+        listing.root,
+        records,
+        num_workers=num_workers,
+        progress=progress,
+        frame="middle" if frames == "each" else frames,
     )
     records = tuple(reading.record for reading in readings)
     if grouped.source is None:
         grouped = group_by_patient(records, [reading.patient_key for reading in readings])
         records = grouped.records
+    source = grouped.source
+    if frames == "each":
+        records = group_frames(records)
+        if source is None and any(record.group is not None for record in records):
+            source = FRAMES_SOURCE
     return Manifest(
         root=listing.root,
         records=records,
         class_names=sorted_class_names(records),
         layout=listing.layout,
-        group_source=grouped.source,
+        group_source=source,
         groups_are_approximate=grouped.are_approximate,
         notes=(*listing.notes, *grouped.notes),
     )

@@ -24,6 +24,10 @@ from foveal.evaluation.evidence import (
 )
 from foveal.text import count_noun, printable
 
+# Longer lists than this are not read by anyone who has to decide.
+_LONG_LIST = 10
+_MAX_NAMED_CLASSES = 6
+
 Comparison = Literal["higher", "lower", "not distinguishable"]
 
 
@@ -175,6 +179,11 @@ def describe_prediction_sets(
             f"A list has {sets.mean_size:.2f} labels on average; {_percent(alone)} of images "
             "have one label alone."
         )
+        if sets.mean_size > _LONG_LIST:
+            sentences.append(
+                f"Lists of {sets.mean_size:.0f} labels help nobody to decide: at this target the "
+                "classifier cannot tell these classes apart."
+            )
     if class_names is not None:
         short = [
             f"'{printable(name)}' ({_percent(interval.estimate)})"
@@ -184,7 +193,11 @@ def describe_prediction_sets(
             and interval.high < promise
         ]
         if short:
-            sentences.append(f"The true label is missed more often for {', '.join(short)}.")
+            more = len(short) - _MAX_NAMED_CLASSES
+            named = ", ".join(short[:_MAX_NAMED_CLASSES]) + (
+                f" and {count_noun(more, 'more class', 'more classes')}" if more > 0 else ""
+            )
+            sentences.append(f"The true label is missed more often for {named}.")
     return " ".join(sentences)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from foveal.errors import BackendError, DataError, ImageError
 from foveal.features.backends import Backend, num_cores
 from foveal.features.cache import FeatureCache
 from foveal.features.stream import stream_batches
-from foveal.images import Preprocessing, View
+from foveal.images import Preprocessing, View, read_content
 from foveal.text import printable
 
 _WRITE_EVERY = 256
@@ -137,8 +136,8 @@ def _require_finite(
 
 def _load(source: ImageSource, preprocessing: Preprocessing, view: View) -> NDArray[np.float32]:
     try:
-        content = source.path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != source.digest:
+        content = read_content(source.path, max_pixels=preprocessing.max_pixels)
+        if content.digest != source.digest:
             raise ImageError("its bytes changed", code="corrupt", path=str(source.path))
         return preprocessing.apply(content, view=view)
     except (OSError, ImageError) as error:

@@ -133,6 +133,7 @@ def train_classifier(
         manifest = scan(
             data,
             groups=config.groups,
+            frames=config.frames,
             num_workers=config.num_workers or 2,
             progress=step.progress,
         )
@@ -152,6 +153,7 @@ def train_classifier(
             size_px=config.size_px,
             fit=config.fit,
             window=chosen.window,
+            frame=config.frame,
         )
         step.note(f"{backbone.name}, weights from {backbone.weights.description}")
     features, probe = extract_manifest(manifest, backbone, preprocessing, config, log)
