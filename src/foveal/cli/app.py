@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from foveal.cli.interruption import interrupts_remembered
+from foveal.interruption import interrupts_remembered
 from foveal.cli.streams import discard_output, open_standard_streams
 from foveal.errors import FovealError
 from foveal.text import near_names, printable

@@ -162,7 +162,7 @@ def _explain(
     layer: str | None,
     effort: Literal["quick", "full"],
 ) -> tuple[ExplainedPicture, ...]:
-    from foveal.cli.progress import ProgressDisplay
+    from foveal.progress import ProgressDisplay
     from foveal.explain import cost_of_judging
     from foveal.explain.pictures import Asked
 

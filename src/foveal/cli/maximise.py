@@ -31,7 +31,7 @@ def draw_maximised_pictures(
         as_json: Whether the figures go to stdout as JSON.
     """
     from foveal.cli.explained_network import open_subject
-    from foveal.cli.progress import ProgressDisplay
+    from foveal.progress import ProgressDisplay
     from foveal.explain.maximisation import (
         ClassLogit,
         PixelScale,
@@ -65,7 +65,7 @@ def draw_maximised_pictures(
 
 
 def _draw_depth(subject: Subject, scale: Any, out: Path, *, as_json: bool) -> None:
-    from foveal.cli.progress import ProgressDisplay
+    from foveal.progress import ProgressDisplay
     from foveal.explain.maximisation import estimate_sheet_seconds, plan_sheet, sheet_by_depth
     from foveal.files import write_atomically
     from foveal.report.explaining.maximised_sheet import draw_depth_sheet
