@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from conftest import draw_shape
 from foveal.errors import DataError
 from foveal.training import StepLog, TrainConfig, TrainedClassifier, train_classifier
 
@@ -196,3 +198,22 @@ def test_one_class_is_refused(make_shapes: Callable[..., Path], config: TrainCon
         shutil.rmtree(data / name)
     with pytest.raises(DataError, match=r"one class|single class"):
         train_classifier(data, config)
+
+
+def test_mirrored_copies_stay_in_the_fold_of_their_original(
+    tmp_path: Path, config: TrainConfig
+) -> None:
+    # A coin was tossed for the labels: a classifier that has seen the copy answers by heart.
+    random = np.random.default_rng(0)
+    for number in range(16):
+        picture = draw_shape("circle", random)
+        folder = tmp_path / "data" / "xy"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        picture.save(folder / f"{number}.png")
+        picture.transpose(Image.Transpose(number % 7)).save(folder / f"{number}-turned.png")
+    trained = train_classifier(tmp_path / "data", config)
+    original = {Path(one.path).stem: row for row, one in enumerate(trained.manifest.usable)}
+    for number in range(16):
+        pair = [original[f"{number}"], original[f"{number}-turned"]]
+        assert len(set(trained.groups[pair])) == 1
+        assert len(set(trained.judged.fold_index[pair])) == 1
