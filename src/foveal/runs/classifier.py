@@ -177,9 +177,7 @@ class Classifier:
             f"  input {size}, temperature {self.temperature:.3g}"
         )
 
-    def _stream(
-        self, named: Sequence[tuple[str, Any]], num_workers: int | None
-    ) -> Iterator[Any]:
+    def _stream(self, named: Sequence[tuple[str, Any]], num_workers: int | None) -> Iterator[Any]:
         def load_image(one: tuple[str, Any]) -> NDArray[np.float32] | ImageError:
             name, image = one
             try:
