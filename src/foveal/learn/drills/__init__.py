@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from foveal.errors import UsageError
 from foveal.learn.drills import (
+    batch_norms,
     bottlenecks,
+    by_hand,
     dilation,
     fields,
     groups,
+    heat_maps,
     parameters,
     pointwise,
     separable,
@@ -24,11 +27,14 @@ TEMPLATES: tuple[Template, ...] = (
     *parameters.TEMPLATES,
     *groups.TEMPLATES,
     *stacks.TEMPLATES,
+    *heat_maps.TEMPLATES,
     *pointwise.TEMPLATES,
+    *by_hand.TEMPLATES,
     *bottlenecks.TEMPLATES,
     *separable.TEMPLATES,
     *fields.TEMPLATES,
     *dilation.TEMPLATES,
+    *batch_norms.TEMPLATES,
 )
 
 

@@ -460,7 +460,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "max-for-mean",
         "the largest value was taken",
-        "Average pooling takes the mean of the window.",
+        "The mean is the sum of the values divided by their number.",
     ),
     MistakeKind(
         "no-relu",
@@ -516,6 +516,31 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "bias-not-folded",
         "the convolution's bias was not scaled",
         "The bias passes through batch norm too: (b − μ) is scaled, then β is added.",
+    ),
+    MistakeKind(
+        "sum-for-max",
+        "the sum was taken",
+        "Max pooling keeps the largest value of the window.",
+    ),
+    MistakeKind(
+        "places-swapped",
+        "row and column were swapped",
+        "y[i][j] is row i, column j.",
+    ),
+    MistakeKind(
+        "identity-forgotten",
+        "the identity was left out",
+        "The block is x + F(x), so its slope is 1 + F'(x).",
+    ),
+    MistakeKind(
+        "identity-added",
+        "an identity was added that is not there",
+        "A plain block is F(x) alone, so its slope is F'(x).",
+    ),
+    MistakeKind(
+        "gradients-added",
+        "the slopes were added",
+        "The chain rule multiplies the slopes of blocks that follow one another.",
     ),
     # Networks that do not run
     MistakeKind(

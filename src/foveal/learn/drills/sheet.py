@@ -246,7 +246,17 @@ def pretty(formula: str, values: dict[str, Value]) -> str:
     >>> pretty("floor((c[1] + 2*1 - 3)/2) + 1", {"c": (64, 56, 56)})
     'floor((56 + 2·1 − 3)/2) + 1'
     """
-    return _substituted(formula, values).replace("*", "·").replace(" - ", " − ").replace("^2", "²")
+    shown = _substituted(formula, values)
+    return shown.replace("*", "·").replace("-", "−").replace("^2", "²")
+
+
+def enumerated(parts: Sequence[str]) -> str:
+    """Returns the parts as English lists them.
+
+    >>> enumerated(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def _substituted(formula: str, values: dict[str, Value]) -> str:
@@ -255,7 +265,8 @@ def _substituted(formula: str, values: dict[str, Value]) -> str:
         if text.partition("[")[0] not in values:
             return text
         value = evaluate(text, values)
-        return str(value) if isinstance(value, tuple | int) else repr(value)
+        shown = f"{value:.10g}" if isinstance(value, float) else str(value)
+        return f"({shown})" if shown.startswith("-") else shown
 
     return _NAME.sub(value_of, formula)
 
