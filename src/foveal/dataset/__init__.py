@@ -1,7 +1,12 @@
 """Scan → Manifest; audit; duplicates; groups; folds."""
 
 from foveal.dataset.audit import Audit, audit
-from foveal.dataset.duplicates import Duplicates, find_duplicates, fuse_groups
+from foveal.dataset.duplicates import (
+    Duplicates,
+    find_duplicates,
+    fuse_groups,
+    number_copies,
+)
 from foveal.dataset.findings import AuditFinding, Severity
 from foveal.dataset.folds import FoldPlan, assign_folds, assign_holdout
 from foveal.dataset.grey_window import choose_grey_window
@@ -9,6 +14,7 @@ from foveal.dataset.groups import GroupOptions
 from foveal.dataset.manifest import ImageRecord, Layout, Manifest, Split
 from foveal.dataset.problems import PROBLEM_CODES, Problem, ProblemCode
 from foveal.dataset.scan import scan
+from foveal.dataset.seen import SeenImages, find_seen
 from foveal.dataset.trainable import require_trainable
 from foveal.dataset.unlabelled import list_images, scan_unlabelled
 
@@ -24,6 +30,7 @@ __all__ = [
     "Manifest",
     "Problem",
     "ProblemCode",
+    "SeenImages",
     "Severity",
     "Split",
     "assign_folds",
@@ -31,8 +38,10 @@ __all__ = [
     "audit",
     "choose_grey_window",
     "find_duplicates",
+    "find_seen",
     "fuse_groups",
     "list_images",
+    "number_copies",
     "require_trainable",
     "scan",
     "scan_unlabelled",

@@ -25,6 +25,7 @@ from foveal.dataset import (
     choose_grey_window,
     find_duplicates,
     fuse_groups,
+    number_copies,
     require_trainable,
     scan,
 )
@@ -167,7 +168,9 @@ def train_classifier(
         found = audit(manifest, duplicates=duplicates, structure=searched.findings, window=chosen)
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
-    plan = choose_plan(manifest, groups, config)
+    plan = choose_plan(
+        manifest, groups, config, pictures=number_copies(duplicates, len(manifest.usable))
+    )
     fitted = fit_by_plan(
         features,
         manifest.labels,
