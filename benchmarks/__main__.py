@@ -29,6 +29,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("explain-picture", "benchmarks.explain_picture"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
+    ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),
 )
 
