@@ -172,3 +172,21 @@ def test_an_existing_run_is_replaced_when_asked(
     copy = shutil.copytree(run_folder, tmp_path / "copy")
     assert train(shapes, "--out", copy, "--overwrite").code == 0
     assert json.loads((copy / "config.json").read_text("utf-8"))["architecture"] == "test_resnet"
+
+
+def test_sixteen_bits_keep_their_absolute_brightness(
+    train: Callable[..., Any], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    for label, share in (("bright", 0.9), ("dim", 0.25)):
+        (data / label).mkdir(parents=True)
+        for number in range(12):
+            random = np.random.default_rng([number, len(label)])
+            levels = (random.uniform(0, share, (64, 64)) * 65535).astype(np.uint16)
+            Image.fromarray(levels).save(data / label / f"{number:02}.png")
+    assert train(data, "--out", tmp_path / "run").code == 0
+    assert read_evaluation(tmp_path / "run")["metrics"]["accuracy"]["estimate"] == 1
+    written = json.loads((tmp_path / "run" / "preprocessing.json").read_text("utf-8"))
+    low, high = written["preprocessing"]["window"]["fixed"]["uint16"]
+    assert 0 <= low < 0.01 * 65535
+    assert 0.85 * 65535 < high < 0.9 * 65535

@@ -111,7 +111,7 @@ def test_missing_arguments_are_reported_with_the_model():
 
 
 def test_the_wrong_dtype_is_no_silent_success():
-    model = nn.Sequential(nn.Embedding(4, 4))
+    model = nn.Sequential(nn.Flatten(0), nn.ReLU(), nn.Embedding(4, 4))
 
     with pytest.raises(TraceError, match="embedding"):
         trace(model, (1, 4), dtype=torch.float32)

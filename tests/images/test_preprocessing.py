@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from foveal.errors import DataError, ImageError, UsageError
-from foveal.images import VIEWS, Preprocessing, Window, decode, preprocessing
+from foveal.images import VIEWS, FixedRange, Preprocessing, Window, decode, preprocessing
 
 PLAIN = Preprocessing(16, 16, mean=(0, 0, 0), std=(1, 1, 1))
 CONFIG = {
@@ -122,7 +122,7 @@ def test_a_quarter_turn_of_an_oblong_input_equals_turning_the_file(view, fit, en
     turned_file = np.stack([ORACLES[view](picture[..., c]) for c in range(3)], axis=-1)
     expected = chosen.apply(encode(np.ascontiguousarray(turned_file), "PNG"))
     actual = chosen.apply(encode(picture, "PNG"), view=view)
-    # Pillow rounds to 8 bits between its two passes, whose axes are exchanged here.
+    # Levels are rounded to 8 bits between the two passes, whose axes are exchanged here.
     assert np.abs(actual - expected).max() < 4 / 255
 
 
@@ -146,7 +146,12 @@ def test_reduction_changes_little_and_can_be_switched_off(encode):
 
 def test_json_comes_back_equal():
     original = Preprocessing(
-        8, 9, fit="crop", crop_fraction=0.9, mean=(0, 0.1, 1), window=Window(1, 99, "percentile")
+        8,
+        9,
+        fit="crop",
+        crop_fraction=0.9,
+        mean=(0, 0.1, 1),
+        window=Window(1, 99, "percentile", (FixedRange("uint16", 0.5, 4095),)),
     )
     text = json.dumps(original.to_json())
     assert Preprocessing.from_json(json.loads(text)) == original
@@ -180,6 +185,10 @@ def test_a_missing_key_of_the_window_is_named():
         Preprocessing.from_json(value)
 
 
+def window(**changes):
+    return {**PLAIN.to_json()["window"], **changes}
+
+
 @pytest.mark.parametrize(
     ("key", "wrong", "message"),
     [
@@ -194,7 +203,11 @@ def test_a_missing_key_of_the_window_is_named():
         ("crop_fraction", 1.5, "up to 1"),
         ("jpeg_reduction", 1, "true or false"),
         ("window", [], "a JSON object was expected"),
-        ("version", 99, "version 1 was expected"),
+        ("window", window(fixed=[]), "an object of two levels for each kind"),
+        ("window", window(fixed={"uint16": [1]}), "two levels was expected"),
+        ("window", window(fixed={"uint16": [5, 5]}), "the lower first"),
+        ("window", window(fixed={"uint16": [0, float("nan")]}), "two finite numbers"),
+        ("version", 99, "version 2 was expected"),
     ],
 )
 def test_a_wrong_value_is_named(key, wrong, message):
@@ -219,8 +232,10 @@ def test_json_that_is_no_object_is_refused():
         {"std": (1, 1, 2)},
         {"window": Window(0, 100)},
         {"window": Window(dicom="percentile")},
+        {"window": Window(fixed=(FixedRange("uint16", 0, 1),))},
         {"max_pixels": 5},
         {"jpeg_reduction": False},
+        {"frame": 1},
     ],
 )
 def test_every_setting_changes_the_digest(change):
@@ -229,7 +244,7 @@ def test_every_setting_changes_the_digest(change):
 
 def test_the_version_changes_the_digest(monkeypatch):
     before = PLAIN.digest
-    monkeypatch.setattr(preprocessing, "PREPROCESSING_VERSION", 2)
+    monkeypatch.setattr(preprocessing, "PREPROCESSING_VERSION", 99)
     assert PLAIN.digest != before
 
 
@@ -240,7 +255,7 @@ def test_whole_and_real_numbers_have_the_same_digest():
 def test_the_digest_is_the_one_that_caches_were_written_with():
     # A changed digest throws away everybody's cached features: only with a new version.
     assert Preprocessing(224, 224).digest == (
-        "6aed9499823c9f5b9d28d598a7952c300f145b63905d4d3328f36a2ccc5f01a1"
+        "13ffb41d90bfd8be988185b8f6eb24c67b46246c0030500f573df06318d9ff27"
     )
 
 

@@ -133,3 +133,18 @@ def test_shapes_are_those_of_a_real_forward_pass(cifar_net):
         x = layer(x)
         real.append(tuple(x.shape))
     assert [row.output_shape for row in inspect(cifar_net, (2, 3, 32, 32)).ops] == real
+
+
+def test_a_table_that_stopped_early_does_not_know_what_is_unused() -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x) if x.mean() > 0 else -x
+
+    table = inspect(Branches(), (3, 8, 8))
+
+    assert table.totals.unused_parameters is None
+    assert not any("not used" in note for note in table.notes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from foveal.cli.options import echo_json, group_options, read_group_options
+from foveal.cli.options import echo_json, echo_notes, group_options, read_group_options
 
 
 @click.command("evaluate", epilog="\b\nExample:\n  foveal evaluate runs/photos next-year/")
@@ -20,14 +20,15 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
 
     DATA takes the same forms as for train.
     """
-    from foveal.cli.progress import ProgressDisplay
     from foveal.cli.style import terminal_style
     from foveal.evaluation import Interval
+    from foveal.progress import ProgressDisplay
     from foveal.report import render_evaluation_text
     from foveal.runs import evaluate_classifier, load
 
     groups = read_group_options(values)
     classifier = load(run)
+    echo_notes(classifier.notes)
     with ProgressDisplay() as display, display.step("Predicting and measuring"):
         scored = evaluate_classifier(classifier, data, groups=groups, progress=display.advance)
     if as_json:

@@ -92,7 +92,7 @@ def open_subject(spec: str, *, pretrained: bool) -> Subject:
         from foveal.runs.explaining import load_network
 
         run = load(spec)
-        return Subject(load_network(run.folder), run.preprocessing, run.class_names, (), run)
+        return Subject(load_network(run.folder), run.preprocessing, run.class_names, run.notes, run)
     return _open_network(spec, has_weights=pretrained or folder.is_dir())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,6 +37,17 @@ _GROUP_OPTIONS = (
         help="Table with path,group (default: groups.csv in the data folder).",
     ),
     click.option(
+        "--group-gap",
+        type=float,
+        metavar="SECONDS",
+        help="Images taken less than this apart (EXIF, DICOM) belong together.",
+    ),
+    click.option(
+        "--no-groups",
+        is_flag=True,
+        help="Take every image to stand alone, whatever names and tests say.",
+    ),
+    click.option(
         "--groups-approximate",
         is_flag=True,
         help="The groups are a guess; the report says so.",
@@ -60,6 +71,8 @@ def read_group_options(values: dict[str, Any]) -> GroupOptions:
         regex=values.pop("group_regex"),
         table=values.pop("group_table"),
         approximate=values.pop("groups_approximate"),
+        gap_seconds=values.pop("group_gap"),
+        search="off" if values.pop("no_groups") else "auto",
     )
 
 
@@ -67,6 +80,12 @@ def echo_json(content: Any) -> None:
     """Writes JSON to stdout, in escapes where stdout cannot take every letter."""
     readable = takes_every_letter(sys.stdout)
     click.echo(json.dumps(content, indent=2, ensure_ascii=not readable))
+
+
+def echo_notes(notes: Iterable[str]) -> None:
+    """Writes what a reader should know about the results to stderr, a line each."""
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
 
 
 def typed_command() -> str:

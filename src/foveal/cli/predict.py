@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from foveal.cli.options import echo_json
+from foveal.cli.options import echo_json, echo_notes
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ def command(
     PATH is an image, a folder (searched through) or a glob. A file that cannot be read is a
     row with its error, and the command then exits with 1.
     """
-    from foveal.cli.progress import ProgressDisplay
     from foveal.cli.style import terminal_style
     from foveal.dataset import list_images
     from foveal.errors import UsageError
     from foveal.files import write_atomically
+    from foveal.progress import ProgressDisplay
     from foveal.report import render_predictions_text
     from foveal.runs.classifier import Prediction, load
 
@@ -67,6 +67,7 @@ def command(
             next_step="Name the files one by one if their names have no ending.",
         )
     classifier = load(run)
+    echo_notes(classifier.notes)
     # A step that took no time is not worth a line.
     mode: Literal["auto", "quiet"] = "quiet" if len(files) < _NUM_WITH_PROGRESS else "auto"
     with ProgressDisplay(mode) as display, display.step("Predicting"):

@@ -1,9 +1,10 @@
 """Scan → Manifest; audit; duplicates; groups; folds."""
 
 from foveal.dataset.audit import Audit, audit
-from foveal.dataset.duplicates import Duplicates, Orientations, find_duplicates, fuse_groups
+from foveal.dataset.duplicates import Duplicates, find_duplicates, fuse_groups
 from foveal.dataset.findings import AuditFinding, Severity
 from foveal.dataset.folds import FoldPlan, assign_folds, assign_holdout
+from foveal.dataset.grey_window import choose_grey_window
 from foveal.dataset.groups import GroupOptions
 from foveal.dataset.manifest import ImageRecord, Layout, Manifest, Split
 from foveal.dataset.problems import PROBLEM_CODES, Problem, ProblemCode
@@ -21,7 +22,6 @@ __all__ = [
     "ImageRecord",
     "Layout",
     "Manifest",
-    "Orientations",
     "Problem",
     "ProblemCode",
     "Severity",
@@ -29,6 +29,7 @@ __all__ = [
     "assign_folds",
     "assign_holdout",
     "audit",
+    "choose_grey_window",
     "find_duplicates",
     "fuse_groups",
     "list_images",

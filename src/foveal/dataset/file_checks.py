@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from foveal.dataset.duplicates import BLANK_STD
 from foveal.dataset.findings import AuditFinding, AuditSubject, examples, percent
+from foveal.dataset.grey_window import choose_grey_window
 from foveal.dataset.layouts import name_some
 from foveal.dataset.manifest import ImageRecord
 from foveal.text import count_noun
@@ -87,13 +88,15 @@ def check_deep_images(subject: AuditSubject) -> Iterator[AuditFinding]:
     deep = [record for record in subject.usable if (record.bits_per_sample or 8) > 8]
     if deep:
         depths = sorted({record.bits_per_sample or 0 for record in deep})
+        chosen = subject.window or choose_grey_window(subject.manifest)
         yield AuditFinding(
             code="D016",
             severity="info",
             title=f"{count_noun(len(deep), 'image')} with more than 8 bits a sample",
-            detail=f"Stored with {' and '.join(str(depth) for depth in depths)} bits. Their "
-            "grey levels are windowed, not cut off; the window is part of the "
-            "preprocessing and the same at prediction.",
+            detail=f"Stored with {' and '.join(str(depth) for depth in depths)} bits. "
+            f"{' '.join(chosen.sentences)} Levels beyond a window are shown as black or white. "
+            "A window is kept with the classifier and the same at prediction; train --window "
+            "chooses another.",
             fix="",
             paths=examples(deep),
             num_affected=len(deep),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from foveal.dataset.duplicates import Duplicates, fuse_groups
 from foveal.dataset.manifest import ImageRecord, Manifest
+from foveal.images import ChosenWindow
 from foveal.text import printable
 
 Severity = Literal["error", "warning", "info"]
@@ -51,6 +52,7 @@ class AuditSubject:
 
     manifest: Manifest
     duplicates: Duplicates
+    window: ChosenWindow | None = None
 
     @cached_property
     def usable(self) -> tuple[ImageRecord, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import operator
 import random
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-Contents = list[Any] | dict[Any, Any] | set[Any]
-_CONTAINERS = (list, dict, set)
+from foveal.graph.kept_values import CONTAINERS, Contents, KeptValues, is_plain_object
 
 
 @contextmanager
@@ -20,9 +20,9 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
     """Lends ``model`` and afterwards restores what can be reached through its modules.
 
     Restored are the attributes of every module (so training flags, hooks and the tensors
-    registered, by identity) with the contents of lists, dictionaries and sets among them, and
-    the random state of Python, NumPy and PyTorch. The *values* of tensors are not copied:
-    whoever borrows must not write to them.
+    registered, by identity) with the contents of containers and plain objects among them,
+    ``requires_grad`` and ``.grad`` of every parameter, and the random state of Python, NumPy
+    and PyTorch. The *values* of tensors are not copied: whoever borrows must not write to them.
     """
     modules = list(model.modules())
     attributes = [dict(module.__dict__) for module in modules]
@@ -31,11 +31,14 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
     empty: list[Contents] = []
     for state in attributes:
         for value in state.values():
-            if isinstance(value, _CONTAINERS):
+            if isinstance(value, CONTAINERS):
                 if value:
                     _remember(value, contents)
                 else:
                     empty.append(value)
+            elif is_plain_object(value):
+                _remember(value.__dict__, contents)
+    gradients = [(p, p.requires_grad, p.grad) for p in model.parameters()]
     random_state = _random_state()
     try:
         yield model
@@ -47,6 +50,11 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
         for container in empty:
             if container:
                 container.clear()
+        for parameter, needs_gradient, gradient in gradients:
+            if parameter.requires_grad != needs_gradient:
+                parameter.requires_grad_(needs_gradient)
+            if parameter.grad is not gradient:
+                parameter.grad = gradient
         _restore_random_state(random_state)
 
 
@@ -57,8 +65,10 @@ def _remember(
         return
     contents[id(value)] = (value, value.copy())
     for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, _CONTAINERS):
+        if isinstance(item, CONTAINERS):
             _remember(item, contents, depth + 1)
+        elif is_plain_object(item):
+            _remember(item.__dict__, contents, depth + 1)
 
 
 def _refill(container: Contents, copy: Contents) -> None:
@@ -76,6 +86,9 @@ def _refill(container: Contents, copy: Contents) -> None:
     elif isinstance(container, set) and container != copy:
         container.clear()
         container.update(copy)
+    elif isinstance(container, deque) and list(container) != list(copy):
+        container.clear()
+        container.extend(copy)
 
 
 def _random_state() -> tuple[Any, ...]:
@@ -103,29 +116,13 @@ def _restore_random_state(state: tuple[Any, ...]) -> None:
 def fully_borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
     """Lends ``model`` for real forward and backward passes, in any mode.
 
-    Beyond what ``borrowed`` restores (training flags, hooks, attributes,
-    random state), the values of all buffers, such as running statistics, the ``.grad`` of
-    every parameter and its ``requires_grad`` are afterwards as before, also after an error.
+    Beyond what ``borrowed`` restores, every tensor that can be reached through its modules
+    (parameters, buffers, gradients, plain attributes) has afterwards its memory, the values in
+    it and its version as before, also after an error. That takes a copy of all values.
     """
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    gradients = [
-        (
-            parameter,
-            parameter.requires_grad,
-            parameter.grad,
-            None if parameter.grad is None else parameter.grad.detach().clone(),
-        )
-        for parameter in model.parameters()
-    ]
     with borrowed(model):
+        values = KeptValues(model)
         try:
             yield model
         finally:
-            with torch.no_grad():
-                for buffer, values in buffers:
-                    buffer.copy_(values)
-                for parameter, needs_gradient, gradient, kept in gradients:
-                    parameter.requires_grad_(needs_gradient)
-                    parameter.grad = gradient
-                    if gradient is not None and kept is not None:
-                        gradient.copy_(kept)
+            values.restore()

@@ -14,6 +14,8 @@ from foveal.graph.attributes import Call, read_attributes
 from foveal.graph.graph import GraphInput, Shape
 from foveal.graph.recorder import Recorder
 from foveal.graph.records import Failure
+from foveal.graph.refusals import depends_on_values
+from foveal.graph.unread_value import UnreadValue
 from foveal.text import printable
 
 _OWN_FOLDERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
@@ -26,7 +28,11 @@ Works = Callable[[Shape], bool]
 
 def place_of(error: BaseException, recorder: Recorder) -> str:
     """Returns where the model's own code was: module, file, line and the line's text."""
-    module = describe_module(recorder)
+    return _place(describe_module(recorder), model_line(error))
+
+
+def model_line(error: BaseException) -> tuple[str, int] | None:
+    """Returns the last line outside PyTorch that an error came through: file and number."""
     found = None
     traceback = error.__traceback__
     while traceback is not None:
@@ -34,19 +40,77 @@ def place_of(error: BaseException, recorder: Recorder) -> str:
         if not code.co_filename.startswith(_OWN_FOLDERS):
             found = (code.co_filename, traceback.tb_lineno)
         traceback = traceback.tb_next
-    if found is None:
+    return found
+
+
+def _place(module: str, line: tuple[str, int] | None) -> str:
+    if line is None:
         return module
-    file, line = found
-    text = linecache.getline(file, line).strip()
-    where = f"{module}, {printable(Path(file).name)} line {line}"
+    file, number = line
+    text = linecache.getline(file, number).strip()
+    where = f"{module}, {printable(Path(file).name)} line {number}"
     return f"{where} ({printable(text)})" if text else where
 
 
 def describe_module(recorder: Recorder) -> str:
     """Returns the module at work as ``'layer1.0' (BasicBlock)``."""
-    frame = recorder.frame
-    kind = type(frame.module).__name__
-    return f"{frame.path!r} ({kind})" if frame.path else f"the model itself ({kind})"
+    return _named(recorder.frame.path, recorder.frame.module)
+
+
+def _named(path: str, module: torch.nn.Module) -> str:
+    kind = type(module).__name__
+    return f"{path!r} ({kind})" if path else f"the model itself ({kind})"
+
+
+def is_plain_from_shapes(recorder: Recorder, error: Exception) -> bool:
+    """Whether the shapes alone prove that the model does not take its input."""
+    failure = recorder.failure
+    if failure is None or failure.error is not error:
+        return False
+    found = (
+        _wrong_channels(failure, "")
+        or _collapsed(failure, "", (), None)
+        or _wrong_features(failure, "", (), None)
+    )
+    return found is not None
+
+
+def describe_limit(recorder: Recorder, error: Exception, outcome: str) -> str:
+    """Returns why tracing stops at an error that the model does not raise for real."""
+    failure = recorder.failure
+    if UnreadValue.__name__ in str(error):  # PyTorch names the type that it does not take
+        return depends_on_values("item")
+    is_of_call = failure is not None and failure.error is error
+    what = failure.name if is_of_call and failure is not None else "what runs there"
+    lines = str(error).strip().splitlines() or [""]
+    said = printable(lines[0][:160])
+    proof = (
+        "the model itself works on real numbers"
+        if outcome == "works"
+        else "whether the model itself works could not be tried"
+    )
+    return f"{what} cannot be followed from shapes alone ({type(error).__name__}: {said}); {proof}"
+
+
+def explain_real_failure(
+    model: torch.nn.Module,
+    error: Exception,
+    inputs: tuple[GraphInput, ...],
+    works: Works | None,
+) -> TraceError:
+    """Returns the error that says where and how a real forward pass of ``model`` failed."""
+    module, traceback = model, error.__traceback__
+    while traceback is not None:
+        # The pass ran on a copy: the innermost module at work is known by its class alone.
+        owner = traceback.tb_frame.f_locals.get("self")
+        module = owner if isinstance(owner, torch.nn.Module) else module
+        traceback = traceback.tb_next
+    given = ", ".join(" x ".join(map(str, item.shape)) for item in inputs)
+    place = _place(f"a forward pass, in {type(module).__name__}", model_line(error))
+    return TraceError(
+        f"{place}, raised {type(error).__name__} on an input of {given}: {printable(str(error))}",
+        next_step=_size_advice(inputs, works),
+    )
 
 
 def explain_failure(

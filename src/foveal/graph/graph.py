@@ -90,13 +90,13 @@ class GraphInput:
         name: The name of the argument of ``forward``.
         shape: With the batch first.
         dtype: As PyTorch prints it, without ``torch.``, such as ``"float32"``.
-        passed: Whether ``forward`` got it by position or by name.
+        passed: Whether ``forward`` got it by position, by name, or in a dictionary or list.
     """
 
     name: str
     shape: Shape
     dtype: str
-    passed: Literal["by position", "by name"] = "by position"
+    passed: Literal["by position", "by name", "in a container"] = "by position"
 
 
 @dataclass(frozen=True, slots=True)

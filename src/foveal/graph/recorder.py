@@ -3,8 +3,8 @@
 The recorder is a ``TorchFunctionMode``: PyTorch hands it each function that Python calls
 (``F.conv2d``, ``torch.cat``, ``x + y``, ``x.view``) before running it. It replaces real
 tensors by *shadows* on the meta device, which have shapes but no memory, runs the function on
-those, and notes what it did. Modules announce themselves through global forward hooks, so
-that nothing is attached to the model.
+those, and notes what it did. Modules announce themselves through hooks of their own, which
+come off again; hooks of the whole process would run in other threads' calls too.
 
 Symbolic tracing (``torch.fx``) stops at any branch on a shape and ``torch.export`` replaces
 modules by aten operations; both are slower. This sees the words that the author wrote, and
@@ -15,17 +15,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import Any, NoReturn
 
 import torch
-from torch.nn.modules.module import (
-    _global_forward_hooks_with_kwargs,
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
+from torch.nn import Module
 from torch.overrides import TorchFunctionMode
 
+from foveal.graph.assertions import asserted_value
 from foveal.graph.attributes import Call, read_attributes, settle_pool
 from foveal.graph.costs import count_macs
 from foveal.graph.execution import run_on_shapes, without_device
@@ -39,11 +36,18 @@ from foveal.graph.records import (
     RecordedOp,
     UnfollowableError,
 )
-from foveal.graph.refusals import UnseenWork, require_readable, require_static_index
+from foveal.graph.refusals import (
+    UnseenWork,
+    depends_on_values,
+    require_readable,
+    require_static_index,
+)
 from foveal.graph.structure import Path, map_tensors, tensors_in, tensors_with_paths
 from foveal.graph.tensor_book import Known, TensorBook
+from foveal.graph.unread_value import is_unread, unread_values
 from foveal.graph.vocabulary import (
     ASKS_ABOUT,
+    DIFFERENTIATES,
     FACTORIES,
     KIND_BY_NAME,
     READS_VALUES,
@@ -63,6 +67,7 @@ class Recorder(TorchFunctionMode):
         self.ops: list[RecordedOp] = []
         self.frames: list[Frame] = []
         self.failure: Failure | None = None
+        self.stop: UnfollowableError | None = None
         self._thread = threading.get_ident()
         self._running = 0
         self._paths = {id(module): path for path, module in model.named_modules()}
@@ -77,20 +82,41 @@ class Recorder(TorchFunctionMode):
     @contextmanager
     def watching(self) -> Iterator[Recorder]:
         """Switches recording on; takes every hook off again."""
-        before = register_module_forward_pre_hook(self._enter_module)
-        after = register_module_forward_hook(self._leave_module, with_kwargs=True)
-        try:
+        with ExitStack() as hooks:
+            for module in self._root.module.modules():
+                # By way of the class, since compiled modules hide these two.
+                enter = Module.register_forward_pre_hook(module, self._enter_module, prepend=True)
+                leave = Module.register_forward_hook(
+                    module, self._leave_module, prepend=True, with_kwargs=True
+                )
+                hooks.callback(enter.remove)
+                hooks.callback(leave.remove)
             with torch.no_grad(), self, UnseenWork(self):
                 yield self
-        finally:
-            before.remove()
-            after.remove()
-            # torch forgets this entry, and then warns of global hooks at every torch.compile.
-            _global_forward_hooks_with_kwargs.pop(after.id, None)
 
     def add_input(self, tensor: torch.Tensor, index: int) -> None:
         """Declares a meta tensor to be the input number ``index``."""
         self.book.remember(Known(tensor, InputRef(index), Source("input", index)))
+
+    def stop_at(self, reason: str) -> UnfollowableError:
+        """Notes that tracing ends here, and returns what to raise.
+
+        Compiled code makes an error of its own of what is raised, and another thread may drop
+        it; so the first reason is kept.
+        """
+        error = UnfollowableError(reason)
+        self.stop = self.stop or error
+        return error
+
+    @property
+    def inputs_used_as_indices(self) -> list[int]:
+        """Positions of floating-point inputs that the failed call looks up in a table."""
+        failure = self.failure
+        if failure is None or failure.name not in {"embedding", "embedding_bag", "one_hot"}:
+            return []
+        given = tensors_in((failure.args, failure.kwargs))
+        refs = [self.book.ref(tensor) for tensor in given if tensor.is_floating_point()]
+        return [ref.index for ref in refs if isinstance(ref, InputRef)]
 
     @property
     def is_running(self) -> bool:
@@ -104,7 +130,12 @@ class Recorder(TorchFunctionMode):
 
     def _enter_module(self, module: torch.nn.Module, args: Any) -> None:
         path = self._paths.get(id(module))
-        if path is None or threading.get_ident() != self._thread:
+        if path is None:
+            return
+        if threading.get_ident() != self._thread:
+            # Someone else may run the same model on real numbers: that is none of ours.
+            if any(tensor.is_meta and self.book.known(tensor) for tensor in tensors_in(args)):
+                raise self.stop_at("it works in another thread, which tracing does not see")
             return
         parent = self._frame if self.frames else None
         frame = Frame(len(self.frames), parent, module, path, self.book.refs(args), len(self.calls))
@@ -113,15 +144,17 @@ class Recorder(TorchFunctionMode):
         self.frames.append(frame)
         self._frame = frame
         if isinstance(module, torch.jit.ScriptModule):
-            raise UnfollowableError("it is compiled code (TorchScript), which cannot be watched")
+            raise self.stop_at("it is compiled code (TorchScript), which cannot be watched")
 
-    def _leave_module(self, module: torch.nn.Module, args: Any, kwargs: Any, result: Any) -> None:
+    def _leave_module(self, module: torch.nn.Module, args: Any, *rest: Any) -> None:
+        # Without the keyword arguments where another thread was calling while hooks came off.
         if id(module) not in self._paths or threading.get_ident() != self._thread:
             return
         while self._frame.module is not module and self._frame.parent is not None:
             self._frame = self._frame.parent
         frame = self._frame
         frame.end_call = len(self.calls)
+        kwargs, result = rest
         frame.kwargs = self.book.refs(kwargs)
         frame.result = {path: self.book.ref(tensor) for path, tensor in tensors_with_paths(result)}
         if frame.parent is not None:
@@ -139,7 +172,11 @@ class Recorder(TorchFunctionMode):
         """Records one call and answers it with meta tensors."""
         self._running += 1
         try:
-            return self._answer(func, args, kwargs or {})
+            if not torch.is_inference_mode_enabled():
+                return self._answer(func, args, kwargs or {})
+            # Forward switched it on: what is made there would have no version to compare.
+            with torch.inference_mode(False), torch.no_grad():
+                return self._answer(func, args, kwargs or {})
         finally:
             self._running -= 1
 
@@ -147,17 +184,36 @@ class Recorder(TorchFunctionMode):
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         name = function_name(func)
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            raise self.stop_at("it runs under a transform of torch.func, such as vmap or grad")
         if name in {"get", "set", "delete"}:
             owner = getattr(func, "__self__", None)
             return self._property(func, name, getattr(owner, "__name__", ""), args)
         if name in ASKS_ABOUT:
+            if name == "format" and args[0].is_meta:
+                return "?"
             return func(*args, **kwargs)
+        if is_unread(args) or is_unread(kwargs.values()):
+            raise UnfollowableError(depends_on_values(name))
         if name in READS_VALUES:
+            if name in {"item", "tolist"} and self._is_from_images(args[0]):
+                return unread_values(name, args[0], lambda: self._stop_at_values(name))
+            if name == "to_bool" and self._is_from_images(args[0]):
+                claimed = asserted_value()
+                if claimed is not None:
+                    return claimed
             require_readable(self.book, name, args)
             return func(*args, **kwargs)
         if func is torch.Tensor.__iter__:
             return iter(self._call(torch.Tensor.unbind, "unbind", args, {}))
         return self._call(func, name, args, kwargs)
+
+    def _is_from_images(self, tensor: torch.Tensor) -> bool:
+        known = self.book.known(tensor)
+        return known is not None and known.source is not None
+
+    def _stop_at_values(self, name: str) -> NoReturn:
+        raise UnfollowableError(depends_on_values(name))
 
     def _property(
         self, func: Callable[..., Any], access: str, name: str, args: tuple[Any, ...]
@@ -169,7 +225,7 @@ class Recorder(TorchFunctionMode):
                 return self._device if tensor.device.type == "meta" else tensor.device
             if name in {"is_cuda", "is_cpu", "is_meta"} and tensor.device.type == "meta":
                 return self._device.type == name.removeprefix("is_")
-            if name in {"T", "mT", "H", "mH", "data", "real"}:
+            if name in {"T", "mT", "H", "mH", "data", "real", "imag"}:
                 return self._call(func, name, args, {})
         if access == "set" and name == "data":
             raise UnfollowableError("it assigns to the .data of a tensor")
@@ -182,6 +238,10 @@ class Recorder(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
+        if name in DIFFERENTIATES:
+            raise self.stop_at(f"it differentiates in its forward pass ({name})")
+        if name == "_assert_async":
+            return None  # a claim about values, as in asserted_value
         given = tensors_in((args, kwargs))
         if not given:
             return self._create(func, name, args, kwargs)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import torch
 
 from foveal.errors import TraceError
-from foveal.graph.graph import Graph
+from foveal.graph.graph import Graph, GraphInput, Shape
 from foveal.graph.recorder import Recorder
 from foveal.graph.tracing import Recording, record
 
@@ -31,12 +31,16 @@ class Recordings:
         """Returns the recording for one batch size."""
         if batch_size not in self._made:
             inputs = self._graph.inputs
+            if any(item.passed == "in a container" for item in inputs):
+                raise TraceError(
+                    f"{self._graph.model_type} takes its inputs in a dictionary or list, which "
+                    "the halves of a cut cannot be given."
+                )
             shapes = {item.name: (batch_size, *item.shape[1:]) for item in inputs}
             by_name = any(item.passed == "by name" for item in inputs)
             self._made[batch_size] = record(
                 self._model,
-                shapes if by_name else list(shapes.values()),
-                dtype=getattr(torch, inputs[0].dtype),
+                _examples(inputs, shapes) if by_name else list(_examples(inputs, shapes).values()),
                 explain="no search",
             )
         return self._made[batch_size]
@@ -54,6 +58,13 @@ class Recordings:
                 "cut would hold for one batch size alone."
             )
         return others
+
+
+def _examples(inputs: tuple[GraphInput, ...], shapes: dict[str, Shape]) -> dict[str, torch.Tensor]:
+    return {
+        item.name: torch.empty(shapes[item.name], dtype=getattr(torch, item.dtype), device="meta")
+        for item in inputs
+    }
 
 
 def batch_formula(value: int, others: list[tuple[int, int]]) -> tuple[int, int]:

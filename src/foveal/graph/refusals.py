@@ -16,9 +16,20 @@ from foveal.graph.tensor_book import TensorBook
 class Running(Protocol):
     """Whoever knows whether a recorded function is at work."""
 
+    def stop_at(self, reason: str) -> UnfollowableError:
+        """Notes that tracing ends here, and returns what to raise."""
+
     @property
     def is_running(self) -> bool:
         """Whether a recorded function is at work right now."""
+
+
+def depends_on_values(name: str) -> str:
+    """Returns why tracing stops where ``name`` takes what was read out of a picture."""
+    return (
+        f"what it does next depends on the values in a picture ({name} of an activation), and "
+        "tracing has only shapes"
+    )
 
 
 def require_readable(book: TensorBook, name: str, args: tuple[Any, ...]) -> None:
@@ -30,10 +41,7 @@ def require_readable(book: TensorBook, name: str, args: tuple[Any, ...]) -> None
     for tensor in tensors_in(args):
         known = book.known(tensor)
         if known is not None and known.source is not None:
-            raise UnfollowableError(
-                f"what it does next depends on the values in a picture ({name} of an "
-                "activation), and tracing has only shapes"
-            )
+            raise UnfollowableError(depends_on_values(name))
         if tensor.device.type == "meta":
             raise UnfollowableError(
                 f"what it does next depends on the values of a weight ({name}), which "
@@ -73,7 +81,7 @@ class UnseenWork(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Lets work pass that a recorded function caused."""
         if not self._recorder.is_running and func.namespace != "prim":
-            raise UnfollowableError(
+            raise self._recorder.stop_at(
                 f"{func} runs from compiled code (TorchScript or an extension), where "
                 "tracing does not see what feeds it"
             )

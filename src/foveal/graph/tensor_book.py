@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from foveal.graph.graph import Shape, Source
+from foveal.graph.kept_values import tensors_held
 from foveal.graph.records import Ref, TensorRef, UnfollowableError
 from foveal.graph.structure import map_tensors
 
@@ -57,6 +58,9 @@ class TensorBook:
             self._names.setdefault(id(tensor), ("buffer", name))
         for name, parameter in model.named_parameters(remove_duplicate=False):
             self._names.setdefault(id(parameter), ("parameter", name))
+        # On the meta device the model's own tensors look like what a function returned.
+        is_meta = any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
+        self._held = {id(t) for t in tensors_held(model) if t.is_meta} if is_meta else set()
 
     def known(self, tensor: torch.Tensor) -> Known | None:
         """Returns what is known about a tensor, if anything is."""
@@ -114,6 +118,8 @@ class TensorBook:
         known = self.known(tensor)
         if tensor.device.type == "meta":
             if known is None:
+                if id(tensor) not in self._held:
+                    raise UnfollowableError("it reads a tensor that no recorded function made")
                 self.remember(self._described(tensor, tensor))
             return tensor
         found = self._shadows.get(id(tensor))

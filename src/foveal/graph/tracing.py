@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch.nn.parameter import is_lazy
 
-from foveal.errors import TraceError, UsageError
+from foveal.errors import TraceError
 from foveal.graph.borrowing import borrowed
-from foveal.graph.failures import explain_failure, place_of
-from foveal.graph.graph import Graph, GraphInput, GraphOutput, Op, Parameter, Shape
+from foveal.graph.failures import (
+    describe_limit,
+    explain_failure,
+    explain_real_failure,
+    is_plain_from_shapes,
+    model_line,
+    place_of,
+)
+from foveal.graph.graph import Graph, GraphOutput, Op, Parameter, Shape
+from foveal.graph.inputs import Inputs, InputShape, read_inputs
 from foveal.graph.recorder import Recorder
 from foveal.graph.records import RecordedOp, UnfollowableError
 from foveal.graph.structure import path_text, tensors_with_paths
+from foveal.graph.trial import Trial, try_for_real
 
-InputShape = Sequence[int] | Sequence[Sequence[int]] | Mapping[str, Sequence[int]]
 Mode = Literal["as found", "eval", "train"]
 
 
@@ -49,12 +58,15 @@ def trace(
     what it computes.
 
     Args:
-        model: Any module that is called with tensors alone.
+        model: Any module that is called with tensors, or with dictionaries and lists of them.
         input_shape: ``(C, H, W)`` of one image, or a whole shape with the batch first; three
             numbers are an image, unless they come as a ``torch.Size``, which is always whole.
-            A sequence of these for several inputs; a mapping from the names of ``forward``'s
-            arguments for inputs by name.
-        dtype: Of the inputs; that of the first floating-point parameter if None.
+            ``(C, L)`` and ``(C, D, H, W)`` where the model's convolutions have one axis or
+            three. A sequence of these for several inputs; a mapping from the names of
+            ``forward``'s arguments for inputs by name, or of one dictionary that ``forward``
+            takes. An example tensor stands for its own shape and type.
+        dtype: Of the inputs; that of the first floating-point parameter if None, and int64 for
+            an input that is looked up in an embedding.
         mode: In which mode to look at the model. ``"as found"`` keeps the flag of every
             module; the others set all of them for the time of tracing, without calling
             ``model.train()``, which some models use to rewrite their weights.
@@ -65,7 +77,8 @@ def trace(
         place are named: the operations listed are right, those after are missing.
 
     Raises:
-        TraceError: The model itself refuses the input or raises; names the layer.
+        TraceError: The model itself refuses the input or raises, on real numbers too; names
+            the layer.
         UsageError: The shape is none.
     """
     return record(model, input_shape, dtype=dtype, mode=mode).graph
@@ -84,12 +97,26 @@ def record(
     ``explain`` says whether a refusal is followed by a search for a size that works.
     """
     _require_weights(model)
-    args, kwargs, inputs = _make_inputs(model, input_shape, dtype)
+    refusal: TraceError | None = None
+    # A tensor that is made in inference mode has no version, which tells what was overwritten.
+    with torch.inference_mode(False):
+        for inputs in read_inputs(model, input_shape, dtype):
+            try:
+                return _record(model, inputs, mode=mode, explain=explain)
+            except TraceError as error:
+                refusal = refusal or error
+    assert refusal is not None
+    raise refusal
+
+
+def _record(
+    model: torch.nn.Module, inputs: Inputs, *, mode: Mode, explain: Literal["search", "no search"]
+) -> Recording:
     recorder = Recorder(model)
     result: Any = None
     stop: UnfollowableError | None = None
     error: Exception | None = None
-    with borrowed(model), warnings.catch_warnings():
+    with _eager(), borrowed(model), warnings.catch_warnings():
         # What a forward pass warns of, it will say again when it runs for real.
         warnings.simplefilter("ignore")
         if mode != "as found":
@@ -98,21 +125,30 @@ def record(
         modes = {module.training for module in model.modules()}
         try:
             with recorder.watching():
-                for index, tensor in enumerate((*args, *kwargs.values())):
+                for index, tensor in enumerate(inputs.tensors):
                     recorder.add_input(tensor, index)
-                result = model(*args, **kwargs)
+                result = model(*inputs.args, **inputs.kwargs)
         except UnfollowableError as unfollowable:
             stop = unfollowable
         except Exception as raised:
             error = raised
-    if error is not None:
-        works = None
-        if explain == "search":
-            works = _works_with(model, dtype=dtype, mode=mode)
-        raise explain_failure(recorder, error, inputs, works) from error
+        # Compiled code and other threads turn the stop into an error of theirs, or drop it.
+        stop = recorder.stop or stop
+    ended_by = error or stop
+    place = None if ended_by is None else place_of(ended_by, recorder)
+    if error is not None and stop is None:
+        indices = recorder.inputs_used_as_indices
+        if indices:
+            return _record(model, inputs.as_indices(indices), mode=mode, explain=explain)
+        stop = _judge(model, recorder, error, inputs, mode=mode, explain=explain)
+    if stop is None and recorder.failure is not None:
+        stop = UnfollowableError(
+            f"it went on after an error of {recorder.failure.name}, which may come from "
+            "having only shapes"
+        )
     graph = Graph(
         model_type=type(model).__name__,
-        inputs=inputs,
+        inputs=inputs.described,
         outputs=(),
         ops=_finish_ops(recorder),
         parameters=(),
@@ -125,7 +161,7 @@ def record(
         except UnfollowableError as unfollowable:
             stop = unfollowable
     if stop is not None:
-        place = place_of(stop, recorder)
+        place = place or place_of(stop, recorder)
         graph = replace(
             graph,
             status="partial" if graph.ops else "unavailable",
@@ -146,6 +182,44 @@ def _require_weights(model: torch.nn.Module) -> None:
             )
 
 
+def _judge(
+    model: torch.nn.Module,
+    recorder: Recorder,
+    error: Exception,
+    inputs: Inputs,
+    *,
+    mode: Mode,
+    explain: Literal["search", "no search"],
+) -> UnfollowableError:
+    """Returns why tracing stops, if the error is not the model's.
+
+    Raises:
+        TraceError: The model raises on real numbers too.
+    """
+    if explain == "no search":
+        raise explain_failure(recorder, error, inputs.described, None) from error
+    if is_plain_from_shapes(recorder, error) and any(p.is_meta for p in model.parameters()):
+        trial = Trial("fails", error)  # to make up values for a whole network would be waste
+    else:
+        trial = try_for_real(model, inputs, mode=mode)
+    if trial.outcome == "fails" and trial.error is not None:
+        works = _works_with(model, mode=mode)
+        if model_line(trial.error) == model_line(error):
+            raise explain_failure(recorder, error, inputs.described, works) from error
+        raise explain_real_failure(model, trial.error, inputs.described, works) from trial.error
+    return UnfollowableError(describe_limit(recorder, error, trial.outcome))
+
+
+@contextmanager
+def _eager() -> Iterator[None]:
+    """Lets what ``torch.compile`` made run as it was written."""
+    if "torch._dynamo" not in sys.modules:  # then nothing was compiled, and it loads for seconds
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
 def _works_with(model: torch.nn.Module, **options: Any) -> Any:
     def works(shape: Shape) -> bool:
         try:
@@ -155,55 +229,6 @@ def _works_with(model: torch.nn.Module, **options: Any) -> Any:
         return recording.graph.status == "complete"
 
     return works
-
-
-def _make_inputs(
-    model: torch.nn.Module, input_shape: InputShape, dtype: torch.dtype | None
-) -> tuple[list[torch.Tensor], dict[str, torch.Tensor], tuple[GraphInput, ...]]:
-    if dtype is None:
-        floating = (p.dtype for p in model.parameters() if p.is_floating_point())
-        dtype = next(floating, torch.get_default_dtype())
-    by_name: dict[str, Shape] = {}
-    by_position: list[Shape] = []
-    if isinstance(input_shape, Mapping):
-        by_name = {name: _with_batch(shape) for name, shape in input_shape.items()}
-    elif input_shape and all(isinstance(item, Sequence) for item in input_shape):
-        by_position = [_with_batch(cast(Sequence[int], item)) for item in input_shape]
-    else:
-        by_position = [_with_batch(cast(Sequence[int], input_shape))]
-    names = [*_argument_names(model, len(by_position)), *by_name]
-    shapes = [*by_position, *by_name.values()]
-    tensors = [torch.empty(shape, dtype=dtype, device="meta") for shape in shapes]
-    inputs = tuple(
-        GraphInput(
-            name,
-            shape,
-            str(dtype).removeprefix("torch."),
-            "by position" if index < len(by_position) else "by name",
-        )
-        for index, (name, shape) in enumerate(zip(names, shapes, strict=True))
-    )
-    named = dict(zip(by_name, tensors[len(by_position) :], strict=True))
-    return tensors[: len(by_position)], named, inputs
-
-
-def _with_batch(shape: Sequence[int]) -> Shape:
-    sizes = tuple(shape)
-    if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise UsageError(
-            f"an input shape of {sizes!r} came, expected positive whole numbers.",
-            next_step="Give one image as (C, H, W), such as (3, 224, 224).",
-        )
-    is_image = len(sizes) == 3 and not isinstance(shape, torch.Size)
-    return (1, *sizes) if is_image else sizes
-
-
-def _argument_names(model: torch.nn.Module, count: int) -> list[str]:
-    try:
-        names = list(inspect.signature(model.forward).parameters)
-    except (TypeError, ValueError):
-        names = []
-    return [names[i] if i < len(names) else f"input{i}" for i in range(count)]
 
 
 def _finish_ops(recorder: Recorder) -> tuple[Op, ...]:

@@ -11,7 +11,12 @@ from collections.abc import Callable
 from foveal.graph.graph import Kind
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Returns the words of ``text``.
+
+    >>> sorted(words("view reshape"))
+    ['reshape', 'view']
+    """
     return frozenset(text.split())
 
 
@@ -87,22 +92,24 @@ KIND_BY_NAME: dict[str, Kind] = {
 
 # These turn values into Python's numbers or into shapes, so that what the network does next
 # depends on the picture.
-READS_VALUES = _words(
+READS_VALUES = words(
     "item tolist numpy to_bool to_int to_float to_index to_complex to_array nonzero unique "
     "unique_consecutive masked_select is_nonzero equal allclose argwhere bincount unique_dim "
     "contains"
 )
 
 # Questions about a tensor that no operation answers: nothing is recorded.
-ASKS_ABOUT = _words(
+ASKS_ABOUT = words(
     "dim size numel nelement ndimension stride storage_offset is_contiguous is_floating_point "
     "is_complex is_signed get_device element_size len is_same_size has_names data_ptr "
     "untyped_storage hash format repr is_inference is_conj is_neg result_type can_cast "
     "promote_types is_tensor is_shared is_pinned is_set_to register_hook retain_grad "
-    "requires_grad_ dim_order _is_view str"
+    "requires_grad requires_grad_ dim_order _is_view str"
 )
 
-FACTORIES = _words(
+DIFFERENTIATES = words("grad backward")
+
+FACTORIES = words(
     "zeros ones empty full rand randn randint randperm arange linspace logspace eye tensor "
     "as_tensor scalar_tensor tril_indices triu_indices asarray from_numpy hann_window "
     "hamming_window bartlett_window blackman_window empty_strided sparse_coo_tensor"

@@ -137,7 +137,8 @@ def _stretch_on_white(
     if levels.ndim == 3:
         alpha = alpha[..., None]
     values = stretched.values * alpha + (np.float32(1) - alpha)
-    return Stretched(values, (*stretched.notes, "Transparent pixels are shown on white."))
+    notes = (*stretched.notes, "Transparent pixels are shown on white.")
+    return Stretched(values, notes, stretched.summary)
 
 
 def _fraction(coverage: NDArray[Any]) -> NDArray[np.float32]:

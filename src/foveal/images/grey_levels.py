@@ -7,13 +7,14 @@ functions). The result is in [0, 1], where 1 is white.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.images.window import Stretched, Window, stretch
+from foveal.images.levels import LevelKind, LevelSummary
+from foveal.images.window import Stretched, Window, scale, stretch, summarise
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -42,7 +43,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameRules:
-    """What the header says about showing its first frame; ``None`` where it says nothing."""
+    """What the header says about showing a frame; ``None`` where it says nothing."""
 
     modality_table: Table | None
     slope: float
@@ -50,28 +51,51 @@ class FrameRules:
     voi_table: Table | None
     window: tuple[float, float, WindowFunction] | None
     padding: tuple[float, float] | None
+    kind: LevelKind
 
 
-def frame_rules(dataset: Dataset) -> FrameRules:
-    """Reads the rules for the first frame, also from enhanced files' functional groups."""
+def frame_rules(dataset: Dataset, index: int = 0) -> FrameRules:
+    """Reads the rules for one frame, also from enhanced files' functional groups."""
     header: dict[str, Any] = {
         name: dataset[name].value for name in _FRAME_KEYWORDS if name in dataset
     }
     for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for group in list(dataset.get(groups) or ())[:1]:
+        first = index if groups.startswith("PerFrame") else 0
+        for group in list(dataset.get(groups) or ())[first : first + 1]:
             for macro in _FRAME_GROUPS:
                 for item in list(group.get(macro) or ())[:1]:
                     header |= {n: item[n].value for n in _FRAME_KEYWORDS if n in item}
     is_little_endian = bool(dataset.original_encoding[1])
     modality, voi = header.get("ModalityLUTSequence"), header.get("VOILUTSequence")
+    modality_table = _table(modality[0], is_little_endian, "units") if modality else None
+    slope = _first(header.get("RescaleSlope"), 1.0)
+    intercept = _first(header.get("RescaleIntercept"), 0.0)
     return FrameRules(
-        modality_table=_table(modality[0], is_little_endian, "units") if modality else None,
-        slope=_first(header.get("RescaleSlope"), 1.0),
-        intercept=_first(header.get("RescaleIntercept"), 0.0),
+        modality_table=modality_table,
+        slope=slope,
+        intercept=intercept,
         voi_table=_table(voi[0], is_little_endian, "fractions") if voi else None,
         window=_window(header),
         padding=_padding(dataset),
+        kind=_kind(dataset, modality_table, slope, intercept),
     )
+
+
+def _kind(dataset: Dataset, table: Table | None, slope: float, intercept: float) -> LevelKind:
+    """Returns the modality and the range of its levels in their units (for CT: Hounsfield)."""
+    named = str(dataset.get("Modality") or "")
+    # A modality is a code of two to four letters (PS3.3 C.7.3.1.1.1); else it may be anything.
+    is_code = named.isascii() and named.isalpha() and named.isupper() and 2 <= len(named) <= 4
+    name = f"DICOM {named}" if is_code else "DICOM"
+    if table is not None:
+        return LevelKind(name, float(table.entries.min()), float(table.entries.max()))
+    if "PixelData" not in dataset:  # floating-point pixels
+        return LevelKind(name, 0.0, 1.0)
+    bits = int(dataset.get("BitsStored") or 16)
+    is_signed = dataset.get("PixelRepresentation") == 1
+    ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if is_signed else (0, 2**bits - 1)
+    bottom, top = sorted(end * slope + intercept for end in ends)
+    return LevelKind(name, float(bottom), float(top))
 
 
 def show(
@@ -90,23 +114,52 @@ def show(
         low, high = rules.padding
         is_padding = (stored >= low) & (stored <= high)
     levels = _to_units(stored, rules)
+    polarity: Literal["normal", "inverted"] = "inverted" if is_inverted else "normal"
+    fixed = window.range_for(rules.kind)
     notes: tuple[str, ...] = ()
+    summary = None
     values: NDArray[Any]
-    if window.dicom == "header" and rules.voi_table is not None:
+    if fixed is None:
+        summary = _summary(levels, rules, is_padding, polarity)
+    if fixed is not None:
+        values = scale(levels, fixed.low, fixed.high, rules.kind, polarity)
+    elif window.dicom == "header" and rules.voi_table is not None:
         values = rules.voi_table(levels)
         values = 1.0 - values if is_inverted else values
     elif window.dicom == "header" and rules.window is not None:
         values = _apply_window(levels, *rules.window, is_inverted=is_inverted)
     else:
-        polarity: Literal["normal", "inverted"] = "inverted" if is_inverted else "normal"
-        stretched = stretch(levels, window, ignored=is_padding, polarity=polarity)
+        stretched = stretch(levels, window, kind=rules.kind, ignored=is_padding, polarity=polarity)
         values, notes = stretched.values, stretched.notes
         if window.dicom == "header":
             notes = ("The header gives no display window; percentiles are used.", *notes)
     shown = np.nan_to_num(values, nan=0.0).astype(np.float32, copy=False)
     if is_padding is not None:
         shown[is_padding] = 0.0
-    return Stretched(shown, notes)
+    return Stretched(shown, notes, summary)
+
+
+def _summary(
+    levels: NDArray[Any],
+    rules: FrameRules,
+    is_padding: NDArray[np.bool_] | None,
+    polarity: Literal["normal", "inverted"],
+) -> LevelSummary | None:
+    sample = levels if is_padding is None or is_padding.all() else levels[~is_padding]
+    if sample.dtype.kind == "f":
+        sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return None
+    stated = None
+    if rules.window is not None and rules.voi_table is None and rules.window[2] != "SIGMOID":
+        centre, width, function = rules.window
+        if function == "LINEAR":
+            centre, width = centre - 0.5, width - 1.0
+        if width > 0:
+            stated = (centre - width / 2, centre + width / 2)
+            if polarity == "inverted":
+                stated = (rules.kind.mirrored(stated[1]), rules.kind.mirrored(stated[0]))
+    return replace(summarise(np.ravel(sample), rules.kind, polarity), stated=stated)
 
 
 def _to_units(stored: NDArray[Any], rules: FrameRules) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foveal.errors import ImageError
+from foveal.images.levels import LevelSummary
 
 MAX_PIXELS: Final = 89_478_485
 """Most pixels an image may have: what fills 256 MiB as RGB, the bound that Pillow uses too."""
@@ -27,11 +28,14 @@ class ImageFacts:
         stored_mode: How the file stores a pixel: Pillow's word (``"L"``, ``"RGB"``,
             ``"P"``, ``"I;16"``), or DICOM's photometric interpretation.
         bits_per_sample: Bits of one sample as stored.
-        num_frames: Pictures in the file; only the first is used.
+        num_frames: Pictures of one stack in the file; thumbnails and masks do not count.
+        frame: The number of the one that was decoded, from 1 on.
         orientation: The EXIF orientation (1 to 8) that was undone; 1 is upright.
         patient_key: For DICOM, the first 16 hexadecimal digits of the SHA-256 of the
             PatientID, else ``None``. It groups; it does not anonymise a guessable number,
             and is therefore never written.
+        levels: Of deep levels (more than 8 bits, or DICOM gray), a summary before windowing;
+            ``None`` where the window of a whole set decided.
         notes: What a careful reader should know about the reading, one sentence each.
     """
 
@@ -41,8 +45,10 @@ class ImageFacts:
     stored_mode: str
     bits_per_sample: int
     num_frames: int = 1
+    frame: int = 1
     orientation: int = 1
     patient_key: str | None = None
+    levels: LevelSummary | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import UsageError
 from foveal.images.decoding import ImageSource, decode_raster
+from foveal.images.frames import FrameChoice, check_frame_choice
 from foveal.images.normalising import Triple, normalise
 from foveal.images.pixels import (
     MAX_PIXELS,
@@ -27,12 +28,13 @@ from foveal.images.pixels import (
     as_picture,
     height_and_width,
 )
-from foveal.images.resizing import RESAMPLING, Fit, Interpolation, plan_resize, resample
+from foveal.images.resampling import Interpolation
+from foveal.images.resizing import Fit, plan_resize, resample
 from foveal.images.settings import as_data_error, checked_settings, pretrained_settings
 from foveal.images.views import QUARTER_TURNS, VIEWS, View, turn
-from foveal.images.window import Window
+from foveal.images.window import FixedRange, Window
 
-PREPROCESSING_VERSION: Final = 1
+PREPROCESSING_VERSION: Final = 2
 """Raised whenever the same settings would give other pixels; part of every digest."""
 
 # A reduced JPEG keeps at least this many pixels for each output pixel and side, so that
@@ -54,11 +56,13 @@ class Preprocessing:
             keeps the aspect ratio and cuts at the centre; ``"pad"`` keeps it and fills up
             with the mean, which is 0 after normalisation.
         crop_fraction: Share of each side that is kept (timm's ``crop_pct``).
-        interpolation: Filter of the resampling, always antialiased.
+        interpolation: Filter of the resampling, always antialiased; see
+            ``foveal.images.resampling``, whose bytes depend on no library.
         mean: Mean for each channel, of values in [0, 1].
         std: Standard deviation for each channel.
         window: How deep grey levels become [0, 1].
         max_pixels: Larger images are refused before decoding.
+        frame: Which of several frames or pages: ``"middle"``, or a number from 1 on.
         jpeg_reduction: Whether large JPEGs may be decoded at 1/2, 1/4 or 1/8 scale, never
             to less than twice the size they are resized to.
 
@@ -76,6 +80,7 @@ class Preprocessing:
     window: Window = field(default_factory=Window)
     max_pixels: int = MAX_PIXELS
     jpeg_reduction: bool = True
+    frame: FrameChoice = "middle"
 
     def __post_init__(self) -> None:
         """Refuses values that could only fail, or mislead, later on."""
@@ -85,8 +90,10 @@ class Preprocessing:
                 raise _bad(name, value, "a positive integer")
         if self.fit not in get_args(Fit):
             raise _bad("fit", self.fit, " or ".join(map(repr, get_args(Fit))))
-        if self.interpolation not in RESAMPLING:
-            raise _bad("interpolation", self.interpolation, " or ".join(map(repr, RESAMPLING)))
+        if self.interpolation not in get_args(Interpolation):
+            known = " or ".join(map(repr, get_args(Interpolation)))
+            raise _bad("interpolation", self.interpolation, known)
+        check_frame_choice(self.frame)
         if not 0 < self.crop_fraction <= 1:
             raise _bad("crop_fraction", self.crop_fraction, "a number above 0 and up to 1")
         if len(self.mean) != 3 or not all(map(math.isfinite, self.mean)):
@@ -130,6 +137,7 @@ class Preprocessing:
             window=self.window,
             max_pixels=self.max_pixels,
             reduce_to_px=self.reduce_to_px,
+            frame=self.frame,
         )
         return self._render(raster.picture, view)
 
@@ -137,7 +145,7 @@ class Preprocessing:
         """Prepares an image that was decoded before, for instance for several views.
 
         Equal to :meth:`apply` where the decoding used this object's ``window``,
-        ``max_pixels`` and ``reduce_to_px``.
+        ``max_pixels``, ``reduce_to_px`` and ``frame``.
         """
         return self._render(as_picture(decoded.pixels), view)
 
@@ -156,9 +164,11 @@ class Preprocessing:
                 "low_percentile": float(self.window.low_percentile),
                 "high_percentile": float(self.window.high_percentile),
                 "dicom": self.window.dicom,
+                "fixed": {one.kind: [float(one.low), float(one.high)] for one in self.window.fixed},
             },
             "max_pixels": self.max_pixels,
             "jpeg_reduction": self.jpeg_reduction,
+            "frame": self.frame,
         }
 
     @classmethod
@@ -174,7 +184,9 @@ class Preprocessing:
         """
         settings = checked_settings(value, version=PREPROCESSING_VERSION)
         try:
-            return cls(**{**settings, "window": Window(**settings["window"])})
+            window = settings["window"]
+            ranges = tuple(FixedRange(kind, *ends) for kind, ends in window["fixed"].items())
+            return cls(**{**settings, "window": Window(**{**window, "fixed": ranges})})
         except UsageError as error:
             raise as_data_error(error) from None
 
@@ -185,6 +197,8 @@ class Preprocessing:
         *,
         size_px: int | None = None,
         fit: Fit = "squash",
+        window: Window | None = None,
+        frame: FrameChoice = "middle",
     ) -> Preprocessing:
         """Takes the settings from the weights' own configuration.
 
@@ -194,6 +208,8 @@ class Preprocessing:
             size_px: Another size for both sides.
             fit: ``"squash"`` and ``"pad"`` show the network the whole image, so that a
                 finding at its edge is seen; only ``"crop"`` follows ``crop_pct``.
+            window: How deep grey levels become [0, 1]; ``Window()`` when ``None``.
+            frame: Which of several frames or pages.
 
         Raises:
             DataError: A value is missing or cannot be followed.
@@ -201,7 +217,7 @@ class Preprocessing:
         settings = pretrained_settings(config, size_px=size_px)
         if fit != "crop":
             settings["crop_fraction"] = 1.0
-        return cls(**settings, fit=fit)
+        return cls(**settings, fit=fit, window=window or Window(), frame=frame)
 
     def _render(self, picture: Picture, view: View) -> NDArray[np.float32]:
         if view not in VIEWS:

@@ -7,24 +7,14 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from foveal.images.pixels import Picture, height_and_width
+from foveal.images.pixels import Picture
+from foveal.images.resampling import Interpolation, resample_levels
 
 Fit = Literal["squash", "crop", "pad"]
 """How another aspect ratio is met: distorted, cut at the centre, or filled up."""
 
-Interpolation = Literal["bilinear", "bicubic", "lanczos"]
-
-RESAMPLING: Final[dict[Interpolation, Image.Resampling]] = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
-
-# A panorama that covers a square would be resized to thousands of pixels of which a few
-# hundred are kept. Beyond this ratio only the kept part is computed.
-_MAX_WASTE: Final = 4
+_DEEP_WHITE: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,37 +81,18 @@ def plan_resize(
 def resample(picture: Picture, plan: ResizePlan, interpolation: Interpolation) -> NDArray[Any]:
     """Carries out a plan: ``uint8`` or ``float32`` [h, w] or [h, w, 3], as the picture was.
 
-    Deep pictures are resampled in floating point, so their levels are kept; what bicubic
-    or Lanczos overshoots is clipped to [0, 1], as 8-bit arithmetic clips to [0, 255].
+    Deep pictures are resampled in 65,536 levels, by the arithmetic of the 256; what bicubic or
+    Lanczos overshoots is clipped to [0, 1], as 8-bit arithmetic clips to [0, 255].
     """
-    method = RESAMPLING[interpolation]
-    if isinstance(picture, Image.Image):
-        return _resample_plane(picture, plan, method)
-    channels = [picture] if picture.ndim == 2 else [picture[..., c] for c in range(3)]
-    planes = [
-        _resample_plane(Image.fromarray(np.ascontiguousarray(channel)), plan, method)
-        for channel in channels
-    ]
-    pixels = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
-    return np.asarray(np.clip(pixels, 0.0, 1.0))
-
-
-def _resample_plane(image: Image.Image, plan: ResizePlan, method: Image.Resampling) -> NDArray[Any]:
-    whole_height, whole_width = plan.whole_px
-    if whole_height * whole_width <= _MAX_WASTE * plan.height_px * plan.width_px:
-        whole = image
-        if image.size != (whole_width, whole_height):
-            whole = image.resize((whole_width, whole_height), method)
-        pixels: NDArray[Any] = np.asarray(whole)
-        rows = slice(plan.upper_px, plan.upper_px + plan.height_px)
-        return pixels[rows, plan.left_px : plan.left_px + plan.width_px]
-    # The same sampling grid; only the rounding between Pillow's two passes may differ.
-    # Multiplied before it is divided, so that a whole side comes out as a whole side.
-    height_px, width_px = height_and_width(image)
-    box = (
-        plan.left_px * width_px / whole_width,
-        plan.upper_px * height_px / whole_height,
-        (plan.left_px + plan.width_px) * width_px / whole_width,
-        (plan.upper_px + plan.height_px) * height_px / whole_height,
+    levels: NDArray[Any] = np.asarray(picture)
+    is_deep = levels.dtype != np.uint8
+    if is_deep:
+        levels = np.rint(levels * np.float32(_DEEP_WHITE)).astype(np.uint16)
+    kept = resample_levels(
+        levels,
+        interpolation,
+        whole_px=plan.whole_px,
+        rows=range(plan.upper_px, plan.upper_px + plan.height_px),
+        columns=range(plan.left_px, plan.left_px + plan.width_px),
     )
-    return np.asarray(image.resize((plan.width_px, plan.height_px), method, box))
+    return kept / np.float32(_DEEP_WHITE) if is_deep else kept

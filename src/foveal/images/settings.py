@@ -13,8 +13,17 @@ _INTEGERS: Final = ("height_px", "width_px", "max_pixels")
 _REALS: Final = ("crop_fraction",)
 _WORDS: Final = ("fit", "interpolation")
 _TRIPLES: Final = ("mean", "std")
-_KEYS: Final = ("version", *_INTEGERS, *_REALS, *_WORDS, *_TRIPLES, "window", "jpeg_reduction")
-_WINDOW_KEYS: Final = ("low_percentile", "high_percentile", "dicom")
+_KEYS: Final = (
+    "version",
+    *_INTEGERS,
+    *_REALS,
+    *_WORDS,
+    *_TRIPLES,
+    "window",
+    "jpeg_reduction",
+    "frame",
+)
+_WINDOW_KEYS: Final = ("low_percentile", "high_percentile", "dicom", "fixed")
 _NEXT_STEP: Final = "Take preprocessing.json from the run folder as Foveal wrote it."
 
 
@@ -39,10 +48,13 @@ def checked_settings(value: Mapping[str, Any], *, version: int) -> dict[str, Any
     if not isinstance(value["jpeg_reduction"], bool):
         raise _wrong("jpeg_reduction", value["jpeg_reduction"], "true or false")
     settings["jpeg_reduction"] = value["jpeg_reduction"]
+    frame = value["frame"]
+    settings["frame"] = frame if isinstance(frame, str) else _integer("frame", frame)
     settings["window"] = {
         "low_percentile": _real("low_percentile", window["low_percentile"]),
         "high_percentile": _real("high_percentile", window["high_percentile"]),
         "dicom": _word("dicom", window["dicom"]),
+        "fixed": _ranges(window["fixed"]),
     }
     return settings
 
@@ -104,6 +116,19 @@ def _require_keys(value: object, known: tuple[str, ...], *, where: str) -> None:
     for key in known:
         if key not in value:
             raise DataError(f"{where}: the key {key!r} is missing", next_step=_NEXT_STEP)
+
+
+def _ranges(value: object) -> dict[str, tuple[float, float]]:
+    if not isinstance(value, Mapping):
+        raise _wrong("window.fixed", value, "an object of two levels for each kind")
+    ranges = {}
+    for kind, limits in value.items():
+        name = f"window.fixed.{kind}"
+        if not isinstance(limits, list) or len(limits) != 2:
+            raise _wrong(name, limits, "two levels")
+        low, high = (_real(name, limit) for limit in limits)
+        ranges[_word("kind", kind)] = (low, high)
+    return ranges
 
 
 def _integer(name: str, value: object) -> int:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from foveal.graph.figure import Figure, total
+from foveal.graph.vocabulary import words
 from foveal.inspection.inspection import Inspection, OpRow
 from foveal.inspection.stages import Segment, segments_below
-from foveal.inspection.words import words
 
 _FOLLOWERS = words(
     "batch_norm layer_norm group_norm instance_norm norm activation dropout copy softmax "

@@ -16,7 +16,8 @@ from foveal.inspection.stages import StageSpan, find_stages
 if TYPE_CHECKING:
     import torch
 
-    from foveal.graph.tracing import InputShape, Mode
+    from foveal.graph.inputs import InputShape
+    from foveal.graph.tracing import Mode
 
 _NONLINEAR = frozenset({"activation"})
 
@@ -117,7 +118,9 @@ def _totals(graph: Graph, rows: tuple[OpRow, ...], memory: Memory) -> Totals:
     return Totals(
         parameters=graph.parameter_count,
         trainable_parameters=graph.trainable_parameter_count,
-        unused_parameters=sum(p.count for p in graph.parameters if not p.op_indices),
+        unused_parameters=sum(p.count for p in graph.parameters if not p.op_indices)
+        if graph.status == "complete"
+        else None,
         parameter_bytes=sum(p.count * dtype_bytes(p.dtype) for p in graph.parameters),
         macs=graph.macs,
         activation_bytes=memory.total_activation_bytes,

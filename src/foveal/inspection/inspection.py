@@ -110,7 +110,8 @@ class Totals:
     Attributes:
         parameters: ``sum(p.numel())``, shared ones once, unused ones included.
         trainable_parameters: Those with ``requires_grad``.
-        unused_parameters: Those that this forward pass does not touch.
+        unused_parameters: Those that this forward pass does not touch; None where tracing
+            stopped, since what comes after may use them.
         parameter_bytes: Memory of all parameters.
         macs: Multiply-accumulates of one forward pass.
         activation_bytes: Sum of all results.
@@ -127,7 +128,7 @@ class Totals:
 
     parameters: int
     trainable_parameters: int
-    unused_parameters: int
+    unused_parameters: int | None
     parameter_bytes: int
     macs: Figure[int]
     activation_bytes: Figure[int]

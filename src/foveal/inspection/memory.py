@@ -13,8 +13,8 @@ from math import prod
 
 from foveal.graph.figure import Figure, total
 from foveal.graph.graph import Graph, Op, Source
+from foveal.graph.vocabulary import words
 from foveal.inspection.saving import INDEX_BYTES, Saved, saved_by
-from foveal.inspection.words import words
 
 _BYTES = {
     "float64": 8, "int64": 8, "complex64": 8, "complex128": 16, "float32": 4, "int32": 4,

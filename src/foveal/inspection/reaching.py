@@ -76,7 +76,7 @@ def run_up_to(
     Raises:
         ModelError: The pass gave no result of the shape that was traced.
     """
-    from foveal.graph.borrowing import borrowed
+    from foveal.graph.borrowing import fully_borrowed
 
     path, call = place
     results: list[Any] = []
@@ -86,7 +86,7 @@ def run_up_to(
         if len(results) == call:
             raise _ReachedError
 
-    with borrowed(model):
+    with fully_borrowed(model):
         for module in model.modules():
             module.training = False
         handle = model.get_submodule(path).register_forward_hook(stop)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 
 from foveal.graph.graph import Op
-from foveal.inspection.words import words
+from foveal.graph.vocabulary import words
 
 _STATISTIC_BYTES = 4
 INDEX_BYTES = 8

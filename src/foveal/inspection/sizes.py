@@ -67,13 +67,15 @@ def find_size_law(model: torch.nn.Module, graph: Graph, *, mode: Mode = "eval") 
 
     Never raises for a network that works on one size only: then it says so.
     """
-    from foveal.graph.tracing import trace
+    import torch
+
+    from foveal.graph.tracing import record
 
     if graph.status != "complete":
         return _none(graph.reason or "the graph is not complete")
-    if len(graph.inputs) != 1 or len(graph.inputs[0].shape) != 4:
+    given = graph.inputs[0] if len(graph.inputs) == 1 else None
+    if given is None or len(given.shape) != 4 or given.passed == "in a container":
         return _none("it takes several inputs, or none of the form N, C, H, W")
-    given = graph.inputs[0]
     _, channels, height, width = given.shape
     divisor = _divisor(graph)
     if divisor is None:
@@ -83,9 +85,10 @@ def find_size_law(model: torch.nn.Module, graph: Graph, *, mode: Mode = "eval") 
         shape = (batch, channels, height, width)
         if shape == given.shape:
             return _Sample(batch, height, width, graph)
-        asked = shape if given.passed == "by position" else {given.name: shape}
+        example = torch.empty(shape, dtype=getattr(torch, given.dtype), device="meta")
+        asked = example if given.passed == "by position" else {given.name: example}
         try:
-            found = trace(model, asked, mode=mode)
+            found = record(model, asked, mode=mode, explain="no search").graph
         except FovealError as error:
             return error.message
         return _Sample(batch, height, width, found)

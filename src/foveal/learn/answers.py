@@ -24,6 +24,7 @@ from foveal.learn.exercise import Field, Value
 from foveal.learn.formula import FormulaError, evaluate
 
 MAX_LENGTH = 500
+MAX_WORDS_LENGTH = 5000  # of an answer in the learner's own words
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _SIGNS = str.maketrans(
@@ -60,8 +61,9 @@ def read(field: Field, text: str) -> Value | Unreadable:
     >>> read(Field("n", "Parameters", "integer", 73856), "about 74k").reason
     "'about 74k' is no number; write all its digits, or a formula such as 64*9 + 1."
     """
-    if len(text) > MAX_LENGTH:
-        return Unreadable(f"The answer is longer than {MAX_LENGTH} characters.")
+    limit = MAX_WORDS_LENGTH if field.kind == "open" else MAX_LENGTH
+    if len(text) > limit:
+        return Unreadable(f"The answer is longer than {limit:,} characters.")
     if not text.strip():
         return Unreadable("Nothing was entered.")
     match field.kind:
@@ -115,7 +117,8 @@ def spell(value: Value, unit: str = "") -> str:
             return " ".join(str(part) for part in value)
         return "×".join(str(part) for part in value)
     if isinstance(value, float):
-        value = f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+        shown = f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+        value = shown.rstrip("0").rstrip(".")
     elif isinstance(value, int):
         value = f"{value:,}"
     return f"{value} {unit}" if unit and unit != "%" else f"{value}{unit}"

@@ -165,6 +165,7 @@ class Exercise:
         figure: A drawing that belongs to the question.
         traps: What makes this variant treacherous, such as ``"dilation"``.
         reasons: Why it is so; shown after the answer.
+        solution_figure: A drawing that would give the answer away; shown with the solution.
     """
 
     template: str
@@ -180,6 +181,7 @@ class Exercise:
     figure: Figure | None = None
     traps: frozenset[str] = frozenset()
     reasons: str = ""
+    solution_figure: Figure | None = None
 
     def field(self, key: str) -> Field:
         """Returns the field of that key.
@@ -211,15 +213,16 @@ def from_json(content: Mapping[str, Any]) -> Exercise:
         UsageError: Something is missing, unknown or of another kind.
     """
     try:
-        figure = content.get("figure")
         return Exercise(
             **{
                 **content,
                 "fields": tuple(_field(each) for each in content["fields"]),
                 "steps": tuple(
-                    Step(each["text"], _frozen(each.get("value"))) for each in content["steps"]
+                    Step(each["text"], _frozen(each.get("value")))
+                    for each in content.get("steps", ())
                 ),
-                "figure": None if figure is None else _figure(figure),
+                "figure": _figure(content.get("figure")),
+                "solution_figure": _figure(content.get("solution_figure")),
                 "traps": frozenset(content.get("traps", ())),
             }
         )
@@ -260,7 +263,9 @@ def _field(content: Mapping[str, Any]) -> Field:
     return Field(**plain)
 
 
-def _figure(content: Mapping[str, Any]) -> Figure:
+def _figure(content: Mapping[str, Any] | None) -> Figure | None:
+    if content is None:
+        return None
     grids = tuple(
         Grid(**{name: _frozen(value) for name, value in each.items()}) for each in content["grids"]
     )

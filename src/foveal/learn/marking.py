@@ -6,6 +6,7 @@ wrong once and then went on rightly has one thing to mend, not four.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -139,22 +140,11 @@ def _mark_field(
             message=f"{spell(given, field.unit)} is right from your own earlier value; "
             f"with the right one it is {spell(field.answer, field.unit)}.",
         )
-    for mistake in field.mistakes:
-        value = _from_own_values(mistake.follow, values, mistake.value) if strayed else None
-        carried = value is not None and not equal(field, value, here)
-        if carried and value is not None and equal(field, given, value):
-            own = replace(mistake, value=value)
-            return replace(
-                plain, verdict="mistake", mistake=own, step=mistake.step, message=mistake.feedback
-            )
-        if equal(field, given, mistake.value):
-            return replace(
-                plain,
-                verdict="mistake",
-                mistake=mistake,
-                step=mistake.step,
-                message=mistake.feedback,
-            )
+    mistake = _known(field, given, here, values if strayed else {})
+    if mistake is not None:
+        return replace(
+            plain, verdict="mistake", mistake=mistake, step=mistake.step, message=mistake.feedback
+        )
     choice = next((c for c in field.choices if c.key == given and c.feedback), None)
     told = f"{spell(given, field.unit)} is not right."
     return replace(
@@ -163,6 +153,32 @@ def _mark_field(
         step=field.step,
         message=told if choice is None else choice.feedback,
     )
+
+
+def _known(
+    field: Field, given: Value, here: Value, own_values: Mapping[str, Value]
+) -> Mistake | None:
+    """Returns the mistake that leads to what was given, from the learner's own values first."""
+    found = [
+        replace(each, value=value)
+        for each in field.mistakes
+        if own_values
+        and each.follow
+        and not equal(field, value := _from_own_values(each.follow, own_values, here), here)
+    ]
+    found += field.mistakes
+    exact = (each for each in found if equal(field, given, each.value))
+    rounded = (each for each in found if _rounded(field, given, each.value))
+    return next(exact, next(rounded, None))
+
+
+def _rounded(field: Field, given: Value, value: Value) -> bool:
+    """Returns whether a rounded form of a mistake's value was given: 503 for 503.04."""
+    if isinstance(given, bool | str | tuple) or isinstance(value, bool | str | tuple):
+        return False
+    if field.kind == "number":
+        return math.isclose(given, value, rel_tol=0.01)
+    return isinstance(value, float) and given in (math.floor(value), math.ceil(value))
 
 
 def _from_own_values(formula: str, values: Mapping[str, Value], otherwise: Value) -> Value:

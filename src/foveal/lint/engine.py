@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from foveal.errors import UsageError
-from foveal.graph.borrowing import borrowed
+from foveal.graph.borrowing import fully_borrowed
 from foveal.lint.context import LintContext, infer_input_shape
 from foveal.lint.finding import (
     SEVERITIES,
@@ -103,7 +103,9 @@ def lint(
 
 def run_rules(rules: Iterable[Rule], context: LintContext) -> LintReport:
     """Returns the report of these rules over one context."""
-    outcomes = {rule.code: _outcome(rule, context) for rule in rules}
+    # One loan for all: to look a model over before and after costs more than most rules do.
+    with fully_borrowed(context.model):
+        outcomes = {rule.code: _outcome(rule, context) for rule in rules}
     found = [
         (SEVERITIES.index(finding.severity), code, position, finding)
         for code, outcome in outcomes.items()
@@ -122,8 +124,7 @@ def run_rules(rules: Iterable[Rule], context: LintContext) -> LintReport:
 
 def _outcome(rule: Rule, context: LintContext) -> Outcome:
     try:
-        with borrowed(context.model):
-            return rule.check(context)
+        return rule.check(context)
     except CannotTellError as error:
         return Undetermined(error.reason, isinstance(error, RefusedInputError))
     except Exception as error:

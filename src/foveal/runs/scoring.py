@@ -33,6 +33,7 @@ from foveal.evaluation import (
     review_labels,
     worst_mistakes,
 )
+from foveal.images import describe_window
 from foveal.runs.classifier import Classifier, Prediction
 from foveal.runs.folder import (
     MANIFEST_TABLE_NAME,
@@ -87,8 +88,15 @@ def evaluate_classifier(
         RunAlteredError: A file of the run has another digest than recorded.
     """
     start = time.perf_counter()
-    verify_files(classifier.folder, read_manifest(classifier.folder), (MANIFEST_TABLE_NAME,))
-    manifest = scan(data, groups=groups or GroupOptions(), num_workers=num_workers or 2)
+    written = read_manifest(classifier.folder)
+    verify_files(classifier.folder, written, (MANIFEST_TABLE_NAME,))
+    is_each = written.get("config", {}).get("frames") == "each"
+    manifest = scan(
+        data,
+        groups=groups or GroupOptions(),
+        num_workers=num_workers or 2,
+        frames="each" if is_each else classifier.preprocessing.frame,
+    )
     labels = _match_classes(manifest, classifier)
     predictions = classifier.predict(
         [manifest.resolve(record) for record in manifest.usable],
@@ -154,7 +162,10 @@ def evaluate_classifier(
         ),
         timing=Timing({}, time.perf_counter() - start),
     )
-    return Scored(evidence, audit(manifest, duplicates=duplicates), predictions, num_seen)
+    levels = [record.levels for record in manifest.usable if record.levels is not None]
+    window = describe_window(classifier.preprocessing.window, levels)
+    found = audit(manifest, duplicates=duplicates, window=window)
+    return Scored(evidence, found, predictions, num_seen)
 
 
 def _match_classes(

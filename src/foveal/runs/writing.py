@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foveal.images import pixel_versions
 from foveal.runs.claiming import named_as_unwritable
 from foveal.runs.folder import (
     CARD_NAME,
@@ -92,7 +93,11 @@ def _write_files(
     _write_json(folder / EVALUATION_NAME, evaluation_json(trained, total_seconds, further))
     _write_json(
         folder / PREPROCESSING_NAME,
-        {"preprocessing": trained.preprocessing.to_json(), "views": list(trained.config.views)},
+        {
+            "preprocessing": trained.preprocessing.to_json(),
+            "views": list(trained.config.views),
+            "decoders": pixel_versions(),
+        },
     )
     _write_novelty(folder, trained)
     write_manifest_table(folder, trained)

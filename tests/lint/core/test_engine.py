@@ -153,3 +153,45 @@ def test_the_package_is_called_like_its_function() -> None:
 def test_a_finding_cannot_be_altered() -> None:
     with pytest.raises(TypeError):
         finding("S101", "info").data["new"] = 1  # type: ignore[index]
+
+
+class ClampsItsWeights(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.fc = nn.Linear(4, 2)
+        self.mean = torch.zeros(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            self.conv.weight.clamp_(-0.01, 0.01)
+            self.fc.weight.data = self.fc.weight.data * 0.5
+        result = self.fc(self.conv(x).mean((2, 3)))
+        self.mean.mul_(0.9).add_(result.detach().mean(0), alpha=0.1)
+        return result
+
+
+def spectral() -> nn.Module:
+    layer = nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 8, 3))
+    return nn.Sequential(layer, nn.ReLU(), nn.Conv2d(8, 4, 1), nn.Flatten(), nn.LazyLinear(2))
+
+
+@pytest.mark.parametrize("make", [ClampsItsWeights, spectral])
+def test_values_and_memories_are_as_found_whatever_forward_writes(make) -> None:
+    model = make().train()
+    batch = torch.rand(4, 3, 16, 16)
+    model(batch[:1])
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    if isinstance(model, ClampsItsWeights):
+        tensors["mean"] = model.mean
+
+    def state() -> dict[str, object]:
+        return {
+            name: (tensor.tolist(), tensor.untyped_storage()._cdata, tensor._version)
+            for name, tensor in tensors.items()
+        }
+
+    before = state()
+    lint(model, batch=batch, labels=torch.tensor([0, 1, 0, 1]))
+
+    assert state() == before

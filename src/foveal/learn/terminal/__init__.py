@@ -1,0 +1,1 @@
+"""Everything of the course that prints or asks."""

@@ -1,0 +1,94 @@
+"""What holds for every drill. ``make bench ARGS=drills`` tries 1,000 seeds of each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from benchmarks.drills import disagreements, weaknesses
+
+from foveal.errors import UsageError
+from foveal.learn.drills import TEMPLATES, Template, template, templates_of
+from foveal.learn.drills.template import LEVELS, PLAIN
+
+SEEDS = 12
+
+every_template = pytest.mark.parametrize("drill", TEMPLATES, ids=lambda drill: drill.name)
+
+
+@every_template
+def test_pytorch_and_the_engine_agree(drill: Template) -> None:
+    for level in LEVELS:
+        for seed in range(SEEDS):
+            assert list(disagreements(drill.exercise(seed, level), drill)) == []
+
+
+@every_template
+def test_every_spelling_is_read_and_every_mistake_diagnosed(drill: Template) -> None:
+    for level in LEVELS:
+        for seed in range(SEEDS):
+            assert list(weaknesses(drill.exercise(seed, level))) == []
+
+
+@every_template
+def test_levels_get_harder(drill: Template) -> None:
+    steps = [[len(drill.exercise(seed, level).steps) for seed in range(SEEDS)] for level in LEVELS]
+    for easier, harder in pairwise(steps):
+        assert sum(easier) < sum(harder)
+
+
+@every_template
+def test_traps_come_in_equal_shares(drill: Template) -> None:
+    seeds = range(2 * len(drill.traps))
+    for level in LEVELS:
+        found = Counter(trap for seed in seeds for trap in drill.exercise(seed, level).traps)
+        assert found == {trap: 2 for trap in drill.traps if trap != PLAIN}
+
+
+@every_template
+def test_variants_differ(drill: Template) -> None:
+    questions = {
+        (each.question, each.fields, each.figure)
+        for each in (drill.exercise(seed, 2) for seed in range(20))
+    }
+    assert len(questions) > 14
+
+
+@every_template
+def test_a_seed_gives_the_same_exercise_again(drill: Template) -> None:
+    assert drill.exercise(5, 2) == drill.exercise(5, 2)
+
+
+def test_names_are_unique() -> None:
+    names = [drill.name for drill in TEMPLATES]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_drilling_needs_no_torch() -> None:
+    code = (
+        "import sys; from foveal.learn.drills import TEMPLATES; "
+        "[drill.exercise(1, 3) for drill in TEMPLATES]; "
+        "print(sorted({'torch', 'numpy', 'click'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
+
+
+def test_a_wrong_name_is_answered_with_near_ones() -> None:
+    with pytest.raises(UsageError, match="Did you mean convolution-shape"):
+        template("convolution-shapes")
+
+
+def test_a_topic_has_its_own_drills_first() -> None:
+    found = templates_of(23)
+    assert found[0].topic == 23
+    assert all(23 in (each.topic, *each.also_topics) for each in found)
+
+
+@pytest.mark.parametrize(("seed", "level"), [(0, 0), (0, 4), (-1, 1)])
+def test_a_level_or_seed_that_is_none_is_refused(seed: int, level: int) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        TEMPLATES[0].exercise(seed, level)
