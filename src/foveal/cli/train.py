@@ -105,7 +105,7 @@ def command(data: Path, out: Path | None, overwrite: bool, as_json: bool, **valu
     evidence, a report and a model card.
     """
     from foveal.api import make_run
-    from foveal.cli.progress import ProgressDisplay
+    from foveal.progress import ProgressDisplay
 
     config = read_config(values)
     with ProgressDisplay() as display:
