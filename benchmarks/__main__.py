@@ -31,6 +31,8 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-trained", "benchmarks.lint_trained"),
+    ("claims", "benchmarks.claims.__main__"),
+    ("kill", "benchmarks.kill"),
 )
 
 
