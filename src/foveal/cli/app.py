@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import click
 
-from foveal.cli.interruption import interrupts_remembered
 from foveal.cli.streams import discard_output, open_standard_streams
 from foveal.errors import FovealError
+from foveal.interruption import interrupts_remembered
 from foveal.text import near_names, printable
 
 # Name, module and what it does. A command's module is imported only when it is called, so
