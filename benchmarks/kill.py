@@ -11,6 +11,7 @@ are added. ``docs/reliability.md`` holds what it printed.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -148,55 +149,63 @@ def examine(data: Path, run: Path, expected: float, *, had_run: bool) -> str:
     return f"left over: {', '.join(left)}" if left else "fine"
 
 
+def kill_everywhere(root: Path, *, had_run: bool, num_moments: int) -> tuple[int, Counter[str]]:
+    """Returns the number of events, and how often each outcome followed a kill."""
+    os.environ["FOVEAL_CACHE"] = str(root / "cache")
+    data, run = root / "data", root / "run"
+    random = np.random.default_rng(0)
+    honest(data, random)
+
+    def work() -> None:
+        train(data, run, overwrite=had_run)
+
+    def prepare() -> None:
+        if not had_run:
+            shutil.rmtree(run, ignore_errors=True)
+        elif not run.exists():
+            in_child(lambda: train(data, run, overwrite=False))
+
+    in_child(lambda: train(data, run, overwrite=False))
+    expected = accuracy_of(run)
+    prepare()
+    start = time.perf_counter()
+    num_events = count_events(root, work)
+    seconds = time.perf_counter() - start
+    found: Counter[str] = Counter()
+
+    def note(code: int) -> None:
+        was_killed = code < 0
+        found[
+            examine(data, run, expected, had_run=had_run)
+            if was_killed
+            else "finished before it was killed"
+        ] += 1
+
+    for number in range(1, num_events + 1):
+        prepare()
+        note(killed_at_event(root, number, work))
+    for moment in random.uniform(0, seconds, num_moments):
+        prepare()
+        note(killed_after(moment, work))
+    return num_events, found
+
+
 def main() -> None:
     num_moments = int(os.environ.get("MOMENTS", "50"))
     import torch  # once, before the forks
 
     torch.set_num_threads(1)
-    random = np.random.default_rng(0)
     rows = []
     for had_run in (False, True):
         with tempfile.TemporaryDirectory() as name:
-            root = Path(name)
-            os.environ["FOVEAL_CACHE"] = str(root / "cache")
-            data, run = root / "data", root / "run"
-            honest(data, random)
-
-            def work(data: Path = data, run: Path = run, had_run: bool = had_run) -> None:
-                train(data, run, overwrite=had_run)
-
-            def prepare(data: Path = data, run: Path = run, had_run: bool = had_run) -> None:
-                if had_run:
-                    in_child(lambda: None if run.exists() else train(data, run, overwrite=False))
-                elif run.exists():
-                    import shutil
-
-                    shutil.rmtree(run)
-
-            in_child(lambda: train(data, run, overwrite=False))
-            expected = accuracy_of(run)
-            prepare()
-            start = time.perf_counter()
-            num_events = count_events(root, work)
-            seconds = time.perf_counter() - start
-            kills: list[Callable[[], int]] = [
-                lambda number=number: killed_at_event(root, number, work)
-                for number in range(1, num_events + 1)
-            ]
-            kills += [
-                lambda moment=moment: killed_after(moment, work)
-                for moment in random.uniform(0, seconds, num_moments)
-            ]
-            found: Counter[str] = Counter()
-            for kill in kills:
-                prepare()
-                if kill() < 0:
-                    found[examine(data, run, expected, had_run=had_run)] += 1
-                else:
-                    found["finished before it was killed"] += 1
-            what = "replacing a run" if had_run else "a new run"
-            for outcome, number in found.most_common():
-                rows.append((what, str(num_events), str(num_moments), outcome, str(number)))
+            num_events, found = kill_everywhere(
+                Path(name), had_run=had_run, num_moments=num_moments
+            )
+        what = "replacing a run" if had_run else "a new run"
+        rows += [
+            (what, str(num_events), str(num_moments), outcome, str(number))
+            for outcome, number in found.most_common()
+        ]
     print_table(("training", "events", "random moments", "after the kill", "times"), rows)
 
 

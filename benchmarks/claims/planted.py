@@ -102,7 +102,7 @@ def patient_names(folder: Path, random: np.random.Generator) -> Planted:
 def _copies(
     folder: Path, random: np.random.Generator, copy: Callable[[Image.Image], Image.Image]
 ) -> Planted:
-    for number in range(PER_CLASS):
+    for _ in range(PER_CLASS):
         label = int(random.integers(2))
         image = as_image(draw_texture(int(random.integers(2)), random))
         _write(folder, label, f"{random.integers(10**9)}.png", image)
