@@ -202,8 +202,8 @@ COUNTING: tuple[Topic, ...] = (
             "“The depthwise step mixes channels.” It does not. Without the pointwise step, "
             "channels never meet.",
             "“So many times fewer operations means so many times faster.” Measure it; it is not.",
-            "“It computes the same function.” A kernel splits exactly only if it has rank one for "
-            "each output channel; in general it is a cheaper, smaller family of functions.",
+            "“It computes the same function.” Only where, for each input channel, the kernels of "
+            "all output channels are multiples of one filter. It is a smaller family of functions.",
         ),
         engine=("foveal.models.surgery.separate", "foveal.arithmetic.convolution_parameters"),
         places=("engine", "lab", "drill", "quiz"),

@@ -120,14 +120,15 @@ def _batch_norm() -> str:
         batch_mean = (value + other) / 2
         deviation = abs(value - other) / 2
         lines.append(
-            f"train   beside {other:g}:   {scale:g}·({value:g} − {batch_mean:g})/{deviation:g} + "
+            f"train   beside {other:g}:      {scale:g}·({value:g} − "
+            f"{batch_mean:g})/{deviation:g} + "
             f"{shift:g} = {scale * (value - batch_mean) / deviation + shift:g}"
         )
     return (
         f"γ = {scale:g}, β = {shift:g}, running mean {mean:g}, running variance {variance:g} (ε "
         f"left out). The input {value:g}:\n"
         "```\n"
-        f"eval    alone or not:   {slope:g}·{value:g} + ({intercept:g}) = "
+        f"eval    alone or not:  {slope:g}·{value:g} + ({intercept:g}) = "
         f"{slope * value + intercept:g}\n" + "\n".join(lines) + "\n```\n"
         "In training mode the answer depends on the companions; in evaluation it is one fixed "
         "linear map, which can be folded into the convolution before it."
@@ -319,8 +320,9 @@ TRAINING: tuple[Topic, ...] = (
             "two blocks at 1e-5 with the head at 1e-3. Rotations of a few degrees, brightness and "
             "contrast, flips where anatomy allows; dropout and weight decay.\n\n"
             "Watch the gap between training and validation, stop when validation stops "
-            "improving, and give the result with its interval. It is what `foveal train` does by "
-            "itself."
+            "improving, and give the result with its interval. `foveal audit` and `foveal train` "
+            "do what goes wrong most often: groups apart, classes stratified, the weights' own "
+            "normalisation, a head on frozen features, and an interval."
         ),
         example=_xrays,
         misconceptions=(
