@@ -135,7 +135,7 @@ COUNTING: tuple[Topic, ...] = (
         ),
         engine=("foveal.arithmetic.convolution_size", "foveal.inspection.inspect"),
         places=("engine", "drill", "quiz"),
-        rules=("S104", "S105", "S108", "S114"),
+        rules=("S104", "S105", "S108", "S114", "S118"),
         paper="Dumoulin and Visin, A guide to convolution arithmetic, arXiv:1603.07285",
     ),
     Topic(
@@ -182,7 +182,7 @@ COUNTING: tuple[Topic, ...] = (
         engine=("foveal.arithmetic.convolution_macs", "foveal.inspection.compare"),
         places=("engine", "drill", "quiz"),
         lab="costs",
-        rules=("S110",),
+        rules=("S110", "S121"),
         paper="Lin, Chen and Yan, Network In Network, arXiv:1312.4400",
     ),
     Topic(
@@ -232,7 +232,7 @@ COUNTING: tuple[Topic, ...] = (
         ),
         engine=("foveal.models.build", "foveal.inspection.inspect"),
         places=("engine", "drill", "quiz"),
-        rules=("S104", "S111"),
+        rules=("S104", "S111", "S120", "T410"),
         paper="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
     ),
     Topic(

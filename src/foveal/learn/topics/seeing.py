@@ -142,6 +142,7 @@ SEEING: tuple[Topic, ...] = (
         engine=("foveal.inspection.measure_equivariance", "foveal.arithmetic.AxisField"),
         places=("lab", "quiz"),
         lab="equivariance",
+        rules=("W206",),
         paper="LeCun et al., Backpropagation Applied to Handwritten Zip Code Recognition, 1989",
     ),
     Topic(

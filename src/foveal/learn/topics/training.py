@@ -171,7 +171,7 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.images.Preprocessing",),
         places=("engine", "lab", "quiz"),
         lab="normalisation",
-        rules=("B302",),
+        rules=("B302", "B308", "T411"),
         paper="Wightman, PyTorch Image Models, doi:10.5281/zenodo.4414861",
     ),
     Topic(
@@ -197,7 +197,7 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.models.surgery.freeze_to", "foveal.models.surgery.replace_head"),
         places=("engine", "lab", "quiz"),
         lab="fine-tuning",
-        rules=("T401", "T403", "T408", "W205"),
+        rules=("B307", "S119", "T401", "T403", "T408", "T416", "W205"),
         paper="Yosinski et al., How transferable are features?, arXiv:1411.1792",
     ),
     Topic(
@@ -222,7 +222,7 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.lint.lint",),
         places=("engine", "lab", "quiz"),
         lab="learning-rates",
-        rules=("T401", "T409", "W205"),
+        rules=("T401", "T409", "T412", "T413", "T415", "W205"),
         paper="Howard and Ruder, Universal Language Model Fine-tuning, arXiv:1801.06146",
     ),
     Topic(
@@ -272,17 +272,7 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.models.surgery.fold_batch_norm", "foveal.lint.lint"),
         places=("engine", "lab", "quiz"),
         lab="batch-norm",
-        rules=(
-            "B301",
-            "B306",
-            "S112",
-            "S113",
-            "S117",
-            "T402",
-            "T407",
-            "W203",
-            "W204",
-        ),
+        rules=("B301", "B306", "S112", "S113", "S117", "S123", "T402", "T407", "W203", "W204"),
         paper="Ioffe and Szegedy, Batch Normalization, arXiv:1502.03167",
     ),
     Topic(
@@ -334,7 +324,7 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.train", "foveal.audit"),
         places=("engine", "quiz"),
         lab="fine-tuning",
-        rules=("T401",),
+        rules=("T401", "T414"),
         paper="Raghu et al., Transfusion: Understanding Transfer Learning for Medical Imaging, "
         "arXiv:1902.07208",
     ),
