@@ -272,14 +272,15 @@ def extract_manifest(
         problem = None
         for number, view in enumerate(config.views):
             # The architecture too: twins such as tf_efficientnet_b0 and efficientnet_b0 take
-            # the same tensors and compute something else.
+            # the same tensors and compute something else. The backend, because its last digits
+            # are its own: a run says which one computed its features, and that must be true.
             parts = (
                 backbone.architecture,
                 backbone.weights.digest,
                 preprocessing.digest,
                 pixel_versions_digest(),
                 view,
-                backend.precision,
+                backend.name,
             )
             with FeatureCache(
                 cache_folder, key_parts=parts, num_features=backbone.num_features
@@ -305,6 +306,7 @@ def extract_manifest(
             + (f"; {problem}" if problem else ""),
             num_computed=num_computed,
             backend=backend.name,
+            cache_problem=problem,
         )
     total /= len(config.views)
     return total, probe
