@@ -83,7 +83,7 @@ def weaknesses(exercise: Exercise) -> Iterator[str]:
             yield f"{field.key}: no mistake is known"
         for mistake in field.mistakes:
             mistake_kind(mistake.code)
-            found = mark(exercise, {**right, field.key: spell(mistake.value)})
+            found = mark(exercise, {**right, field.key: _typed(mistake.value)})
             first = found.first_wrong
             if first is None or first.key != field.key or first.mistake is None:
                 yield f"{field.key}: {mistake.code} ({mistake.value}) is not diagnosed"
@@ -96,6 +96,11 @@ def weaknesses(exercise: Exercise) -> Iterator[str]:
     for text in (exercise.question, exercise.hint, exercise.reasons, exercise.proof):
         if not text.strip():
             yield "a text is empty"
+
+
+def _typed(value: Value) -> str:
+    """Returns a value as one types it; 9.125 alone might be 9,125."""
+    return f"{value:.4f}" if isinstance(value, float) else spell(value)
 
 
 def _degenerate(field: Field) -> Iterator[str]:

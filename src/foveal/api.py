@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ from foveal.runs.classifier import Classifier, load
 from foveal.text import count_noun, near_names, printable
 
 if TYPE_CHECKING:
-    from foveal.dataset import Audit, GroupOptions
+    from foveal.dataset import Audit, DataOptions, GroupOptions
     from foveal.explain.explained_run import ExplainedRun
     from foveal.runs.model_files import Parity
     from foveal.runs.scoring import Scored
@@ -43,6 +44,7 @@ def train(
     *,
     config: TrainConfig | None = None,
     overwrite: bool = False,
+    progress: bool | None = None,
     **choices: Any,
 ) -> Classifier:
     """Trains a classifier, writes its run folder, and returns it ready to predict.
@@ -53,13 +55,17 @@ def train(
         out: The run folder; by default a new one under ``runs/``.
         config: The choices; or give them by name, as in ``train(data, backbone="resnet18")``.
         overwrite: Whether an existing run may be replaced.
-        choices: Fields of ``TrainConfig``.
+        progress: Whether every step is told on stderr; by default where a person is
+            likely to read it, in a terminal or a notebook.
+        choices: Fields of ``TrainConfig``; ``groups`` may be the name of a table's column.
 
     Raises:
         DataError: The data cannot be trained on.
         RunExistsError: ``out`` exists.
         UsageError: A choice is unknown or wrong.
     """
+    from foveal.dataset import GroupOptions
+    from foveal.progress import ProgressDisplay
     from foveal.training import TrainConfig
 
     if config is not None and choices:
@@ -72,13 +78,17 @@ def train(
                 f"There is no choice named {name!r}.",
                 next_step=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}.",
             )
-    finished = make_run(
-        data,
-        out,
-        config=config or TrainConfig(**choices),
-        overwrite=overwrite,
-        command="foveal.train(…)",
-    )
+    if isinstance(choices.get("groups"), str):
+        choices["groups"] = GroupOptions(column=choices["groups"])
+    with ProgressDisplay("auto" if _wants_progress(progress) else "quiet") as display:
+        finished = make_run(
+            data,
+            out,
+            config=config or TrainConfig(**choices),
+            overwrite=overwrite,
+            command="foveal.train(…)",
+            listener=display,
+        )
     return load(finished.folder)
 
 
@@ -151,6 +161,13 @@ def make_run(
     return FinishedRun(folder, trained, parity, log.total_seconds, shown_maps.run)
 
 
+def _wants_progress(chosen: bool | None) -> bool:
+    if chosen is not None:
+        return chosen
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return is_terminal or "ipykernel" in sys.modules
+
+
 def _require_apart(folder: Path, data: Path) -> None:
     """Refuses a run inside the data folder: the next training would take it for a class."""
     if data.is_dir() and folder.resolve().is_relative_to(data.resolve()):
@@ -178,21 +195,40 @@ def _name(data: Path) -> str:
     return whole.name if whole.is_dir() else whole.stem
 
 
-def audit(data: PathLike, *, groups: GroupOptions | None = None) -> Audit:
+def audit(
+    data: PathLike, *, groups: GroupOptions | None = None, reading: DataOptions | None = None
+) -> Audit:
     """Looks through labelled images and tells what is wrong with them, without training.
+
+    Args:
+        data: As for :func:`train`.
+        groups: Where groups come from.
+        reading: How the data are read where their form leaves a choice.
 
     Raises:
         DataError: There is nothing to look at.
     """
-    from foveal.dataset import GroupOptions, find_duplicates, scan
+    from foveal.dataset import DataOptions, GroupOptions, find_duplicates, scan
     from foveal.dataset import audit as examine
 
-    manifest = scan(Path(data), groups=groups or GroupOptions())
+    manifest = scan(Path(data), groups=groups or GroupOptions(), options=reading or DataOptions())
     return examine(manifest, duplicates=find_duplicates(manifest))
 
 
-def evaluate(run: PathLike, data: PathLike, *, groups: GroupOptions | None = None) -> Scored:
+def evaluate(
+    run: PathLike,
+    data: PathLike,
+    *,
+    groups: GroupOptions | None = None,
+    reading: DataOptions | None = None,
+) -> Scored:
     """Scores a run on new labelled data.
+
+    Args:
+        run: The run folder.
+        data: As for :func:`train`.
+        groups: Where groups come from, for the intervals.
+        reading: How the data are read where their form leaves a choice.
 
     Raises:
         DataError: The data hold no image of a class that the run knows.
@@ -200,4 +236,4 @@ def evaluate(run: PathLike, data: PathLike, *, groups: GroupOptions | None = Non
     """
     from foveal.runs.scoring import evaluate_classifier
 
-    return evaluate_classifier(load(run), Path(data), groups=groups)
+    return evaluate_classifier(load(run), Path(data), groups=groups, options=reading)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import draw_shape
 from foveal.errors import DataError
 from foveal.training import StepLog, TrainConfig, TrainedClassifier, train_classifier
 
@@ -103,6 +103,32 @@ def test_second_training_computes_nothing_and_answers_alike(
     assert (computed(first), computed(second)) == (36, 0)
     np.testing.assert_array_equal(first.judged.logits, second.judged.logits)
     np.testing.assert_array_equal(first.head.weight, second.head.weight)
+
+
+def test_the_figures_of_one_backend_are_not_given_out_as_those_of_another(
+    shapes: Path, config: TrainConfig
+) -> None:
+    train_classifier(shapes, config)
+    assert computed(train_classifier(shapes, replace(config, backend="torch-channels-last"))) == 36
+
+
+def test_damaged_features_are_computed_anew_and_said(
+    shapes: Path, config: TrainConfig, cache_folder: Path
+) -> None:
+    first = train_classifier(shapes, config)
+    (path,) = (cache_folder / "features").glob("*.sqlite")
+    with sqlite3.connect(path) as connection:
+        ones = np.ones(first.backbone.num_features, np.float32).tobytes()
+        connection.execute(
+            "UPDATE features SET vector = ? WHERE digest IN (SELECT digest FROM features LIMIT 5)",
+            [ones],
+        )
+    connection.close()
+    second = train_classifier(shapes, config)
+    assert computed(second) == 5
+    (event,) = [event for event in second.events if event["step"] == "features"]
+    assert event["cache_problem"] == "5 damaged vectors in the cache computed anew"
+    np.testing.assert_array_equal(first.judged.logits, second.judged.logits)
 
 
 def test_twin_architecture_with_the_same_tensors_shares_no_features(
@@ -201,12 +227,11 @@ def test_one_class_is_refused(make_shapes: Callable[..., Path], config: TrainCon
 
 
 def test_mirrored_copies_stay_in_the_fold_of_their_original(
-    tmp_path: Path, config: TrainConfig
+    shapes: Path, tmp_path: Path, config: TrainConfig
 ) -> None:
     # A coin was tossed for the labels: a classifier that has seen the copy answers by heart.
-    random = np.random.default_rng(0)
-    for number in range(16):
-        picture = draw_shape("circle", random)
+    for number, path in enumerate(sorted(shapes.rglob("*.png"))[:16]):
+        picture = Image.open(path)
         folder = tmp_path / "data" / "xy"[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
         picture.save(folder / f"{number}.png")

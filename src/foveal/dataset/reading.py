@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from foveal.dataset.acquisition import read_acquisition
 from foveal.dataset.fingerprints import fingerprint
 from foveal.dataset.manifest import ImageRecord
 from foveal.dataset.problems import Problem, ProblemCode
@@ -106,6 +107,7 @@ def read_image(root: Path, record: ImageRecord, *, frame: FrameChoice = "middle"
         signature=prints.signature,
         grey_mean=prints.grey_mean,
         grey_std=prints.grey_std,
+        acquired_seconds=read_acquisition(path, facts.format),
         levels=facts.levels,
         notes=facts.notes,
     )

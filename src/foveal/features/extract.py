@@ -15,7 +15,7 @@ from foveal.features.backends import Backend, num_cores
 from foveal.features.cache import FeatureCache
 from foveal.features.stream import stream_batches
 from foveal.images import Preprocessing, View, read_content
-from foveal.text import printable
+from foveal.text import count_noun, printable
 
 _WRITE_EVERY = 256
 
@@ -114,8 +114,14 @@ def extract_features(
         num_computed=len(pending),
         num_cached=num_cached,
         seconds=time.perf_counter() - start,
-        cache_problem=None if cache is None else cache.problem,
+        cache_problem=None if cache is None else _describe_cache(cache),
     )
+
+
+def _describe_cache(cache: FeatureCache) -> str | None:
+    if cache.problem is None and cache.num_damaged:
+        return f"{count_noun(cache.num_damaged, 'damaged vector')} in the cache computed anew"
+    return cache.problem
 
 
 def _require_finite(

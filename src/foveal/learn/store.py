@@ -131,20 +131,20 @@ class Store:
     def sitting(self, name: str) -> Mapping[str, Any] | None:
         """Returns an unfinished sitting, such as half a quiz; None if there is none."""
         with self._explained("read"):
-            row = self._open.execute(
-                "SELECT content FROM sittings WHERE name = ?", (name,)
-            ).fetchone()
-        if row is None:
-            return None
-        try:
-            content = json.loads(row[0])
-        except (ValueError, RecursionError):
-            return None
-        return content if isinstance(content, dict) else None
+            return self._sitting(self._open, name)
 
     def keep_sitting(self, name: str, content: Mapping[str, Any]) -> None:
-        """Keeps an unfinished sitting in place of an earlier one of that name."""
+        """Keeps an unfinished sitting in place of an earlier one of that name.
+
+        Where it is the same sitting (the same ``"questions"``), what another terminal has
+        added to its ``"results"`` in the meantime stays.
+        """
         with self._writing() as connection:
+            there = self._sitting(connection, name)
+            if there is not None and there.get("questions") == content.get("questions"):
+                others = there.get("results")
+                if isinstance(others, dict):
+                    content = {**content, "results": {**others, **content.get("results", {})}}
             connection.execute(
                 "INSERT INTO sittings VALUES (?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET content = excluded.content",
@@ -232,6 +232,14 @@ class Store:
                 )
             except (ProgressError, ValueError, TypeError, RecursionError):
                 self.damaged += 1
+
+    def _sitting(self, connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
+        row = connection.execute("SELECT content FROM sittings WHERE name = ?", (name,)).fetchone()
+        try:
+            content = json.loads(row[0]) if row is not None else None
+        except (ValueError, RecursionError):
+            return None
+        return content if isinstance(content, dict) else None
 
     def _insert(self, connection: sqlite3.Connection, review: Review) -> None:
         content = review.to_json()

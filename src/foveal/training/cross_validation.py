@@ -175,13 +175,34 @@ def score_random_folds(
     """Returns predictions [N] out of folds that ignore groups: what a careless split reports."""
     alone = np.arange(len(labels))
     plan = assign_folds(labels, alone, num_folds=num_folds, seed=seed)
-    masks = np.stack([plan.fold_index != fold for fold in range(plan.num_folds)])
+    return predict_out_of_fold(
+        features,
+        labels,
+        plan.fold_index,
+        penalty=penalty,
+        num_classes=num_classes,
+        class_weights=class_weights,
+    )
+
+
+def predict_out_of_fold(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    fold_index: NDArray[np.int64],
+    *,
+    penalty: float,
+    num_classes: int,
+    class_weights: ClassWeights,
+) -> NDArray[np.int64]:
+    """Returns predictions [N], each by a head of the given strength without the image's fold."""
+    num_folds = int(fold_index.max()) + 1
+    masks = np.stack([fold_index != fold for fold in range(num_folds)])
     grid = _fit_grid(
         features, labels, masks, (penalty,), num_classes=num_classes, class_weights=class_weights
     )
     predicted = np.empty(len(labels), np.int64)
-    for fold in range(plan.num_folds):
-        rows = plan.fold_index == fold
+    for fold in range(num_folds):
+        rows = fold_index == fold
         predicted[rows] = grid.logits(fold, features[rows])[0].argmax(1)
     return predicted
 

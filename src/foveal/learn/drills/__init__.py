@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from foveal.errors import UsageError
 from foveal.learn.drills import (
+    batch_norms,
+    blocks,
     bottlenecks,
+    by_hand,
     dilation,
     fields,
     groups,
+    heat_maps,
+    networks,
     parameters,
     pointwise,
     separable,
@@ -24,11 +29,16 @@ TEMPLATES: tuple[Template, ...] = (
     *parameters.TEMPLATES,
     *groups.TEMPLATES,
     *stacks.TEMPLATES,
+    *heat_maps.TEMPLATES,
     *pointwise.TEMPLATES,
+    *by_hand.TEMPLATES,
     *bottlenecks.TEMPLATES,
+    *blocks.TEMPLATES,
+    *networks.TEMPLATES,
     *separable.TEMPLATES,
     *fields.TEMPLATES,
     *dilation.TEMPLATES,
+    *batch_norms.TEMPLATES,
 )
 
 
