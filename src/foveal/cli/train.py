@@ -79,6 +79,11 @@ _EVIDENCE_OPTIONS = (
         help="Coverage over all images, or for each class.",
     ),
     click.option(
+        "--anonymous-paths",
+        is_flag=True,
+        help="Number files and groups in the run; their names go to RUN.private.csv.",
+    ),
+    click.option(
         "--class-weights",
         type=click.Choice(["auto", "balanced", "none"]),
         help="Whether every class counts the same.",
