@@ -16,7 +16,7 @@ from foveal.runs.classifier import Classifier, load
 from foveal.text import count_noun, near_names, printable
 
 if TYPE_CHECKING:
-    from foveal.dataset import Audit, GroupOptions
+    from foveal.dataset import Audit, DataOptions, GroupOptions
     from foveal.explain.explained_run import ExplainedRun
     from foveal.runs.model_files import Parity
     from foveal.runs.scoring import Scored
@@ -195,21 +195,40 @@ def _name(data: Path) -> str:
     return whole.name if whole.is_dir() else whole.stem
 
 
-def audit(data: PathLike, *, groups: GroupOptions | None = None) -> Audit:
+def audit(
+    data: PathLike, *, groups: GroupOptions | None = None, reading: DataOptions | None = None
+) -> Audit:
     """Looks through labelled images and tells what is wrong with them, without training.
+
+    Args:
+        data: As for :func:`train`.
+        groups: Where groups come from.
+        reading: How the data are read where their form leaves a choice.
 
     Raises:
         DataError: There is nothing to look at.
     """
-    from foveal.dataset import GroupOptions, find_duplicates, scan
+    from foveal.dataset import DataOptions, GroupOptions, find_duplicates, scan
     from foveal.dataset import audit as examine
 
-    manifest = scan(Path(data), groups=groups or GroupOptions())
+    manifest = scan(Path(data), groups=groups or GroupOptions(), options=reading or DataOptions())
     return examine(manifest, duplicates=find_duplicates(manifest))
 
 
-def evaluate(run: PathLike, data: PathLike, *, groups: GroupOptions | None = None) -> Scored:
+def evaluate(
+    run: PathLike,
+    data: PathLike,
+    *,
+    groups: GroupOptions | None = None,
+    reading: DataOptions | None = None,
+) -> Scored:
     """Scores a run on new labelled data.
+
+    Args:
+        run: The run folder.
+        data: As for :func:`train`.
+        groups: Where groups come from, for the intervals.
+        reading: How the data are read where their form leaves a choice.
 
     Raises:
         DataError: The data hold no image of a class that the run knows.
@@ -217,4 +236,4 @@ def evaluate(run: PathLike, data: PathLike, *, groups: GroupOptions | None = Non
     """
     from foveal.runs.scoring import evaluate_classifier
 
-    return evaluate_classifier(load(run), Path(data), groups=groups)
+    return evaluate_classifier(load(run), Path(data), groups=groups, options=reading)

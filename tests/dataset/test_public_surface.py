@@ -14,6 +14,7 @@ def test_the_exported_names_are_these():
     assert sorted(foveal.dataset.__all__) == [
         "Audit",
         "AuditFinding",
+        "DataOptions",
         "Duplicates",
         "FoldPlan",
         "GroupOptions",
@@ -28,6 +29,7 @@ def test_the_exported_names_are_these():
         "assign_folds",
         "assign_holdout",
         "audit",
+        "choose_grey_window",
         "find_duplicates",
         "fuse_groups",
         "list_images",

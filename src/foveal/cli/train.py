@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foveal.cli.options import echo_json, group_options, read_group_options, typed_command
+from foveal.cli.options import (
+    data_options,
+    echo_json,
+    group_options,
+    read_data_options,
+    read_group_options,
+    typed_command,
+)
 from foveal.text import printable
 
 if TYPE_CHECKING:
@@ -96,6 +103,7 @@ _EVIDENCE_OPTIONS = (
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing run.")
 @group_options
+@data_options
 @click.option("--json", "as_json", is_flag=True, help="The evidence as JSON on stdout.")
 def command(data: Path, out: Path | None, overwrite: bool, as_json: bool, **values: Any) -> None:
     """Turn labelled images into a classifier with its evidence.
@@ -128,12 +136,13 @@ def read_config(values: dict[str, Any]) -> TrainConfig:
     from foveal.training import TrainConfig
 
     groups = read_group_options(values)
+    options = read_data_options(values)
     chosen = {name: value for name, value in values.items() if value is not None}
     if "views" in chosen:
         chosen["views"] = tuple(view.strip() for view in chosen["views"].split(",") if view.strip())
     if str(chosen.get("frames", "")).isdecimal():
         chosen["frames"] = int(chosen["frames"])
-    return TrainConfig(groups=groups, **chosen)
+    return TrainConfig(groups=groups, reading=options, **chosen)
 
 
 def show_finished(finished: FinishedRun, *, as_json: bool, next_commands: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from foveal.dataset.folds import FoldPlan, assign_folds, assign_holdout
 from foveal.dataset.grey_window import choose_grey_window
 from foveal.dataset.groups import GroupOptions
 from foveal.dataset.manifest import ImageRecord, Layout, Manifest, Split
+from foveal.dataset.options import DataOptions
 from foveal.dataset.problems import PROBLEM_CODES, Problem, ProblemCode
 from foveal.dataset.scan import scan
 from foveal.dataset.trainable import require_trainable
@@ -16,6 +17,7 @@ __all__ = [
     "PROBLEM_CODES",
     "Audit",
     "AuditFinding",
+    "DataOptions",
     "Duplicates",
     "FoldPlan",
     "GroupOptions",

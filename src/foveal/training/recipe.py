@@ -134,6 +134,7 @@ def train_classifier(
         manifest = scan(
             data,
             groups=config.groups,
+            options=config.reading,
             frames=config.frames,
             num_workers=config.num_workers or 2,
             progress=step.progress,
