@@ -1,5 +1,6 @@
 """Scan → Manifest; audit; duplicates; groups; folds."""
 
+from foveal.dataset.anonymous import anonymise, anonymise_findings, names_table
 from foveal.dataset.audit import Audit, audit
 from foveal.dataset.duplicates import (
     Duplicates,
@@ -12,6 +13,7 @@ from foveal.dataset.folds import FoldPlan, assign_folds, assign_holdout
 from foveal.dataset.grey_window import choose_grey_window
 from foveal.dataset.groups import GroupOptions
 from foveal.dataset.manifest import ImageRecord, Layout, Manifest, Split
+from foveal.dataset.options import DataOptions
 from foveal.dataset.problems import PROBLEM_CODES, Problem, ProblemCode
 from foveal.dataset.scan import scan
 from foveal.dataset.seen import SeenImages, find_seen
@@ -22,6 +24,7 @@ __all__ = [
     "PROBLEM_CODES",
     "Audit",
     "AuditFinding",
+    "DataOptions",
     "Duplicates",
     "FoldPlan",
     "GroupOptions",
@@ -33,6 +36,8 @@ __all__ = [
     "SeenImages",
     "Severity",
     "Split",
+    "anonymise",
+    "anonymise_findings",
     "assign_folds",
     "assign_holdout",
     "audit",
@@ -41,6 +46,7 @@ __all__ = [
     "find_seen",
     "fuse_groups",
     "list_images",
+    "names_table",
     "number_copies",
     "require_trainable",
     "scan",

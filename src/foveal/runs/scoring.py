@@ -11,6 +11,7 @@ import numpy as np
 
 from foveal.dataset import (
     Audit,
+    DataOptions,
     GroupOptions,
     Manifest,
     audit,
@@ -70,6 +71,7 @@ def evaluate_classifier(
     data: Path,
     *,
     groups: GroupOptions | None = None,
+    options: DataOptions | None = None,
     seed: int = 0,
     num_workers: int | None = None,
     progress: Progress | None = None,
@@ -80,6 +82,7 @@ def evaluate_classifier(
         classifier: The run.
         data: Labelled images in any of the three forms; a split in it is ignored.
         groups: Where groups come from, for the intervals.
+        options: How the data are read where their form leaves a choice.
         seed: For the bootstrap.
         num_workers: Threads.
         progress: Called with (done, total) while predicting.
@@ -95,6 +98,7 @@ def evaluate_classifier(
     manifest = scan(
         data,
         groups=groups or GroupOptions(),
+        options=options or DataOptions(),
         num_workers=num_workers or 2,
         frames="each" if is_each else classifier.preprocessing.frame,
     )
