@@ -16,6 +16,7 @@ from foveal.evaluation.evidence import (
     Calibration,
     Grouping,
     Interval,
+    LabelIssue,
     LearningCurve,
     Metrics,
     PredictionSets,
@@ -221,6 +222,17 @@ def describe_prediction_sets(
             )
             sentences.append(f"The true label is missed more often for {named}.")
     return " ".join(sentences)
+
+
+def describe_label_review(issues: Sequence[LabelIssue]) -> str:
+    """Returns how many labels are worth a second look, and why so many."""
+    if not issues:
+        return "None stands out against the answers that the classifier is sure enough of."
+    verb = "is" if len(issues) == 1 else "are"
+    return (
+        f"{count_noun(len(issues), 'label')} {verb} worth a second look: answers that sure agree "
+        "with their labels in general, and contradict these."
+    )
 
 
 def describe_learning_curve(curve: LearningCurve) -> str:

@@ -23,11 +23,13 @@ from foveal.evaluation import (
     Timing,
     calibrate,
     compare_with_baseline,
+    describe_label_review,
     evaluate_prediction_sets,
     extrapolate,
     measure,
     measure_leak,
     review_labels,
+    why_not_reviewed,
     worst_mistakes,
 )
 from foveal.evaluation.evidence import Protocol
@@ -100,7 +102,12 @@ def judge(
         conditional=config.conditional,
         seed=config.seed,
     )
-    issues = review_labels(probabilities, labels, paths=paths, class_names=names)
+    not_reviewed = why_not_reviewed(metrics, baseline)
+    issues = (
+        ()
+        if not_reviewed
+        else review_labels(probabilities, labels, paths=paths, class_names=names)
+    )
     mistakes = worst_mistakes(probabilities, labels, paths=paths, class_names=names)
     counts = np.bincount(manifest.labels, minlength=len(names))
     evidence = Evidence(
@@ -129,6 +136,7 @@ def judge(
         novelty=novelty,
         timing=finish(),
         stability=stability,
+        label_note=not_reviewed or describe_label_review(issues),
     )
     judged = Judged(rows, fitted.fold_index, fitted.logits, probabilities, fitted.fold_heads)
     return judged, evidence
