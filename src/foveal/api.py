@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foveal.errors import UsageError
+from foveal.files import write_atomically
 from foveal.runs.claiming import claim_folder
 from foveal.runs.classifier import Classifier, load
 from foveal.text import count_noun, near_names, printable
@@ -120,6 +121,9 @@ def make_run(
     data = Path(data)
     folder = default_run_folder(data) if out is None else Path(out)
     _require_apart(folder, data)
+    if config.anonymous_paths:
+        # A folder's name may be a person's as well.
+        title, command = title or "Images", "foveal train DATA --anonymous-paths"
     with claim_folder(folder, overwrite=overwrite) as partial:
         from foveal.report import render_html, render_model_card
         from foveal.reporting import describe_training
@@ -158,7 +162,14 @@ def make_run(
                 total_seconds=log.total_seconds,
                 further={"explanations": shown_maps.run.to_json()},
             )
+    if trained.private_names is not None:
+        write_atomically(private_table(folder), trained.private_names, mode=0o600)
     return FinishedRun(folder, trained, parity, log.total_seconds, shown_maps.run)
+
+
+def private_table(folder: Path) -> Path:
+    """Returns where it stands which number is which file, for a run with numbered files."""
+    return folder.with_name(f"{folder.name}.private.csv")
 
 
 def _wants_progress(chosen: bool | None) -> bool:

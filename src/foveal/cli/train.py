@@ -86,6 +86,11 @@ _EVIDENCE_OPTIONS = (
         help="Coverage over all images, or for each class.",
     ),
     click.option(
+        "--anonymous-paths",
+        is_flag=True,
+        help="Number files and groups in the run; their names go to RUN.private.csv.",
+    ),
+    click.option(
         "--class-weights",
         type=click.Choice(["auto", "balanced", "none"]),
         help="Whether every class counts the same.",
@@ -147,6 +152,7 @@ def read_config(values: dict[str, Any]) -> TrainConfig:
 
 def show_finished(finished: FinishedRun, *, as_json: bool, next_commands: Sequence[str]) -> None:
     """Prints the outcome of a training."""
+    from foveal.api import private_table
     from foveal.cli.style import terminal_style
     from foveal.report import render_text
     from foveal.report.sections.heat_maps import shortcut_warnings
@@ -158,6 +164,9 @@ def show_finished(finished: FinishedRun, *, as_json: bool, next_commands: Sequen
         content = evaluation_json(trained, finished.total_seconds, further)
         echo_json({"run": printable(str(finished.folder)), **content})
         return
+    if trained.private_names is not None:
+        names = printable(str(private_table(finished.folder)))
+        click.echo(f"Keep to yourself: {names} says which number is which file.", err=True)
     click.echo(
         render_text(
             trained.evidence,

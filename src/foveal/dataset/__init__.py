@@ -1,5 +1,6 @@
 """Scan → Manifest; audit; duplicates; groups; folds."""
 
+from foveal.dataset.anonymous import anonymise, anonymise_findings, names_table
 from foveal.dataset.audit import Audit, audit
 from foveal.dataset.duplicates import Duplicates, find_duplicates, fuse_groups
 from foveal.dataset.findings import AuditFinding, Severity
@@ -28,6 +29,8 @@ __all__ = [
     "ProblemCode",
     "Severity",
     "Split",
+    "anonymise",
+    "anonymise_findings",
     "assign_folds",
     "assign_holdout",
     "audit",
@@ -35,6 +38,7 @@ __all__ = [
     "find_duplicates",
     "fuse_groups",
     "list_images",
+    "names_table",
     "require_trainable",
     "scan",
     "scan_unlabelled",

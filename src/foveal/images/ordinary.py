@@ -10,10 +10,12 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from foveal.errors import ImageError
 from foveal.images import deep
-from foveal.images.completeness import count_gif_pictures, require_complete
+from foveal.images.completeness import count_gif_pictures, require_complete, webp_size
+from foveal.images.cost import bytes_per_pixel, require_affordable, require_few_scans
 from foveal.images.faults import corrupt, too_large, truncated
 from foveal.images.formats import Format, unsupported
 from foveal.images.frames import FrameChoice, frame_index, frame_note, reachable_index
+from foveal.images.jpeg import JpegHeader, read_jpeg_header, with_end_marker
 from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
 from foveal.images.png_rows import require_all_rows
 from foveal.images.quarantine import ANY_ERROR, quarantine
@@ -30,6 +32,7 @@ _UNDO: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_BAND_ROWS: Final = 256
 _SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 _PLUGINS: Final[dict[str, tuple[str, ...]]] = {"JPEG": ("JPEG", "MPO")}
 
@@ -52,8 +55,19 @@ def decode_ordinary(
     """
     with quarantine():
         try:
-            pages = _Pages(1, 0)
-            if format_name == "TIFF":
+            header, pages, notes = None, _Pages(1, 0), []
+            # What can be known without a decoder is looked at before one is given the data.
+            if format_name == "JPEG":
+                header = read_jpeg_header(data)
+                require_size(header.width_px, header.height_px, max_pixels=max_pixels)
+                require_few_scans(header.num_scans, header.width_px * header.height_px)
+                if not header.has_end:
+                    data = with_end_marker(data, header)
+                    notes.append("The end marker is missing; the picture is all there.")
+            elif format_name == "WEBP":
+                require_complete(data, format_name)
+                require_size(*webp_size(data), max_pixels=max_pixels)
+            elif format_name == "TIFF":
                 require_complete(data, format_name)
                 data, pages = _turn_to_page(data, frame)
             image = _open(data, format_name)
@@ -61,7 +75,8 @@ def decode_ordinary(
             require_complete(data, format_name)
             if format_name != "TIFF":
                 pages = _find_frame(image, data, format_name, frame)
-            return _decode(image, data, format_name, window, reduce_to_px, pages, frame)
+            _require_memory(image, data, format_name, pages, header, reduce_to_px)
+            return _decode(image, data, format_name, window, reduce_to_px, pages, frame, notes)
         except ImageError:
             raise
         except Image.DecompressionBombError as error:
@@ -70,6 +85,27 @@ def decode_ordinary(
             raise too_large("there is not enough memory to decode it") from error
         except ANY_ERROR as error:
             raise _reason(error, data, format_name) from error
+
+
+def _require_memory(
+    image: ImageFile.ImageFile,
+    data: bytes,
+    format_name: Format,
+    pages: _Pages,
+    header: JpegHeader | None,
+    reduce_to_px: tuple[int, int] | None,
+) -> None:
+    num_pixels = image.width * image.height
+    bits = _bits_per_sample(image, data, format_name)
+    is_composed = pages.index > 0 and format_name != "TIFF"
+    each = bytes_per_pixel(image, format_name, bits=bits, is_composed=is_composed)
+    decoded = num_pixels * each
+    if header is not None and reduce_to_px is not None:
+        shortest = min(image.width // reduce_to_px[1], image.height // reduce_to_px[0])
+        decoded //= max(1, 1 << min(3, shortest.bit_length() - 1)) ** 2 if shortest > 1 else 1
+    if header is not None and header.is_progressive:  # two bytes a coefficient until the end
+        decoded += 2 * num_pixels * header.num_components
+    require_affordable(decoded)
 
 
 def _open(data: bytes, format_name: Format) -> ImageFile.ImageFile:
@@ -129,9 +165,10 @@ def _decode(
     reduce_to_px: tuple[int, int] | None,
     pages: _Pages,
     frame: FrameChoice,
+    notes: list[str],
 ) -> Raster:
-    notes: list[str] = []
     stored_mode, bits = image.mode, _bits_per_sample(image, data, format_name)
+    canvas_px = image.width * image.height
     if pages.count > 1 and format_name == "JPEG":
         notes.append("The file holds several pictures; the first is used.")
     elif pages.count > 1:
@@ -139,6 +176,7 @@ def _decode(
         notes.append(frame_note(pages.count, pages.index, frame, word))
     if pages.index and format_name != "TIFF":
         image.seek(pages.index)
+        require_size(*image.size, max_pixels=canvas_px)  # a frame may not widen the canvas
     orientation = 1
     full_size = image.size
     if format_name == "JPEG":  # a reduced decoding has to know before, what lies sideways
@@ -206,13 +244,16 @@ def _as_gray_or_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
         return image.convert(opaque_mode)
     if image.mode == "1":  # a transparent colour is only understood among 256
         image = image.convert("L")
-    layered = image.convert("LA" if is_gray else "RGBA")
-    alpha = layered.getchannel("A")
-    if alpha.getextrema() == (255, 255):
-        return layered.convert(opaque_mode)
-    notes.append("Transparent pixels are shown on white.")
     ground = Image.new(opaque_mode, image.size, "white")
-    ground.paste(layered.convert(opaque_mode), mask=alpha)
+    is_opaque = True
+    for top in range(0, image.height, _BAND_ROWS):  # several copies of a band, none of the whole
+        box = (0, top, image.width, min(image.height, top + _BAND_ROWS))
+        layered = image.crop(box).convert("LA" if is_gray else "RGBA")
+        alpha = layered.getchannel("A")
+        is_opaque = is_opaque and alpha.getextrema() == (255, 255)
+        ground.paste(layered.convert(opaque_mode), box, mask=alpha)
+    if not is_opaque:
+        notes.append("Transparent pixels are shown on white.")
     return ground
 
 

@@ -23,7 +23,7 @@ from foveal.text import printable
 SCHEMA_VERSION: Final = 1
 # "FVLN": tells the database from anybody else's.
 _APPLICATION_ID: Final = 0x46564C4E
-_LOCK_TIMEOUT_SECONDS: Final = 10.0
+_LOCK_TIMEOUT_SECONDS: Final = 30.0
 
 _TABLES = (
     """CREATE TABLE reviews (
@@ -76,6 +76,7 @@ class Store:
         self.file = file
         self.damaged = 0
         self._connection: sqlite3.Connection | None = None
+        self._kept: tuple[tuple[int, int], tuple[Review, ...]] | None = None
         with self._explained("opened"):
             if file is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +127,12 @@ class Store:
             ProgressError: They cannot be read.
         """
         with self._explained("read"):
-            return tuple(self._read(self._open))
+            # Tells of another terminal's writing, and of our own.
+            (version,) = self._open.execute("PRAGMA data_version").fetchone()
+            state = (int(version), self._open.total_changes)
+            if self._kept is None or self._kept[0] != state:
+                self._kept = (state, tuple(self._read(self._open)))
+            return self._kept[1]
 
     def sitting(self, name: str) -> Mapping[str, Any] | None:
         """Returns an unfinished sitting, such as half a quiz; None if there is none."""
@@ -175,9 +181,16 @@ class Store:
         return self._connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        self._check_kind(connection)
+        # One transaction: another terminal may be making the tables between two looks.
+        connection.execute("BEGIN")
+        try:
+            self._check_kind(connection)
+        finally:
+            connection.execute("COMMIT")
         if self.file is not None:
-            _retried(connection, "PRAGMA journal_mode=WAL")
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal":
+                _retried(connection, "PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -43,6 +43,8 @@ class TrainConfig:
         backend: A feature backend by name, instead of the fastest.
         num_workers: Threads that decode; by default, one a core.
         groups: Where groups come from.
+        anonymous_paths: Whether files and groups appear under numbers everywhere in the run;
+            which is which is written to a private table beside it.
         reading: How the data are read where their form leaves a choice.
     """
 
@@ -62,6 +64,7 @@ class TrainConfig:
     backend: str | None = None
     num_workers: int | None = None
     groups: GroupOptions = field(default_factory=GroupOptions)
+    anonymous_paths: bool = False
     reading: DataOptions = field(default_factory=DataOptions)
 
     def __post_init__(self) -> None:
