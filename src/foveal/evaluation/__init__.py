@@ -17,6 +17,7 @@ from foveal.evaluation.evidence import (
     DataFacts,
     Evidence,
     Grouping,
+    HeldOutGroups,
     Interval,
     LabelIssue,
     LearningCurve,
@@ -28,7 +29,6 @@ from foveal.evaluation.evidence import (
     ReliabilityBin,
     ShiftStability,
     Stability,
-    TestedGroups,
     Timing,
 )
 from foveal.evaluation.grouping import measure_leak
@@ -66,6 +66,7 @@ __all__ = [
     "DataFacts",
     "Evidence",
     "Grouping",
+    "HeldOutGroups",
     "Interval",
     "LabelIssue",
     "LearningCurve",
@@ -78,7 +79,6 @@ __all__ = [
     "ReliabilityBin",
     "ShiftStability",
     "Stability",
-    "TestedGroups",
     "Timing",
     "accuracy_difference",
     "assess_calibration",

@@ -169,7 +169,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class TestedGroups:
+class HeldOutGroups:
     """Something in the data that could be groups, held out to see whether it flatters.
 
     ``mixed_accuracy`` is reached where images that share it may stand on both sides of a fold,
@@ -209,7 +209,7 @@ class Grouping:
     random_accuracy: float | None
     leak: Interval | None
     origin: Literal["given", "name", "test"] | None = None
-    tested: tuple[TestedGroups, ...] = ()
+    tested: tuple[HeldOutGroups, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from foveal.evaluation.inputs import (
     check_class_names,
 )
 
-_SURE_ACCURACY = 0.9
+_LEAST_AGREEMENT, _MOST_AGREEMENT = 0.85, 0.95
+_SLACK = 0.01
 _MIN_SURE = 20
 _FLAT = 0.05
 _MIN_FLAT_ACCURACY = 0.7
@@ -39,9 +40,10 @@ def review_labels(
     Confident learning (Northcutt et al. 2021, arXiv 1911.00068) as in cleanlab estimates
     how many labels of each class are wrong and picks those; they are ranked by the
     probability of the given label. Of a weak classifier that picks its own mistakes, so only
-    answers count that are sure enough: taken from the surest down, nine in ten must agree with
-    their labels. Where mistakes do not become fewer with confidence, as wrong labels alone make
-    it, all answers count. A list to look at, not a verdict: hard images are on it too.
+    answers count that are sure enough: taken from the surest down, 95% must agree with their
+    labels (or what the surest quarter reaches, and 85% at least). Where mistakes do not become
+    fewer with confidence, as wrong labels alone make it, all answers count. A list to look at,
+    not a verdict: hard images are on it too.
 
     Args:
         probabilities: Out-of-fold and calibrated, shape [N, K].
@@ -102,11 +104,13 @@ def _least_confidence(probabilities: Floats, labels: Ints) -> float:
     right = probabilities.argmax(axis=1) == labels
     order = np.argsort(-confidence, kind="stable")
     so_far = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    surest = so_far[max(_MIN_SURE, len(order) // 4) - 1 :][:1]
+    surest = float(so_far[min(len(order), max(_MIN_SURE, len(order) // 4)) - 1])
     overall = float(so_far[-1])
-    if surest.size and overall >= _MIN_FLAT_ACCURACY and overall >= surest[0] - _FLAT:
+    if overall >= _MIN_FLAT_ACCURACY and overall >= surest - _FLAT:
         return 0.0
-    enough = np.flatnonzero(so_far[_MIN_SURE - 1 :] >= _SURE_ACCURACY)
+    # With some wrong labels among the surest answers, too, fewer agree.
+    wanted = min(max(surest - _SLACK, _LEAST_AGREEMENT), _MOST_AGREEMENT)
+    enough = np.flatnonzero(so_far[_MIN_SURE - 1 :] >= wanted)
     if not enough.size:
         return np.inf
     return float(confidence[order[enough[-1] + _MIN_SURE - 1]])

@@ -15,6 +15,7 @@ from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
     Grouping,
+    HeldOutGroups,
     Interval,
     LabelIssue,
     LearningCurve,
@@ -22,7 +23,6 @@ from foveal.evaluation.evidence import (
     PredictionSets,
     ReliabilityBin,
     Stability,
-    TestedGroups,
 )
 from foveal.text import count_noun, printable
 
@@ -127,7 +127,7 @@ def describe_leak(grouping: Grouping) -> str:
     return f"{facts} {verdict}"
 
 
-def describe_tested(tested: TestedGroups) -> str:
+def describe_tested(tested: HeldOutGroups) -> str:
     """Returns what holding out something that could be groups showed, as sentences."""
     facts = (
         f"With images that share it on both sides, a quick classifier is right in "

@@ -14,12 +14,12 @@ from foveal.evaluation import (
     DataFacts,
     Evidence,
     Grouping,
+    HeldOutGroups,
     LabelIssue,
     LearningCurve,
     Mistake,
     Novelty,
     Stability,
-    TestedGroups,
     Timing,
     calibrate,
     compare_with_baseline,
@@ -68,7 +68,7 @@ def judge(
     protocol: Protocol,
     novelty: Novelty,
     stability: Stability | None,
-    tested: tuple[TestedGroups, ...],
+    tested: tuple[HeldOutGroups, ...],
     config: TrainConfig,
     finish: Callable[[], Timing],
 ) -> tuple[Judged, Evidence]:
@@ -104,9 +104,7 @@ def judge(
     )
     not_reviewed = why_not_reviewed(metrics, baseline)
     issues = (
-        ()
-        if not_reviewed
-        else review_labels(probabilities, labels, paths=paths, class_names=names)
+        () if not_reviewed else review_labels(probabilities, labels, paths=paths, class_names=names)
     )
     mistakes = worst_mistakes(probabilities, labels, paths=paths, class_names=names)
     counts = np.bincount(manifest.labels, minlength=len(names))
