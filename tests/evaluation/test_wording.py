@@ -220,8 +220,6 @@ def test_fused_copies_alone_are_not_called_groups() -> None:
 def test_what_was_held_out_is_told_with_both_figures() -> None:
     difference = Interval(0.39, 0.2, 0.6)
     tested = HeldOutGroups("column 'x'", "--group-column x", 9, 0.97, 0.58, difference)
-        "column 'x'", "--group-column x", 9, 0.97, 0.58, Interval(0.39, 0.2, 0.6)
-    )
     assert describe_tested(tested) == (
         "With images that share it on both sides, a quick classifier is right in 97.0% of images; "
         "with them kept apart, in 58.0%. Mixing them flatters by 20 to 60 points."
