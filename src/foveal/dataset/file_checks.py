@@ -39,6 +39,7 @@ _REASONS: dict[str, tuple[str, str]] = {
         "about which the rows of the table disagree",
         "Find out which row is right and remove the others.",
     ),
+    "small_class": ("of classes that were left out for their size", "Add images of the class."),
 }
 
 
