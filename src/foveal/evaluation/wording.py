@@ -16,13 +16,14 @@ from foveal.evaluation.evidence import (
     Calibration,
     Evidence,
     Grouping,
+    HeldOutGroups,
     Interval,
+    LabelIssue,
     LearningCurve,
     Metrics,
     PredictionSets,
     ReliabilityBin,
     Stability,
-    TestedGroups,
 )
 from foveal.text import count_noun, printable
 
@@ -97,7 +98,7 @@ def describe_judged(evidence: Evidence) -> str:
         return f"{unseen}; {protocol.num_seen:,} of the {whole:,} had been seen"
     # A split that came with the data is kept as it is, whatever it does to groups.
     if evidence.grouping.source is not None and protocol.kind == "cross-validation":
-        return "images whose groups it had not seen"
+        return "images of unseen groups"
     return "images it had not seen"
 
 
@@ -142,7 +143,7 @@ def describe_leak(grouping: Grouping) -> str:
     return f"{facts} {verdict}"
 
 
-def describe_tested(tested: TestedGroups) -> str:
+def describe_tested(tested: HeldOutGroups) -> str:
     """Returns what holding out something that could be groups showed, as sentences."""
     facts = (
         f"With images that share it on both sides, a quick classifier is right in "
@@ -237,6 +238,17 @@ def describe_prediction_sets(
             )
             sentences.append(f"The true label is missed more often for {named}.")
     return " ".join(sentences)
+
+
+def describe_label_review(issues: Sequence[LabelIssue]) -> str:
+    """Returns how many labels are worth a second look, and why so many."""
+    if not issues:
+        return "None stands out against the answers that the classifier is sure enough of."
+    verb = "is" if len(issues) == 1 else "are"
+    return (
+        f"{count_noun(len(issues), 'label')} {verb} worth a second look: answers that sure agree "
+        "with their labels in general, and contradict these."
+    )
 
 
 def describe_learning_curve(curve: LearningCurve) -> str:

@@ -166,10 +166,8 @@ def _findings(evidence: Evidence) -> list[tuple[str, str]]:
         pairs.append(("Grouping", describe_leak(evidence.grouping)))
     if evidence.learning_curve is not None:
         pairs.append(("More images", describe_learning_curve(evidence.learning_curve)))
-    if evidence.label_review:
-        # The list is cut off somewhere, so its length counts what is listed and no more.
-        listed = count_noun(len(evidence.label_review), "label")
-        pairs.append(("Labels", f"{listed} listed for a second look."))
+    if evidence.label_note:
+        pairs.append(("Labels", evidence.label_note))
     pairs.append(("Time", seconds(evidence.timing.total_seconds)))
     return pairs
 
