@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from foveal.errors import UsageError
 from foveal.files import write_atomically
@@ -39,8 +39,12 @@ class FinishedRun:
     explanations: ExplainedRun
 
 
+Data = PathLike | Mapping[str, Sequence[Any]] | Any
+"""A folder or table; or a pandas or polars data frame, or a mapping of columns."""
+
+
 def train(
-    data: PathLike,
+    data: Data,
     out: PathLike | None = None,
     *,
     config: TrainConfig | None = None,
@@ -52,7 +56,8 @@ def train(
 
     Args:
         data: A folder of class folders, a folder with train, val and test, or a table with
-            ``path,label`` and optionally ``group,split``.
+            ``path,label`` and optionally ``group,split``: a file, a data frame or a mapping
+            of columns.
         out: The run folder; by default a new one under ``runs/``.
         config: The choices; or give them by name, as in ``train(data, backbone="resnet18")``.
         overwrite: Whether an existing run may be replaced.
@@ -66,6 +71,7 @@ def train(
         UsageError: A choice is unknown or wrong.
     """
     from foveal.dataset import GroupOptions
+    from foveal.dataset.data_frames import on_disk
     from foveal.progress import ProgressDisplay
     from foveal.training import TrainConfig
 
@@ -81,9 +87,10 @@ def train(
             )
     if isinstance(choices.get("groups"), str):
         choices["groups"] = GroupOptions(column=choices["groups"])
-    with ProgressDisplay("auto" if _wants_progress(progress) else "quiet") as display:
+    mode: Literal["auto", "quiet"] = "auto" if _wants_progress(progress) else "quiet"
+    with on_disk(data) as path, ProgressDisplay(mode) as display:
         finished = make_run(
-            data,
+            path,
             out,
             config=config or TrainConfig(**choices),
             overwrite=overwrite,
@@ -207,7 +214,7 @@ def _name(data: Path) -> str:
 
 
 def audit(
-    data: PathLike, *, groups: GroupOptions | None = None, reading: DataOptions | None = None
+    data: Data, *, groups: GroupOptions | None = None, reading: DataOptions | None = None
 ) -> Audit:
     """Looks through labelled images and tells what is wrong with them, without training.
 
@@ -221,14 +228,16 @@ def audit(
     """
     from foveal.dataset import DataOptions, GroupOptions, find_duplicates, scan
     from foveal.dataset import audit as examine
+    from foveal.dataset.data_frames import on_disk
 
-    manifest = scan(Path(data), groups=groups or GroupOptions(), options=reading or DataOptions())
+    with on_disk(data) as path:
+        manifest = scan(path, groups=groups or GroupOptions(), options=reading or DataOptions())
     return examine(manifest, duplicates=find_duplicates(manifest))
 
 
 def evaluate(
     run: PathLike,
-    data: PathLike,
+    data: Data,
     *,
     groups: GroupOptions | None = None,
     reading: DataOptions | None = None,
@@ -245,6 +254,8 @@ def evaluate(
         DataError: The data hold no image of a class that the run knows.
         RunError: The run cannot be read.
     """
+    from foveal.dataset.data_frames import on_disk
     from foveal.runs.scoring import evaluate_classifier
 
-    return evaluate_classifier(load(run), Path(data), groups=groups, options=reading)
+    with on_disk(data) as path:
+        return evaluate_classifier(load(run), path, groups=groups, options=reading)
