@@ -30,6 +30,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("drills", "benchmarks.drills"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
+    ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),
 )
 

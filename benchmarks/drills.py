@@ -83,7 +83,7 @@ def weaknesses(exercise: Exercise) -> Iterator[str]:
             yield f"{field.key}: no mistake is known"
         for mistake in field.mistakes:
             mistake_kind(mistake.code)
-            found = mark(exercise, {**right, field.key: spell(mistake.value)})
+            found = mark(exercise, {**right, field.key: _typed(mistake.value)})
             first = found.first_wrong
             if first is None or first.key != field.key or first.mistake is None:
                 yield f"{field.key}: {mistake.code} ({mistake.value}) is not diagnosed"
@@ -98,8 +98,13 @@ def weaknesses(exercise: Exercise) -> Iterator[str]:
             yield "a text is empty"
 
 
+def _typed(value: Value) -> str:
+    """Returns a value as one types it; 9.125 alone might be 9,125."""
+    return f"{value:.4f}" if isinstance(value, float) else spell(value)
+
+
 def _degenerate(field: Field) -> Iterator[str]:
-    if field.kind == "integer" and field.label != "value" and field.answer < 0:  # type: ignore[operator]
+    if field.kind == "integer" and field.answer < 0:  # type: ignore[operator]
         yield f"{field.key}: a count is negative"
     if field.kind == "shape" and min(field.answer) < 1:  # type: ignore[arg-type]
         yield f"{field.key}: an empty shape"

@@ -5,6 +5,7 @@ runs every rule on its mutants and on the healthy networks, and prints the table
 """
 
 from benchmarks.lint_mutants.behaviour import BEHAVIOUR_MUTATIONS
+from benchmarks.lint_mutants.calls import CALL_MUTATIONS
 from benchmarks.lint_mutants.mutant import Mutant, Mutation, make_mutants
 from benchmarks.lint_mutants.structure import STRUCTURE_MUTATIONS
 from benchmarks.lint_mutants.training import TRAINING_MUTATIONS
@@ -16,6 +17,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *WEIGHTS_MUTATIONS,
     *BEHAVIOUR_MUTATIONS,
     *TRAINING_MUTATIONS,
+    *CALL_MUTATIONS,
 )
 
 __all__ = ["HEALTHY", "MUTATIONS", "Mutant", "Mutation", "Patient", "make_mutants"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -43,6 +44,7 @@ def train(
     *,
     config: TrainConfig | None = None,
     overwrite: bool = False,
+    progress: bool | None = None,
     **choices: Any,
 ) -> Classifier:
     """Trains a classifier, writes its run folder, and returns it ready to predict.
@@ -53,13 +55,17 @@ def train(
         out: The run folder; by default a new one under ``runs/``.
         config: The choices; or give them by name, as in ``train(data, backbone="resnet18")``.
         overwrite: Whether an existing run may be replaced.
-        choices: Fields of ``TrainConfig``.
+        progress: Whether every step is told on stderr; by default where a person is
+            likely to read it, in a terminal or a notebook.
+        choices: Fields of ``TrainConfig``; ``groups`` may be the name of a table's column.
 
     Raises:
         DataError: The data cannot be trained on.
         RunExistsError: ``out`` exists.
         UsageError: A choice is unknown or wrong.
     """
+    from foveal.dataset import GroupOptions
+    from foveal.progress import ProgressDisplay
     from foveal.training import TrainConfig
 
     if config is not None and choices:
@@ -72,13 +78,17 @@ def train(
                 f"There is no choice named {name!r}.",
                 next_step=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}.",
             )
-    finished = make_run(
-        data,
-        out,
-        config=config or TrainConfig(**choices),
-        overwrite=overwrite,
-        command="foveal.train(…)",
-    )
+    if isinstance(choices.get("groups"), str):
+        choices["groups"] = GroupOptions(column=choices["groups"])
+    with ProgressDisplay("auto" if _wants_progress(progress) else "quiet") as display:
+        finished = make_run(
+            data,
+            out,
+            config=config or TrainConfig(**choices),
+            overwrite=overwrite,
+            command="foveal.train(…)",
+            listener=display,
+        )
     return load(finished.folder)
 
 
@@ -149,6 +159,13 @@ def make_run(
                 further={"explanations": shown_maps.run.to_json()},
             )
     return FinishedRun(folder, trained, parity, log.total_seconds, shown_maps.run)
+
+
+def _wants_progress(chosen: bool | None) -> bool:
+    if chosen is not None:
+        return chosen
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return is_terminal or "ipykernel" in sys.modules
 
 
 def _require_apart(folder: Path, data: Path) -> None:

@@ -11,6 +11,7 @@
     │   ├── WeightsError      a checkpoint is missing, unsafe or does not fit
     │   └── TraceError        a network cannot be followed; names the layer
     ├── BackendError          a feature backend cannot run here, or disagrees
+    ├── ProgressError         a learner's progress cannot be read, kept or merged
     ├── MissingExtraError     an optional package is needed; names it and the command
     └── RunError
         ├── RunExistsError    the run folder is there already
@@ -114,6 +115,10 @@ class MissingExtraError(FovealError):
             next_step=f"Install it with: pip install {package}",
         )
         self.package = package
+
+
+class ProgressError(FovealError):
+    """A learner's progress cannot be read, kept or merged."""
 
 
 class RunError(FovealError):

@@ -10,6 +10,7 @@ import numpy as np
 from foveal.errors import ImageError
 from foveal.images import thumbnail
 from foveal.report import BackendTiming, Making, ReportInput
+from foveal.report.many_classes import NUM_WEAKEST, are_many
 from foveal.runs.surroundings import describe_hardware, describe_versions
 
 if TYPE_CHECKING:
@@ -95,12 +96,15 @@ def describe_making(
 
 
 def _choose_examples(trained: TrainedClassifier) -> dict[str, tuple[int, ...]]:
-    """Returns rows to show for each class, spread over it."""
+    """Returns rows to show for each class, spread over it; of many classes, a few of them."""
     labels = trained.manifest.labels
     names = trained.evidence.data.class_names
-    each = max(1, min(6, _MAX_EXAMPLES // len(names)))
+    shown = np.arange(len(names))
+    if are_many(names):
+        shown = np.unique(np.linspace(0, len(names) - 1, NUM_WEAKEST).astype(int))
+    each = max(1, min(6, _MAX_EXAMPLES // len(shown)))
     chosen = {}
-    for index, name in enumerate(names):
+    for index, name in ((int(place), names[place]) for place in shown):
         rows = np.flatnonzero(labels == index)
         spread = np.linspace(0, len(rows) - 1, min(each, len(rows)))
         chosen[name] = tuple(int(rows[int(place)]) for place in spread)
@@ -113,7 +117,10 @@ def _draw_thumbnails(trained: TrainedClassifier, rows: Iterable[int]) -> dict[in
         path = trained.manifest.resolve(trained.manifest.usable[row])
         try:
             pictures[row] = thumbnail(
-                path, size_px=_THUMBNAIL_PX, window=trained.preprocessing.window
+                path,
+                size_px=_THUMBNAIL_PX,
+                window=trained.preprocessing.window,
+                frame=trained.preprocessing.frame,
             )
         except ImageError:
             continue  # the file went away meanwhile; the report draws a placeholder

@@ -3,7 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import foveal
 from foveal.errors import DataError, RunExistsError, UsageError
@@ -30,6 +32,41 @@ def test_training_returns_what_loading_does(trained: Classifier, shapes: Path) -
 
 def test_choices_are_given_by_name(trained: Classifier) -> None:
     assert trained.evaluation["protocol"]["num_folds"] == 3
+
+
+def test_a_picture_in_memory_is_answered_like_its_file(trained: Classifier, shapes: Path) -> None:
+    file = shapes / "cross" / "000.png"
+    (expected,) = trained.predict(file)
+    with Image.open(file) as image:
+        answers = trained.predict([file.read_bytes(), np.asarray(image), image])
+    assert [one.probabilities for one in answers] == [expected.probabilities] * 3
+    assert [one.path for one in answers] == ["image 1", "image 2", str(file)]
+
+
+def test_several_pictures_in_one_array_are_several_answers(trained: Classifier) -> None:
+    assert len(trained.predict(np.zeros((3, 64, 64, 3), np.uint8))) == 3
+
+
+def test_a_classifier_is_shown_on_one_screen(trained: Classifier) -> None:
+    lines = repr(trained).splitlines()
+    assert lines[0] == f"Classifier({str(trained.folder)!r})"
+    assert lines[1] == "  3 classes: circle, cross, stripes"
+    assert max(map(len, lines[1:])) <= 80
+
+
+@pytest.mark.parametrize("progress", [True, False, None])
+def test_steps_are_told_where_they_are_asked_for(
+    shapes: Path,
+    tiny_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    progress: bool | None,
+) -> None:
+    small = {"backbone": "test_resnet", "weights": tiny_weights, "size_px": 64}
+    foveal.train(
+        shapes, tmp_path / "run", progress=progress, backend="onnxruntime", num_folds=2, **small
+    )
+    assert ("Computing features" in capsys.readouterr().err) == (progress is True)
 
 
 def test_an_unknown_choice_is_answered_with_the_near_one(shapes: Path) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from foveal.cli.interruption import interrupts_remembered
-from foveal.cli.progress import ProgressDisplay
+from foveal.interruption import interrupts_remembered
+from foveal.progress import ProgressDisplay
 
 Run = Callable[..., Any]
 

@@ -185,7 +185,7 @@ def test_sixteen_bits_keep_their_absolute_brightness(
             levels = (random.uniform(0, share, (64, 64)) * 65535).astype(np.uint16)
             Image.fromarray(levels).save(data / label / f"{number:02}.png")
     assert train(data, "--out", tmp_path / "run").code == 0
-    assert read_evaluation(tmp_path / "run")["metrics"]["accuracy"]["value"] == 1
+    assert read_evaluation(tmp_path / "run")["metrics"]["accuracy"]["estimate"] == 1
     written = json.loads((tmp_path / "run" / "preprocessing.json").read_text("utf-8"))
     low, high = written["preprocessing"]["window"]["fixed"]["uint16"]
     assert 0 <= low < 0.01 * 65535

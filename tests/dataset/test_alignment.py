@@ -3,19 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foveal.dataset.alignment import remainders, standardise
+from foveal.dataset.alignment import fit, halve, remainders, standardise
 
 PLACES = np.arange(32, dtype=np.float64)
 
 
-def wave(*, shift: float = 0.0, stretch: float = 1.0) -> np.ndarray:
+def wave(*, shift: float = 0.0, stretch: float = 1.0, degrees: float = 0.0) -> np.ndarray:
     """A smooth picture sampled at moved places; no interpolation is involved."""
-    x = (PLACES - 15.5) * stretch + 15.5 + shift
-    y = PLACES
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    across, down = PLACES[None, :] - 15.5, PLACES[:, None] - 15.5
+    x = (cos * across - sin * down) * stretch + 15.5 + shift
+    y = sin * across + cos * down + 15.5
     levels = (
-        np.sin(2 * np.pi * x[None, :] / 16)
-        + np.cos(2 * np.pi * y[:, None] / 11)
-        + np.sin(2 * np.pi * (x[None, :] + 2 * y[:, None]) / 23)
+        np.sin(2 * np.pi * x / 16)
+        + np.cos(2 * np.pi * y / 11)
+        + np.sin(2 * np.pi * (x + 2 * y) / 23)
     )
     return np.rint(255 * (levels + 3) / 6).astype(np.uint8)[None]
 
@@ -53,10 +55,23 @@ def test_a_stretch_of_4_percent_leaves_next_to_nothing(stretch):
     assert remainders(first, second)[0] < 0.01
 
 
-def test_the_second_fit_only_improves_on_the_first():
+@pytest.mark.parametrize("degrees", [-8, -3, 3, 8])
+def test_a_rotation_leaves_next_to_nothing(degrees):
+    first, second = standardise(wave()), standardise(wave(degrees=degrees))
+    apart = np.square(first - second).mean()
+    assert remainders(first, second)[0] < 0.01 < apart
+
+
+def test_a_step_from_where_the_one_before_leads_only_improves_on_it():
     first, second = standardise(wave()), standardise(wave(shift=2.0))
-    once, twice = (remainders(first, second, num_steps=n)[0] for n in (1, 2))
-    assert twice < once
+    once, move = fit(first, second)
+    twice, _ = fit(first, second, start=move)
+    assert twice[0] < once[0]
+
+
+def test_half_the_size_is_the_mean_of_four_pixels():
+    pictures = np.arange(32, dtype=np.float32).reshape(2, 4, 4)
+    assert halve(pictures)[0, 0].tolist() == [(0 + 1 + 4 + 5) / 4, (2 + 3 + 6 + 7) / 4]
 
 
 def test_a_negative_is_no_copy():

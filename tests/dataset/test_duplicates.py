@@ -17,9 +17,9 @@ from foveal.dataset import (
     Duplicates,
     ImageRecord,
     Manifest,
-    duplicates,
     find_duplicates,
     fuse_groups,
+    near_pairs,
     scan,
 )
 from foveal.dataset.reading import read_images
@@ -149,11 +149,46 @@ TURNS = {
 
 
 @pytest.mark.parametrize("turn", TURNS)
-def test_turned_copies_are_found_when_asked_for(as_manifest, draw, turn):
+def test_turned_copies_are_found(as_manifest, draw, turn):
     originals = [draw(seed) for seed in range(5)]
-    manifest = as_manifest([*originals, originals[2].transpose(TURNS[turn])])
-    assert find_duplicates(manifest).near == ()
-    assert find_duplicates(manifest, orientations="any").near == ((2, 5),)
+    found = find_duplicates(as_manifest([*originals, originals[2].transpose(TURNS[turn])]))
+    assert found.near == found.turned == ((2, 5),)
+
+
+def test_turned_copies_are_found_among_pictures_that_all_look_alike(draw, as_manifest):
+    rng = np.random.default_rng(0)
+    originals = parts(draw, 60)
+    turns = list(TURNS.values())
+    copies = [
+        recompressed(cropped(image.transpose(turns[index % len(turns)]), 0.02, rng), 70)
+        for index, image in enumerate(originals[:28])
+    ]
+    found = find_duplicates(as_manifest([*originals, *copies])).turned
+    assert set(found) <= {(i, i + 60) for i in range(28)}
+    assert len(found) >= 0.9 * 28
+
+
+def test_copies_that_are_upright_are_not_called_turned(as_manifest, draw):
+    # Near its own mirror image, so that the copy fits both ways.
+    half = np.asarray(draw(1, width=60))
+    image = Image.fromarray(np.concatenate([half, half[:, ::-1]], axis=1))
+    found = find_duplicates(as_manifest([image, recompressed(image, 60), draw(2), draw(3)]))
+    assert (found.near, found.turned) == (((0, 1),), ())
+
+
+def test_different_pictures_with_a_mirror_axis_are_no_copies(as_manifest, draw):
+    halves = [np.asarray(draw(seed, width=60)) for seed in range(60)]
+    images = [Image.fromarray(np.concatenate([half, half[:, ::-1]], axis=1)) for half in halves]
+    assert find_duplicates(as_manifest(images)) == Duplicates()
+
+
+@pytest.mark.parametrize("degrees", [-5, -2, 2, 5])
+def test_copies_rotated_by_a_few_degrees_are_found(as_manifest, draw, degrees):
+    originals = [draw(seed, width=240, height=240) for seed in range(30)]
+    copies = [image.rotate(degrees, Image.Resampling.BICUBIC) for image in originals]
+    found = find_duplicates(as_manifest([*originals, *copies])).near
+    assert set(found) <= {(i, i + 30) for i in range(30)}
+    assert len(found) >= 0.9 * 30
 
 
 def test_a_chain_of_copies_is_one_set(as_manifest, draw):
@@ -184,7 +219,7 @@ def test_too_few_images_have_no_duplicates(as_manifest, draw, count):
 
 def test_close_features_bring_a_pair_before_the_last_sieve(as_manifest, draw, monkeypatch):
     manifest = as_manifest([*(draw(seed) for seed in range(6)), recompressed(draw(3), 50)])
-    monkeypatch.setattr(duplicates, "_MAX_HASH_BITS", -1)  # no pair passes by its hash
+    monkeypatch.setattr(near_pairs, "_MAX_HASH_BITS", -1)  # no pair passes by its hash
     features = np.random.default_rng(0).standard_normal((7, 600))
     features[6] = features[3] + 0.01
     features[1] = features[0]  # close in features, but not the same picture
@@ -203,7 +238,7 @@ def test_close_hashes_are_those_that_brute_force_finds():
     hashes[500:] = hashes[:200] ^ (np.uint64(1) << rng.integers(0, 64, 200, dtype=np.uint64))
     found = {
         (int(i), int(j))
-        for first, second in duplicates._close_hashes(hashes, hashes)
+        for first, second in near_pairs._close_hashes(hashes, hashes, is_one_set=True)
         for i, j in zip(first, second, strict=True)
     }
     bits = [format(int(value), "064b") for value in hashes]
@@ -211,7 +246,7 @@ def test_close_hashes_are_those_that_brute_force_finds():
         (i, j)
         for i in range(700)
         for j in range(i + 1, 700)
-        if sum(a != b for a, b in zip(bits[i], bits[j], strict=True)) <= 14
+        if sum(a != b for a, b in zip(bits[i], bits[j], strict=True)) <= near_pairs._MAX_HASH_BITS
     }
     assert found == expected
 

@@ -89,7 +89,7 @@ def test_a_table_that_contradicts_itself_is_refused_with_its_lines(listing, data
 
 
 def test_a_table_without_groups_is_refused(listing, data):
-    (data / "groups.csv").write_text("path,patient\na/p1_1.png,x\n")
+    (data / "groups.csv").write_text("path,colour\na/p1_1.png,x\n")
     with pytest.raises(DataError, match=r"'groups.csv' has no column 'group'"):
         group_listing(listing, GroupOptions())
 

@@ -20,7 +20,6 @@ def test_the_exported_names_are_these():
         "ImageRecord",
         "Layout",
         "Manifest",
-        "Orientations",
         "PROBLEM_CODES",
         "Problem",
         "ProblemCode",

@@ -178,10 +178,10 @@ def test_few_images_are_in_memory_at_once(put, data, monkeypatch):
     started, lock = [0], threading.Lock()
     real = reading.read_image
 
-    def counted(root, record):
+    def counted(root, record, **options):
         with lock:
             started[0] += 1
-        return real(root, record)
+        return real(root, record, **options)
 
     monkeypatch.setattr(reading, "read_image", counted)
     scan(data, num_workers=2, progress=lambda done, total: ahead.append(started[0] - done))
@@ -194,9 +194,9 @@ def test_ctrl_c_begins_no_further_image(put, data, monkeypatch):
     started: list[str] = []
     real = reading.read_image
 
-    def counted(root, record):
+    def counted(root, record, **options):
         started.append(record.path)
-        return real(root, record)
+        return real(root, record, **options)
 
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt

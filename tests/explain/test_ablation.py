@@ -109,5 +109,5 @@ def test_a_layer_without_places_is_refused():
 
 
 def test_a_layer_that_does_not_exist_is_refused_with_near_names():
-    with pytest.raises(UsageError, match="Cut points near it: second"):
+    with pytest.raises(UsageError, match="Did you mean second"):
         ablation_maps(_linear(), _images(), layer="secnd")

@@ -63,8 +63,40 @@ def test_cam_at_another_layer_is_refused(net, images):
 def test_a_transformer_that_reads_a_token_has_no_map(images):
     model = timm.create_model("vit_tiny_patch16_224", img_size=32, num_classes=3)
 
-    with pytest.raises(ModelError, match=r"no map with places .* picks one token"):
+    with pytest.raises(ModelError, match=r"no map with places .* picks one token.*\nUse occlusion"):
         explain(model, torch.rand(1, 3, 32, 32))
+
+
+class Attentive(torch.nn.Module):
+    """Attention among patches, written out, with a token of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.qkv = torch.nn.Conv2d(3, 8, 8, 8), torch.nn.Linear(8, 24)
+        self.token = torch.nn.Parameter(torch.randn(1, 1, 8))
+        self.head = torch.nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.token.expand(len(x), -1, -1), tokens], 1)
+        q, k, v = self.qkv(tokens).chunk(3, -1)
+        return self.head((tokens + (q @ k.transpose(1, 2)).softmax(-1) @ v)[:, 0])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Attentive(),
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 4), torch.nn.Linear(4, 2)),
+    ],
+)
+def test_networks_without_a_map_are_sent_to_occlusion(model):
+    images = torch.rand(1, 3, 32, 32)
+
+    with pytest.raises(ModelError, match="Use occlusion, which looks at the picture alone"):
+        explain(model, images)
+
+    assert explain(model, images, method="occlusion")[0][0].values.shape == (32, 32)
 
 
 def test_a_transformer_may_be_explained_at_its_patches():

@@ -115,8 +115,15 @@ def test_several_classes_come_in_the_order_asked_for():
     assert np.allclose(first.signed, -second.signed, atol=1e-6)
 
 
+class Exponentials(nn.Module):
+    """A softmax that nobody calls by name."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.exp() / x.exp().sum(1, keepdim=True)
+
+
 def test_probabilities_are_taken_as_their_logarithms():
-    model = nn.Sequential(Corner(), nn.Softmax(1))
+    model = nn.Sequential(Corner(), Exponentials())
     image = _images()
     ((found,),) = occlusion_maps(model, image, classes=0, window_px=4)
     assert found.logit == pytest.approx(float(Corner()(image).log_softmax(1)[0, 0]), abs=1e-6)
@@ -148,5 +155,5 @@ def test_one_image_without_a_batch_is_refused():
 
 
 def test_a_network_that_answers_with_a_map_is_refused():
-    with pytest.raises(ModelError, match=r"expected one tensor of shape \[N, K\]"):
+    with pytest.raises(ModelError, match="expected one score a class"):
         occlusion_maps(nn.Conv2d(3, 2, 1), _images(), window_px=4)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from foveal.features import FeatureCache, cache_directory
 
-KEY = ("weights", "preprocessing", "identity", "fp32")
+KEY = ("weights", "preprocessing", "identity", "torch")
 
 
 def digest(number: int) -> str:
@@ -63,7 +63,7 @@ def test_digest_asked_twice_is_given_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_other_weights_preprocessing_view_or_precision_share_nothing(
+def test_other_weights_preprocessing_view_or_backend_share_nothing(
     tmp_path: Path, part: int
 ) -> None:
     fill(tmp_path, range(3))
@@ -80,6 +80,54 @@ def test_vector_of_another_length_is_not_given_and_can_be_replaced(tmp_path: Pat
     assert held(tmp_path, range(1)) == {}
     fill(tmp_path, range(1))
     assert len(held(tmp_path, range(1))) == 1
+
+
+def change(path: Path, statement: str, *values: object) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement, values)
+    connection.close()
+
+
+def test_a_flipped_bit_is_found_whatever_bit_it_is(tmp_path: Path) -> None:
+    path = fill(tmp_path, range(1))
+    for bit in range(8 * 4 * 8):
+        blob = bytearray(vector(0).tobytes())
+        blob[bit // 8] ^= 1 << bit % 8
+        change(path, "UPDATE features SET vector = ?", bytes(blob))
+        assert held(tmp_path, range(1)) == {}
+
+
+def test_a_number_that_is_none_is_not_given_even_under_its_checksum(tmp_path: Path) -> None:
+    broken = vector(1)
+    broken[3] = np.nan
+    with FeatureCache(tmp_path, key_parts=KEY, num_features=8) as cache:
+        cache.write({digest(0): vector(0), digest(1): broken})
+        assert dict(cache.read([digest(0), digest(1)])).keys() == {digest(0)}
+        assert cache.num_damaged == 1
+
+
+def test_the_vector_of_another_image_is_not_given(tmp_path: Path) -> None:
+    path = fill(tmp_path, range(1))
+    change(path, "UPDATE features SET digest = ?", bytes.fromhex(digest(1)))
+    assert held(tmp_path, range(2)) == {}
+
+
+def test_a_file_under_another_name_gives_nothing(tmp_path: Path) -> None:
+    path = fill(tmp_path, range(3))
+    with FeatureCache(tmp_path, key_parts=("other",), num_features=8) as cache:
+        other = cache.path
+    for leftover in other.parent.glob(f"{other.name}*"):
+        leftover.unlink()
+    path.rename(other)
+    assert held(tmp_path, range(3), key_parts=("other",)) == {}
+
+
+@pytest.mark.parametrize("value", [None, 7, 1.5, "text", b""])
+def test_a_value_of_another_type_is_not_given(tmp_path: Path, value: object) -> None:
+    for column in ("vector", "checksum"):
+        path = fill(tmp_path, range(1))
+        change(path, f"UPDATE features SET {column} = ?", value)
+        assert held(tmp_path, range(1)) == {}
 
 
 def test_file_that_is_no_database_is_named_and_ignored(tmp_path: Path) -> None:

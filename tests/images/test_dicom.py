@@ -141,11 +141,28 @@ def test_a_palette_becomes_its_colours(dicom):
     assert decode(data).pixels.tolist() == [[[0, 128, 0], [255, 0, 1]]]
 
 
-def test_of_several_frames_the_first_is_used(dicom, levels):
-    decoded = decode(dicom(np.stack([levels, levels * 0, levels + 9])), window=FULL)
-    assert np.allclose(decoded.pixels, levels / levels.max(), atol=1e-6)
-    assert decoded.facts.num_frames == 3
-    assert "3 frames; only the first" in decoded.facts.notes[0]
+@pytest.mark.parametrize(("frame", "shown"), [("middle", 1), (1, 0), (2, 1), (3, 2), (9, 2)])
+def test_of_several_frames_one_is_used(frame, shown, dicom, levels):
+    frames = np.stack([levels * 0, levels, levels[::-1] // 2])
+    decoded = decode(dicom(frames), window=FULL, frame=frame)
+    expected = frames[shown] / frames[shown].max() if shown else np.full(levels.shape, 0.5)
+    assert np.allclose(decoded.pixels, expected, atol=1e-6)
+    assert (decoded.facts.num_frames, decoded.facts.frame) == (3, shown + 1)
+    assert "several frames" in decoded.facts.notes[0]
+
+
+def test_each_frame_has_its_own_rules(dicom, levels):
+    from pydicom.dataset import Dataset
+
+    def group(slope: int) -> Dataset:
+        one, macro = Dataset(), Dataset()
+        macro.RescaleSlope, macro.RescaleIntercept = slope, 0
+        one.PixelValueTransformationSequence = [macro]
+        return one
+
+    data = dicom(np.stack([levels, levels]), PerFrameFunctionalGroupsSequence=[group(1), group(3)])
+    tops = [decode(data, frame=number).facts.levels.quantiles[-1] for number in (1, 2)]
+    assert tops[1] == 3 * tops[0]
 
 
 def test_an_enhanced_file_keeps_its_rules_in_functional_groups(dicom, levels):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -88,3 +89,15 @@ def test_the_name_does_not_decide(tmp_path, encode, picture):
     path = tmp_path / "picture.jpg"
     path.write_bytes(encode(Image.fromarray(picture), "PNG"))
     assert decode(path).facts.format == "PNG"
+
+
+@pytest.mark.parametrize(
+    "preamble", [b"II*\x00", b"MM\x00*", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"]
+)
+def test_dicom_with_the_preamble_of_another_format_is_dicom(preamble, dicom):
+    data = dicom(np.arange(64, dtype=np.uint16).reshape(8, 8))
+    assert identify(preamble + data[len(preamble) :]) == "DICOM"
+
+
+def test_a_picture_that_holds_the_word_by_chance_stays_one():
+    assert identify(b"\xff\xd8\xff" + b"\0" * 125 + b"DICM" + b"\0" * 64) == "JPEG"

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.errors import ImageError
+from foveal.errors import ImageError, UsageError
 from foveal.images import MAX_PIXELS, decode
+from foveal.images import frames as frames_module
 
 TRANSPARENT_NOTE = "Transparent pixels are shown on white."
 
@@ -164,14 +165,60 @@ def test_a_broken_exif_block_does_no_harm(encode, picture):
     assert decode(data).pixels.shape == picture.shape
 
 
+RED, GREEN, BLUE = [255, 0, 0], [0, 255, 0], [0, 0, 255]
+
+
 @pytest.mark.parametrize("name", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_of_several_frames_the_first_is_used_and_a_note_says_so(name, encode):
-    frames = [Image.new("RGB", (12, 10), colour) for colour in ("red", "green", "blue")]
+@pytest.mark.parametrize(
+    ("frame", "colour"), [("middle", GREEN), (1, RED), (2, GREEN), (3, BLUE), (7, BLUE)]
+)
+def test_of_several_frames_one_is_used_and_a_note_says_so(name, frame, colour, encode):
+    frames = [Image.new("RGB", (12, 10), tuple(one)) for one in (RED, GREEN, BLUE)]
     options = {"lossless": True} if name == "WEBP" else {}
-    decoded = decode(encode(frames[0], name, save_all=True, append_images=frames[1:], **options))
-    assert np.unique(decoded.pixels.reshape(-1, 3), axis=0).tolist() == [[255, 0, 0]]
+    data = encode(frames[0], name, save_all=True, append_images=frames[1:], **options)
+    decoded = decode(data, frame=frame)
+    assert np.unique(decoded.pixels.reshape(-1, 3), axis=0).tolist() == [colour]
     assert decoded.facts.num_frames == 3
-    assert "only the first is used" in decoded.facts.notes[0]
+    assert "several" in decoded.facts.notes[0]
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
+def test_a_thumbnail_and_a_mask_are_no_pages_of_the_stack(compression, encode):
+    pages = [Image.new("RGB", (40, 30), colour) for colour in ("red", "lime")]
+    pages += [Image.new("RGB", (20, 15), "blue"), Image.new("L", (40, 30), 9)]
+    data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:], compression=compression)
+    decoded = decode(data)
+    assert decoded.facts.num_frames == 2
+    assert decoded.pixels[3, 3].tolist() == GREEN
+
+
+def test_a_deep_stack_gives_its_middle_page_in_full_depth(encode):
+    pages = [np.full((9, 8), 0, np.uint16), np.arange(72, dtype=np.uint16).reshape(9, 8) * 900]
+    images = [Image.fromarray(page) for page in (pages[0], pages[1], pages[0])]
+    decoded = decode(encode(images[0], "TIFF", save_all=True, append_images=images[1:]))
+    assert decoded.facts.levels.quantiles[-1] == 71 * 900
+
+
+def test_an_animation_cut_short_is_no_shorter_animation(encode):
+    frames = [Image.new("RGB", (12, 10), tuple(one)) for one in (RED, GREEN, BLUE)]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match="cut short"):
+        decode(data[: len(data) - 12])
+
+
+def test_frames_that_would_take_long_to_reach_are_not_waited_for(monkeypatch, encode):
+    monkeypatch.setattr(frames_module, "_MAX_PIXELS_PASSED", 2 * (120 + (1 << 14)))
+    shades = [Image.new("L", (12, 10), 20 * n) for n in range(9)]
+    data = encode(shades[0], "GIF", save_all=True, append_images=shades[1:])
+    decoded = decode(data)
+    assert decoded.facts.frame == 3
+    assert "only the first ones can be reached" in decoded.facts.notes[0]
+
+
+@pytest.mark.parametrize("frame", [0, -1, 1.5, "last", True])
+def test_another_frame_is_refused(frame, encode, picture):
+    with pytest.raises(UsageError, match="'middle' or a number from 1 on"):
+        decode(encode(picture, "PNG"), frame=frame)
 
 
 def test_a_picture_of_several_jpegs_uses_the_first(encode):

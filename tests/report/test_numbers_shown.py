@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from foveal.evaluation.evidence import Interval
-from foveal.report import ReportInput, render_html
+from foveal.report import ReportInput, render_html, render_model_card
 from foveal.report.numbers import percent, probability, seconds
-from foveal.report.sections.classes import classes_drawing, confusion_section
+from foveal.report.sections.classes import classes_drawings, confusion_section
 from foveal.report.sections.headline import headline, headline_rows
 from foveal.report.sections.making import flatten
 from foveal.report.sections.trust import sets_section
@@ -15,7 +16,7 @@ from foveal.report.sections.trust import sets_section
 
 def test_the_class_table_holds_every_class_with_its_own_numbers(report: ReportInput) -> None:
     metrics = report.evidence.metrics
-    rows = {row[0].text: row for row in classes_drawing(metrics).table.cells()}
+    rows = {row[0].text: row for row in classes_drawings(metrics)[0].table.cells()}
     assert len(rows) == len(metrics.per_class)
     for item in metrics.per_class:
         row = rows[item.name]
@@ -29,7 +30,7 @@ def test_the_class_table_holds_every_class_with_its_own_numbers(report: ReportIn
 
 
 def test_the_weakest_class_comes_first(report: ReportInput) -> None:
-    rows = classes_drawing(report.evidence.metrics).table.cells()
+    rows = classes_drawings(report.evidence.metrics)[-1].table.cells()
     recalls = [float(row[2].text[:-1]) for row in rows]
     assert recalls == sorted(recalls)
 
@@ -92,14 +93,12 @@ def test_set_sizes_add_up_to_all_images(leaves: ReportInput) -> None:
 
 
 def test_long_sets_are_counted_together(leaves: ReportInput) -> None:
-    from dataclasses import replace
-
     sets = leaves.evidence.prediction_sets
     assert sets is not None
     wide = replace(sets, size_counts=(0, *[10] * 30))
     rows = sets_section(leaves.evidence, wide).sizes.table.cells()
-    assert [row[0].text for row in rows][-1] == "8 or more"
-    assert rows[-1][1].text == str(10 * 23)
+    assert [row[0].text for row in rows][-1] == "16–31 labels"
+    assert rows[-1][1].text == str(10 * 15)
 
 
 def test_settings_in_settings_are_flattened() -> None:
@@ -134,10 +133,65 @@ def test_durations_change_unit_where_they_should(value: float, text: str) -> Non
 
 
 def test_few_groups_are_a_limit_that_is_named(cells: ReportInput) -> None:
-    from dataclasses import replace
-
     few = replace(
         cells.evidence,
         metrics=replace(cells.evidence.metrics, num_groups=7, accuracy=Interval(0.8, 0.7, 0.9)),
     )
     assert "Only 7 independent groups" in render_html(replace(cells, evidence=few))
+
+
+@pytest.fixture
+def many(leaves: ReportInput) -> ReportInput:
+    """A report on 404 classes of ten images, recalls rising from 0 to 1."""
+    number = 404
+    evidence, first = leaves.evidence, leaves.evidence.metrics.per_class[0]
+    sets = evidence.prediction_sets
+    assert sets is not None
+    per_class = tuple(
+        replace(first, name=f"sort {k}", num_images=10, recall=Interval(k / 403, None, None))
+        for k in range(number)
+    )
+    confusion = tuple(tuple(10 * (i == j) for j in range(number)) for i in range(number))
+    data = replace(
+        evidence.data,
+        class_names=tuple(one.name for one in per_class),
+        class_counts=(10,) * number,
+        num_classes=number,
+    )
+    metrics = replace(evidence.metrics, per_class=per_class, confusion=confusion)
+    wide = replace(
+        sets,
+        class_coverage=(Interval(0.2, 0.1, 0.3),) * number,
+        size_counts=(0,) * 200 + (4040,) + (0,) * 204,
+        mean_size=200.0,
+    )
+    evidence = replace(evidence, data=data, metrics=metrics, prediction_sets=wide)
+    return replace(leaves, evidence=evidence, examples={})
+
+
+def test_of_many_classes_the_spread_and_the_weakest_are_drawn(many: ReportInput) -> None:
+    spread, weakest = classes_drawings(many.evidence.metrics)
+    assert sum(int(row[1].text) for row in spread.table.cells()) == 404
+    assert {f"sort {k}" in weakest.svg for k in range(12)} == {True}
+    assert "sort 12" not in weakest.svg
+    assert len(weakest.table.rows) == 404
+
+
+def test_the_page_of_many_classes_is_a_few_screens(many: ReportInput) -> None:
+    drawn = re.findall(r"<svg[^>]*height=\"([\d.]+)", render_html(many))
+    assert max(map(float, drawn)) < 600
+
+
+def test_lists_that_help_nobody_are_called_so(many: ReportInput) -> None:
+    sets = many.evidence.prediction_sets
+    assert sets is not None
+    text = sets_section(many.evidence, sets).sentence
+    assert "Lists of 200 labels help nobody to decide" in text
+    assert "and 398 more classes" in text
+
+
+def test_the_card_of_many_classes_names_the_weakest(many: ReportInput) -> None:
+    card = render_model_card(many)
+    assert "The 12 classes of lowest recall" in card
+    assert "| sort 0 |" in card
+    assert "sort 400" not in card

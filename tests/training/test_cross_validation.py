@@ -13,6 +13,7 @@ from foveal.dataset import assign_folds
 from foveal.training import cross_validate, default_penalties, fit_heads, score_random_folds
 from foveal.training.config import ClassWeights
 from foveal.training.cross_validation import CrossValidated, choose_penalty
+from foveal.training.solver import is_large_problem
 
 Features = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -62,6 +63,16 @@ def fit_alone(features: Features, labels: Indices, rows: NDArray[np.bool_], pena
     )
 
 
+@pytest.fixture(params=["small", "large"])
+def either_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to cross-validate, on the same few images."""
+    monkeypatch.setattr(
+        "foveal.training.cross_validation.is_large_problem", lambda *_: request.param == "large"
+    )
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("either_size")
 @pytest.mark.parametrize("num_folds", [2, 5])
 def test_each_folds_head_gives_its_logits(num_folds: int) -> None:
     features, labels = clusters()
@@ -80,6 +91,7 @@ def log_loss(features: Features, labels: Indices, heads) -> float:  # type: igno
     )
 
 
+@pytest.mark.usefixtures("either_size")
 @pytest.mark.parametrize("class_weights", ["none", "balanced"])
 @pytest.mark.parametrize("num_folds", [2, 3, 5])
 def test_labels_of_a_fold_do_not_reach_its_own_logits(
@@ -98,6 +110,7 @@ def test_labels_of_a_fold_do_not_reach_its_own_logits(
     assert np.abs(after.logits[~held] - before.logits[~held]).max() > 0.1
 
 
+@pytest.mark.usefixtures("either_size")
 def test_features_of_a_fold_do_not_reach_the_heads_that_judge_it() -> None:
     features, labels = clusters()
     fold_index = folds_of(labels, 5)
@@ -131,6 +144,27 @@ def test_pairs_of_folds_equal_nested_cross_validation_done_naively(num_folds: in
         heads = fit_alone(features, labels, ~held, chosen)
         expected = heads.logits(torch.from_numpy(features[held]))[0].numpy()
         np.testing.assert_allclose(result.logits[held], expected, atol=5e-3)
+
+
+def test_hundreds_of_classes_take_the_way_of_few_fits() -> None:
+    assert not is_large_problem(2624, 1280, 4)
+    assert is_large_problem(4000, 1280, 1000)
+
+
+def test_neighbouring_folds_choose_what_all_pairs_choose_where_the_choice_is_clear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features, labels = clusters(600, 30)
+    fold_index = folds_of(labels, 5)
+    found = {}
+    for is_large in (True, False):
+        monkeypatch.setattr(
+            "foveal.training.cross_validation.is_large_problem", lambda *_, it=is_large: it
+        )
+        found[is_large] = crossed(features, labels, fold_index)
+    assert found[True].penalty == pytest.approx(found[False].penalty)
+    agreement = (found[True].logits.argmax(1) == found[False].logits.argmax(1)).mean()
+    assert agreement > 0.99
 
 
 def test_final_strength_has_the_least_out_of_fold_loss() -> None:

@@ -109,10 +109,13 @@ def test_groups_are_never_divided_by_a_hold_out() -> None:
     ("fields", "words"),
     [
         ({}, ", near duplicates kept together"),
-        ({"group_source": "column 'patient'"}, ", groups and near duplicates kept together"),
+        (
+            {"group_source": "column 'patient'"},
+            ", groups (column 'patient') and near duplicates kept together",
+        ),
         (
             {"group_source": "file order", "groups_are_approximate": True},
-            ", approximate groups and near duplicates kept together",
+            ", approximate groups (file order) and near duplicates kept together",
         ),
     ],
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from foveal.errors import DataError
 from foveal.training import StepLog, TrainConfig, TrainedClassifier, train_classifier
@@ -101,6 +103,32 @@ def test_second_training_computes_nothing_and_answers_alike(
     assert (computed(first), computed(second)) == (36, 0)
     np.testing.assert_array_equal(first.judged.logits, second.judged.logits)
     np.testing.assert_array_equal(first.head.weight, second.head.weight)
+
+
+def test_the_figures_of_one_backend_are_not_given_out_as_those_of_another(
+    shapes: Path, config: TrainConfig
+) -> None:
+    train_classifier(shapes, config)
+    assert computed(train_classifier(shapes, replace(config, backend="torch-channels-last"))) == 36
+
+
+def test_damaged_features_are_computed_anew_and_said(
+    shapes: Path, config: TrainConfig, cache_folder: Path
+) -> None:
+    first = train_classifier(shapes, config)
+    (path,) = (cache_folder / "features").glob("*.sqlite")
+    with sqlite3.connect(path) as connection:
+        ones = np.ones(first.backbone.num_features, np.float32).tobytes()
+        connection.execute(
+            "UPDATE features SET vector = ? WHERE digest IN (SELECT digest FROM features LIMIT 5)",
+            [ones],
+        )
+    connection.close()
+    second = train_classifier(shapes, config)
+    assert computed(second) == 5
+    (event,) = [event for event in second.events if event["step"] == "features"]
+    assert event["cache_problem"] == "5 damaged vectors in the cache computed anew"
+    np.testing.assert_array_equal(first.judged.logits, second.judged.logits)
 
 
 def test_twin_architecture_with_the_same_tensors_shares_no_features(
@@ -196,3 +224,21 @@ def test_one_class_is_refused(make_shapes: Callable[..., Path], config: TrainCon
         shutil.rmtree(data / name)
     with pytest.raises(DataError, match=r"one class|single class"):
         train_classifier(data, config)
+
+
+def test_mirrored_copies_stay_in_the_fold_of_their_original(
+    shapes: Path, tmp_path: Path, config: TrainConfig
+) -> None:
+    # A coin was tossed for the labels: a classifier that has seen the copy answers by heart.
+    for number, path in enumerate(sorted(shapes.rglob("*.png"))[:16]):
+        picture = Image.open(path)
+        folder = tmp_path / "data" / "xy"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        picture.save(folder / f"{number}.png")
+        picture.transpose(Image.Transpose(number % 7)).save(folder / f"{number}-turned.png")
+    trained = train_classifier(tmp_path / "data", config)
+    original = {Path(one.path).stem: row for row, one in enumerate(trained.manifest.usable)}
+    for number in range(16):
+        pair = [original[f"{number}"], original[f"{number}-turned"]]
+        assert len(set(trained.groups[pair])) == 1
+        assert len(set(trained.judged.fold_index[pair])) == 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
+from foveal.errors import DataError
 from foveal.training import LinearHeads, default_penalties, fit_heads
 from foveal.training.solver import balanced_weights, is_imbalanced
 
@@ -304,3 +305,24 @@ def test_balanced_classes_weigh_the_same_in_every_mask(counts: list[int], seed: 
 def test_imbalance_begins_beyond_five_to_one(counts: tuple[int, int], expected: bool) -> None:
     labels = torch.repeat_interleave(torch.arange(2), torch.tensor(counts))
     assert is_imbalanced(labels, num_classes=2) is expected
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30])
+@pytest.mark.parametrize("name", ["features", "weights", "penalties"])
+def test_numbers_that_are_none_end_the_fit_with_an_error(name: str, value: float) -> None:
+    if name != "features" and value == 1e30:
+        pytest.skip("a weight may be large")
+    given = {
+        "features": torch.randn(12, 3, generator=torch.Generator().manual_seed(0)),
+        "weights": torch.ones(2, 12),
+        "penalties": torch.ones(2),
+    }
+    given[name].view(-1)[1] = value
+    with pytest.raises(DataError, match="not finite"):
+        fit_heads(
+            given["features"],
+            torch.arange(12) % 2,
+            weights=given["weights"],
+            penalties=given["penalties"],
+            num_classes=2,
+        )

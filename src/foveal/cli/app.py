@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import click
 
-from foveal.cli.interruption import interrupts_remembered
 from foveal.cli.streams import discard_output, open_standard_streams
 from foveal.errors import FovealError
+from foveal.interruption import interrupts_remembered
 from foveal.text import near_names, printable
 
 # Name, module and what it does. A command's module is imported only when it is called, so
@@ -27,6 +27,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("explain", "foveal.cli.explain", "Heat maps, with a verdict on whether to believe them."),
     ("inspect", "foveal.cli.inspect", "A network layer by layer: shape, cost, receptive field."),
     ("lint", "foveal.cli.lint", "What is wrong with a network, with evidence and a fix."),
+    ("learn", "foveal.cli.learn", "Topics, endless drills, a quiz and spaced review."),
 )
 
 _EPILOG = """\b

@@ -24,9 +24,9 @@ def command(data: Path, as_json: bool, **values: Any) -> None:
     DATA is a folder of class folders, a folder with train/, val/, test/, or a table with
     path,label. Exits with 1 when a finding is an error.
     """
-    from foveal.cli.progress import ProgressDisplay
     from foveal.cli.style import terminal_style
     from foveal.dataset import audit, find_duplicates, scan
+    from foveal.progress import ProgressDisplay
     from foveal.report import render_audit_text
 
     groups = read_group_options(values)

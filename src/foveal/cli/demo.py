@@ -32,9 +32,9 @@ def command(full: bool, out: Path, as_json: bool) -> None:
     `foveal train` does with any folder.
     """
     from foveal.api import make_run
-    from foveal.cli.progress import ProgressDisplay
     from foveal.cli.train import show_finished
     from foveal.demo import ELPV_LICENCE, choose_cells, read_elpv, write_folder
+    from foveal.progress import ProgressDisplay
     from foveal.training import TrainConfig
 
     cells = read_elpv()

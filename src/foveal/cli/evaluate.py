@@ -20,9 +20,9 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
 
     DATA takes the same forms as for train.
     """
-    from foveal.cli.progress import ProgressDisplay
     from foveal.cli.style import terminal_style
     from foveal.evaluation import Interval
+    from foveal.progress import ProgressDisplay
     from foveal.report import render_evaluation_text
     from foveal.runs import evaluate_classifier, load
 

@@ -162,9 +162,9 @@ def _explain(
     layer: str | None,
     effort: Literal["quick", "full"],
 ) -> tuple[ExplainedPicture, ...]:
-    from foveal.cli.progress import ProgressDisplay
     from foveal.explain import cost_of_judging
     from foveal.explain.pictures import Asked
+    from foveal.progress import ProgressDisplay
 
     asked_for = Asked(subject.indices(classes) if classes else None, method, layer, effort)
     # A step that took no time is not worth a line.

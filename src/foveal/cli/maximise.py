@@ -31,7 +31,6 @@ def draw_maximised_pictures(
         as_json: Whether the figures go to stdout as JSON.
     """
     from foveal.cli.explained_network import open_subject
-    from foveal.cli.progress import ProgressDisplay
     from foveal.explain.maximisation import (
         ClassLogit,
         PixelScale,
@@ -40,6 +39,7 @@ def draw_maximised_pictures(
     )
     from foveal.explain.maximisation.class_pictures import CLASS_ASCENT
     from foveal.files import write_atomically
+    from foveal.progress import ProgressDisplay
     from foveal.report.explaining.maximised_sheet import draw_maximised
     from foveal.report.numbers import seconds
 
@@ -65,9 +65,9 @@ def draw_maximised_pictures(
 
 
 def _draw_depth(subject: Subject, scale: Any, out: Path, *, as_json: bool) -> None:
-    from foveal.cli.progress import ProgressDisplay
     from foveal.explain.maximisation import estimate_sheet_seconds, plan_sheet, sheet_by_depth
     from foveal.files import write_atomically
+    from foveal.progress import ProgressDisplay
     from foveal.report.explaining.maximised_sheet import draw_depth_sheet
     from foveal.report.numbers import seconds
 

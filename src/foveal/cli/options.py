@@ -37,6 +37,17 @@ _GROUP_OPTIONS = (
         help="Table with path,group (default: groups.csv in the data folder).",
     ),
     click.option(
+        "--group-gap",
+        type=float,
+        metavar="SECONDS",
+        help="Images taken less than this apart (EXIF, DICOM) belong together.",
+    ),
+    click.option(
+        "--no-groups",
+        is_flag=True,
+        help="Take every image to stand alone, whatever names and tests say.",
+    ),
+    click.option(
         "--groups-approximate",
         is_flag=True,
         help="The groups are a guess; the report says so.",
@@ -60,6 +71,8 @@ def read_group_options(values: dict[str, Any]) -> GroupOptions:
         regex=values.pop("group_regex"),
         table=values.pop("group_table"),
         approximate=values.pop("groups_approximate"),
+        gap_seconds=values.pop("group_gap"),
+        search="off" if values.pop("no_groups") else "auto",
     )
 
 

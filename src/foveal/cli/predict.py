@@ -44,11 +44,11 @@ def command(
     PATH is an image, a folder (searched through) or a glob. A file that cannot be read is a
     row with its error, and the command then exits with 1.
     """
-    from foveal.cli.progress import ProgressDisplay
     from foveal.cli.style import terminal_style
     from foveal.dataset import list_images
     from foveal.errors import UsageError
     from foveal.files import write_atomically
+    from foveal.progress import ProgressDisplay
     from foveal.report import render_predictions_text
     from foveal.runs.classifier import Prediction, load
 

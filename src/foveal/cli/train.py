@@ -37,6 +37,12 @@ _MODEL_OPTIONS = (
         "range, header, hounsfield, image, or LOW:HIGH.",
     ),
     click.option(
+        "--frames",
+        metavar="WHICH",
+        help="Of files with several frames or pages: middle (the default), a number from 1 on, "
+        "or each, which makes every frame an image of one group.",
+    ),
+    click.option(
         "--views",
         metavar="LIST",
         help="Views whose features are averaged, e.g. identity,hflip.",
@@ -99,7 +105,7 @@ def command(data: Path, out: Path | None, overwrite: bool, as_json: bool, **valu
     evidence, a report and a model card.
     """
     from foveal.api import make_run
-    from foveal.cli.progress import ProgressDisplay
+    from foveal.progress import ProgressDisplay
 
     config = read_config(values)
     with ProgressDisplay() as display:
@@ -125,6 +131,8 @@ def read_config(values: dict[str, Any]) -> TrainConfig:
     chosen = {name: value for name, value in values.items() if value is not None}
     if "views" in chosen:
         chosen["views"] = tuple(view.strip() for view in chosen["views"].split(",") if view.strip())
+    if str(chosen.get("frames", "")).isdecimal():
+        chosen["frames"] = int(chosen["frames"])
     return TrainConfig(groups=groups, **chosen)
 
 

@@ -1,7 +1,7 @@
 """Scan → Manifest; audit; duplicates; groups; folds."""
 
 from foveal.dataset.audit import Audit, audit
-from foveal.dataset.duplicates import Duplicates, Orientations, find_duplicates, fuse_groups
+from foveal.dataset.duplicates import Duplicates, find_duplicates, fuse_groups
 from foveal.dataset.findings import AuditFinding, Severity
 from foveal.dataset.folds import FoldPlan, assign_folds, assign_holdout
 from foveal.dataset.grey_window import choose_grey_window
@@ -22,7 +22,6 @@ __all__ = [
     "ImageRecord",
     "Layout",
     "Manifest",
-    "Orientations",
     "Problem",
     "ProblemCode",
     "Severity",

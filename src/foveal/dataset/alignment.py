@@ -1,11 +1,15 @@
 """How much of one picture is left when another is laid over it as well as it can be.
 
-A copy of a picture may be brighter, flatter, stretched or cropped by a few percent. All of
-that is undone by ``b(x, y) = gain · a(x + tx + sx·x, y + ty + sy·y) + offset``; what then
-remains of ``b`` is the evidence that it is not a copy. The six numbers come from one linear
-least-squares fit, with the shift and the stretch to first order (Lucas and Kanade 1981); the
+A copy of a picture may be brighter, flatter, stretched, rotated by a few degrees or cropped.
+All of that is undone by ``b(p) = gain · a(p + shift + M·p) + offset`` with a matrix M; what
+then remains of ``b`` is the evidence that it is not a copy. The eight numbers come from one
+linear least-squares fit, with shift and matrix to first order (Lucas and Kanade 1981); the
 gradients are the mean of both pictures', which makes the step accurate to second order
-(Benhimane and Malis 2004). A second fit starts from where the first one leads.
+(Benhimane and Malis 2004). Further fits start from where the one before leads, on pictures of
+half the size first, where moves are half as long (Bouguet 2001).
+
+Only a disc in the middle is compared: what a rotation or a crop pushes over the edge is in one
+picture only.
 """
 
 from __future__ import annotations
@@ -15,13 +19,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.dataset.fingerprints import SIGNATURE_PX
-
 Floats = NDArray[np.float32]
 
-_BORDER_PX = 2  # what a crop pushes over the edge is in one picture only
-_MAX_MOVE_PX = 3.0  # about 10% of the picture: beyond that, it is another picture
+_BORDER_SHARE = 1 / 16  # of the side, left out around the disc
+_MAX_MOVE_SHARE = 0.2  # of the side; beyond that, it is another picture
 _RIDGE = 3e-6
+_NUM_FINE_STEPS = 2
 
 
 def standardise(signatures: NDArray[np.uint8]) -> Floats:
@@ -33,50 +36,68 @@ def standardise(signatures: NDArray[np.uint8]) -> Floats:
     return standard
 
 
-def remainders(first: Floats, second: Floats, *, num_steps: int = 2) -> Floats:
+def halve(pictures: Floats) -> Floats:
+    """Returns pictures [P, S, S] at half the size, [P, S/2, S/2]."""
+    rows = pictures[:, ::2] + pictures[:, 1::2]
+    return ((rows[:, :, ::2] + rows[:, :, 1::2]) / 4).astype(np.float32, copy=False)
+
+
+def remainders(first: Floats, second: Floats) -> Floats:
     """Returns what is left of ``second`` after ``first`` is fitted to it, pair by pair.
 
     Args:
-        first: Standardised signatures, float32 [P, 32, 32].
+        first: Standardised signatures, float32 [P, S, S].
         second: As many others.
-        num_steps: Fits; every one after the first starts from the pictures as laid over.
 
     Returns:
         float32 [P]: the share of the variance of ``second`` that remains, the least over
         the steps; 0 for a copy that differs in brightness and contrast alone.
     """
-    least, move = _fit(first, second)
-    total = np.zeros_like(move)
-    for _ in range(num_steps - 1):
-        total = np.clip(total + move, -_MAX_MOVE_PX, _MAX_MOVE_PX).astype(np.float32)
-        remainder, move = _fit(_warp(first, total), second)
+    _, move = fit(halve(first), halve(second))
+    _, move = fit(halve(first), halve(second), start=move)
+    least, _ = fit(first, second)
+    for _ in range(_NUM_FINE_STEPS):
+        remainder, move = fit(first, second, start=move)
         least = np.minimum(least, remainder)
     return least
 
 
-def _fit(first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Returns the remainder [P] and the move (tx, sx, ty, sy) [P, 4] in pixels."""
-    slope_y, slope_x = (
-        (a + b) / 2
-        for a, b in zip(
-            np.gradient(first, axis=(1, 2)), np.gradient(second, axis=(1, 2)), strict=True
-        )
+def fit(first: Floats, second: Floats, *, start: Floats | None = None) -> tuple[Floats, Floats]:
+    """Fits ``first`` to ``second`` in one step, pair by pair.
+
+    Args:
+        first: Standardised pictures, float32 [P, S, S].
+        second: As many others.
+        start: The move [P, 6] to begin with; none by default.
+
+    Returns:
+        The share of the variance of ``second`` that remains, [P], and the move
+        (tx, xx, xy, ty, yx, yy) [P, 6], in halves of the side: at the place (x, y), both from
+        -1 to 1, it is (tx + xx·x + xy·y, ty + yx·x + yy·y).
+    """
+    if start is not None:
+        start = start.clip(-2 * _MAX_MOVE_SHARE, 2 * _MAX_MOVE_SHARE)
+        first = _warp(first, start)
+    num_pairs, size_px = first.shape[:2]
+    disc, x, y = _disc(size_px)
+    slope_y, slope_x = np.gradient((first + second) / 2, axis=(1, 2))
+    slope_x, slope_y = (
+        slope.reshape(num_pairs, size_px**2)[:, disc] * np.float32(size_px / 2)
+        for slope in (slope_x, slope_y)
     )
-    place = _places()
-    columns = (
-        first,
-        np.ones_like(first),
-        slope_x,
-        slope_x * place[None, None, :],
-        slope_y,
-        slope_y * place[None, :, None],
-    )
-    design = np.stack([_inner(column) for column in columns], axis=1)
-    target = _inner(second)
+    target = second.reshape(num_pairs, size_px**2)[:, disc]
+    design = np.empty((num_pairs, 8, len(disc)), np.float32)
+    design[:, 0] = first.reshape(num_pairs, size_px**2)[:, disc]
+    design[:, 1] = 1.0
+    for position, slope in ((2, slope_x), (5, slope_y)):
+        design[:, position] = slope
+        np.multiply(slope, x, out=design[:, position + 1])
+        np.multiply(slope, y, out=design[:, position + 2])
     normal = design @ design.transpose(0, 2, 1)
     # Keeps pictures without any slope, such as stripes in one direction, solvable.
-    normal += (_RIDGE * target.shape[1]) * np.eye(len(columns), dtype=np.float32)
-    solution = np.linalg.solve(normal, design @ target[..., None])
+    normal += (_RIDGE * len(disc)) * np.eye(8, dtype=np.float32)
+    moment = design @ target[..., None]
+    solution = np.linalg.solve(normal, moment)
     left = np.square(target - (solution.transpose(0, 2, 1) @ design)[:, 0]).sum(axis=1)
     spread = np.square(target - target.mean(axis=1, keepdims=True)).sum(axis=1)
     remainder = np.divide(left, spread, out=np.ones_like(left), where=spread > 0)
@@ -86,32 +107,45 @@ def _fit(first: Floats, second: Floats) -> tuple[Floats, Floats]:
     move = np.divide(
         solution[:, 2:, 0], gain, out=np.zeros_like(solution[:, 2:, 0]), where=is_copy[:, None]
     )
+    if start is not None:
+        move = move + start
     return np.where(is_copy, remainder, np.float32(1)), move
 
 
 def _warp(pictures: Floats, move: Floats) -> Floats:
-    """Samples pictures [P, 32, 32] at moved places, linearly between the pixels."""
-    along_x = _sampling(move[:, 0], move[:, 1])
-    along_y = _sampling(move[:, 2], move[:, 3])
-    warped: Floats = np.matmul(along_y, pictures @ along_x.transpose(0, 2, 1), dtype=np.float32)
+    """Samples pictures [P, S, S] at moved places, linearly between the pixels."""
+    num_pairs, size_px = pictures.shape[:2]
+    pixel = np.arange(size_px, dtype=np.float32)
+    place = (2 * pixel + 1) / size_px - 1
+    along_x, along_y = place[None, None, :], place[None, :, None]
+    tx, xx, xy, ty, yx, yy = (
+        np.float32(size_px / 2) * move[:, index, None, None] for index in range(6)
+    )
+    column = np.clip(pixel[None, None, :] + tx + xx * along_x + xy * along_y, 0.0, size_px - 1.0)
+    row = np.clip(pixel[None, :, None] + ty + yx * along_x + yy * along_y, 0.0, size_px - 1.0)
+    left = np.minimum(column.astype(np.int32), size_px - 2)
+    top = np.minimum(row.astype(np.int32), size_px - 2)
+    right_share, low_share = column - left, row - top
+    flat = pictures.reshape(num_pairs, size_px**2)
+    corner = (top * size_px + left).reshape(num_pairs, size_px**2)
+    at_corners = [
+        np.take_along_axis(flat, corner + offset, axis=1).reshape(pictures.shape)
+        for offset in (0, 1, size_px, size_px + 1)
+    ]
+    upper = at_corners[0] + right_share * (at_corners[1] - at_corners[0])
+    lower = at_corners[2] + right_share * (at_corners[3] - at_corners[2])
+    warped: Floats = (upper + low_share * (lower - upper)).astype(np.float32)
     return warped
 
 
-def _sampling(shift: Floats, stretch: Floats) -> Floats:
-    """Returns for each pair the weights [32, 32] of the old pixels in the new ones."""
-    pixels = np.arange(SIGNATURE_PX, dtype=np.float32)
-    moved = pixels[None, :] + shift[:, None] + stretch[:, None] * _places()[None, :]
-    inside = moved.clip(0.0, SIGNATURE_PX - 1.0)
-    weights = np.maximum(0.0, 1.0 - np.abs(inside[:, :, None] - pixels[None, None, :]))
-    return weights.astype(np.float32)
-
-
-def _inner(pictures: Floats) -> Floats:
-    kept = slice(_BORDER_PX, SIGNATURE_PX - _BORDER_PX)
-    return pictures[:, kept, kept].reshape(len(pictures), (SIGNATURE_PX - 2 * _BORDER_PX) ** 2)
-
-
 @cache
-def _places() -> Floats:
-    """Places of the pixels from -1 at one edge to 1 at the other, [32]."""
-    return np.linspace(-1.0, 1.0, SIGNATURE_PX, dtype=np.float32)
+def _disc(size_px: int) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """The pixels that are compared, and their places x and y from -1 to 1.
+
+    A disc, because no rotation about the middle pushes any of it out of the picture.
+    """
+    place = ((2 * np.arange(size_px) + 1) / size_px - 1).astype(np.float32)
+    inside = np.hypot(place[:, None], place[None, :]) <= 1 - 2 * _BORDER_SHARE
+    pixels = np.flatnonzero(inside)
+    rows, columns = np.divmod(pixels, size_px)
+    return pixels, place[columns], place[rows]

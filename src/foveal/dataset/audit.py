@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,7 @@ from foveal.dataset.group_checks import (
     check_groups_predict_class,
 )
 from foveal.dataset.manifest import Layout, Manifest
+from foveal.dataset.structure_checks import check_structure
 from foveal.images import ChosenWindow
 
 CHECKS: tuple[Callable[[AuditSubject], Iterator[AuditFinding]], ...] = (
@@ -71,7 +72,7 @@ CHECKS: tuple[Callable[[AuditSubject], Iterator[AuditFinding]], ...] = (
     check_split_classes,
     check_groups_known,
 )
-"""In the order of their codes, D001 to D022 (which also yields D023)."""
+"""In the order of their codes, D001 to D022 (which also yields D023); then ``check_structure``."""
 
 _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 
@@ -135,6 +136,7 @@ def audit(
     manifest: Manifest,
     *,
     duplicates: Duplicates | None = None,
+    structure: Sequence[AuditFinding] | None = None,
     window: ChosenWindow | None = None,
 ) -> Audit:
     """Checks a data set.
@@ -142,12 +144,15 @@ def audit(
     Args:
         manifest: As scanned.
         duplicates: As found before; they are looked for when not given.
+        structure: What there is to say about structure that could be groups, where it was
+            tested; otherwise it is looked for.
         window: How deep images are windowed; what training would choose when not given.
     """
     if duplicates is None:
         duplicates = find_duplicates(manifest)
     subject = AuditSubject(manifest, duplicates, window)
     findings = [finding for check in CHECKS for finding in check(subject)]
+    findings += check_structure(subject) if structure is None else structure
     sizes, modes, formats = subject.forms
     splits = Counter(record.split for record in manifest.usable if record.split is not None)
     return Audit(

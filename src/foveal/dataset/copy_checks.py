@@ -30,7 +30,7 @@ def check_exact_duplicates(subject: AuditSubject) -> Iterator[AuditFinding]:
 
 
 def check_near_duplicates(subject: AuditSubject) -> Iterator[AuditFinding]:
-    """D003: pictures that differ only in compression, size, brightness or a slight crop."""
+    """D003: pictures that differ only in how they were stored, cut, lit, mirrored or turned."""
     sets = subject.duplicates.near
     if sets:
         split_labels = [members for members in sets if _num_labels(subject, members) > 1]
@@ -41,6 +41,11 @@ def check_near_duplicates(subject: AuditSubject) -> Iterator[AuditFinding]:
             if split_labels
             else ""
         )
+        if turned := subject.duplicates.turned:
+            also += (
+                f" {count_noun(len(turned), 'set')} of them "
+                f"{'holds' if len(turned) == 1 else 'hold'} mirrored or turned copies."
+            )
         yield AuditFinding(
             code="D003",
             severity="warning",

@@ -51,7 +51,7 @@ def fingerprint(pixels: Pixels) -> Fingerprint:
     )
 
 
-def hash_signatures(signatures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def hash_signatures(signatures: Pixels) -> NDArray[np.uint8]:
     """Returns the perceptual hash of each signature: the signs of its low frequencies.
 
     The 8 × 8 lowest coefficients of the cosine transform, each compared with their median
@@ -59,12 +59,12 @@ def hash_signatures(signatures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     section 3.2, without its smoothing, which the small signature makes needless).
 
     Args:
-        signatures: uint8 [N, 32, 32].
+        signatures: [N, S, S], uint8 or float32, with S of 8 or more.
 
     Returns:
         uint8 [N, 8], one bit a coefficient.
     """
-    basis = _cosine_basis()
+    basis = _cosine_basis(signatures.shape[1])
     coefficients = basis @ signatures.astype(np.float32) @ basis.T
     flat = coefficients.reshape(len(signatures), -1)
     # The first coefficient is the mean brightness, which says nothing about the picture.
@@ -75,11 +75,11 @@ def hash_signatures(signatures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @cache
-def _cosine_basis() -> NDArray[np.float32]:
-    """The first rows of the type-II cosine transform, [8, 32]."""
+def _cosine_basis(size_px: int) -> NDArray[np.float32]:
+    """The first rows of the type-II cosine transform, [8, S]."""
     frequency = np.arange(_HASH_PX)[:, None]
-    position = np.arange(SIGNATURE_PX)[None, :] + 0.5
-    return np.cos(np.pi * frequency * position / SIGNATURE_PX).astype(np.float32)
+    position = np.arange(size_px)[None, :] + 0.5
+    return np.cos(np.pi * frequency * position / size_px).astype(np.float32)
 
 
 def _is_grey(pixels: Pixels) -> bool:

@@ -24,6 +24,14 @@ def check_groups_known(subject: AuditSubject) -> Iterator[AuditFinding]:
             "patient, module or batch, the score will be too good.",
             fix="Say which belong together: --group-regex, a column 'group', or groups.csv.",
         )
+    elif subject.manifest.group_note:
+        yield AuditFinding(
+            code="D022",
+            severity="info",
+            title=f"Groups taken from {subject.manifest.group_source}",
+            detail=subject.manifest.group_note,
+            fix="",
+        )
     elif subject.manifest.groups_are_approximate:
         yield AuditFinding(
             code="D023",

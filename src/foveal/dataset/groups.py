@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.dataset.group_words import meaning_of
 from foveal.dataset.layouts import GROUPS_FILE, name_some
 from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import ImageRecord
+from foveal.dataset.manifest import ImageRecord, natural_key
 from foveal.dataset.rows import read_table
 from foveal.dataset.tables import GROUP_COLUMNS
 from foveal.errors import DataError, UsageError
@@ -28,6 +34,10 @@ class GroupOptions:
             the whole match where nothing is bracketed.
         table: A table with the columns ``path`` and ``group``, paths relative to the data
             folder. Without any source, ``groups.csv`` in the data folder is taken.
+        gap_seconds: Images whose acquisition times are less than this apart belong together,
+            and so do the neighbours of these.
+        search: ``"auto"`` also takes groups whose name leaves no doubt, and those that a test
+            shows to flatter the figures; ``"off"`` takes none but those named here.
         approximate: The groups are a guess, and results have to say so. A column that is
             called ``approximate_group`` says the same.
     """
@@ -36,6 +46,8 @@ class GroupOptions:
     regex: str | None = None
     table: Path | None = None
     approximate: bool = False
+    gap_seconds: float | None = None
+    search: Literal["auto", "off"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,7 @@ def check_group_options(options: GroupOptions) -> None:
             ("a column", options.column),
             ("an expression", options.regex),
             ("a table", options.table),
+            ("acquisition times", options.gap_seconds),
         )
         if value is not None
     ]
@@ -70,6 +83,12 @@ def check_group_options(options: GroupOptions) -> None:
         )
     if options.regex is not None:
         _compile(options.regex)
+    if options.gap_seconds is not None and not options.gap_seconds > 0:
+        raise UsageError(
+            f"The gap between acquisition times must be above 0 seconds; {options.gap_seconds:g} "
+            "came.",
+            next_step="Use --group-gap 60 for images less than a minute apart.",
+        )
 
 
 def group_listing(listing: Listing, options: GroupOptions) -> GroupedRecords:
@@ -92,6 +111,10 @@ def group_listing(listing: Listing, options: GroupOptions) -> GroupedRecords:
         return _from_regex(listing, options)
     if options.table is not None:
         return _from_table(listing, options.table, approximate=options.approximate)
+    if options.column is not None and listing.group_column is not None:
+        return _from_column(listing, listing.group_column, approximate=options.approximate)
+    if options.search == "off":
+        return GroupedRecords(listing.records)
     if listing.group_column is not None:
         return _from_column(listing, listing.group_column, approximate=options.approximate)
     if (listing.root / GROUPS_FILE).is_file():
@@ -120,6 +143,83 @@ def group_by_patient(
     )
     source = "DICOM PatientID (hashed)"
     return GroupedRecords(grouped, source, notes=_note_alone(grouped, "without a PatientID"))
+
+
+def group_by_time(
+    records: Sequence[ImageRecord], *, gap_seconds: float, approximate: bool
+) -> GroupedRecords:
+    """Groups images into sessions: neighbours in time that are less than a gap apart.
+
+    Raises:
+        DataError: No image says when it was taken.
+    """
+    seconds = [record.acquired_seconds for record in records]
+    times = np.array([np.nan if value is None else value for value in seconds])
+    if not np.isfinite(times).any():
+        raise DataError(
+            "No image says when it was taken (EXIF, DICOM), so times cannot group them.",
+            next_step="Leave --group-gap out, or name groups by --group-regex or a table.",
+        )
+    grouped = tuple(
+        dataclasses.replace(record, group=session)
+        for record, session in zip(records, sessions(times, gap_seconds=gap_seconds), strict=True)
+    )
+    source = f"acquisition times less than {gap_seconds:g} seconds apart"
+    return GroupedRecords(grouped, source, approximate, _note_alone(grouped, "without a time"))
+
+
+def sessions(times: NDArray[np.float64], *, gap_seconds: float) -> tuple[str | None, ...]:
+    """Returns for each time its session: neighbours in time are less than a gap apart.
+
+    Args:
+        times: [N] in seconds, not a number where unknown.
+        gap_seconds: From which on two neighbours in time are in different sessions.
+    """
+    known = np.flatnonzero(np.isfinite(times))
+    order = known[np.argsort(times[known], kind="stable")]
+    numbers = 1 + np.cumsum(np.diff(times[order], prepend=times[order][:1]) >= gap_seconds)
+    values: list[str | None] = [None] * len(times)
+    for row, number in zip(order.tolist(), numbers.tolist(), strict=True):
+        values[row] = f"session {number}"
+    return tuple(values)
+
+
+def loosen_groups(
+    records: Sequence[ImageRecord], source: str
+) -> tuple[tuple[ImageRecord, ...], tuple[str, ...]]:
+    """Lets images of a class stand alone where one group holds all of that class.
+
+    Only for groups that nobody asked for: such a class could not be both trained on and
+    tested, so the group says no more than the label does.
+
+    Returns:
+        The records, and a note where something was let go.
+    """
+    groups_by_class: defaultdict[str, set[str | None]] = defaultdict(set)
+    sizes: Counter[str] = Counter()
+    for record in records:
+        if record.problem is None and record.label is not None:
+            # An image without a group is a group of its own.
+            groups_by_class[record.label].add(record.group or f"\0{record.path}")
+            sizes[record.label] += 1
+    single = [
+        label for label, groups in groups_by_class.items() if len(groups) == 1 and sizes[label] > 1
+    ]
+    if not single:
+        return tuple(records), ()
+    loosened = tuple(
+        dataclasses.replace(record, group=None) if record.label in single else record
+        for record in records
+    )
+    names = name_some([f"'{label}'" for label in sorted(single, key=natural_key)])
+    if len(single) == len(groups_by_class):
+        whole = len(set().union(*groups_by_class.values())) == 1
+        what = "is the same for all images" if whole else "is the same for all images of a class"
+        return loosened, (f"{source[:1].upper()}{source[1:]} {what}, so it is not used as groups.",)
+    return loosened, (
+        f"All images of {names} have one and the same {source}. To test that class at all, they "
+        "were divided; its figures may be too good.",
+    )
 
 
 def _compile(expression: str) -> re.Pattern[str]:
@@ -184,7 +284,8 @@ def _from_table(listing: Listing, path: Path, *, approximate: bool) -> GroupedRe
 def _read_groups(path: Path) -> tuple[dict[str, str], str]:
     """Returns the group by path and the name of the column that it came from."""
     table = read_table(path, required=("path",))
-    column = next((name for name in GROUP_COLUMNS if name in table.columns), None)
+    plain = [name for name in table.columns if meaning_of(name)[0] == "source"]
+    column = next((name for name in (*GROUP_COLUMNS, *plain) if name in table.columns), None)
     if column is None:
         raise DataError(
             f"The table '{printable(path.name)}' has no column 'group'.",

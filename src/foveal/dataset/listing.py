@@ -18,6 +18,7 @@ class Listing:
         layout: The form that the data came in.
         group_column: The column that the groups came from, for tables that have one.
         notes: What was left out or assumed, as sentences.
+        column_names: The columns of a table that have no role of their own.
     """
 
     root: Path
@@ -25,3 +26,4 @@ class Listing:
     layout: Layout
     group_column: str | None = None
     notes: tuple[str, ...] = ()
+    column_names: tuple[str, ...] = ()

@@ -18,6 +18,9 @@ from foveal.images import LevelSummary
 
 Split = Literal["train", "val", "test"]
 Layout = Literal["class folders", "split folders", "table", "unlabelled"]
+GroupOrigin = Literal["given", "name", "test"]
+"""Who says that images belong together: the reader of these results; the plain name of a
+column, folder, file or DICOM field; or a test on what the images show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,12 @@ class ImageRecord:
         perceptual_hash: 8 bytes; near for pictures that look alike.
         signature: The picture in 32 × 32 grey levels, 1,024 bytes, row by row.
         grey_mean, grey_std: Of the grey levels, black 0 and white 1.
+        acquired_seconds: When it was taken by its own account (EXIF, DICOM), in seconds since
+            1970 on the camera's clock.
         levels: Of deep levels, a summary of them before windowing.
         notes: What was done to it that a reader should know, such as ``"first of 3 frames"``.
         problem: Why it is set aside; ``None`` where it is fine.
+        told: What else the table says about it, one value a column of the manifest.
     """
 
     path: str
@@ -63,9 +69,11 @@ class ImageRecord:
     signature: bytes | None = None
     grey_mean: float | None = None
     grey_std: float | None = None
+    acquired_seconds: float | None = None
     levels: LevelSummary | None = None
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,10 @@ class Manifest:
         group_source: Where the groups come from, as a phrase; ``None`` without groups.
         groups_are_approximate: Whether the groups are somebody's guess.
         notes: What the scan left out or assumed, as sentences.
+        group_origin: Who says that images belong together; ``None`` without groups.
+        group_note: Why groups were taken that nobody gave, as sentences.
+        column_names: The columns of the table that have no role of their own; their values
+            are in the records, in this order.
     """
 
     root: Path
@@ -89,12 +101,22 @@ class Manifest:
     group_source: str | None = None
     groups_are_approximate: bool = False
     notes: tuple[str, ...] = ()
+    group_origin: GroupOrigin | None = None
+    group_note: str = ""
+    column_names: tuple[str, ...] = ()
 
     @cached_property
     def usable(self) -> tuple[ImageRecord, ...]:
         """The images to train on: no problem and a known label. Order as in ``records``."""
+        return tuple(self.records[row] for row in self.usable_rows)
+
+    @cached_property
+    def usable_rows(self) -> tuple[int, ...]:
+        """The places in ``records`` of the usable images."""
         return tuple(
-            record for record in self.records if record.problem is None and record.label is not None
+            row
+            for row, record in enumerate(self.records)
+            if record.problem is None and record.label is not None
         )
 
     @cached_property

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from foveal.dataset.acquisition import read_acquisition
 from foveal.dataset.fingerprints import fingerprint
 from foveal.dataset.manifest import ImageRecord
 from foveal.dataset.problems import Problem, ProblemCode
 from foveal.errors import ImageError
-from foveal.images import LevelSummary, decode
+from foveal.images import FrameChoice, LevelSummary, decode, read_content
 
 # Large JPEGs are decoded at a scale where both sides keep this many pixels at least: every
 # byte is still read, so truncation shows, at a fraction of the cost.
@@ -40,6 +41,7 @@ def read_images(
     *,
     num_workers: int,
     progress: Progress | None = None,
+    frame: FrameChoice = "middle",
 ) -> tuple[ReadImage, ...]:
     """Reads the images of all records that have no problem yet; order is kept.
 
@@ -51,21 +53,24 @@ def read_images(
         records: Without contents.
         num_workers: Threads that decode.
         progress: Called with (images done, images in all), from the calling thread.
+        frame: Which of several frames is read.
     """
     readings: list[ReadImage] = []
-    for reading in _stream(root, records, max(1, num_workers)):
+    for reading in _stream(root, records, max(1, num_workers), frame):
         readings.append(reading)
         if progress is not None:
             progress(len(readings), len(records))
     return tuple(readings)
 
 
-def _stream(root: Path, records: Sequence[ImageRecord], num_workers: int) -> Iterator[ReadImage]:
+def _stream(
+    root: Path, records: Sequence[ImageRecord], num_workers: int, frame: FrameChoice
+) -> Iterator[ReadImage]:
     executor = ThreadPoolExecutor(num_workers, thread_name_prefix="foveal-scan")
     in_flight: deque[Future[ReadImage]] = deque()
     try:
         for record in records:
-            in_flight.append(executor.submit(read_image, root, record))
+            in_flight.append(executor.submit(read_image, root, record, frame=frame))
             if len(in_flight) >= num_workers * _IN_FLIGHT_PER_WORKER:
                 yield in_flight.popleft().result()
         while in_flight:
@@ -75,29 +80,24 @@ def _stream(root: Path, records: Sequence[ImageRecord], num_workers: int) -> Ite
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def read_image(root: Path, record: ImageRecord) -> ReadImage:
+def read_image(root: Path, record: ImageRecord, *, frame: FrameChoice = "middle") -> ReadImage:
     """Decodes one image and fills its record in; a record with a problem comes back as it is."""
     if record.problem is not None:
         return ReadImage(record)
     path = root / record.path
     try:
-        decoded = decode(path, reduce_to_px=(REDUCED_PX, REDUCED_PX))
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size_bytes = file.tell()
+        content = read_content(path)
+        decoded = decode(content, reduce_to_px=(REDUCED_PX, REDUCED_PX), frame=frame)
     except ImageError as error:
         problem = Problem(cast(ProblemCode, error.code), error.message)
-        return ReadImage(dataclasses.replace(record, problem=problem))
-    except OSError as error:
-        problem = Problem("unreadable", f"it cannot be read: {error.strerror or error}")
         return ReadImage(dataclasses.replace(record, problem=problem))
     prints = fingerprint(decoded.pixels)
     facts = decoded.facts
     filled = dataclasses.replace(
         record,
-        digest=digest,
+        digest=content.digest,
         pixel_digest=_pixel_digest(prints.pixel_digest, facts.levels),
-        size_bytes=size_bytes,
+        size_bytes=len(content.data),
         width_px=facts.width_px,
         height_px=facts.height_px,
         stored_mode=facts.stored_mode,
@@ -107,6 +107,7 @@ def read_image(root: Path, record: ImageRecord) -> ReadImage:
         signature=prints.signature,
         grey_mean=prints.grey_mean,
         grey_std=prints.grey_std,
+        acquired_seconds=read_acquisition(path, facts.format),
         levels=facts.levels,
         notes=facts.notes,
     )

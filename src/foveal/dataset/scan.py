@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from foveal.dataset.groups import GroupOptions, check_group_options, group_by_patient, group_listing
-from foveal.dataset.layouts import list_folder
+from foveal.dataset.frame_rows import FRAMES_SOURCE, FrameRule, group_frames, spread_frames
+from foveal.dataset.groups import (
+    GroupOptions,
+    check_group_options,
+    group_by_patient,
+    group_by_time,
+    group_listing,
+    loosen_groups,
+)
+from foveal.dataset.layouts import list_folder, name_some
 from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import Manifest, sorted_class_names
+from foveal.dataset.manifest import GroupOrigin, Manifest, sorted_class_names
 from foveal.dataset.reading import Progress, read_images
 from foveal.dataset.rows import TABLE_SUFFIXES
+from foveal.dataset.structure import choose_by_name, find_structure, with_groups
 from foveal.dataset.tables import list_table
 from foveal.errors import DataError, UsageError
-from foveal.text import near_names, printable
+from foveal.text import count_noun, near_names, printable
 
 _NO_GROUPS = GroupOptions()
 
@@ -22,6 +34,7 @@ def scan(
     data: Path,
     *,
     groups: GroupOptions = _NO_GROUPS,
+    frames: FrameRule = "middle",
     num_workers: int = 2,
     progress: Progress | None = None,
 ) -> Manifest:
@@ -35,6 +48,8 @@ def scan(
         data: A folder of class folders; a folder with ``train``, ``val``, ``test`` inside; or
             a table (CSV, TSV, Parquet) with ``path``, ``label`` and perhaps ``group``, ``split``.
         groups: Where the groups come from.
+        frames: Which frame stands for a file that holds several, counted from 1; ``"each"``
+            makes every frame an image of one group.
         num_workers: Threads that decode.
         progress: Called with (files done, files in all).
 
@@ -45,14 +60,28 @@ def scan(
     check_group_options(groups)
     listing = list_data(Path(data), group_column=groups.column)
     grouped = group_listing(listing, groups)
+    records = grouped.records
+    if frames == "each":
+        records = spread_frames(listing.root, records)
     readings = read_images(
-        listing.root, grouped.records, num_workers=num_workers, progress=progress
+        listing.root,
+        records,
+        num_workers=num_workers,
+        progress=progress,
+        frame="middle" if frames == "each" else frames,
     )
     records = tuple(reading.record for reading in readings)
-    if grouped.source is None:
+    origin: GroupOrigin = "given"
+    if groups.gap_seconds is not None:
+        grouped = group_by_time(
+            records, gap_seconds=groups.gap_seconds, approximate=groups.approximate
+        )
+        records = grouped.records
+    elif grouped.source is None and groups.search == "auto":
+        origin = "name"
         grouped = group_by_patient(records, [reading.patient_key for reading in readings])
         records = grouped.records
-    return Manifest(
+    manifest = Manifest(
         root=listing.root,
         records=records,
         class_names=sorted_class_names(records),
@@ -60,6 +89,56 @@ def scan(
         group_source=grouped.source,
         groups_are_approximate=grouped.are_approximate,
         notes=(*listing.notes, *grouped.notes),
+        group_origin=None if grouped.source is None else origin,
+        column_names=listing.column_names,
+    )
+    if groups.search == "auto":
+        manifest = _group_by_name(_loosened(manifest))
+    return _group_by_file(manifest) if frames == "each" else manifest
+
+
+def _group_by_file(manifest: Manifest) -> Manifest:
+    """Keeps the frames of a file together that nothing else keeps together."""
+    records = group_frames(manifest.records)
+    if manifest.group_source is None and any(record.group is not None for record in records):
+        manifest = dataclasses.replace(manifest, group_source=FRAMES_SOURCE, group_origin="name")
+    return dataclasses.replace(manifest, records=records)
+
+
+def _group_by_name(manifest: Manifest) -> Manifest:
+    """Takes groups from the column, folder or file names that leave no doubt about them."""
+    if manifest.group_source is not None or not manifest.usable:
+        return manifest
+    structure = find_structure(manifest)
+    chosen = choose_by_name(manifest, structure)
+    if chosen is None:
+        return manifest
+    within = [one.source for one in structure.candidates if one is not chosen and one.is_plain]
+    note = (
+        f"Images are kept together by {chosen.source} ({count_noun(chosen.num_groups, 'group')}), "
+        f"because its name says what it is{_name_others(within)}. To choose: {chosen.option}; "
+        "to keep none together: --no-groups."
+    )
+    return _loosened(with_groups(manifest, chosen, origin="name", note=note))
+
+
+def _name_others(sources: Sequence[str]) -> str:
+    return f"; {name_some(sources)} would be another choice" if sources else ""
+
+
+def _loosened(manifest: Manifest) -> Manifest:
+    """Lets groups go that nobody asked for and that say no more than the label."""
+    if manifest.group_source is None or manifest.group_origin != "name":
+        return manifest
+    records, notes = loosen_groups(manifest.records, manifest.group_source)
+    shared = Counter(record.group for record in records if record.group and not record.problem)
+    is_known = any(number > 1 for number in shared.values())
+    return dataclasses.replace(
+        manifest,
+        records=records,
+        group_source=manifest.group_source if is_known else None,
+        group_origin="name" if is_known else None,
+        notes=(*manifest.notes, *notes),
     )
 
 

@@ -42,14 +42,18 @@ def list_table(path: Path, *, group_column: str | None = None) -> Listing:
     places = [row.place for row in table.rows]
     splits = _read_splits(table)
     records = []
+    taken = {"path", "label", "split", column}
+    told = tuple(name for name in table.columns if name and name not in taken)
     for row, split in zip(table.rows, splits, strict=True):
         relative, problem = _locate(row, table=table, real_root=real_root)
         label = printable(row.values["label"]) or None
         if label is None and problem is None:
             problem = Problem("missing_label", f"its label is empty ({row.place})")
         group = printable(row.values[column]) or None if column else None
-        records.append(ImageRecord(relative, label, group, split, problem=problem))
-    return Listing(path.parent, _settle_repeats(records, places), "table", group_column=column)
+        values = tuple(row.values[name] for name in told)
+        records.append(ImageRecord(relative, label, group, split, problem=problem, told=values))
+    settled = _settle_repeats(records, places)
+    return Listing(path.parent, settled, "table", group_column=column, column_names=told)
 
 
 def _find_group_column(table: Table, wanted: str | None) -> str | None:

@@ -28,6 +28,7 @@ from foveal.evaluation.evidence import (
     ReliabilityBin,
     ShiftStability,
     Stability,
+    TestedGroups,
     Timing,
 )
 from foveal.evaluation.grouping import measure_leak
@@ -53,6 +54,7 @@ from foveal.evaluation.wording import (
     describe_learning_curve,
     describe_prediction_sets,
     describe_stability,
+    describe_tested,
 )
 
 __all__ = [
@@ -75,6 +77,7 @@ __all__ = [
     "ReliabilityBin",
     "ShiftStability",
     "Stability",
+    "TestedGroups",
     "Timing",
     "accuracy_difference",
     "assess_calibration",
@@ -91,6 +94,7 @@ __all__ = [
     "describe_learning_curve",
     "describe_prediction_sets",
     "describe_stability",
+    "describe_tested",
     "evaluate_prediction_sets",
     "expected_calibration_error",
     "extrapolate",

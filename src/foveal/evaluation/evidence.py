@@ -169,11 +169,38 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
+class TestedGroups:
+    """Something in the data that could be groups, held out to see whether it flatters.
+
+    ``mixed_accuracy`` is reached where images that share it may stand on both sides of a fold,
+    ``apart_accuracy`` where they may not; ``difference`` is the first minus the second, with
+    the paired interval over these groups. ``option`` is what to type to keep them together.
+    ``is_used`` says whether the headline does.
+    """
+
+    source: str
+    option: str
+    num_groups: int
+    mixed_accuracy: float
+    apart_accuracy: float
+    difference: Interval
+    is_used: bool = False
+
+    @property
+    def is_harmful(self) -> bool:
+        """Whether mixing flatters beyond chance."""
+        return self.difference.low is not None and self.difference.low > 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Grouping:
     """What honest grouping costs: the same model scored on random and on grouped folds.
 
     ``leak`` is random minus grouped accuracy, with the interval of a bootstrap over groups.
     The accuracies are ``None`` when no group spans two images: there is nothing to leak.
+    ``origin`` says who holds that they are groups: ``"given"`` by the reader, ``"name"`` of a
+    column, folder, file or DICOM field, or a ``"test"``. ``tested`` are the candidates that
+    were held out.
     """
 
     source: str | None
@@ -181,6 +208,8 @@ class Grouping:
     grouped_accuracy: float | None
     random_accuracy: float | None
     leak: Interval | None
+    origin: Literal["given", "name", "test"] | None = None
+    tested: tuple[TestedGroups, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

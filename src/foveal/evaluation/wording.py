@@ -21,8 +21,13 @@ from foveal.evaluation.evidence import (
     PredictionSets,
     ReliabilityBin,
     Stability,
+    TestedGroups,
 )
 from foveal.text import count_noun, printable
+
+# Longer lists than this are not read by anyone who has to decide.
+_LONG_LIST = 10
+_MAX_NAMED_CLASSES = 6
 
 Comparison = Literal["higher", "lower", "not distinguishable"]
 
@@ -91,8 +96,9 @@ def describe_leak(grouping: Grouping) -> str:
             "No two images are known to belong together, so it could not be checked whether "
             "images of the same patient, part or place flatter the result."
         )
+    what = "near duplicates" if grouping.source is None else "images that belong together"
     facts = (
-        f"With images that belong together kept apart from training, accuracy is "
+        f"With {what} kept apart from training, accuracy is "
         f"{_percent(grouping.grouped_accuracy)}; with images mixed at random it would read "
         f"{_percent(grouping.random_accuracy)}."
     )
@@ -110,9 +116,29 @@ def describe_leak(grouping: Grouping) -> str:
             "The difference is within chance "
             f"({_signed(low)} to {_signed(high)} points): a leak is neither shown nor ruled out."
         )
+    if grouping.source is None:
+        verdict += (
+            " No groups are known, so it could not be checked whether other images of the same "
+            "patient, part or place flatter the result."
+        )
     if grouping.is_approximate:
         verdict += " The groups are approximate, so the true difference may be larger."
     return f"{facts} {verdict}"
+
+
+def describe_tested(tested: TestedGroups) -> str:
+    """Returns what holding out something that could be groups showed, as sentences."""
+    facts = (
+        f"With images that share it on both sides, a quick classifier is right in "
+        f"{_percent(tested.mixed_accuracy)} of images; with them kept apart, in "
+        f"{_percent(tested.apart_accuracy)}."
+    )
+    low, high = tested.difference.low, tested.difference.high
+    if low is None or high is None:
+        return f"{facts} There are too few of them to say whether that is chance."
+    if low > 0.0:
+        return f"{facts} Mixing them flatters by {_points(low, high)}."
+    return f"{facts} The difference is within chance ({_signed(low)} to {_signed(high)} points)."
 
 
 def describe_calibration(calibration: Calibration) -> str:
@@ -175,6 +201,11 @@ def describe_prediction_sets(
             f"A list has {sets.mean_size:.2f} labels on average; {_percent(alone)} of images "
             "have one label alone."
         )
+        if sets.mean_size > _LONG_LIST:
+            sentences.append(
+                f"Lists of {sets.mean_size:.0f} labels help nobody to decide: at this target the "
+                "classifier cannot tell these classes apart."
+            )
     if class_names is not None:
         short = [
             f"'{printable(name)}' ({_percent(interval.estimate)})"
@@ -184,7 +215,11 @@ def describe_prediction_sets(
             and interval.high < promise
         ]
         if short:
-            sentences.append(f"The true label is missed more often for {', '.join(short)}.")
+            more = len(short) - _MAX_NAMED_CLASSES
+            named = ", ".join(short[:_MAX_NAMED_CLASSES]) + (
+                f" and {count_noun(more, 'more class', 'more classes')}" if more > 0 else ""
+            )
+            sentences.append(f"The true label is missed more often for {named}.")
     return " ".join(sentences)
 
 

@@ -16,14 +16,27 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from foveal.errors import ModelError
-from foveal.explain.asking import Progress, classes_of_each, logits_of
+from foveal.errors import ModelError, TraceError, UsageError
+from foveal.explain.capturing import activations_at
 from foveal.explain.heat_map import HeatMap
+from foveal.explain.layer_choice import MapLayers
 from foveal.explain.lending import predicting
+from foveal.explain.logits import (
+    Logits,
+    Progress,
+    batch_size_for,
+    classes_of_each,
+    logits_of,
+    of_every_class,
+    with_scores_alone,
+)
 from foveal.explain.requests import Classes, Images, ready_images
+from foveal.explain.sites import find_site, result_replaced
 from foveal.graph import Graph, Head, cut, cut_points, head, trace
 
 _BATCH_SIZE = 64
+
+_Behind = Callable[[Tensor, Tensor], Logits]
 
 
 def ablation_maps(
@@ -41,7 +54,7 @@ def ablation_maps(
         model: A classifier; used in evaluation mode and left as found.
         images: [N, C, H, W], as the network takes them.
         classes: One or several for every image, ``"all"``, or None for each image's likeliest.
-        layer: A cut point of the graph whose result is a map; by default what the head pools
+        layer: An operation or module whose result is a map; by default what the head pools
             or flattens.
         graph: Of the model in evaluation mode, if it is at hand.
         progress: Called as ``progress(done, total)`` where channels are taken away one by one:
@@ -55,30 +68,24 @@ def ablation_maps(
     Raises:
         UsageError: There is no such class or layer.
         ModelError: The layer has no map of shape [N, C, h, w].
-        TraceError: The network cannot be traced or cut there.
+        TraceError: The network cannot be traced.
     """
-    with predicting(model):
-        images = ready_images(images, model)
+    with predicting(model) as lent:
+        images = ready_images(images, lent)
         if graph is None:
-            graph = trace(model, tuple(images.shape[1:]), dtype=images.dtype)
-        end = head(graph)
+            graph = trace(lent, tuple(images.shape[1:]), dtype=images.dtype)
+        end = head(with_scores_alone(graph, lent, images))
         name, reason = _choose(graph, end) if layer is None else (layer, "It was asked for.")
-        prefix, suffix = cut(model, graph, name)
-        features = prefix(images)
-        if not isinstance(features, Tensor) or features.ndim != 4:
-            raise ModelError(
-                f"{name!r} has no map of shape [N, C, h, w]: its result is "
-                f"{tuple(features.shape)}.",
-                next_step="Name a layer before the pooling.",
-            )
-        logits = logits_of(suffix, features)
-        chosen = classes_of_each(logits.cpu().numpy(), classes)
-        weight = _weight_behind(model, graph, end, name)
+        features, behind = _split(lent, graph, end, name, images)
+        logits = behind(features, torch.arange(len(images))).values.double()
+        chosen = classes_of_each(logits, classes)
+        weight = _weight_behind(lent, graph, end, name)
         if weight is not None:
             means = features.double().mean((2, 3))
             drops = means[:, None] * weight.double()
         else:
-            drops = _by_passes(suffix, features, logits, progress)
+            batch_size = batch_size_for(images, _BATCH_SIZE)
+            drops = _by_passes(behind, features, logits, batch_size, progress)
     return tuple(
         tuple(
             _heat_map(feature, drop[index], float(logit[index]), index, name, reason, images)
@@ -86,6 +93,38 @@ def ablation_maps(
         )
         for feature, drop, logit, wanted in zip(features, drops, logits, chosen, strict=True)
     )
+
+
+def _split(
+    model: nn.Module, graph: Graph, end: Head, name: str, images: Tensor
+) -> tuple[Tensor, _Behind]:
+    """Returns the layer's result [N, C, h, w], and what gives the logits of changed ones.
+
+    Where the network can be cut at the layer, only what follows it is run again; elsewhere the
+    whole network, with the layer's result replaced.
+    """
+    try:
+        prefix, suffix = cut(model, graph, name)
+    except (UsageError, TraceError):
+        site = find_site(graph, MapLayers(graph, end).named(name).op)
+        features = activations_at(model, site, images)
+
+        def behind(changed: Tensor, rows: Tensor) -> Logits:
+            with result_replaced(model, site, len(rows), lambda _: changed):
+                return logits_of(model, images[rows])
+
+    else:
+        features = prefix(images)
+
+        def behind(changed: Tensor, rows: Tensor) -> Logits:
+            return logits_of(suffix, changed)
+
+    if not isinstance(features, Tensor) or features.ndim != 4:
+        raise ModelError(
+            f"{name!r} has no map of shape [N, C, h, w]: its result is {tuple(features.shape)}.",
+            next_step="Name a layer before the pooling.",
+        )
+    return features, behind
 
 
 def _choose(graph: Graph, end: Head) -> tuple[str, str]:
@@ -119,24 +158,25 @@ def _weight_behind(model: nn.Module, graph: Graph, end: Head, name: str) -> Tens
         return None
     shape = (end.num_classes, end.num_features)
     weight = weights[0].detach().flatten(1)
-    return weight if tuple(weight.shape) == shape else None
+    return of_every_class(weight) if tuple(weight.shape) == shape else None
 
 
 def _by_passes(
-    suffix: Callable[[Tensor], Tensor],
+    behind: _Behind,
     features: Tensor,
     logits: Tensor,
+    batch_size: int,
     progress: Progress | None,
 ) -> Tensor:
     """Returns what each logit loses without each channel, float64 [N, K, C]."""
     total = len(features) * features.shape[1]
     losses = []
-    for start in range(0, total, _BATCH_SIZE):
-        places = torch.arange(start, min(start + _BATCH_SIZE, total), device=features.device)
+    for start in range(0, total, batch_size):
+        places = torch.arange(start, min(start + batch_size, total), device=features.device)
         image, channel = places // features.shape[1], places % features.shape[1]
         without = features[image]
         without[torch.arange(len(places)), channel] = 0
-        losses.append(logits[image] - logits_of(suffix, without))
+        losses.append(logits[image] - behind(without, image).values.double())
         if progress is not None:
             progress(start + len(places), total)
     return torch.cat(losses).reshape(len(features), features.shape[1], -1).mT

@@ -8,19 +8,16 @@ the leaf alone, so no ``.grad`` of anything is touched and frozen parameters do 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.func import functional_call
-from torch.overrides import TorchFunctionMode
 
 from foveal.errors import ModelError
+from foveal.explain.logits import logits_of
 from foveal.explain.sites import ModuleSite, Site, result_replaced
-from foveal.graph.structure import tensors_with_paths
-from foveal.graph.vocabulary import function_name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +26,7 @@ class Captured:
 
     Attributes:
         activations: The leaf, as the layer gave it.
-        logits: [N, K], depending on the leaf.
+        logits: [N, K], depending on the leaf; of every class, see ``Logits``.
     """
 
     activations: torch.Tensor
@@ -105,25 +102,21 @@ def activations_at(model: torch.nn.Module, site: Site, images: torch.Tensor) -> 
     return found[0]
 
 
-def capture(
-    model: torch.nn.Module, site: Site, images: torch.Tensor, *, ends_in_probabilities: bool
-) -> Captured:
+def capture(model: torch.nn.Module, site: Site, images: torch.Tensor) -> Captured:
     """Runs the model once, ready for backward passes through what follows the layer.
 
     Args:
         model: Lent by ``predicting``.
         site: Where the layer's result is to be had.
         images: [N, C, H, W], as the model takes them.
-        ends_in_probabilities: Whether the model's output is a softmax or sigmoid, so that
-            the scores are what that was given.
 
     Raises:
         ModelError: The scores are not [N, K], or do not depend on the layer.
     """
-    captured = _run(model, site, images, ends_in_probabilities, torch.no_grad)
+    captured = _run(model, site, images, torch.no_grad)
     if not captured.logits.requires_grad:
         # The model switches gradients off around the layer and back to what it found.
-        captured = _run(model, site, images, ends_in_probabilities, torch.enable_grad)
+        captured = _run(model, site, images, torch.enable_grad)
     if not captured.logits.requires_grad:
         raise ModelError(
             "no gradient reaches the layer: the model detaches its scores from it.",
@@ -136,7 +129,6 @@ def _run(
     model: torch.nn.Module,
     site: Site,
     images: torch.Tensor,
-    ends_in_probabilities: bool,
     before: Callable[[], Any],
 ) -> Captured:
     leaves: list[torch.Tensor] = []
@@ -147,59 +139,6 @@ def _run(
         torch.set_grad_enabled(True)
         return leaf.clone()
 
-    watch = _LastProbabilities() if ends_in_probabilities else nullcontext()
-    with before(), watch as watched, result_replaced(model, site, len(images), branch_off):
-        result = _call(model, images)
-    output = next((tensor for _, tensor in tensors_with_paths(result)), None)
-    if isinstance(watched, _LastProbabilities) and output is not None:
-        output = watched.scores_behind(output)
-    with torch.enable_grad():
-        return Captured(leaves[0], as_logits(output, len(images)))
-
-
-def _call(model: torch.nn.Module, given: torch.Tensor) -> Any:
-    """Calls the model; weights made in inference mode, which autograd refuses, as copies."""
-    tensors = (*model.named_parameters(), *model.named_buffers())
-    copies = {name: tensor.clone() for name, tensor in tensors if tensor.is_inference()}
-    return functional_call(model, copies, (given,)) if copies else model(given)
-
-
-def as_logits(output: torch.Tensor | None, num_images: int) -> torch.Tensor:
-    """Returns the model's output as float scores [N, K].
-
-    Raises:
-        ModelError: It is something else.
-    """
-    shape = () if output is None else tuple(output.shape)
-    is_scores = shape[:1] == (num_images,) and all(size == 1 for size in shape[2:])
-    if output is None or not is_scores or not output.is_floating_point():
-        raise ModelError(
-            f"the model's (first) output has shape {shape}, expected one score a class: "
-            f"({num_images}, K).",
-            next_step="Explain a classifier, or wrap the model so that it returns class scores.",
-        )
-    wide = torch.promote_types(output.dtype, torch.float32)
-    return output.reshape(num_images, -1).to(wide)
-
-
-class _LastProbabilities(TorchFunctionMode):
-    """Remembers what the last softmax or sigmoid was given."""
-
-    _NAMES: Sequence[str] = ("softmax", "log_softmax", "sigmoid", "logsigmoid", "log_sigmoid")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._given: torch.Tensor | None = None
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Runs the function as it is."""
-        if function_name(func) in self._NAMES and args and isinstance(args[0], torch.Tensor):
-            self._given = args[0]
-        return func(*args, **(kwargs or {}))
-
-    def scores_behind(self, output: torch.Tensor) -> torch.Tensor:
-        """Returns what the output is the softmax or sigmoid of."""
-        given = self._given
-        return given if given is not None and given.shape == output.shape else output
+    with before(), result_replaced(model, site, len(images), branch_off):
+        logits = logits_of(model, images).values
+    return Captured(leaves[0], logits)

@@ -50,7 +50,7 @@ def exact_head(graph: Graph, head: Head) -> ExactHead | str:
     if after is None:
         return f"what follows {pool.name!r} is no single chain of operations"
     if head.kind == "conv pooled":
-        if any(op.kind not in _IDLE and op.function not in _PROBABILITIES for op in after):
+        if any(not _keeps_logits(op, after) for op in after):
             return f"more than pooling stands after {head.linear_layers[-1]!r}"
         linear = head.linear_layers[-1]
         features = graph.ops[pool.inputs[0].index]
@@ -62,7 +62,7 @@ def exact_head(graph: Graph, head: Head) -> ExactHead | str:
     behind = after[after.index(linear_op) + 1 :]
     if any(op.kind not in _IDLE for op in before):
         return f"more than flattening stands between {pool.name!r} and {linear_op.name!r}"
-    if any(op.kind not in _IDLE and op.function not in _PROBABILITIES for op in behind):
+    if any(not _keeps_logits(op, behind) for op in behind):
         return f"an operation on the logits follows {linear_op.name!r}"
     features = graph.ops[pool.inputs[0].index]
     weight, bias = _weights(graph, linear_op)
@@ -71,17 +71,10 @@ def exact_head(graph: Graph, head: Head) -> ExactHead | str:
     return ExactHead("linear", features, pool.name, weight, bias, linear_op.name)
 
 
-def ends_in_probabilities(graph: Graph) -> bool:
-    """Whether the (first) output is a softmax or a sigmoid of the scores."""
-    source = graph.outputs[0].source if graph.outputs else None
-    while source is not None and source.kind == "op":
-        op = graph.ops[source.index]
-        if op.function in _PROBABILITIES:
-            return True
-        if op.kind not in _IDLE:
-            return False
-        source = op.inputs[0]
-    return False
+def _keeps_logits(op: Op, chain: list[Op]) -> bool:
+    """Whether the logits are what they were before this operation, one of a chain."""
+    ends = op.kind in _IDLE or op.function in _PROBABILITIES
+    return ends or (op.function == "log" and any(one.function in _PROBABILITIES for one in chain))
 
 
 def _covers_everything(pool: Op) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import torch
 
 from foveal.explain.heat_map import HeatMap
 from foveal.explain.lending import predicting
+from foveal.explain.logits import with_scores_alone
 from foveal.explain.mapping import make_maps
 from foveal.explain.planning import Plan, make_plan
 from foveal.explain.requests import Classes, Images, ready_images
@@ -43,11 +45,11 @@ class Explainer:
     """
 
     def __init__(self, model: torch.nn.Module, *, graph: Graph | None = None) -> None:
-        # What torch.compile wraps: its own names, and stopping half-way compiles nothing.
-        self._model: torch.nn.Module = getattr(model, "_orig_mod", model)
+        self._model = model
         self._last = graph
         self._keeps_layout = False
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
+        self._lock = threading.Lock()
 
     def explain(
         self,
@@ -72,33 +74,38 @@ class Explainer:
             ModelError: The network has no map with places, or no class scores.
             TraceError: The network cannot be followed.
         """
-        with predicting(self._model):
-            pictures = ready_images(images, self._model)
+        with predicting(self._model) as lent:
+            pictures = ready_images(images, lent)
             if not len(pictures):
                 return ()
-            plan = self._plan(pictures, method, layer)
+            plan = self._plan(lent, pictures, method, layer)
             if self._keeps_layout or not _gains_from_channels_last(pictures):
-                return make_maps(self._model, plan, pictures, classes)
+                return make_maps(lent, plan, pictures, classes)
             quick = pictures.contiguous(memory_format=torch.channels_last)
             try:
-                return make_maps(self._model, plan, quick, classes)
+                return make_maps(lent, plan, quick, classes)
             except RuntimeError as error:
                 if "view" not in str(error):
                     raise
                 self._keeps_layout = True  # it flattens with view, which this layout forbids
-                return make_maps(self._model, plan, pictures, classes)
+                return make_maps(lent, plan, pictures, classes)
 
-    def _plan(self, images: torch.Tensor, method: str, layer: str | None) -> Plan:
+    def _plan(
+        self, lent: torch.nn.Module, images: torch.Tensor, method: str, layer: str | None
+    ) -> Plan:
         shape = tuple(images.shape[1:])
         key = (shape, method, layer)
-        if key not in self._plans:
-            plan = make_plan(self._graph(images), method=method, layer=layer)
-            self._plans[key] = plan
-            if len(self._plans) > _MAX_PLANS:
-                self._plans.popitem(last=False)
-        return self._plans[key]
+        plan = self._plans.get(key)
+        if plan is None:
+            graph = with_scores_alone(self._graph(lent, images), lent, images)
+            plan = make_plan(graph, method=method, layer=layer)
+            with self._lock:
+                self._plans[key] = plan
+                if len(self._plans) > _MAX_PLANS:
+                    self._plans.popitem(last=False)
+        return plan
 
-    def _graph(self, images: torch.Tensor) -> Graph:
+    def _graph(self, lent: torch.nn.Module, images: torch.Tensor) -> Graph:
         shape = tuple(images.shape[1:])
         graph = self._last
         fits = (
@@ -107,7 +114,7 @@ class Explainer:
             and [item.shape for item in graph.inputs] == [(1, *shape)]
         )
         if graph is None or not fits:
-            graph = trace(self._model, shape, dtype=images.dtype)
+            graph = trace(lent, shape, dtype=images.dtype)
         self._last = graph
         return graph
 

@@ -17,9 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import UsageError
-from foveal.explain.asking import Progress, answers, classes_of_each, logits_of
 from foveal.explain.heat_map import HeatMap
 from foveal.explain.lending import predicting
+from foveal.explain.logits import (
+    Progress,
+    answers,
+    batch_size_for,
+    classes_of_each,
+    logits_of,
+)
 from foveal.explain.requests import Classes, Images, ready_images
 
 _BATCH_SIZE = 8
@@ -64,17 +70,18 @@ def input_gradients(
         )
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     maps = []
-    with predicting(model):
-        images = ready_images(images, model)
-        logits = answers(model, iter(images), batch_size=_BATCH_SIZE, total=len(images))
+    with predicting(model) as lent:
+        images = ready_images(images, lent)
+        batch_size = batch_size_for(images, _BATCH_SIZE)
+        logits = answers(lent, iter(images), batch_size=batch_size, total=len(images)).values
         chosen = classes_of_each(logits, classes)
         for index, (image, wanted) in enumerate(zip(images, chosen, strict=True)):
             gradient = torch.zeros((len(wanted), *image.shape), dtype=torch.float64)
             scale = noise * float(image.max() - image.min())
-            for start in range(0, num_samples, _BATCH_SIZE):
-                count = min(_BATCH_SIZE, num_samples - start)
+            for start in range(0, num_samples, batch_size):
+                count = min(batch_size, num_samples - start)
                 draws = torch.randn((count, *image.shape), generator=generator)
-                gradient += _gradients(model, image + (scale * draws).to(image), wanted)
+                gradient += _gradients(lent, image + (scale * draws).to(image), wanted)
                 if progress is not None:
                     progress(index * num_samples + start + count, len(images) * num_samples)
             values = (gradient / num_samples).abs().amax(1).float()
@@ -87,7 +94,7 @@ def _gradients(model: nn.Module, copies: Tensor, wanted: tuple[int, ...]) -> Ten
     with torch.enable_grad():
         leaf = copies.detach().requires_grad_(True)
         # A network may begin with an operation in place, which a leaf does not allow.
-        scores = logits_of(model, leaf.clone()).sum(0)
+        scores = logits_of(model, leaf.clone()).values.double().sum(0)
         if not scores.requires_grad:
             return torch.zeros((len(wanted), *copies.shape[1:]), dtype=torch.float64)
         found = [

@@ -11,6 +11,7 @@ from foveal.text import near_names
 
 _POOLS = frozenset({"max_pool", "avg_pool", "adaptive_pool"})
 _IDLE = frozenset({"dropout", "copy"})
+_OCCLUSION = "Use occlusion, which looks at the picture alone and suits every network"
 # The results of these are [N, C, h, w] by definition, however little is known of what came.
 _MAKES_MAPS = frozenset(
     {"conv", "conv_transpose", "batch_norm", "instance_norm", "interpolate", "pixel_shuffle"}
@@ -165,7 +166,7 @@ class MapLayers:
         return ModelError(
             f"{self._graph.model_type} has no map with places before its head, which reads "
             f"{what}: {self._head.reason}.",
-            next_step=self._advice(),
+            next_step=f"{_OCCLUSION}.",
         )
 
     def _last_names(self) -> frozenset[str]:
@@ -175,7 +176,7 @@ class MapLayers:
         op = self._graph.op(features)
         return frozenset({features, self._behind_idle(op).name, self._behind_idle(op, _POOLS).name})
 
-    def _advice(self) -> str | None:
+    def _advice(self) -> str:
         """Names the last layer that does have a map."""
         for op in reversed(self._graph.ops):
             dims = self._places(op)
@@ -185,4 +186,4 @@ class MapLayers:
                     f"The last layer with a map is {op.name!r} ({height} x {width}); name it as "
                     "layer."
                 )
-        return "No layer of this network has a map: use a method that looks at the pixels."
+        return f"No layer of this network has a map. {_OCCLUSION}."

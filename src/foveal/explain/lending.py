@@ -1,48 +1,144 @@
-"""A model lent for real passes: in evaluation mode, and afterwards as it was."""
+"""A model lent for real passes: a private copy that shares its weights.
+
+What is explained is a copy of the tree of modules, in evaluation mode, whose parameters are
+the model's own tensors and whose buffers are clones. Hooks, modes and whatever ``forward``
+writes belong to the copy, so the model is left as found by construction, and another thread
+may call it meanwhile. A model that cannot be copied is lent itself, to one thread at a time.
+"""
 
 from __future__ import annotations
 
+import copy
+import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
 
 import torch
+from torch import nn
 
 from foveal.errors import ModelError
 from foveal.graph.borrowing import borrowed
+from foveal.graph.structure import tensors_in
+
+_PLAIN = frozenset([int, float, bool, str, type(None), torch.Size, torch.dtype, torch.device])
+_STORES = ("_parameters", "_buffers", "_modules")
+_locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
+_locks_lock = threading.Lock()
 
 
 @contextmanager
-def predicting(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
-    """Lends ``model`` as it predicts: every module in evaluation mode, gradients off.
+def predicting(model: nn.Module) -> Iterator[nn.Module]:
+    """Lends a private copy of ``model`` as it predicts: in evaluation mode, gradients off.
 
-    What is explained is the network that answers, so dropout and batch statistics are off
-    whatever mode it is found in. Afterwards, also after an error, each module has the mode it
-    had; hooks, attributes, the random state and the values of buffers are restored. Works
-    inside ``torch.no_grad()`` and ``torch.inference_mode()``, whose state comes back too.
+    Dropout and batch statistics are off whatever mode the model is found in. The model itself
+    is not touched; the random state is restored. Works inside ``torch.no_grad()`` and
+    ``torch.inference_mode()``, whose state comes back too.
 
     Raises:
         ModelError: The model has no weights, only shapes.
     """
-    modules = list(model.modules())
-    parameters = (tensor for module in modules for tensor in module._parameters.values())
-    if any(tensor is not None and tensor.is_meta for tensor in parameters):
+    # What torch.compile wraps: its own names, and stopping half-way compiles nothing.
+    model = getattr(model, "_orig_mod", model)
+    if any(parameter.is_meta for parameter in model.parameters()):
         raise ModelError(
             f"{type(model).__name__} is on the meta device: it has shapes, but no weights to "
             "explain.",
             next_step="Build it on a real device and load its weights.",
         )
-    with torch.inference_mode(False), torch.no_grad(), borrowed(model):
-        buffers = [
-            (buffer, _version(buffer), buffer.clone())
-            for module in modules
-            for buffer in module._buffers.values()
-            if buffer is not None
-        ]
+    with torch.inference_mode(False), torch.no_grad():
         try:
-            for module in modules:
+            twin = _copy_of(model)
+        except Exception:  # a lock, an open file, a generator: whatever else a model may hold
+            with _lock_of(model), _lent_itself(model):
+                yield model
+            return
+        with borrowed(nn.Module()):  # the random state
+            yield twin
+
+
+def _copy_of(model: nn.Module) -> nn.Module:
+    """Returns the model with modules of its own, in evaluation mode.
+
+    Raises:
+        Exception: Whatever copying one of its attributes raises.
+    """
+    modules = list(model.modules())
+    memo: dict[int, Any] = {}
+    for module in modules:
+        memo.update((id(item), item) for item in module._parameters.values() if item is not None)
+        memo.update(
+            (id(item), item.clone()) for item in module._buffers.values() if item is not None
+        )
+    plain = [module for module in modules if not _copies_itself(type(module))]
+    for module in plain:
+        memo[id(module)] = type(module).__new__(type(module))
+    for module in plain:
+        twin = memo[id(module)]
+        for name, value in module.__dict__.items():
+            if type(value) in _PLAIN:
+                twin.__dict__[name] = value
+            elif name in _STORES:
+                twin.__dict__[name] = type(value)(
+                    (key, memo.get(id(item)) if id(item) in memo else copy.deepcopy(item, memo))
+                    for key, item in value.items()
+                )
+            else:
+                twin.__dict__[name] = _attribute(value, memo, modules)
+    twin = copy.deepcopy(model, memo)
+    for module in twin.modules():
+        module.training = False
+    return twin
+
+
+def _attribute(value: Any, memo: dict[int, Any], modules: list[nn.Module]) -> Any:
+    if type(value) in (dict, OrderedDict) and not value:  # as most stores of a module are
+        return type(value)()
+    if type(value) is tuple and all(type(item) in _PLAIN for item in value):
+        return value
+    for item in value.values() if isinstance(value, dict) else (value,):
+        if isinstance(item, FunctionType):
+            _require_apart(item, modules)
+    for tensor in tensors_in(value):
+        memo.setdefault(id(tensor), tensor)  # such as a weight that is a result
+    return copy.deepcopy(value, memo)
+
+
+def _require_apart(function: FunctionType, modules: list[nn.Module]) -> None:
+    """Raises if a function holds on to a module of the model: its copy would call that one."""
+    held = [cell.cell_contents for cell in function.__closure__ or ()]
+    held += [*(function.__defaults__ or ())]
+    if any(item is module for item in held for module in modules):
+        raise ModelError(f"{function.__qualname__} calls a module of the model by itself.")
+
+
+def _copies_itself(kind: type[nn.Module]) -> bool:
+    return (
+        hasattr(kind, "__deepcopy__")
+        or kind.__reduce_ex__ is not object.__reduce_ex__
+        or kind.__reduce__ is not object.__reduce__
+        or kind.__getstate__ not in (nn.Module.__getstate__, object.__getstate__)
+    )
+
+
+def _lock_of(model: nn.Module) -> threading.RLock:
+    with _locks_lock:
+        return _locks.setdefault(model, threading.RLock())
+
+
+@contextmanager
+def _lent_itself(model: nn.Module) -> Iterator[None]:
+    """Has the model itself in evaluation mode, and afterwards as it was."""
+    with borrowed(model):
+        buffers = [(buffer, _version(buffer), buffer.clone()) for buffer in model.buffers()]
+        try:
+            for module in model.modules():
                 if module.training:
                     module.training = False
-            yield model
+            yield
         finally:
             for buffer, version, values in buffers:
                 if version is None or buffer._version != version:

@@ -13,8 +13,9 @@ from foveal.explain.exact_head import ExactHead
 from foveal.explain.gradient_maps import gradient_map
 from foveal.explain.heat_map import HeatMap
 from foveal.explain.layer_choice import MapLayer
+from foveal.explain.logits import classes_of_each, of_every_class
 from foveal.explain.planning import Plan
-from foveal.explain.requests import Classes, chosen_classes
+from foveal.explain.requests import Classes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,12 +24,14 @@ class _Maps:
 
     Attributes:
         classes: [N, J].
+        counts: [N], how many of them a picture asked for; the others repeat its last.
         signed: [N, J, h, w].
         logits: [N, K].
         biases: [K]; None where the logit is not the mean of the map plus a number.
     """
 
     classes: torch.Tensor
+    counts: tuple[int, ...]
     signed: torch.Tensor
     logits: torch.Tensor
     biases: torch.Tensor | None
@@ -60,28 +63,29 @@ def _in_closed_form(
     # Half precision and autocast end here: the sums over places are made in float32.
     with torch.autocast(images.device.type, enabled=False):
         if exact.weight is None:
-            every = features.to(torch.promote_types(features.dtype, torch.float32))
+            wide = torch.promote_types(features.dtype, torch.float32)
+            every = of_every_class(features.to(wide), axis=1)
             logits = every.mean((2, 3))
-            classes = chosen_classes(wanted, _finite(logits))
+            classes, counts = _classes(wanted, _finite(logits))
             rows = torch.arange(len(every), device=every.device)[:, None]
-            return _Maps(classes, every[rows, classes], logits, torch.zeros_like(logits[0]))
-        weight = model.get_parameter(exact.weight).flatten(1)
-        bias = None if exact.bias is None else model.get_parameter(exact.bias)
+            return _Maps(classes, counts, every[rows, classes], logits, torch.zeros_like(logits[0]))
+        weight = of_every_class(model.get_parameter(exact.weight).flatten(1))
+        bias = None if exact.bias is None else of_every_class(model.get_parameter(exact.bias))
         logits = pooled_logits(features, weight, bias)
-        classes = chosen_classes(wanted, _finite(logits))
+        classes, counts = _classes(wanted, _finite(logits))
         signed = closed_form_maps(plan.method, features, weight, classes)
     biases = None
     if plan.method == "cam":
         biases = torch.zeros_like(logits[0]) if bias is None else bias
-    return _Maps(classes, signed, logits, biases)
+    return _Maps(classes, counts, signed, logits, biases)
 
 
 def _by_gradients(
     model: torch.nn.Module, plan: Plan, images: torch.Tensor, wanted: Classes
 ) -> _Maps:
-    captured = capture(model, plan.site, images, ends_in_probabilities=plan.ends_in_probabilities)
+    captured = capture(model, plan.site, images)
     logits = captured.logits.detach()
-    classes = chosen_classes(wanted, _finite(logits))
+    classes, counts = _classes(wanted, _finite(logits))
     wide = torch.promote_types(captured.activations.dtype, torch.float32)
     activations = _channels_first(captured.activations.detach(), plan.layer).to(wide)
     maps = []
@@ -89,7 +93,21 @@ def _by_gradients(
         with torch.autocast(images.device.type, enabled=False):
             first = _channels_first(gradients, plan.layer)
             maps.append(gradient_map(plan.method, activations, first))
-    return _Maps(classes, torch.stack(maps, 1), logits, None)
+    return _Maps(classes, counts, torch.stack(maps, 1), logits, None)
+
+
+def _classes(wanted: Classes, logits: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
+    """Returns the classes to explain, and how many of them each picture asked for.
+
+    [N, J], or [1, J] where all pictures share them. A picture that asks for fewer than others
+    repeats its last one.
+    """
+    rows = classes_of_each(logits, wanted)
+    most = max(map(len, rows))
+    table = [[*row, *[row[-1]] * (most - len(row))] for row in rows]
+    if all(row == table[0] for row in table):
+        table = table[:1]
+    return torch.tensor(table, device=logits.device), tuple(map(len, rows))
 
 
 def _channels_first(tensor: torch.Tensor, layer: MapLayer) -> torch.Tensor:
@@ -129,7 +147,7 @@ def _heat_maps(
                 bias=None if biases is None else biases[index],
                 image_size_px=size_px,
             )
-            for j, index in enumerate(indices)
+            for j, index in enumerate(indices[: maps.counts[n]])
         )
         for n, indices in enumerate(classes.tolist())
     )

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import UsageError
-from foveal.explain.asking import Progress, answers, classes_of_each
 from foveal.explain.covering import Fill, cover_of, covered
 from foveal.explain.heat_map import HeatMap
 from foveal.explain.lending import predicting
+from foveal.explain.logits import Progress, answers, batch_size_for, classes_of_each
 from foveal.explain.requests import Classes, Images, ready_images
 
 _BATCH_SIZE = 32
@@ -61,19 +61,19 @@ def occlusion_maps(
     Raises:
         UsageError: The window or stride does not fit, or there is no such class.
     """
-    with predicting(model):
-        images = ready_images(images, model)
+    with predicting(model) as lent:
+        images = ready_images(images, lent)
         size = (int(images.shape[2]), int(images.shape[3]))
         window = math.ceil(min(size) / _WINDOW_SHARE) if window_px is None else window_px
         stride = math.ceil(window / 2) if stride_px is None else stride_px
         windows = _windows(size, window, stride)
         logits = answers(
-            model,
+            lent,
             _pictures(images, windows, window, fill),
-            batch_size=_BATCH_SIZE,
+            batch_size=batch_size_for(images, _BATCH_SIZE),
             total=len(images) * (len(windows) + 1),
             progress=progress,
-        ).reshape(len(images), len(windows) + 1, -1)
+        ).values.reshape(len(images), len(windows) + 1, -1)
     chosen = classes_of_each(logits[:, 0], classes)
     return tuple(
         tuple(_heat_map(answer[:, index], index, windows, window, size) for index in mine)

@@ -13,12 +13,18 @@ from PIL import Image
 from torch import Tensor, nn
 
 from foveal.errors import ImageError
-from foveal.explain.asking import answers, probabilities
 from foveal.explain.averaged_views import AveragedViews, average_maps, tempered, turn_batch
 from foveal.explain.cell_centres import CellCentres, even_centres, find_centres
 from foveal.explain.faithfulness import Effort, Remake, judge_maps
 from foveal.explain.heat_map import HeatMap, Verdict
 from foveal.explain.lending import predicting
+from foveal.explain.logits import (
+    Labels,
+    answers,
+    batch_size_for,
+    classes_of_each,
+    names_of_classes,
+)
 from foveal.explain.methods import MapMaker
 from foveal.explain.placement import Placement
 from foveal.explain.requests import ready_images
@@ -85,6 +91,7 @@ class Asked:
         layer: An operation or module; the method's own choice if None.
         effort: How much the verdict tries.
         seed: Of its random choices.
+        labels: Whether several classes exclude one another, where the network does not say.
     """
 
     classes: tuple[int, ...] | None = None
@@ -92,6 +99,7 @@ class Asked:
     layer: str | None = None
     effort: Effort = "quick"
     seed: int = 0
+    labels: Labels = "auto"
 
 
 def explain_pictures(
@@ -111,14 +119,15 @@ def explain_pictures(
         model: A classifier; left as it was found.
         paths: The files.
         preprocessing: The one way pictures enter.
-        class_names: One a class; numbers are shown where there are fewer.
+        class_names: One a class, or none: then numbers are shown. Of a network with one
+            output, the names of "no" and "yes", or that of "yes" alone.
         asked_for: Classes, method, layer and effort.
         views: Whose logits the classifier averages; maps are turned back and averaged alike.
         temperature: Divides the logits before they become probabilities.
         progress: Called with (done, total).
 
     Raises:
-        UsageError: Class, method or layer do not exist.
+        UsageError: Class, method or layer do not exist, or not one name a class.
         ModelError: The network cannot be explained.
     """
     size = preprocessing.height_px, preprocessing.width_px
@@ -129,18 +138,19 @@ def explain_pictures(
     make = MapMaker(model, method=asked_for.method, layer=asked_for.layer)
     centres = _Centres(model, size, exact=tuple(views) == ("identity",))
     explained: list[ExplainedPicture] = []
-    for start in range(0, len(paths), _BATCH_SIZE):
-        batch = [_read(path, preprocessing) for path in paths[start : start + _BATCH_SIZE]]
+    batch_size = batch_size_for(torch.empty(0, *size), _BATCH_SIZE)
+    for start in range(0, len(paths), batch_size):
+        batch = [_read(path, preprocessing) for path in paths[start : start + batch_size]]
         images = [one.image for one in batch if isinstance(one, _Read)]
         rows: Iterator[_Answered] = iter(())
         if images:
             stacked = torch.from_numpy(np.stack(images))
             rows = iter(_answer(whole, stacked, make, views, asked_for, class_names, temperature))
-        for path, one in zip(paths[start : start + _BATCH_SIZE], batch, strict=True):
+        for path, one in zip(paths[start : start + batch_size], batch, strict=True):
             if isinstance(one, ImageError):
                 explained.append(ExplainedPicture(printable(str(path)), error=one.message))
             else:
-                explained.append(_describe(path, one, next(rows), centres, class_names))
+                explained.append(_describe(path, one, next(rows), centres))
         if progress is not None:
             progress(len(explained), len(paths))
     return tuple(explained)
@@ -155,7 +165,8 @@ class _Read:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Answered:
-    logits: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    names: tuple[str, ...] | None
     maps: tuple[HeatMap, ...]
     verdicts: tuple[Verdict, ...]
 
@@ -191,6 +202,7 @@ def _read(path: Path, preprocessing: Preprocessing) -> _Read | ImageError:
             window=preprocessing.window,
             max_pixels=preprocessing.max_pixels,
             reduce_to_px=preprocessing.reduce_to_px,
+            frame=preprocessing.frame,
         )
     except ImageError as error:
         return error
@@ -215,13 +227,13 @@ def _answer(
     class_names: Sequence[str],
     temperature: float,
 ) -> list[_Answered]:
-    with predicting(whole):
-        ready = ready_images(images, whole)
-        logits = answers(whole, ready, batch_size=_BATCH_SIZE, total=len(ready))
-    wanted = [
-        asked_for.classes if asked_for.classes is not None else (int(row.argmax()),)
-        for row in logits
-    ]
+    with predicting(whole) as lent:
+        ready = ready_images(images, lent)
+        found = answers(
+            lent, ready, batch_size=len(ready), total=len(ready), labels=asked_for.labels
+        )
+    names = names_of_classes(class_names, found.kind, found.values.shape[1])
+    wanted = classes_of_each(found.values, asked_for.classes)
     maps = _maps(images, make, views, wanted)
     # The verdict speaks of probabilities, which the temperature has a part in.
     flat = [tempered(one, temperature) for several in maps for one in several]
@@ -234,12 +246,13 @@ def _answer(
             effort=asked_for.effort,
             seed=asked_for.seed,
             remake=_remake(asked_for, views, temperature),
-            class_names=class_names if len(class_names) == logits.shape[1] else None,
+            class_names=class_names,
+            labels=asked_for.labels,
         )
     )
     return [
-        _Answered(row, several, tuple(next(verdicts) for _ in several))
-        for row, several in zip(logits, maps, strict=True)
+        _Answered(row, names, several, tuple(next(verdicts) for _ in several))
+        for row, several in zip(found.probabilities, maps, strict=True)
     ]
 
 
@@ -274,13 +287,12 @@ def _describe(
     read: _Read,
     answered: _Answered,
     centres: _Centres,
-    class_names: Sequence[str],
 ) -> ExplainedPicture:
-    chances = probabilities(answered.logits[None])[0]
+    chances = answered.probabilities
     best = int(chances.argmax())
 
     def name(index: int) -> str:
-        return printable(class_names[index]) if index < len(class_names) else f"class {index}"
+        return f"class {index}" if answered.names is None else answered.names[index]
 
     return ExplainedPicture(
         path=printable(str(path)),

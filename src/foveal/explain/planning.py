@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from foveal.errors import UsageError
-from foveal.explain.exact_head import ExactHead, ends_in_probabilities, exact_head
+from foveal.explain.exact_head import ExactHead, exact_head
 from foveal.explain.heat_map import MapMethod
 from foveal.explain.layer_choice import MapLayer, MapLayers
 from foveal.explain.sites import Site, find_site
@@ -27,14 +27,12 @@ class Plan:
         site: Where its result can be had in the running model.
         exact: The head, where all classes follow from one forward pass; None where a backward
             pass is needed.
-        ends_in_probabilities: Whether the output is a softmax or sigmoid of the scores.
     """
 
     method: MapMethod
     layer: MapLayer
     site: Site
     exact: ExactHead | None
-    ends_in_probabilities: bool
 
 
 def make_plan(graph: Graph, *, method: str = "auto", layer: str | None = None) -> Plan:
@@ -70,13 +68,12 @@ def make_plan(graph: Graph, *, method: str = "auto", layer: str | None = None) -
         chosen = _exact_choice(layers, exact, method, layer)
         if chosen is not None:
             name, place = chosen
-            return Plan(name, place, find_site(graph, place.op), exact, False)
+            return Plan(name, place, find_site(graph, place.op), exact)
     if method == "cam":
         raise _no_cam(graph, exact, layer)
     place = layers.last() if layer is None else layers.named(layer)
     name = _automatic(found, place) if method == "auto" else _gradient_method(method)
-    site = find_site(graph, place.op)
-    return Plan(name, place, site, None, ends_in_probabilities(graph))
+    return Plan(name, place, find_site(graph, place.op), None)
 
 
 def _exact_choice(

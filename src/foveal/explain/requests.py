@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from foveal.errors import UsageError
 
 Images = torch.Tensor | NDArray[np.float32]
-Classes = int | Sequence[int] | Literal["all"] | None
+Classes = (
+    int
+    | Sequence[int]
+    | Sequence[Sequence[int]]
+    | NDArray[np.integer]
+    | torch.Tensor
+    | Literal["all"]
+    | None
+)
 
 
 def checked_images(images: Images) -> torch.Tensor:
@@ -61,36 +69,48 @@ def ready_images(images: Images, model: torch.nn.Module) -> torch.Tensor:
     return pictures
 
 
-def chosen_classes(classes: Classes, logits: torch.Tensor) -> torch.Tensor:
-    """Returns the classes to explain: [N, J], or [1, J] where all pictures share them.
+def checked_classes(
+    classes: Classes, num_classes: int, num_images: int
+) -> tuple[tuple[int, ...], ...]:
+    """Returns the indices asked for, for each image.
 
     Args:
-        classes: None for the predicted one; an index or several; or ``"all"``.
-        logits: [N, K].
+        classes: One or several for every image, ``"all"``, or a row of them for each image:
+            lists in a list, or an array or tensor of shape [N, J].
+        num_classes: K.
+        num_images: N.
 
     Raises:
-        UsageError: A class is out of range, or none is asked for.
+        UsageError: One is no index or out of range, there is none, or not a row an image.
     """
-    if classes is None:
-        return logits.argmax(1, keepdim=True)
-    return torch.tensor([checked_classes(classes, logits.shape[1])], device=logits.device)
-
-
-def checked_classes(classes: int | Sequence[int] | Literal["all"], num_classes: int) -> list[int]:
-    """Returns the indices asked for.
-
-    Raises:
-        UsageError: One is no index or out of range, or there is none.
-    """
+    if isinstance(classes, (torch.Tensor, np.ndarray)):
+        if isinstance(classes, torch.Tensor) and classes.ndim == 1 and len(classes) > 1:
+            raise UsageError(
+                f"got classes as a tensor of shape {tuple(classes.shape)}; expected [N, J].",
+                next_step="Give classes[:, None] for one class an image, or a list of numbers for "
+                "several of every image.",
+            )
+        classes = cast("Sequence[int]", classes.tolist())
     if isinstance(classes, str):
         if classes == "all":
-            return list(range(num_classes))
+            return (tuple(range(num_classes)),) * num_images
         raise UsageError(
             f"classes={classes!r} came, expected indices from 0 to {num_classes - 1}, 'all' or "
             "None.",
             next_step="Look a class's name up in the classifier's list of names first.",
         )
-    found = [classes] if isinstance(classes, (int, np.integer)) else list(classes)
+    found = list(classes) if isinstance(classes, Sequence) else [classes]
+    if any(isinstance(item, Sequence) and not isinstance(item, str) for item in found):
+        if len(found) != num_images or not all(isinstance(item, Sequence) for item in found):
+            raise UsageError(
+                f"got {len(found)} rows of classes for {num_images} images; expected one an image.",
+                next_step="Give a list of classes for each image, such as [[0], [2]].",
+            )
+        return tuple(_checked_row(list(cast("Sequence[int]", row)), num_classes) for row in found)
+    return (_checked_row(cast("list[int]", found), num_classes),) * num_images
+
+
+def _checked_row(found: list[int], num_classes: int) -> tuple[int, ...]:
     if not found:
         raise UsageError("no class was asked for; None stands for the predicted one.")
     for index in found:
@@ -101,4 +121,4 @@ def checked_classes(classes: int | Sequence[int] | Literal["all"], num_classes: 
                 f"class {index} came, but the network has {num_classes} classes: 0 to "
                 f"{num_classes - 1}."
             )
-    return [int(index) for index in found]
+    return tuple(int(index) for index in found)

@@ -1,9 +1,12 @@
 """Feature vectors kept by content, so that no picture is ever run twice.
 
 The key of a vector is the image's digest, the preprocessing's digest, the view, the
-weights' digest and the precision. One SQLite file holds the vectors of one combination of
+weights' digest and the backend. One SQLite file holds the vectors of one combination of
 the last four: SQLite gives what matters here, namely that two runs may write at once and
 that a killed one leaves nothing half-written.
+
+What lies on a disk for months is not believed unchecked: every vector has a checksum over
+itself and its whole key. One that fails is not given, so that it is computed anew.
 """
 
 from __future__ import annotations
@@ -14,13 +17,15 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.files import user_folder
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+_CHECKSUM_BYTES = 16
 _LOCK_TIMEOUT_SECONDS = 60.0
 
 
@@ -32,16 +37,19 @@ def cache_directory() -> Path:
 
 
 class FeatureCache:
-    """Vectors of one backbone, preprocessing, view and precision, by image digest.
+    """Vectors of one backbone, preprocessing, view and backend, by image digest.
 
     A cache that cannot be opened or written (no permission, full disk) never stops a run:
-    it remembers nothing and says why in ``problem``.
+    it remembers nothing and says why in ``problem``. ``num_damaged`` counts the vectors that
+    were held but not as they were written.
     """
 
     def __init__(self, directory: Path, *, key_parts: Sequence[str], num_features: int) -> None:
         key = hashlib.sha256("\0".join((str(_SCHEMA_VERSION), *key_parts)).encode()).hexdigest()
         self.path = directory / "features" / f"{key[:32]}.sqlite"
         self.problem: str | None = None
+        self.num_damaged = 0
+        self._key = key
         self._num_features = num_features
         self._connection: sqlite3.Connection | None = None
         with self._degrading():
@@ -53,28 +61,32 @@ class FeatureCache:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS features (digest BLOB PRIMARY KEY, vector BLOB) "
+                "CREATE TABLE IF NOT EXISTS features (digest BLOB PRIMARY KEY, vector BLOB, "
+                "checksum BLOB) "
                 "WITHOUT ROWID"
             )
 
     def read(self, digests: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Yields the digest and vector ``[D]`` of every image that is held."""
+        """Yields the digest and vector ``[D]`` of every image that is held undamaged."""
         wanted = list(dict.fromkeys(digests))
         for start in range(0, len(wanted), 500):  # SQLite's limit on variables is 999
-            for digest, blob in self._select(wanted[start : start + 500]):
-                if len(blob) == 4 * self._num_features:
-                    yield digest.hex(), np.frombuffer(blob, np.float32)
+            for digest, blob, checksum in self._select(wanted[start : start + 500]):
+                vector = self._checked(digest, blob, checksum)
+                if vector is None:
+                    self.num_damaged += 1
+                else:
+                    yield digest.hex(), vector
 
     def write(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Stores vectors by digest in one transaction."""
         if self._connection is None or not vectors:
             return
-        rows = [
-            (bytes.fromhex(digest), np.ascontiguousarray(vector, np.float32).tobytes())
-            for digest, vector in vectors.items()
-        ]
+        rows = []
+        for name, vector in vectors.items():
+            digest, blob = bytes.fromhex(name), np.ascontiguousarray(vector, np.float32).tobytes()
+            rows.append((digest, blob, self._checksum(digest, blob)))
         with self._degrading(), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", rows)
+            self._connection.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:
         """Closes the file."""
@@ -89,14 +101,26 @@ class FeatureCache:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _select(self, digests: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    def _checksum(self, digest: bytes, blob: bytes) -> bytes:
+        content = self._key.encode() + digest + blob
+        return hashlib.blake2b(content, digest_size=_CHECKSUM_BYTES).digest()
+
+    def _checked(self, digest: bytes, blob: Any, checksum: Any) -> NDArray[np.float32] | None:
+        if not isinstance(blob, bytes) or len(blob) != 4 * self._num_features:
+            return None
+        if self._checksum(digest, blob) != checksum:
+            return None
+        vector = np.frombuffer(blob, np.float32)
+        return vector if np.isfinite(vector).all() else None
+
+    def _select(self, digests: Sequence[str]) -> list[tuple[bytes, Any, Any]]:
         if self._connection is None:
             return []
         marks = ",".join("?" * len(digests))
-        rows: list[tuple[bytes, bytes]] = []
+        rows: list[tuple[bytes, Any, Any]] = []
         with self._degrading():
             rows += self._connection.execute(
-                f"SELECT digest, vector FROM features WHERE digest IN ({marks})",
+                f"SELECT digest, vector, checksum FROM features WHERE digest IN ({marks})",
                 [bytes.fromhex(digest) for digest in digests],
             )
         return rows

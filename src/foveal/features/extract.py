@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from foveal.errors import BackendError, DataError, ImageError
 from foveal.features.backends import Backend, num_cores
 from foveal.features.cache import FeatureCache
 from foveal.features.stream import stream_batches
-from foveal.images import Preprocessing, View
-from foveal.text import printable
+from foveal.images import Preprocessing, View, read_content
+from foveal.text import count_noun, printable
 
 _WRITE_EVERY = 256
 
@@ -115,8 +114,14 @@ def extract_features(
         num_computed=len(pending),
         num_cached=num_cached,
         seconds=time.perf_counter() - start,
-        cache_problem=None if cache is None else cache.problem,
+        cache_problem=None if cache is None else _describe_cache(cache),
     )
+
+
+def _describe_cache(cache: FeatureCache) -> str | None:
+    if cache.problem is None and cache.num_damaged:
+        return f"{count_noun(cache.num_damaged, 'damaged vector')} in the cache computed anew"
+    return cache.problem
 
 
 def _require_finite(
@@ -137,8 +142,8 @@ def _require_finite(
 
 def _load(source: ImageSource, preprocessing: Preprocessing, view: View) -> NDArray[np.float32]:
     try:
-        content = source.path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != source.digest:
+        content = read_content(source.path, max_pixels=preprocessing.max_pixels)
+        if content.digest != source.digest:
             raise ImageError("its bytes changed", code="corrupt", path=str(source.path))
         return preprocessing.apply(content, view=view)
     except (OSError, ImageError) as error:

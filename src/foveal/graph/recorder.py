@@ -3,8 +3,8 @@
 The recorder is a ``TorchFunctionMode``: PyTorch hands it each function that Python calls
 (``F.conv2d``, ``torch.cat``, ``x + y``, ``x.view``) before running it. It replaces real
 tensors by *shadows* on the meta device, which have shapes but no memory, runs the function on
-those, and notes what it did. Modules announce themselves through global forward hooks, so
-that nothing is attached to the model.
+those, and notes what it did. Modules announce themselves through hooks of their own, which
+come off again; hooks of the whole process would run in other threads' calls too.
 
 Symbolic tracing (``torch.fx``) stops at any branch on a shape and ``torch.export`` replaces
 modules by aten operations; both are slower. This sees the words that the author wrote, and
@@ -15,16 +15,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, NoReturn
 
 import torch
-from torch.nn.modules.module import (
-    _global_forward_hooks_with_kwargs,
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
+from torch.nn import Module
 from torch.overrides import TorchFunctionMode
 
 from foveal.graph.assertions import asserted_value
@@ -90,16 +86,17 @@ class Recorder(TorchFunctionMode):
     @contextmanager
     def watching(self) -> Iterator[Recorder]:
         """Switches recording on; takes every hook off again."""
-        before = register_module_forward_pre_hook(self._enter_module)
-        after = register_module_forward_hook(self._leave_module, with_kwargs=True)
-        try:
+        with ExitStack() as hooks:
+            for module in self._root.module.modules():
+                # By way of the class, since compiled modules hide these two.
+                enter = Module.register_forward_pre_hook(module, self._enter_module, prepend=True)
+                leave = Module.register_forward_hook(
+                    module, self._leave_module, prepend=True, with_kwargs=True
+                )
+                hooks.callback(enter.remove)
+                hooks.callback(leave.remove)
             with torch.no_grad(), self, UnseenWork(self):
                 yield self
-        finally:
-            before.remove()
-            after.remove()
-            # torch forgets this entry, and then warns of global hooks at every torch.compile.
-            _global_forward_hooks_with_kwargs.pop(after.id, None)
 
     def add_input(self, tensor: torch.Tensor, index: int) -> None:
         """Declares a meta tensor to be the input number ``index``."""
@@ -153,13 +150,15 @@ class Recorder(TorchFunctionMode):
         if isinstance(module, torch.jit.ScriptModule):
             raise self.stop_at("it is compiled code (TorchScript), which cannot be watched")
 
-    def _leave_module(self, module: torch.nn.Module, args: Any, kwargs: Any, result: Any) -> None:
+    def _leave_module(self, module: torch.nn.Module, args: Any, *rest: Any) -> None:
+        # Without the keyword arguments where another thread was calling while hooks came off.
         if id(module) not in self._paths or threading.get_ident() != self._thread:
             return
         while self._frame.module is not module and self._frame.parent is not None:
             self._frame = self._frame.parent
         frame = self._frame
         frame.end_call = len(self.calls)
+        kwargs, result = rest
         frame.kwargs = self.book.refs(kwargs)
         frame.result = {path: self.book.ref(tensor) for path, tensor in tensors_with_paths(result)}
         if frame.parent is not None:

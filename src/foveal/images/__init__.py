@@ -1,10 +1,12 @@
 """From bytes to pixels: formats, bit depth, orientation, DICOM, and one ``Preprocessing``."""
 
-from foveal.images.decoding import ImageSource, decode
+from foveal.images.decoding import ImageSource, count_frames, decode
 from foveal.images.formats import SUPPORTED_FORMATS, SUPPORTED_SUFFIXES, ProblemCode
+from foveal.images.frames import FrameChoice, frame_path
 from foveal.images.levels import LevelSummary
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, ImageFacts
 from foveal.images.preprocessing import PREPROCESSING_VERSION, Preprocessing
+from foveal.images.reading import FileContent, read_content
 from foveal.images.resampling import Interpolation
 from foveal.images.resizing import Fit
 from foveal.images.set_window import (
@@ -28,8 +30,10 @@ __all__ = [
     "VIEWS",
     "ChosenWindow",
     "DecodedImage",
+    "FileContent",
     "Fit",
     "FixedRange",
+    "FrameChoice",
     "ImageFacts",
     "ImageSource",
     "Interpolation",
@@ -41,10 +45,13 @@ __all__ = [
     "WindowChoice",
     "check_window_choice",
     "choose_window",
+    "count_frames",
     "decode",
     "describe_window",
+    "frame_path",
     "pixel_versions",
     "pixel_versions_digest",
+    "read_content",
     "thumbnail",
     "version_differences",
 ]

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from foveal.errors import ImageError
+import numpy as np
+
+from foveal.images.faults import corrupt, truncated
 from foveal.images.formats import Format, unsupported
+from foveal.images.tiff import read_tags
 
 
 def require_complete(data: bytes, format_name: Format) -> None:
@@ -26,24 +28,6 @@ def require_complete(data: bytes, format_name: Format) -> None:
     check = _CHECKS.get(format_name)
     if check is not None:
         check(data)
-
-
-def truncated(what: str) -> ImageError:
-    """Returns the error for a file that ends too early."""
-    return ImageError(
-        f"the file is cut short: {what}",
-        code="truncated",
-        next_step="Copy it again from its source.",
-    )
-
-
-def corrupt(what: str) -> ImageError:
-    """Returns the error for a file that is all there and yet broken."""
-    return ImageError(
-        f"the file is damaged: {what}",
-        code="corrupt",
-        next_step="Copy it again from its source, or open and save it with an image editor.",
-    )
 
 
 # --- JPEG: ITU-T T.81, annex B --------------------------------------------------------
@@ -128,22 +112,39 @@ def _check_bmp(data: bytes) -> None:
 
 
 def _check_gif(data: bytes) -> None:
-    """Follows the blocks up to the end of the first picture, the only one that is used."""
+    count_gif_pictures(data)
+
+
+def count_gif_pictures(data: bytes) -> int:
+    """Follows the blocks to the end and counts the pictures; a missing end mark is forgiven.
+
+    Not where there are several pictures: then the one in the middle would be another.
+
+    Raises:
+        ImageError: ``truncated`` or ``corrupt``.
+    """
+    num_pictures = 0
     position = 13 + _colour_table_bytes(data[10:11])
     while position < len(data):
         introducer = data[position]
         if introducer == 0x3B:
-            raise corrupt("a GIF without a picture")
+            if not num_pictures:
+                raise corrupt("a GIF without a picture")
+            return num_pictures
         if introducer == 0x21:
             position = _skip_sub_blocks(data, position + 2)
         elif introducer == 0x2C:
             position += 10
             position += _colour_table_bytes(data[position - 1 : position])
-            _skip_sub_blocks(data, position + 1)
-            return
+            position = _skip_sub_blocks(data, position + 1)
+            num_pictures += 1
+        elif num_pictures == 1:
+            return 1  # bytes that some programs append
         else:
             raise corrupt("a GIF block of no known kind")
-    raise truncated("a GIF that ends before its first picture")
+    if num_pictures == 1:
+        return 1
+    raise truncated(f"a GIF that ends after {num_pictures} of its pictures")
 
 
 def _colour_table_bytes(flags: bytes) -> int:
@@ -161,72 +162,26 @@ def _skip_sub_blocks(data: bytes, position: int) -> int:
 
 # --- TIFF: TIFF 6.0, and BigTIFF --------------------------------------------------------
 
-_NUM_BYTES_OF_TYPES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 _UNCOMPRESSED: Final = 1
 _DNG_VERSION: Final = 50706
 
 
-@dataclass(frozen=True, slots=True)
-class _TiffLayout:
-    """The widths that differ between TIFF and BigTIFF."""
-
-    count_bytes: int
-    entry_bytes: int
-    value_bytes: int
-
-
-_CLASSIC: Final = _TiffLayout(count_bytes=2, entry_bytes=12, value_bytes=4)
-_BIG: Final = _TiffLayout(count_bytes=8, entry_bytes=20, value_bytes=8)
-
-
 def _check_tiff(data: bytes) -> None:
-    tags = _tiff_tags(data)
+    tags = read_tags(data)
     if _DNG_VERSION in tags:
         raise unsupported("a camera raw (DNG) image")
-    compression = tags.get(259, (_UNCOMPRESSED,))[0]
+    compression = int(tags[259][0]) if 259 in tags else _UNCOMPRESSED
     if compression == _UNCOMPRESSED:
         return  # some writers round the last strip up; the decoder counts what it needs
     for offsets_tag, lengths_tag in ((273, 279), (324, 325)):
-        pieces = zip(tags.get(offsets_tag, ()), tags.get(lengths_tag, ()), strict=False)
-        if any(offset + length > len(data) for offset, length in pieces):
-            raise truncated("a TIFF whose picture lies beyond its end")
+        if offsets_tag in tags and lengths_tag in tags:
+            offsets, lengths = tags[offsets_tag], tags[lengths_tag]
+            count = min(len(offsets), len(lengths))
+            # Each below 2^63, or the sum of two unsigned numbers could begin anew at 0.
+            beyond = np.minimum(offsets[:count], 1 << 62) + np.minimum(lengths[:count], 1 << 62)
+            if (beyond > len(data)).any():
+                raise truncated("a TIFF whose picture lies beyond its end")
 
-
-def _tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
-    """Returns the integer tags of the first page; every value must lie within the file."""
-    order: Final = "little" if data[:2] == b"II" else "big"
-
-    def number(position: int, num_bytes: int) -> int:
-        if position + num_bytes > len(data):
-            raise truncated("a TIFF that ends within its directory")
-        return int.from_bytes(data[position : position + num_bytes], order)
-
-    layout = _BIG if number(2, 2) == 43 else _CLASSIC
-    is_big = layout is _BIG
-    directory = number(8, 8) if is_big else number(4, 4)
-    tags: dict[int, tuple[int, ...]] = {}
-    num_entries = number(directory, layout.count_bytes)
-    for index in range(num_entries):
-        entry = directory + layout.count_bytes + index * layout.entry_bytes
-        width = _num_bytes_of(number(entry + 2, 2))
-        count = number(entry + 4, layout.value_bytes)
-        where = entry + 4 + layout.value_bytes
-        if count * width > layout.value_bytes:
-            where = number(where, layout.value_bytes)
-        if where + count * width > len(data):
-            raise truncated("a TIFF whose directory points beyond its end")
-        tag = number(entry, 2)
-        if tag in _TAGS_READ and tag not in tags:
-            tags[tag] = tuple(number(where + i * width, width) for i in range(count))
-    return tags
-
-
-def _num_bytes_of(type_code: int) -> int:
-    known = type_code < len(_NUM_BYTES_OF_TYPES)
-    return _NUM_BYTES_OF_TYPES[type_code] if known else 0  # readers skip unknown types
-
-
-_TAGS_READ: Final = frozenset({259, 273, 279, 324, 325, _DNG_VERSION})
 
 _CHECKS: Final[dict[Format, Callable[[bytes], None]]] = {
     "JPEG": _check_jpeg,

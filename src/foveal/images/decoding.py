@@ -6,13 +6,14 @@ import os
 
 from foveal.errors import ImageError
 from foveal.images.formats import identify
-from foveal.images.ordinary import decode_ordinary
+from foveal.images.frames import FrameChoice, check_frame_choice
+from foveal.images.ordinary import count_ordinary, decode_ordinary
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, Raster
-from foveal.images.reading import read_bytes
+from foveal.images.reading import FileContent, read_content
 from foveal.images.window import Window
 
-ImageSource = str | os.PathLike[str] | bytes
-"""A path, or the content of a file."""
+ImageSource = str | os.PathLike[str] | bytes | FileContent
+"""A path, the bytes of a file, or what :func:`foveal.images.read_content` returned."""
 
 
 def decode(
@@ -21,13 +22,14 @@ def decode(
     window: Window | None = None,
     max_pixels: int = MAX_PIXELS,
     reduce_to_px: tuple[int, int] | None = None,
+    frame: FrameChoice = "middle",
 ) -> DecodedImage:
     """Decodes one image file, upright and in one of two forms.
 
     JPEG, PNG, TIFF, WebP, BMP, GIF and DICOM are recognised by content, whatever the name.
     EXIF orientation is undone. Palettes, CMYK, YCbCr and 1-bit become RGB or gray; what is
-    transparent is shown on white. Of several frames or pages the first is taken. 8-bit
-    pixels stay ``uint8``; deeper ones (16-bit, float, DICOM gray) are mapped to
+    transparent is shown on white. Of several frames or pages one is taken. 8-bit pixels
+    stay ``uint8``; deeper ones (16-bit, float, DICOM gray) are mapped to
     ``float32`` [0, 1] by ``window``. Colour profiles are not applied.
 
     An image is decoded whole or not at all: a truncated file is an error, also where the
@@ -41,6 +43,8 @@ def decode(
         reduce_to_px: (height, width) after orientation. A JPEG at least twice as large is
             decoded at 1/2, 1/4 or 1/8 scale, never below this size, which saves most of
             the time and memory. Other formats ignore it.
+        frame: Which of several frames or pages, counted from 1; by default the one in the
+            middle. A path such as ``a.tif/frame-3`` says so by itself.
 
     Returns:
         Pixels and facts.
@@ -51,8 +55,29 @@ def decode(
             ``too_large`` or ``missing_codec``, and ``path`` as given.
     """
     return decode_raster(
-        source, window=window or Window(), max_pixels=max_pixels, reduce_to_px=reduce_to_px
+        source,
+        window=window or Window(),
+        max_pixels=max_pixels,
+        reduce_to_px=reduce_to_px,
+        frame=frame,
     ).to_decoded()
+
+
+def count_frames(source: ImageSource) -> int:
+    """Returns how many frames or pages of one stack a file holds, without decoding them.
+
+    Raises:
+        ImageError: The file cannot be read.
+    """
+    if isinstance(source, bytes):
+        source = FileContent(source)
+    content = source if isinstance(source, FileContent) else read_content(source)
+    format_name = identify(content.data)
+    if format_name == "DICOM":
+        from foveal.images.dicom import count_dicom
+
+        return count_dicom(content.data)
+    return count_ordinary(content.data, format_name)
 
 
 def decode_raster(
@@ -61,27 +86,42 @@ def decode_raster(
     window: Window,
     max_pixels: int,
     reduce_to_px: tuple[int, int] | None,
+    frame: FrameChoice,
 ) -> Raster:
     """Decodes like :func:`decode`, to the form that is resized without a copy."""
+    check_frame_choice(frame)
     if isinstance(source, bytes):
-        return _decode_bytes(source, window, max_pixels, reduce_to_px)
+        source = FileContent(source)
+    if isinstance(source, FileContent):
+        return _decode_content(source, window, max_pixels, reduce_to_px, frame)
     try:
-        data = read_bytes(source, max_pixels=max_pixels)
-        return _decode_bytes(data, window, max_pixels, reduce_to_px)
+        content = read_content(source, max_pixels=max_pixels)
+        return _decode_content(content, window, max_pixels, reduce_to_px, frame)
     except ImageError as error:
         error.path = os.fspath(source)
         raise
 
 
-def _decode_bytes(
-    data: bytes, window: Window, max_pixels: int, reduce_to_px: tuple[int, int] | None
+def _decode_content(
+    content: FileContent,
+    window: Window,
+    max_pixels: int,
+    reduce_to_px: tuple[int, int] | None,
+    frame: FrameChoice,
 ) -> Raster:
+    data = content.data
+    wanted = frame if content.frame is None else content.frame
     format_name = identify(data)
     if format_name == "DICOM":
         # pydicom takes a third of a second to import: only who has DICOM pays.
         from foveal.images.dicom import decode_dicom
 
-        return decode_dicom(data, window=window, max_pixels=max_pixels)
+        return decode_dicom(data, window=window, max_pixels=max_pixels, frame=wanted)
     return decode_ordinary(
-        data, format_name, window=window, max_pixels=max_pixels, reduce_to_px=reduce_to_px
+        data,
+        format_name,
+        window=window,
+        max_pixels=max_pixels,
+        reduce_to_px=reduce_to_px,
+        frame=wanted,
     )

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foveal.errors import ImageError
-from foveal.images.completeness import corrupt, truncated
+from foveal.images.faults import corrupt, too_large, truncated
 from foveal.images.formats import unsupported
+from foveal.images.frames import FrameChoice, frame_index, frame_note
 from foveal.images.grey_levels import frame_rules, show
 from foveal.images.levels import LevelKind, LevelSummary
-from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
+from foveal.images.pixels import MAX_PIXELS, ImageFacts, Picture, Raster, require_size
 from foveal.images.quarantine import ANY_ERROR, quarantine
 from foveal.images.window import Window, stretch
-from foveal.text import count_noun
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -64,8 +64,8 @@ class _Failed:
     kind: type[BaseException]
 
 
-def decode_dicom(data: bytes, *, window: Window, max_pixels: int) -> Raster:
-    """Decodes the first frame of a DICOM file (PS3.3 C.7.6.3, C.11.1 and C.11.2).
+def decode_dicom(data: bytes, *, window: Window, max_pixels: int, frame: FrameChoice) -> Raster:
+    """Decodes one frame of a DICOM file (PS3.3 C.7.6.3, C.11.1 and C.11.2).
 
     Gray: modality LUT or rescale, then the header's VOI LUT or window, else percentiles;
     MONOCHROME1 inverted; ``float32`` in [0, 1]. Colour: RGB.
@@ -78,11 +78,19 @@ def decode_dicom(data: bytes, *, window: Window, max_pixels: int) -> Raster:
         dataset = _attempt(lambda: _parse(data))
         if isinstance(dataset, _Failed):
             raise truncated("the DICOM header ends early or is damaged")
-        raster = _attempt(lambda: _decode(dataset, window, max_pixels))
+        raster = _attempt(lambda: _decode(dataset, window, max_pixels, frame))
         if isinstance(raster, _Failed):
             is_memory = issubclass(raster.kind, MemoryError)
             raise _no_memory() if is_memory else corrupt("the DICOM values contradict each other")
         return raster
+
+
+def count_dicom(data: bytes) -> int:
+    """Returns the number of frames that a DICOM header gives; 1 where it cannot be read."""
+    with quarantine():
+        _refuse_deflated_bomb(data, _BYTES_PER_PIXEL * MAX_PIXELS)
+        counted = _attempt(lambda: max(1, int(_parse(data).get("NumberOfFrames") or 1)))
+        return 1 if isinstance(counted, _Failed) else counted
 
 
 def _attempt(step: Callable[[], Result]) -> Result | _Failed:
@@ -102,7 +110,7 @@ def _parse(data: bytes) -> Dataset:
     return pydicom.dcmread(io.BytesIO(data), force=True)
 
 
-def _decode(dataset: Dataset, window: Window, max_pixels: int) -> Raster:
+def _decode(dataset: Dataset, window: Window, max_pixels: int, frame: FrameChoice) -> Raster:
     keyword = next((name for name in _PIXEL_KEYWORDS if name in dataset), None)
     if keyword is None and "Rows" in dataset:
         raise truncated("the DICOM header announces a picture that is not there")
@@ -115,15 +123,16 @@ def _decode(dataset: Dataset, window: Window, max_pixels: int) -> Raster:
     height_px, width_px = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     require_size(width_px, height_px, max_pixels=max_pixels)
     photometric = _photometric(dataset)
-    num_frames = int(dataset.get("NumberOfFrames") or 1)
+    num_frames = max(1, int(dataset.get("NumberOfFrames") or 1))
     notes: list[str] = []
+    index = frame_index(num_frames, frame)
     if num_frames > 1:
-        notes.append(f"The file holds {count_noun(num_frames, 'frame')}; only the first is used.")
-    stored = _pixels(dataset, keyword, num_frames)
+        notes.append(frame_note(num_frames, index, frame, "frame"))
+    stored = _pixels(dataset, keyword, num_frames, index)
     picture: Picture
     levels = None
     if photometric in _GRAY:
-        rules = frame_rules(dataset)
+        rules = frame_rules(dataset, index)
         shown = show(stored, rules, window, is_inverted=photometric == "MONOCHROME1")
         picture, levels = shown.values, shown.summary
         notes.extend(shown.notes)
@@ -136,6 +145,7 @@ def _decode(dataset: Dataset, window: Window, max_pixels: int) -> Raster:
         stored_mode=photometric,
         bits_per_sample=int(dataset.get("BitsStored") or stored.dtype.itemsize * 8),
         num_frames=num_frames,
+        frame=index + 1,
         patient_key=_patient_key(dataset),
         levels=levels,
         notes=tuple(notes),
@@ -159,8 +169,8 @@ def _patient_key(dataset: Dataset) -> str | None:
     return hashlib.sha256(patient.encode("utf-8", "surrogateescape")).hexdigest()[:_KEY_DIGITS]
 
 
-def _pixels(dataset: Dataset, keyword: str, num_frames: int) -> NDArray[Any]:
-    """Returns the first frame as stored, [H, W] or [H, W, 3], colour as RGB."""
+def _pixels(dataset: Dataset, keyword: str, num_frames: int, index: int) -> NDArray[Any]:
+    """Returns one frame as stored, [H, W] or [H, W, 3], colour as RGB."""
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.pixels.utils import pixel_array
 
@@ -172,7 +182,7 @@ def _pixels(dataset: Dataset, keyword: str, num_frames: int) -> NDArray[Any]:
         raise _missing_codec(syntax)
     if not syntax.is_encapsulated:
         _require_pixel_bytes(dataset, keyword, num_frames)
-    frame = _attempt(lambda: pixel_array(dataset, index=0))
+    frame = _attempt(lambda: pixel_array(dataset, index=index))
     if isinstance(frame, _Failed):
         if issubclass(frame.kind, MemoryError):
             raise _no_memory()
@@ -276,8 +286,4 @@ def _missing_codec(syntax: str) -> ImageError:
 
 
 def _no_memory() -> ImageError:
-    return ImageError(
-        "there is not enough memory to decode it",
-        code="too_large",
-        next_step="Make it smaller, or use a machine with more memory.",
-    )
+    return too_large("there is not enough memory to decode it")

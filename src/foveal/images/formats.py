@@ -161,6 +161,9 @@ def unsupported(what: str) -> ImageError:
 
 
 def _known_format(data: bytes) -> Format | None:
+    # The preamble of a DICOM file is free, and often holds a TIFF header (PS3.10 7.1).
+    if data[128:132] == b"DICM" and data[132:134] == b"\x02\x00":
+        return "DICOM"
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):

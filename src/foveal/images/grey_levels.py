@@ -43,7 +43,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameRules:
-    """What the header says about showing its first frame; ``None`` where it says nothing."""
+    """What the header says about showing a frame; ``None`` where it says nothing."""
 
     modality_table: Table | None
     slope: float
@@ -54,13 +54,14 @@ class FrameRules:
     kind: LevelKind
 
 
-def frame_rules(dataset: Dataset) -> FrameRules:
-    """Reads the rules for the first frame, also from enhanced files' functional groups."""
+def frame_rules(dataset: Dataset, index: int = 0) -> FrameRules:
+    """Reads the rules for one frame, also from enhanced files' functional groups."""
     header: dict[str, Any] = {
         name: dataset[name].value for name in _FRAME_KEYWORDS if name in dataset
     }
     for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for group in list(dataset.get(groups) or ())[:1]:
+        first = index if groups.startswith("PerFrame") else 0
+        for group in list(dataset.get(groups) or ())[first : first + 1]:
             for macro in _FRAME_GROUPS:
                 for item in list(group.get(macro) or ())[:1]:
                     header |= {n: item[n].value for n in _FRAME_KEYWORDS if n in item}

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from foveal.errors import ImageError
 from foveal.images import deep
-from foveal.images.completeness import corrupt, require_complete, truncated
+from foveal.images.completeness import count_gif_pictures, require_complete
+from foveal.images.faults import corrupt, too_large, truncated
 from foveal.images.formats import Format, unsupported
+from foveal.images.frames import FrameChoice, frame_index, frame_note, reachable_index
 from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
 from foveal.images.png_rows import require_all_rows
 from foveal.images.quarantine import ANY_ERROR, quarantine
+from foveal.images.tiff import stack_pages, with_first_page
 from foveal.images.window import Window
-from foveal.text import count_noun
 
 _EXIF_ORIENTATION: Final = 0x0112
 _UNDO: Final = {
@@ -30,7 +32,6 @@ _UNDO: Final = {
 }
 _SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 _PLUGINS: Final[dict[str, tuple[str, ...]]] = {"JPEG": ("JPEG", "MPO")}
-_FRAME_WORD: Final = {"TIFF": "page", "JPEG": "picture"}
 
 
 def decode_ordinary(
@@ -40,6 +41,7 @@ def decode_ordinary(
     window: Window,
     max_pixels: int,
     reduce_to_px: tuple[int, int] | None,
+    frame: FrameChoice,
 ) -> Raster:
     """Decodes a file of one of Pillow's formats; see :func:`foveal.images.decode`.
 
@@ -50,16 +52,22 @@ def decode_ordinary(
     """
     with quarantine():
         try:
+            pages = _Pages(1, 0)
+            if format_name == "TIFF":
+                require_complete(data, format_name)
+                data, pages = _turn_to_page(data, frame)
             image = _open(data, format_name)
             require_size(*image.size, max_pixels=max_pixels)
             require_complete(data, format_name)
-            return _decode(image, data, format_name, window, reduce_to_px)
+            if format_name != "TIFF":
+                pages = _find_frame(image, data, format_name, frame)
+            return _decode(image, data, format_name, window, reduce_to_px, pages, frame)
         except ImageError:
             raise
         except Image.DecompressionBombError as error:
-            raise _too_large("the image has more pixels than Pillow allows") from error
+            raise too_large("the image has more pixels than Pillow allows") from error
         except MemoryError as error:
-            raise _too_large("there is not enough memory to decode it") from error
+            raise too_large("there is not enough memory to decode it") from error
         except ANY_ERROR as error:
             raise _reason(error, data, format_name) from error
 
@@ -68,19 +76,69 @@ def _open(data: bytes, format_name: Format) -> ImageFile.ImageFile:
     return Image.open(io.BytesIO(data), formats=_PLUGINS.get(format_name, (format_name,)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """How many pictures of one stack the file holds, and the index of the one to take."""
+
+    count: int
+    index: int
+
+
+def count_ordinary(data: bytes, format_name: Format) -> int:
+    """Returns how many frames of one stack a file of one of Pillow's formats holds.
+
+    Raises:
+        ImageError: The file is damaged.
+    """
+    with quarantine():
+        try:
+            if format_name == "TIFF":
+                return len(stack_pages(data)[0])
+            if format_name == "JPEG":
+                return 1
+            return _find_frame(_open(data, format_name), data, format_name, 1).count
+        except ANY_ERROR as error:
+            raise _reason(error, data, format_name) from error
+
+
+def _turn_to_page(data: bytes, frame: FrameChoice) -> tuple[bytes, _Pages]:
+    stack, _ = stack_pages(data)
+    index = frame_index(len(stack), frame)
+    turned = with_first_page(data, stack[index]) if index else data
+    return turned, _Pages(len(stack), index)
+
+
+def _find_frame(
+    image: ImageFile.ImageFile, data: bytes, format_name: Format, frame: FrameChoice
+) -> _Pages:
+    is_gif = format_name == "GIF"  # Pillow would read it to its end for this
+    count = count_gif_pictures(data) if is_gif else int(getattr(image, "n_frames", 1))
+    if count == 1 or format_name == "JPEG":  # more pictures in a JPEG are other views of it
+        return _Pages(count, 0)
+    index = frame_index(count, frame)
+    if format_name == "PNG" and data[24] > 8:  # the low bytes are read from the first alone
+        index = 0
+    return _Pages(count, reachable_index(index, *image.size))
+
+
 def _decode(
     image: ImageFile.ImageFile,
     data: bytes,
     format_name: Format,
     window: Window,
     reduce_to_px: tuple[int, int] | None,
+    pages: _Pages,
+    frame: FrameChoice,
 ) -> Raster:
     notes: list[str] = []
     stored_mode, bits = image.mode, _bits_per_sample(image, data, format_name)
-    num_frames = _count_frames(image, data, format_name)
-    if num_frames > 1:
-        frames = count_noun(num_frames, _FRAME_WORD.get(format_name, "frame"))
-        notes.append(f"The file holds {frames}; only the first is used.")
+    if pages.count > 1 and format_name == "JPEG":
+        notes.append("The file holds several pictures; the first is used.")
+    elif pages.count > 1:
+        word = "page" if format_name == "TIFF" else "frame"
+        notes.append(frame_note(pages.count, pages.index, frame, word))
+    if pages.index and format_name != "TIFF":
+        image.seek(pages.index)
     orientation = 1
     full_size = image.size
     if format_name == "JPEG":  # a reduced decoding has to know before, what lies sideways
@@ -93,7 +151,7 @@ def _decode(
         orientation = _orientation(image, notes)
     second = deep.decode_low_bytes(image, lambda: _open(data, format_name))
     image.load()
-    if format_name == "PNG":
+    if format_name == "PNG" and not pages.index:
         require_all_rows(image, data)
     if format_name not in ("JPEG", "TIFF"):
         orientation = _orientation(image, notes)
@@ -125,7 +183,8 @@ def _decode(
         height_px=height_px,
         stored_mode=stored_mode,
         bits_per_sample=bits,
-        num_frames=num_frames,
+        num_frames=pages.count,
+        frame=pages.index + 1,
         orientation=orientation,
         levels=levels,
         notes=tuple(notes),
@@ -173,20 +232,6 @@ def _bits_per_sample(image: ImageFile.ImageFile, data: bytes, format_name: Forma
         bits: Any = getattr(image, "tag_v2", {}).get(258, 1)
         return int(max(bits)) if isinstance(bits, tuple) else int(bits)
     return 1 if image.mode == "1" else 8
-
-
-def _count_frames(image: ImageFile.ImageFile, data: bytes, format_name: Format) -> int:
-    if not getattr(image, "is_animated", False):
-        return 1
-    if format_name == "GIF":  # counting would move the picture that is about to be decoded
-        image = _open(data, format_name)
-    return int(getattr(image, "n_frames", 1))
-
-
-def _too_large(what: str) -> ImageError:
-    return ImageError(
-        what, code="too_large", next_step="Make it smaller, or use a machine with more memory."
-    )
 
 
 def _reason(error: Exception, data: bytes, format_name: Format) -> ImageError:

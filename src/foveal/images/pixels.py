@@ -28,7 +28,8 @@ class ImageFacts:
         stored_mode: How the file stores a pixel: Pillow's word (``"L"``, ``"RGB"``,
             ``"P"``, ``"I;16"``), or DICOM's photometric interpretation.
         bits_per_sample: Bits of one sample as stored.
-        num_frames: Pictures in the file; only the first is used.
+        num_frames: Pictures of one stack in the file; thumbnails and masks do not count.
+        frame: The number of the one that was decoded, from 1 on.
         orientation: The EXIF orientation (1 to 8) that was undone; 1 is upright.
         patient_key: For DICOM, the first 16 hexadecimal digits of the SHA-256 of the
             PatientID, else ``None``. It groups; it does not anonymise a guessable number,
@@ -44,6 +45,7 @@ class ImageFacts:
     stored_mode: str
     bits_per_sample: int
     num_frames: int = 1
+    frame: int = 1
     orientation: int = 1
     patient_key: str | None = None
     levels: LevelSummary | None = None

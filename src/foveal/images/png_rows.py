@@ -12,7 +12,7 @@ from typing import Final
 
 from PIL import Image
 
-from foveal.images.completeness import truncated
+from foveal.images.faults import truncated
 
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PIECE_BYTES: Final = 1 << 20

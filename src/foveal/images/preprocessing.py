@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import UsageError
 from foveal.images.decoding import ImageSource, decode_raster
+from foveal.images.frames import FrameChoice, check_frame_choice
 from foveal.images.normalising import Triple, normalise
 from foveal.images.pixels import (
     MAX_PIXELS,
@@ -61,6 +62,7 @@ class Preprocessing:
         std: Standard deviation for each channel.
         window: How deep grey levels become [0, 1].
         max_pixels: Larger images are refused before decoding.
+        frame: Which of several frames or pages: ``"middle"``, or a number from 1 on.
         jpeg_reduction: Whether large JPEGs may be decoded at 1/2, 1/4 or 1/8 scale, never
             to less than twice the size they are resized to.
 
@@ -78,6 +80,7 @@ class Preprocessing:
     window: Window = field(default_factory=Window)
     max_pixels: int = MAX_PIXELS
     jpeg_reduction: bool = True
+    frame: FrameChoice = "middle"
 
     def __post_init__(self) -> None:
         """Refuses values that could only fail, or mislead, later on."""
@@ -90,6 +93,7 @@ class Preprocessing:
         if self.interpolation not in get_args(Interpolation):
             known = " or ".join(map(repr, get_args(Interpolation)))
             raise _bad("interpolation", self.interpolation, known)
+        check_frame_choice(self.frame)
         if not 0 < self.crop_fraction <= 1:
             raise _bad("crop_fraction", self.crop_fraction, "a number above 0 and up to 1")
         if len(self.mean) != 3 or not all(map(math.isfinite, self.mean)):
@@ -133,6 +137,7 @@ class Preprocessing:
             window=self.window,
             max_pixels=self.max_pixels,
             reduce_to_px=self.reduce_to_px,
+            frame=self.frame,
         )
         return self._render(raster.picture, view)
 
@@ -140,7 +145,7 @@ class Preprocessing:
         """Prepares an image that was decoded before, for instance for several views.
 
         Equal to :meth:`apply` where the decoding used this object's ``window``,
-        ``max_pixels`` and ``reduce_to_px``.
+        ``max_pixels``, ``reduce_to_px`` and ``frame``.
         """
         return self._render(as_picture(decoded.pixels), view)
 
@@ -163,6 +168,7 @@ class Preprocessing:
             },
             "max_pixels": self.max_pixels,
             "jpeg_reduction": self.jpeg_reduction,
+            "frame": self.frame,
         }
 
     @classmethod
@@ -192,6 +198,7 @@ class Preprocessing:
         size_px: int | None = None,
         fit: Fit = "squash",
         window: Window | None = None,
+        frame: FrameChoice = "middle",
     ) -> Preprocessing:
         """Takes the settings from the weights' own configuration.
 
@@ -202,6 +209,7 @@ class Preprocessing:
             fit: ``"squash"`` and ``"pad"`` show the network the whole image, so that a
                 finding at its edge is seen; only ``"crop"`` follows ``crop_pct``.
             window: How deep grey levels become [0, 1]; ``Window()`` when ``None``.
+            frame: Which of several frames or pages.
 
         Raises:
             DataError: A value is missing or cannot be followed.
@@ -209,7 +217,7 @@ class Preprocessing:
         settings = pretrained_settings(config, size_px=size_px)
         if fit != "crop":
             settings["crop_fraction"] = 1.0
-        return cls(**settings, fit=fit, window=window or Window())
+        return cls(**settings, fit=fit, window=window or Window(), frame=frame)
 
     def _render(self, picture: Picture, view: View) -> NDArray[np.float32]:
         if view not in VIEWS:

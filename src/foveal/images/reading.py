@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from foveal.errors import ImageError
+from foveal.images.frames import split_frame_path
+from foveal.images.pixels import MAX_PIXELS
 
 _MIN_BYTES_ALLOWED: Final = 64 << 20
 _BYTES_PER_PIXEL: Final = 16
@@ -18,6 +22,41 @@ _OPEN_FLAGS: Final = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileContent:
+    """The bytes of a file, and which of its frames is meant.
+
+    Attributes:
+        data: The whole file.
+        frame: Counted from 1; ``None`` where the path names the file alone.
+    """
+
+    data: bytes
+    frame: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of the bytes, and of the frame where one is meant."""
+        total = hashlib.sha256(self.data)
+        if self.frame is not None:
+            total.update(f" frame {self.frame}".encode())
+        return total.hexdigest()
+
+
+def read_content(source: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> FileContent:
+    """Returns the whole content of a file, or of the file that a frame's path lies in.
+
+    ``a.tif/frame-3`` is the third page of ``a.tif``, unless there is such a file indeed.
+
+    Raises:
+        ImageError: As :func:`read_bytes`.
+    """
+    split = split_frame_path(os.fspath(source))
+    if split is None or not Path(split[0]).is_file():
+        return FileContent(read_bytes(source, max_pixels=max_pixels))
+    return FileContent(read_bytes(split[0], max_pixels=max_pixels), split[1])
 
 
 def read_bytes(source: str | os.PathLike[str], *, max_pixels: int) -> bytes:

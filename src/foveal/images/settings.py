@@ -13,7 +13,16 @@ _INTEGERS: Final = ("height_px", "width_px", "max_pixels")
 _REALS: Final = ("crop_fraction",)
 _WORDS: Final = ("fit", "interpolation")
 _TRIPLES: Final = ("mean", "std")
-_KEYS: Final = ("version", *_INTEGERS, *_REALS, *_WORDS, *_TRIPLES, "window", "jpeg_reduction")
+_KEYS: Final = (
+    "version",
+    *_INTEGERS,
+    *_REALS,
+    *_WORDS,
+    *_TRIPLES,
+    "window",
+    "jpeg_reduction",
+    "frame",
+)
 _WINDOW_KEYS: Final = ("low_percentile", "high_percentile", "dicom", "fixed")
 _NEXT_STEP: Final = "Take preprocessing.json from the run folder as Foveal wrote it."
 
@@ -39,6 +48,8 @@ def checked_settings(value: Mapping[str, Any], *, version: int) -> dict[str, Any
     if not isinstance(value["jpeg_reduction"], bool):
         raise _wrong("jpeg_reduction", value["jpeg_reduction"], "true or false")
     settings["jpeg_reduction"] = value["jpeg_reduction"]
+    frame = value["frame"]
+    settings["frame"] = frame if isinstance(frame, str) else _integer("frame", frame)
     settings["window"] = {
         "low_percentile": _real("low_percentile", window["low_percentile"]),
         "high_percentile": _real("high_percentile", window["high_percentile"]),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from foveal.errors import UsageError
 from foveal.images.decoding import ImageSource, decode_raster
+from foveal.images.frames import FrameChoice
 from foveal.images.pixels import MAX_PIXELS, height_and_width
 from foveal.images.resizing import plan_resize, resample
 from foveal.images.window import Window
@@ -18,13 +19,20 @@ THUMBNAIL_MEDIA_TYPE: Final = "image/webp"
 _QUALITY: Final = 78
 
 
-def thumbnail(source: ImageSource, *, size_px: int, window: Window | None = None) -> bytes:
+def thumbnail(
+    source: ImageSource,
+    *,
+    size_px: int,
+    window: Window | None = None,
+    frame: FrameChoice = "middle",
+) -> bytes:
     """Returns a small WebP of an image file, upright, without any metadata.
 
     Args:
         source: A path, or the bytes of a file.
         size_px: Length of the longest side; a smaller image is not enlarged.
         window: How deep levels become grey; ``Window()`` when ``None``.
+        frame: Which of several frames.
 
     Returns:
         The bytes of a WebP file (:data:`THUMBNAIL_MEDIA_TYPE`), always the same ones for
@@ -43,6 +51,7 @@ def thumbnail(source: ImageSource, *, size_px: int, window: Window | None = None
         window=window or Window(),
         max_pixels=MAX_PIXELS,
         reduce_to_px=(2 * size_px, 2 * size_px),
+        frame=frame,
     )
     picture = raster.picture
     height_px, width_px = height_and_width(picture)

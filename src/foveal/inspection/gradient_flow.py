@@ -132,7 +132,7 @@ def gradient_flow(
     with fully_borrowed(model), torch.enable_grad():
         if mode != "as found":
             for module in model.modules():
-                module.training = mode == "train" and not _is_dropout(module)
+                module.training = mode == "train" and not is_dropout(module)
         for parameter in model.parameters():
             if parameter.is_floating_point():
                 parameter.requires_grad_(True)
@@ -255,7 +255,8 @@ def _places(model: torch.nn.Module, images: torch.Tensor, at: Places) -> tuple[s
     return tuple(at)
 
 
-def _is_dropout(module: torch.nn.Module) -> bool:
+def is_dropout(module: torch.nn.Module) -> bool:
+    """Whether the module drops values or whole branches by chance while training."""
     import torch
 
     # timm's and torchvision's stochastic depth are no subclasses.

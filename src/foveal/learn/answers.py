@@ -117,9 +117,8 @@ def spell(value: Value, unit: str = "") -> str:
             return " ".join(str(part) for part in value)
         return "×".join(str(part) for part in value)
     if isinstance(value, float):
-        # Never just three decimals after a whole part: 9.333 might be read as 9,333.
-        shown = f"{value:.4g}" if abs(value) < 1 else f"{value:,.2f}"
-        value = shown.rstrip("0").rstrip(".") if "." in shown else shown
+        shown = f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+        value = shown.rstrip("0").rstrip(".")
     elif isinstance(value, int):
         value = f"{value:,}"
     return f"{value} {unit}" if unit and unit != "%" else f"{value}{unit}"

@@ -168,14 +168,17 @@ def _known(
     ]
     found += field.mistakes
     exact = (each for each in found if equal(field, given, each.value))
-    return next(exact, next((each for each in found if _rounded(given, each.value)), None))
+    rounded = (each for each in found if _rounded(field, given, each.value))
+    return next(exact, next(rounded, None))
 
 
-def _rounded(given: Value, value: Value) -> bool:
-    """Returns whether a whole number was given for a mistake's 503.04."""
-    if isinstance(given, bool) or not isinstance(given, int) or not isinstance(value, float):
+def _rounded(field: Field, given: Value, value: Value) -> bool:
+    """Returns whether a rounded form of a mistake's value was given: 503 for 503.04."""
+    if isinstance(given, bool | str | tuple) or isinstance(value, bool | str | tuple):
         return False
-    return given in (math.floor(value), math.ceil(value))
+    if field.kind == "number":
+        return math.isclose(given, value, rel_tol=0.01)
+    return isinstance(value, float) and given in (math.floor(value), math.ceil(value))
 
 
 def _from_own_values(formula: str, values: Mapping[str, Value], otherwise: Value) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from foveal.evaluation.evidence import Interval
+from foveal.evaluation.evidence import DataFacts, Interval
 from foveal.evaluation.wording import (
     describe_against_baseline,
     describe_calibration,
@@ -16,6 +16,7 @@ from foveal.evaluation.wording import (
 )
 from foveal.report.audit_facts import read_audit
 from foveal.report.hub_metadata import hub_metadata, to_yaml
+from foveal.report.many_classes import NUM_WEAKEST, are_many
 from foveal.report.numbers import count
 from foveal.report.report_input import ReportInput
 from foveal.report.sections.headline import spoken_range
@@ -117,13 +118,7 @@ def _data(report: ReportInput) -> str:
         "## Data",
         f"{count_noun(facts.num_images, 'image')}, {count_noun(facts.num_groups, 'group')}, "
         f"{count_noun(facts.num_bad, 'file')} set aside as unusable. {groups}",
-        _table(
-            ("Class", "Images"),
-            [
-                (_name(name), count(number))
-                for name, number in zip(facts.class_names, facts.class_counts, strict=True)
-            ],
-        ),
+        _class_sizes(facts),
     ]
     if report.audit is not None:
         findings = [item for item in read_audit(report.audit).findings if item.severity != "info"]
@@ -136,6 +131,20 @@ def _data(report: ReportInput) -> str:
     return "\n\n".join(parts)
 
 
+def _class_sizes(facts: DataFacts) -> str:
+    if are_many(facts.class_names):
+        return (
+            f"The classes have {min(facts.class_counts):,} to {max(facts.class_counts):,} images."
+        )
+    return _table(
+        ("Class", "Images"),
+        [
+            (_name(name), count(number))
+            for name, number in zip(facts.class_names, facts.class_counts, strict=True)
+        ],
+    )
+
+
 def _evidence(report: ReportInput) -> str:
     evidence = report.evidence
     metrics = evidence.metrics
@@ -146,9 +155,13 @@ def _evidence(report: ReportInput) -> str:
         ("AUROC", *_figure(metrics.auroc)),
         ("Accuracy of a constant answer", f"{evidence.baseline.accuracy:.3f}", "by count"),
     ]
-    by_class = [
+    by_class, which = metrics.per_class, ""
+    if are_many(by_class):
+        by_class = tuple(sorted(by_class, key=lambda item: item.recall.estimate or 0.0))
+        by_class, which = by_class[:NUM_WEAKEST], f"The {NUM_WEAKEST} classes of lowest recall:"
+    class_rows = [
         (_name(item.name), count(item.num_images), _short(item.recall), _short(item.precision))
-        for item in metrics.per_class
+        for item in by_class
     ]
     said = [describe_leak(evidence.grouping)]
     if evidence.calibration is not None:
@@ -163,7 +176,8 @@ def _evidence(report: ReportInput) -> str:
             "## Evidence",
             f"From held-out predictions. Intervals: {escape_markdown(metrics.interval_method)}.",
             _table(("Figure", "Estimate", "95% interval"), rows),
-            _table(("Class", "Images", "Recall", "Precision"), by_class),
+            *((which,) if which else ()),
+            _table(("Class", "Images", "Recall", "Precision"), class_rows),
             _list(said),
             "`report.html` shows all of it with figures; `evaluation.json` holds the numbers.",
         )

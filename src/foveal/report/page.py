@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from foveal.report.numbers import percent
 from foveal.report.pictures import Album, choose_pictures
 from foveal.report.report_input import ReportInput
-from foveal.report.sections.classes import classes_drawing, confusion_section
+from foveal.report.sections.classes import classes_drawings, confusion_section
 from foveal.report.sections.data import data_section
 from foveal.report.sections.data_needs import leak_section, learning_curve_section
 from foveal.report.sections.headline import headline
@@ -73,7 +73,7 @@ def _render(report: ReportInput, album: Album, heat: Album) -> str:
         headline=headline(evidence),
         meaning=meaning(evidence),
         data=data_section(report),
-        classes=classes_drawing(evidence.metrics),
+        classes=classes_drawings(evidence.metrics),
         confusion=confusion_section(evidence.metrics),
         looks=None if report.explanations is None else heat_maps_section(report.explanations),
         num_in_sight=NUM_IN_SIGHT,

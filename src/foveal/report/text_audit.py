@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from foveal.report.audit_facts import AuditFacts, FindingFacts, describe_rest, read_audit
+from foveal.report.many_classes import NUM_WEAKEST, are_many
 from foveal.report.numbers import count, percent
 from foveal.report.report_input import AuditLike
 from foveal.report.text_layout import COLUMNS, Style, facts, plain, wrap
@@ -10,7 +11,6 @@ from foveal.report.width import display_width, pad, shorten_middle
 from foveal.text import count_noun
 
 MAX_PATHS = 5
-MAX_CLASSES = 40
 BAR_COLUMNS = 30
 WORDS = {"error": "ERROR", "warning": "WARNING", "info": "NOTE"}
 
@@ -62,7 +62,9 @@ def _summary(values: AuditFacts) -> str:
 
 def _classes(values: AuditFacts) -> str:
     pairs = list(zip(values.class_names, values.class_counts, strict=False))
-    shown = pairs[:MAX_CLASSES]
+    shown = pairs
+    if are_many(pairs):
+        shown = sorted(pairs, key=lambda pair: pair[1])[:NUM_WEAKEST]
     largest, total = max(1, *values.class_counts), max(1, sum(values.class_counts))
     numbers = [count(number) for _, number in shown]
     digits = max(len(text) for text in numbers)
@@ -76,7 +78,8 @@ def _classes(values: AuditFacts) -> str:
         for name, text, (_, number) in zip(names, numbers, shown, strict=True)
     ]
     if len(pairs) > len(shown):
-        lines.append(f"and {count_noun(len(pairs) - len(shown), 'more class', 'more classes')}")
+        more = count_noun(len(pairs) - len(shown), "class", "classes")
+        lines.append(f"and {more} with as many images or more, at most {count(largest)}")
     return "\n".join(lines)
 
 

@@ -180,7 +180,9 @@ def _headline(evidence: Evidence, style: Style, *, num_seen: int = 0) -> str:
     verdict = describe_against_baseline(metrics, evidence.baseline)
     low = evidence.baseline.gain.low
     good = low is not None and round(low, 3) > 0.0
-    if num_seen == 0:
+    if num_seen == 0 and _keeps_groups_apart(evidence):
+        whose = "images whose groups it had not seen"
+    elif num_seen == 0:
         whose = "images it had not seen"
     elif num_seen < evidence.data.num_images:
         whose = "images it was partly trained on"
@@ -193,6 +195,11 @@ def _headline(evidence: Evidence, style: Style, *, num_seen: int = 0) -> str:
             style(wrap(f"{verdict[:1].upper()}{verdict[1:]}."), "good" if good else "warning"),
         )
     )
+
+
+def _keeps_groups_apart(evidence: Evidence) -> bool:
+    # A split that came with the data is kept as it is, whatever it does to groups.
+    return evidence.grouping.source is not None and evidence.protocol.kind == "cross-validation"
 
 
 def _warnings(evidence: Evidence, audit: AuditLike | None, style: Style, *, rest: str) -> list[str]:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from foveal.errors import ImageError, RunAlteredError
 from foveal.evaluation import NoveltyReference, predict_sets, score_novelty
+from foveal.evaluation.evidence import Interval
+from foveal.evaluation.wording import describe_interval
 from foveal.features import num_cores, stream_batches
 from foveal.images import Preprocessing, version_differences
+from foveal.images.in_memory import as_source, is_one_image, name_of
 from foveal.runs.folder import (
     CONFIG_NAME,
     EVALUATION_NAME,
@@ -26,7 +29,7 @@ from foveal.runs.folder import (
     read_manifest,
     verify_files,
 )
-from foveal.text import printable
+from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.explain.pictures import ExplainedPicture
@@ -62,10 +65,10 @@ class Prediction:
     is_unlike_training: bool | None = None
     novelty: float | None = None
     error: str | None = None
-    logits: tuple[float, ...] = ()
+    logits: tuple[float, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Classifier:
     """A run's classifier.
 
@@ -93,23 +96,32 @@ class Classifier:
 
     def predict(
         self,
-        paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+        images: Any,
         *,
         num_workers: int | None = None,
         progress: Progress | None = None,
     ) -> tuple[Prediction, ...]:
-        """Answers for image files, in order; one that cannot be read is a row with an error.
+        """Answers for images, in order; one that cannot be read is a row with an error.
 
         Args:
-            paths: One path or several; for folders and globs see ``foveal predict``.
+            images: One image or several: paths (for folders and globs see ``foveal
+                predict``), bytes of a file, open binary files, PIL images, or arrays
+                ``uint8`` [H, W], [H, W, 3], [H, W, 4] and ``uint16`` [H, W]; also one
+                array of several, ``uint8`` [N, H, W, 3].
             num_workers: Threads; by default one a core.
             progress: Called with (done, total).
+
+        Raises:
+            UsageError: Something among them is no image.
         """
-        several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+        several = [images] if is_one_image(images) else list(images)
+        named = [
+            (name_of(image, number=number), image) for number, image in enumerate(several, start=1)
+        ]
         predictions: list[Prediction] = []
-        for batch, outcomes in self._stream([Path(path) for path in several], num_workers):
-            for path, outcome in zip(batch, outcomes, strict=True):
-                predictions.append(self._describe(path, outcome))
+        for batch, outcomes in self._stream(named, num_workers):
+            for (name, _), outcome in zip(batch, outcomes, strict=True):
+                predictions.append(self._describe(name, outcome))
             if progress is not None:
                 progress(len(predictions), len(several))
         return tuple(predictions)
@@ -151,24 +163,38 @@ class Classifier:
             progress=progress,
         )
 
-    def _stream(self, paths: Sequence[Path], num_workers: int | None) -> Iterator[Any]:
-        def load_image(path: Path) -> NDArray[np.float32] | ImageError:
+    def __repr__(self) -> str:
+        """Returns what it is and how well it does, in a few lines."""
+        size = f"{self.preprocessing.height_px}×{self.preprocessing.width_px}"
+        names = ", ".join(self.class_names[:6])
+        more = len(self.class_names) - 6
+        accuracy = Interval(**self.evaluation["metrics"]["accuracy"])
+        return (
+            f"Classifier({str(self.folder)!r})\n"
+            f"  {count_noun(len(self.class_names), 'class', 'classes')}: {names}"
+            f"{f' and {more} more' if more > 0 else ''}\n"
+            f"  held-out accuracy {describe_interval(accuracy)}\n"
+            f"  input {size}, temperature {self.temperature:.3g}"
+        )
+
+    def _stream(self, named: Sequence[tuple[str, Any]], num_workers: int | None) -> Iterator[Any]:
+        def load_image(one: tuple[str, Any]) -> NDArray[np.float32] | ImageError:
+            name, image = one
             try:
-                return self.preprocessing.apply(path)
+                return self.preprocessing.apply(as_source(image, name=name))
             except ImageError as error:
                 return error
 
         names = ["probabilities", "logits", "features"]
         return stream_batches(
-            paths,
+            named,
             load_image,
             lambda images: list(zip(*self._session.run(names, {"images": images}), strict=True)),
             num_concurrent=num_cores(),
             num_workers=num_workers or max(2, num_cores()),
         )
 
-    def _describe(self, path: Path, outcome: Any) -> Prediction:
-        shown = printable(str(path))
+    def _describe(self, shown: str, outcome: Any) -> Prediction:
         if isinstance(outcome, ImageError):
             return Prediction(shown, error=outcome.message)
         probabilities, logits, features = outcome

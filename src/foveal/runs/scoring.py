@@ -88,8 +88,15 @@ def evaluate_classifier(
         RunAlteredError: A file of the run has another digest than recorded.
     """
     start = time.perf_counter()
-    verify_files(classifier.folder, read_manifest(classifier.folder), (MANIFEST_TABLE_NAME,))
-    manifest = scan(data, groups=groups or GroupOptions(), num_workers=num_workers or 2)
+    written = read_manifest(classifier.folder)
+    verify_files(classifier.folder, written, (MANIFEST_TABLE_NAME,))
+    is_each = written.get("config", {}).get("frames") == "each"
+    manifest = scan(
+        data,
+        groups=groups or GroupOptions(),
+        num_workers=num_workers or 2,
+        frames="each" if is_each else classifier.preprocessing.frame,
+    )
     labels = _match_classes(manifest, classifier)
     predictions = classifier.predict(
         [manifest.resolve(record) for record in manifest.usable],

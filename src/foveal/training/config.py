@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from foveal.dataset import GroupOptions
+from foveal.dataset.frame_rows import FrameRule
 from foveal.errors import UsageError
-from foveal.images import VIEWS, Fit, View, check_window_choice
+from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
+from foveal.images.frames import check_frame_choice
 from foveal.models import DEFAULT_BACKBONE
 from foveal.text import near_names
 
@@ -27,6 +29,8 @@ class TrainConfig:
         fit: How a picture that is not square meets a square input.
         window: How grey levels of more than 8 bits, and of DICOM, become the network's [0, 1]:
             a word of ``foveal.images.WindowChoice``, or two levels such as ``"-160:240"``.
+        frames: Which frame stands for a file that holds several (DICOM, TIFF, GIF …): "middle",
+            a number from 1 on, or "each" to make every frame an image of one group.
         views: Views whose features are averaged, at training and at prediction.
         num_folds: Folds of the cross-validation.
         test_size: A share to hold out instead of cross-validating.
@@ -46,6 +50,7 @@ class TrainConfig:
     size_px: int | None = None
     fit: Fit = "squash"
     window: str = "set"
+    frames: FrameRule = "middle"
     views: tuple[View, ...] = ("identity",)
     num_folds: int = 5
     test_size: float | None = None
@@ -88,10 +93,17 @@ class TrainConfig:
         _require_known("class weighting", self.class_weights, get_args(ClassWeights))
         _require_known("kind of coverage", self.conditional, get_args(Conditional))
         check_window_choice(self.window)
+        if self.frames != "each":
+            check_frame_choice(self.frames)
         if not self.views:
             raise UsageError("At least one view is needed.", next_step="Use --views identity.")
         for view in self.views:
             _require_known("view", view, VIEWS)
+
+    @property
+    def frame(self) -> FrameChoice:
+        """The frame that stands for a file whose path names none."""
+        return "middle" if self.frames == "each" else self.frames
 
 
 def _require_known(noun: str, word: str, known: tuple[str, ...]) -> None:

@@ -3,7 +3,8 @@
 Nested cross-validation that costs little more than a plain one: to choose a strength for
 outer fold ``o``, heads are needed that saw neither ``o`` nor an inner fold ``i``. The head
 without ``{o, i}`` serves both ways round, so five folds ask for ten pairs, not twenty; and
-all of them are fitted in one batch.
+all of them are fitted in one batch. A large problem (hundreds of classes) takes the five pairs
+of neighbouring folds and then fits, for each outer fold, the chosen strength alone.
 """
 
 from __future__ import annotations
@@ -18,8 +19,13 @@ from numpy.typing import NDArray
 from foveal.dataset import assign_folds
 from foveal.errors import DataError
 from foveal.training.config import ClassWeights
-from foveal.training.heads import LinearHead, row_weights
-from foveal.training.solver import LinearHeads, default_penalties, fit_heads
+from foveal.training.heads import LinearHead, decide_class_weights, row_weights
+from foveal.training.solver import (
+    LinearHeads,
+    default_penalties,
+    fit_heads,
+    is_large_problem,
+)
 
 Floats = NDArray[np.float64]
 
@@ -75,6 +81,10 @@ def cross_validate(
             num_classes=num_classes,
             class_weights=class_weights,
             seed=seed,
+        )
+    if is_large_problem(len(features), features.shape[1], num_classes):
+        return _cross_validate_large(
+            features, labels, fold_index, num_classes=num_classes, class_weights=class_weights
         )
     penalties = default_penalties(len(labels))
     left_out = [(fold,) for fold in range(num_folds)] + list(combinations(range(num_folds), 2))
@@ -133,7 +143,9 @@ def choose_penalty(
     Where a class has too few groups to be divided, the middle of the grid is taken and the
     losses are empty. ``penalties`` is the grid; by default, what suits so many images.
     """
-    penalties = penalties or default_penalties(len(labels))
+    penalties = penalties or default_penalties(
+        len(labels), is_large=is_large_problem(len(features), features.shape[1], num_classes)
+    )
     try:
         plan = assign_folds(labels, groups, num_folds=num_folds, seed=seed)
     except DataError:
@@ -163,15 +175,88 @@ def score_random_folds(
     """Returns predictions [N] out of folds that ignore groups: what a careless split reports."""
     alone = np.arange(len(labels))
     plan = assign_folds(labels, alone, num_folds=num_folds, seed=seed)
-    masks = np.stack([plan.fold_index != fold for fold in range(plan.num_folds)])
+    return predict_out_of_fold(
+        features,
+        labels,
+        plan.fold_index,
+        penalty=penalty,
+        num_classes=num_classes,
+        class_weights=class_weights,
+    )
+
+
+def predict_out_of_fold(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    fold_index: NDArray[np.int64],
+    *,
+    penalty: float,
+    num_classes: int,
+    class_weights: ClassWeights,
+) -> NDArray[np.int64]:
+    """Returns predictions [N], each by a head of the given strength without the image's fold."""
+    num_folds = int(fold_index.max()) + 1
+    masks = np.stack([fold_index != fold for fold in range(num_folds)])
     grid = _fit_grid(
         features, labels, masks, (penalty,), num_classes=num_classes, class_weights=class_weights
     )
     predicted = np.empty(len(labels), np.int64)
-    for fold in range(plan.num_folds):
-        rows = plan.fold_index == fold
+    for fold in range(num_folds):
+        rows = fold_index == fold
         predicted[rows] = grid.logits(fold, features[rows])[0].argmax(1)
     return predicted
+
+
+def _cross_validate_large(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    fold_index: NDArray[np.int64],
+    *,
+    num_classes: int,
+    class_weights: ClassWeights,
+) -> CrossValidated:
+    """The same with as few heads as choosing honestly needs, each on its own rows alone."""
+    num_folds = int(fold_index.max()) + 1
+    penalties = default_penalties(len(labels), is_large=True)
+    # Decided once: the rows of one fit may happen to miss a rare class.
+    class_weights = decide_class_weights(
+        torch.from_numpy(labels), num_classes=num_classes, chosen=class_weights
+    )
+
+    def fit_without(folds: tuple[int, ...], strengths: tuple[float, ...]) -> _Grid:
+        rows = ~np.isin(fold_index, folds)
+        return _fit_grid(
+            features[rows],
+            labels[rows],
+            np.ones((1, int(rows.sum())), bool),
+            strengths,
+            num_classes=num_classes,
+            class_weights=class_weights,
+        )
+
+    inner_losses = np.zeros((num_folds, len(penalties)))  # by the outer fold they choose for
+    for fold in range(num_folds):
+        neighbour = (fold + 1) % num_folds
+        grid = fit_without((fold, neighbour), penalties)
+        for outer, inner in ((fold, neighbour), (neighbour, fold)):
+            rows = fold_index == inner
+            inner_losses[outer] += _log_losses(grid.logits(0, features[rows]), labels[rows]).sum(1)
+    chosen = tuple(penalties[int(losses.argmin())] for losses in inner_losses)
+    overall = inner_losses.sum(0) / (2 * len(labels))  # every fold was twice the inner one
+    out_of_fold = np.empty((len(labels), num_classes))
+    fold_heads: list[LinearHead] = []
+    for fold, strength in enumerate(chosen):
+        rows = fold_index == fold
+        grid = fit_without((fold,), (strength,))
+        out_of_fold[rows] = grid.logits(0, features[rows])[0]
+        fold_heads.append(grid.head(0, 0, strength))
+    return CrossValidated(
+        logits=out_of_fold,
+        fold_penalties=chosen,
+        penalty=penalties[int(overall.argmin())],
+        losses=dict(zip(penalties, map(float, overall), strict=True)),
+        fold_heads=tuple(fold_heads),
+    )
 
 
 def _cross_validate_two_folds(
@@ -184,7 +269,9 @@ def _cross_validate_two_folds(
     class_weights: ClassWeights,
     seed: int,
 ) -> CrossValidated:
-    penalties = default_penalties(len(labels))  # one grid, so that the halves' losses add up
+    # One grid, so that the halves' losses add up.
+    is_large = is_large_problem(len(features), features.shape[1], num_classes)
+    penalties = default_penalties(len(labels), is_large=is_large)
     logits = np.empty((len(labels), num_classes))
     chosen: list[float] = []
     fold_heads: list[LinearHead] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -66,7 +67,15 @@ def row_weights(
     labels: torch.Tensor, masks: torch.Tensor, *, num_classes: int, class_weights: ClassWeights
 ) -> torch.Tensor:
     """Returns weights [P, N]: the masks, balanced over classes where that was chosen."""
-    balance = class_weights == "balanced" or (
-        class_weights == "auto" and is_imbalanced(labels, num_classes=num_classes)
-    )
-    return balanced_weights(labels, masks, num_classes=num_classes) if balance else masks
+    if decide_class_weights(labels, num_classes=num_classes, chosen=class_weights) == "none":
+        return masks
+    return balanced_weights(labels, masks, num_classes=num_classes)
+
+
+def decide_class_weights(
+    labels: torch.Tensor, *, num_classes: int, chosen: ClassWeights
+) -> Literal["balanced", "none"]:
+    """Returns what ``"auto"`` means for these labels; other choices as they are."""
+    if chosen != "auto":
+        return chosen
+    return "balanced" if is_imbalanced(labels, num_classes=num_classes) else "none"

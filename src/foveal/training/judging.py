@@ -19,6 +19,7 @@ from foveal.evaluation import (
     Mistake,
     Novelty,
     Stability,
+    TestedGroups,
     Timing,
     calibrate,
     compare_with_baseline,
@@ -65,6 +66,7 @@ def judge(
     protocol: Protocol,
     novelty: Novelty,
     stability: Stability | None,
+    tested: tuple[TestedGroups, ...],
     config: TrainConfig,
     finish: Callable[[], Timing],
 ) -> tuple[Judged, Evidence]:
@@ -77,6 +79,7 @@ def judge(
         protocol: How the images were divided.
         novelty: How unlike images are told.
         stability: How answers fare under small shifts.
+        tested: What could be groups and was held out.
         config: ``alpha``, ``conditional`` and ``seed``.
         finish: Gives the timing once everything else is done.
     """
@@ -114,7 +117,11 @@ def judge(
         baseline=baseline,
         calibration=calibration,
         prediction_sets=sets,
-        grouping=_measure_grouping(fitted, manifest, labels, members, config),
+        grouping=replace(
+            _measure_grouping(fitted, manifest, labels, members, config),
+            origin=manifest.group_origin,
+            tested=tested,
+        ),
         learning_curve=_draw_curve(fitted, config),
         # The functions number the judged images; the report wants the usable ones.
         label_review=tuple(_renumber(issue, rows) for issue in issues),

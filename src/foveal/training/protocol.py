@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,15 @@ class Plan:
 
 
 def choose_plan(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) -> Plan:
+    """Returns the plan, with a note where groups were taken that nobody gave; see ``_choose``."""
+    plan = _choose(manifest, groups, config)
+    if not manifest.group_note:
+        return plan
+    described = replace(plan.described, notes=(manifest.group_note, *plan.described.notes))
+    return replace(plan, described=described)
+
+
+def _choose(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) -> Plan:
     """Returns the plan: splits that came with the data are respected, else what was asked for.
 
     Args:
@@ -137,4 +146,4 @@ def _describe_groups(manifest: Manifest, groups: NDArray[np.int64]) -> str:
     if manifest.group_source is None:
         return ", near duplicates kept together"
     approximate = "approximate " if manifest.groups_are_approximate else ""
-    return f", {approximate}groups and near duplicates kept together"
+    return f", {approximate}groups ({manifest.group_source}) and near duplicates kept together"

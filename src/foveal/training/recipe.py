@@ -55,6 +55,7 @@ from foveal.models import (
 from foveal.text import count_noun
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import fit_by_plan
+from foveal.training.group_search import search_groups
 from foveal.training.heads import LinearHead
 from foveal.training.judging import Judged, judge
 from foveal.training.protocol import choose_plan
@@ -133,6 +134,7 @@ def train_classifier(
         manifest = scan(
             data,
             groups=config.groups,
+            frames=config.frames,
             num_workers=config.num_workers or 2,
             progress=step.progress,
         )
@@ -152,14 +154,17 @@ def train_classifier(
             size_px=config.size_px,
             fit=config.fit,
             window=chosen.window,
+            frame=config.frame,
         )
         step.note(f"{backbone.name}, weights from {backbone.weights.description}")
     features, probe = extract_manifest(manifest, backbone, preprocessing, config, log)
 
     with log.step("audit", "Looking for duplicates and other trouble") as step:
         duplicates = find_duplicates(manifest, features=features)
+        searched = search_groups(manifest, features, duplicates, config)
+        manifest = searched.manifest
         groups = fuse_groups(manifest, duplicates)
-        found = audit(manifest, duplicates=duplicates, window=chosen)
+        found = audit(manifest, duplicates=duplicates, structure=searched.findings, window=chosen)
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
     plan = choose_plan(manifest, groups, config)
@@ -199,6 +204,7 @@ def train_classifier(
             protocol=plan.described,
             novelty=novelty,
             stability=stability,
+            tested=searched.tested,
             config=config,
             finish=lambda: Timing(dict(log.seconds), log.total_seconds),
         )
@@ -265,14 +271,15 @@ def extract_manifest(
         problem = None
         for number, view in enumerate(config.views):
             # The architecture too: twins such as tf_efficientnet_b0 and efficientnet_b0 take
-            # the same tensors and compute something else.
+            # the same tensors and compute something else. The backend, because its last digits
+            # are its own: a run says which one computed its features, and that must be true.
             parts = (
                 backbone.architecture,
                 backbone.weights.digest,
                 preprocessing.digest,
                 pixel_versions_digest(),
                 view,
-                backend.precision,
+                backend.name,
             )
             with FeatureCache(
                 cache_folder, key_parts=parts, num_features=backbone.num_features
@@ -298,6 +305,7 @@ def extract_manifest(
             + (f"; {problem}" if problem else ""),
             num_computed=num_computed,
             backend=backend.name,
+            cache_problem=problem,
         )
     total /= len(config.views)
     return total, probe

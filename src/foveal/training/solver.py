@@ -21,6 +21,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from foveal.errors import DataError
+from foveal.text import count_noun
+
 _HISTORY = 10
 _ARMIJO = 1e-4
 _MAX_BACKTRACKS = 25
@@ -29,6 +32,8 @@ _MAX_BACKTRACKS = 25
 # docs/decisions/0006.
 _VARIANCE_FLOOR = 0.5
 _ALL_FITS = slice(None)
+# Squares and their sums over many images stay within float32.
+_MAX_FEATURE = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,12 @@ def fit_heads(
         max_steps: L-BFGS steps, after which a fit is returned with ``converged`` false.
         memory_bytes: What the optimiser's history and the logits may take; more fits than
             that holds are worked off in portions.
+
+    Raises:
+        DataError: A feature, weight or penalty is not finite, or a feature too large to be
+            squared in float32.
     """
+    _require_finite(features, weights, penalties)
     num_images, num_features = features.shape
     per_fit = 4 * (
         (num_features + 1) * num_classes * (2 * _HISTORY + 8) + 4 * num_images * num_classes
@@ -98,6 +108,26 @@ def fit_heads(
         bias=torch.cat([part.bias for part in parts]),
         converged=torch.cat([part.converged for part in parts]),
     )
+
+
+def _require_finite(features: Tensor, weights: Tensor, penalties: Tensor) -> None:
+    """A comparison with a number that is none is false, so a fit on one would never end."""
+    usable = (features.abs() <= _MAX_FEATURE).all(1)
+    if not bool(usable.all()):
+        rows = (~usable).nonzero().flatten().tolist()
+        raise DataError(
+            f"{count_noun(len(rows), 'row')} of {len(features):,} features hold a number that is "
+            f"not finite or above {_MAX_FEATURE:g}, the first in row {rows[0]:,}; expected "
+            "ordinary numbers.",
+            next_step="Check the weights that were given; if they are sound, run with "
+            "--backend torch.",
+        )
+    for name, values in (("weights", weights), ("penalties", penalties)):
+        if not bool(torch.isfinite(values).all()):
+            raise DataError(
+                f"The {name} of a fit hold a number that is not finite; expected ordinary numbers.",
+                next_step="Check how they were computed.",
+            )
 
 
 class _Problem:
@@ -272,14 +302,24 @@ def _line_search(
     return point_next, loss_next, gradient_next
 
 
-def default_penalties(num_images: int) -> tuple[float, ...]:
+def default_penalties(num_images: int, *, is_large: bool = False) -> tuple[float, ...]:
     """Returns the strengths to try: half-decades about 7/√n, where the best is usually found.
 
     The optimum falls as images are added, because the likelihood then speaks louder than the
     prior. On ELPV it lay below the middle for random folds and above it for grouped ones.
+    A large problem (``is_large_problem``) tries the lower three: with hundreds of classes the
+    accuracy hardly depends on the strength, and the temperature is fitted afterwards.
     """
     centre = 7 / math.sqrt(num_images)
-    return tuple(centre * 10 ** (exponent / 2) for exponent in range(-2, 4))
+    return tuple(centre * 10 ** (exponent / 2) for exponent in range(-2, 1 if is_large else 4))
+
+
+def is_large_problem(num_images: int, num_features: int, num_classes: int) -> bool:
+    """Whether one look at every image by every class takes 2 GFLOP or more.
+
+    Fitting a hundred heads then takes minutes on two cores instead of seconds.
+    """
+    return num_images * num_features * num_classes >= 1_000_000_000
 
 
 def balanced_weights(labels: Tensor, masks: Tensor, *, num_classes: int) -> Tensor:

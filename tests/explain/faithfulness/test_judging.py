@@ -242,7 +242,7 @@ def test_a_class_that_the_network_does_not_have_is_refused(corner_network, corne
 
 
 def test_names_that_are_too_few_are_refused(corner_network, corner_image, true_map):
-    with pytest.raises(UsageError, match="1 class names came, and a map explains class 1"):
+    with pytest.raises(UsageError, match="got 1 class names, expected 2"):
         judge_map(corner_network, corner_image, true_map, class_names=["sound"])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -70,9 +72,42 @@ def test_dropout_alone_is_no_company(batch: torch.Tensor) -> None:
     assert outcome(net, batch=batch) == Checked()
 
 
-def test_does_not_apply_while_training(net: nn.Sequential, batch: torch.Tensor) -> None:
+def test_batch_norms_belong_to_training(net: nn.Sequential, batch: torch.Tensor) -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    assert isinstance(outcome(net.train(), batch=batch, optimizer=optimizer), NotApplicable)
+    assert outcome(net.train(), batch=batch, optimizer=optimizer) == Checked()
+
+
+class Lambda(nn.Module):
+    """A function as a layer."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.function(x)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        nn.Softmax(dim=0),
+        Lambda(lambda x: x - x.mean(0)),
+        Lambda(lambda x: x / x.norm()),
+        Lambda(lambda x: x.t().reshape(-1, 4)),
+    ],
+    ids=["softmax", "mean", "norm", "reshape"],
+)
+def test_mixing_is_an_error_while_training_too(
+    net: nn.Sequential, batch: torch.Tensor, last: nn.Module
+) -> None:
+    mixed = nn.Sequential(net.train(), last)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    found = outcome(mixed, batch=batch, optimizer=optimizer)
+    assert isinstance(found, Checked)
+    (finding,) = found.findings
+    assert finding.severity == "error"
+    assert "mixes the images" in finding.evidence
 
 
 def test_does_not_apply_without_a_batch(net: nn.Sequential) -> None:

@@ -56,5 +56,12 @@ def test_stays_silent_on_linear_bottlenecks(name: str) -> None:
     assert outcome(net, input_shape=(3, 224, 224)) == Checked()
 
 
+def test_scores_that_are_enlarged_are_an_information() -> None:
+    net = nn.Sequential(nn.Conv2d(16, 5, 1), nn.ConvTranspose2d(5, 5, 4, 2, 1))
+    found = outcome(net, input_shape=(16, 8, 8))
+    assert isinstance(found, Checked)
+    assert [finding.severity for finding in found.findings] == ["info"]
+
+
 def test_not_applicable_to_one_layer() -> None:
     assert isinstance(outcome(nn.Conv2d(3, 8, 3)), NotApplicable)

@@ -85,6 +85,7 @@ def _has_zero_weights(model: nn.Module, heat_map: HeatMap, image_channels: int) 
         return False
     stored = dict(model.named_parameters())
     weights = [stored[name] for name in names if name in stored and stored[name].ndim > 1]
-    if len(weights) != 1 or heat_map.class_index >= len(weights[0]):
+    if len(weights) != 1 or heat_map.class_index >= max(2, len(weights[0])):
         return False
-    return not bool(torch.count_nonzero(weights[0][heat_map.class_index]))
+    row = heat_map.class_index if len(weights[0]) > 1 else 0  # "no" and "yes" share one
+    return not bool(torch.count_nonzero(weights[0][row]))

@@ -9,7 +9,7 @@ elsewhere (:func:`~foveal.explain.faithfulness.ranking.moved_copies`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from foveal.explain.asking import Floats
 from foveal.explain.covering import covered, soft_edged
 from foveal.explain.faithfulness.ranking import MARKED_SHARE, Order, marked
 from foveal.explain.heat_map import Check, CheckName
+from foveal.explain.logits import Floats
 
 Effort = Literal["quick", "full"]
 
@@ -72,7 +72,7 @@ def num_pictures(effort: Effort) -> int:
 
 
 def pictures(
-    image: Tensor, cover: Tensor, orders: tuple[Order, ...], effort: Effort
+    image: Tensor, cover: Tensor, orders: Iterable[Order], effort: Effort
 ) -> Iterator[Tensor]:
     """Yields the pictures to ask about, ``num_pictures(effort)`` of [C, H, W].
 

@@ -30,6 +30,7 @@ from foveal.explain.faithfulness.wording import (
 )
 from foveal.explain.heat_map import Check, CheckName, HeatMap, Verdict, VerdictLevel
 from foveal.explain.lending import predicting
+from foveal.explain.logits import Labels, names_of_classes
 from foveal.explain.requests import ready_images
 
 _FLAT = "The map is the same everywhere, so it ranks no place before another."
@@ -70,6 +71,7 @@ def judge_map(
     seed: int = 0,
     remake: Remake | None = None,
     class_names: Sequence[str] | None = None,
+    labels: Labels = "auto",
 ) -> Verdict:
     """Returns whether one map can be believed: see :func:`judge_maps`.
 
@@ -81,6 +83,8 @@ def judge_map(
         seed: Of all random choices.
         remake: Makes such maps for any network of this form.
         class_names: For the sentence.
+        labels: ``"independent"`` where several classes do not exclude one another and the
+            network returns logits, which do not say so.
     """
     batch = image[None] if image.ndim == 3 else image
     return judge_maps(
@@ -91,6 +95,7 @@ def judge_map(
         seed=seed,
         remake=remake,
         class_names=class_names,
+        labels=labels,
     )[0]
 
 
@@ -103,6 +108,7 @@ def judge_maps(
     seed: int = 0,
     remake: Remake | None = None,
     class_names: Sequence[str] | None = None,
+    labels: Labels = "auto",
 ) -> tuple[Verdict, ...]:
     """Returns for each map whether it can be believed, with the tests that say so.
 
@@ -117,9 +123,9 @@ def judge_maps(
     ``untested``.
     Adding up alone supports nothing: a wrong place can add up too. Same seed, same verdict.
 
-    The model's answers are taken as logits unless every row is a distribution; a single
-    output as the logit of "yes" (or its probability, where the map's own logit says so). The
-    model may be frozen, in any mode and precision; it is left as found.
+    What the model's outputs are is told by ``foveal.explain.logits``. A network with one
+    output has two classes, 0 for "yes" and 1 for "no". The model may be frozen, in any mode and
+    precision; it is left as found.
 
     Args:
         model: The network that the maps explain.
@@ -129,30 +135,38 @@ def judge_maps(
         seed: Of all random choices.
         remake: ``(model, images, classes) -> maps``: makes such maps for any network of this
             form; called with copies whose weights are random. Full effort only.
-        class_names: One a class, for the sentences.
+        class_names: One a class, for the sentences; of a network with one output, those of
+            "no" and "yes", or that of "yes" alone.
+        labels: ``"independent"`` where several classes do not exclude one another and the
+            network returns logits, which do not say so.
 
     Raises:
-        UsageError: Not one image a map, a map of another picture size, or no such class.
+        UsageError: Not one image a map, a map of another picture size, no such class, or not
+            one name a class.
         ModelError: The network does not answer with one tensor [N, K].
     """
     if effort not in NUM_COPIES:
         raise UsageError(f"There is no effort {effort!r}.", next_step="Choose quick or full.")
     if not heat_maps:
         return ()
-    with predicting(model):
-        images = ready_images(images, model)
-        _require_pairs(images, heat_maps, class_names)
-        dtype = _coarsest(model, images)
+    with predicting(model) as lent:
+        images = ready_images(images, lent)
+        _require_pairs(images, heat_maps)
+        dtype = _coarsest(lent, images)
         channels = images.shape[1]
-        blanks = [explain_blank(model, item, image_channels=channels) for item in heat_maps]
-        inquiries = inquire(model, images, heat_maps, effort=effort, seed=seed, dtype=dtype)
+        blanks = [explain_blank(lent, item, image_channels=channels) for item in heat_maps]
+        inquiries = inquire(
+            lent, images, heat_maps, effort=effort, seed=seed, dtype=dtype, labels=labels
+        )
+        first = inquiries[0]
+        names = names_of_classes(class_names, first.kind, first.num_classes)
         todo = [index for index, inquiry in enumerate(inquiries) if inquiry.response is not None]
         if effort == "quick" or not todo:
             remake = None
         remade: dict[int, Check] = {}
         if remake is not None:
             checks = check_randomisation(
-                model,
+                lent,
                 images[todo],
                 [heat_maps[index] for index in todo],
                 remake=remake,
@@ -166,16 +180,14 @@ def judge_maps(
     ):
         whole = _completeness(heat_map, inquiry, dtype)
         if blank is not None:
-            verdicts.append(_of_blank(blank, heat_map, inquiry, whole, class_names))
+            verdicts.append(_of_blank(blank, heat_map, inquiry, whole, names))
         else:
             random_weights = remade.get(index, skipped)
-            verdicts.append(_conclude(heat_map, inquiry, whole, random_weights, class_names))
+            verdicts.append(_conclude(heat_map, inquiry, whole, random_weights, names))
     return tuple(verdicts)
 
 
-def _require_pairs(
-    images: Tensor, heat_maps: Sequence[HeatMap], class_names: Sequence[str] | None
-) -> None:
+def _require_pairs(images: Tensor, heat_maps: Sequence[HeatMap]) -> None:
     size = (int(images.shape[2]), int(images.shape[3]))
     if len(images) != len(heat_maps):
         raise UsageError(
@@ -188,12 +200,6 @@ def _require_pairs(
                 f"The map was made for a picture of {heat_map.image_size_px}; the image has "
                 f"{size}.",
                 next_step="Pass the image that the map explains, as the network saw it.",
-            )
-        if class_names is not None and heat_map.class_index >= len(class_names):
-            raise UsageError(
-                f"{len(class_names)} class names came, and a map explains class "
-                f"{heat_map.class_index}.",
-                next_step="Pass one name for each output of the network, in their order.",
             )
 
 
@@ -221,7 +227,7 @@ def _of_blank(
     whole: Check,
     class_names: Sequence[str] | None,
 ) -> Verdict:
-    who = subject(heat_map.class_index, class_names, is_answer=inquiry.is_answer)
+    who = subject(heat_map.class_index, class_names, is_answer=inquiry.is_answer, kind=inquiry.kind)
     level: VerdictLevel = "refuted" if blank.is_fault or whole.status == "failed" else "untested"
     sentence = f"{who} has a blank map. {blank.reason}"
     return Verdict(level, sentence, (whole, blank.as_check()))
@@ -240,7 +246,7 @@ def _conclude(
     else:
         places = (check_deletion(response), check_insertion(response))
     checks = (whole, *places, random_weights)
-    who = subject(heat_map.class_index, class_names, is_answer=inquiry.is_answer)
+    who = subject(heat_map.class_index, class_names, is_answer=inquiry.is_answer, kind=inquiry.kind)
     where = describe_place(heat_map)
     failed = [check for check in checks if check.status == "failed"]
     failed_places = [check for check in failed if check in places]

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from foveal.errors import ModelError, UsageError
 from foveal.explain.heat_map import Check, CheckStatus, HeatMap
-from foveal.explain.lending import predicting
 
 # Makes the maps of images [N, C, H, W], one an image for its class, for another network.
 Remake = Callable[[nn.Module, Tensor, Sequence[int]], Sequence[HeatMap]]
@@ -104,7 +103,7 @@ def _layers_in_order(model: nn.Module, image: Tensor) -> list[nn.Module]:
         if all(module is not other for other in called):
             called.append(module)
 
-    with predicting(model), torch.no_grad():
+    with torch.no_grad():
         handles = [module.register_forward_pre_hook(note) for module in owners]
         try:
             model(image)
@@ -158,8 +157,7 @@ def check_randomisation(
     found: dict[str, list[list[float]]] = {}
     try:
         for stage, twin in randomised_copies(model, images[:1], generator):
-            with predicting(twin):
-                others = remake(twin, images, classes)
+            others = remake(twin, images, classes)
             pairs = zip(heat_maps, others, strict=True)
             found.setdefault(stage, []).append([similarity(one, other) for one, other in pairs])
     except ModelError as error:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,6 +24,7 @@ _NEAR_SHARE = 0.25
 _NEAR_GRID = 32
 _TIE_BREAK = 1e-9
 
+_A = TypeVar("_A", bound=np.generic)
 Order = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -58,8 +63,8 @@ def marked(order: Order, share: float) -> Mask:
     return result
 
 
-def moved_copies(order: Order, count: int, random: np.random.Generator) -> tuple[Order, ...]:
-    """Returns copies of the map put elsewhere: what a map would say that knew nothing.
+def moved_copies(order: Order, count: int, random: np.random.Generator) -> Iterator[Order]:
+    """Yields copies of the map put elsewhere: what a map would say that knew nothing.
 
     Each is mirrored or not along either axis and shifted around the edges, so that its
     values, its smoothness and its shape are the map's own and only the place is chance: a
@@ -69,14 +74,27 @@ def moved_copies(order: Order, count: int, random: np.random.Generator) -> tuple
     """
     own = marked(order, MARKED_SHARE)
     area = max(int(own.sum()), 1)
-    drawn: list[tuple[float, Order]] = []
+    # Only the moves are kept: of a large picture, so many copies would not fit into memory.
+    drawn: list[tuple[float, _Move]] = []
     for _ in range(count * _TRIES_PER_COPY):
-        copy = order[:: random.choice((1, -1)), :: random.choice((1, -1))]
+        steps = (int(random.choice((1, -1))), int(random.choice((1, -1))))
         shift = (int(random.integers(order.shape[0])), int(random.integers(order.shape[1])))
-        copy = np.roll(copy, shift, axis=(0, 1))
-        overlap = float((marked(copy, MARKED_SHARE) & own).sum()) / area
-        drawn.append((max(overlap, _MAX_OVERLAP), copy))
+        move = _Move(steps, shift)
+        overlap = float((move.of(own) & own).sum()) / area
+        drawn.append((max(overlap, _MAX_OVERLAP), move))
         if sum(amount == _MAX_OVERLAP for amount, _ in drawn) == count:
             break
     drawn.sort(key=lambda item: item[0])
-    return tuple(copy for _, copy in drawn[:count])
+    for _, move in drawn[:count]:
+        yield move.of(order)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """Mirrored where a step is -1, then shifted around the edges."""
+
+    steps: tuple[int, int]
+    shift: tuple[int, int]
+
+    def of(self, array: NDArray[_A]) -> NDArray[_A]:
+        return np.roll(array[:: self.steps[0], :: self.steps[1]], self.shift, axis=(0, 1))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from foveal.explain.faithfulness.deletion import Response, is_noticeable
 from foveal.explain.heat_map import Check
+from foveal.explain.logits import ClassKind
 from foveal.text import printable
 
 # Most of the answer is left where covering takes less than this share of its probability.
@@ -37,17 +38,28 @@ def change(before: float, after: float) -> str:
     return f"{verb} it from {percent(before)} to {percent(after)}"
 
 
-def subject(class_index: int, class_names: Sequence[str] | None, *, is_answer: bool) -> str:
+def subject(
+    class_index: int,
+    class_names: Sequence[str] | None,
+    *,
+    is_answer: bool,
+    kind: ClassKind = "exclusive",
+) -> str:
     """Returns what is explained, as a noun phrase that can begin a sentence.
 
     >>> subject(1, ["sound", "cracked"], is_answer=True), subject(1, None, is_answer=False)
     ("The answer 'cracked'", 'Class 1, which is not the answer,')
     >>> subject(1, None, is_answer=True)
     'The answer (class 1)'
+    >>> subject(1, ["effusion", "mass"], is_answer=False, kind="independent")
+    "The label 'mass', which is not given,"
     """
     name = f"class {class_index}"
     if class_names is not None:
         name = f"'{printable(class_names[class_index])}'"
+    if kind == "independent":
+        name = f"Label {class_index}" if class_names is None else f"The label {name}"
+        return f"{name}{'' if is_answer else ', which is not given,'}"
     if is_answer:
         return f"The answer {name}" if class_names is not None else f"The answer ({name})"
     return f"{name[:1].upper()}{name[1:]}, which is not the answer,"

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from foveal.errors import UsageError
-from foveal.learn.drills import dilation, fields, groups, parameters, settings, sizes
+from foveal.learn.drills import (
+    batch_norms,
+    blocks,
+    bottlenecks,
+    by_hand,
+    dilation,
+    fields,
+    groups,
+    heat_maps,
+    networks,
+    parameters,
+    pointwise,
+    separable,
+    settings,
+    sizes,
+    stacks,
+)
 from foveal.learn.drills.template import Template
 from foveal.text import near_names
 
 TEMPLATES: tuple[Template, ...] = (
     *sizes.TEMPLATES,
+    *settings.TEMPLATES,
     *parameters.TEMPLATES,
     *groups.TEMPLATES,
+    *stacks.TEMPLATES,
+    *heat_maps.TEMPLATES,
+    *pointwise.TEMPLATES,
+    *by_hand.TEMPLATES,
+    *bottlenecks.TEMPLATES,
+    *blocks.TEMPLATES,
+    *networks.TEMPLATES,
+    *separable.TEMPLATES,
     *fields.TEMPLATES,
     *dilation.TEMPLATES,
-    *settings.TEMPLATES,
+    *batch_norms.TEMPLATES,
 )
 
 

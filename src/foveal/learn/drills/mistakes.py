@@ -256,6 +256,41 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "A depthwise kernel sees one channel: k·k weights for each channel.",
     ),
     MistakeKind(
+        "pointwise-with-kernel",
+        "the 1×1 convolution was given the large kernel",
+        "A 1×1 kernel has one tap for each input channel.",
+    ),
+    MistakeKind(
+        "no-groups",
+        "the channels were not kept apart",
+        "Depthwise means one group and one kernel for each channel.",
+    ),
+    MistakeKind(
+        "kernel-as-groups",
+        "the kernel size was taken for the groups",
+        "Depthwise means as many groups as channels.",
+    ),
+    MistakeKind(
+        "out-channels-early",
+        "the channels were changed too early",
+        "The depthwise part keeps the channels; the pointwise part changes their number.",
+    ),
+    MistakeKind(
+        "reduction-ignored",
+        "the reduction was ignored",
+        "After the 1×1 convolution the large kernel sees only the reduced channels.",
+    ),
+    MistakeKind(
+        "area-root",
+        "both channel counts were taken as equal",
+        "The 1×1 goes from the full to the reduced width: C·w weights.",
+    ),
+    MistakeKind(
+        "channels-not-weighted",
+        "the channels were added without weights",
+        "Each channel is multiplied by its own weight first.",
+    ),
+    MistakeKind(
         "pointwise-forgotten",
         "the pointwise part was left out",
         "The 1×1 convolution that mixes the channels holds most of the weights.",
@@ -425,7 +460,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "max-for-mean",
         "the largest value was taken",
-        "Average pooling takes the mean of the window.",
+        "The mean is the sum of the values divided by their number.",
     ),
     MistakeKind(
         "no-relu",
@@ -482,7 +517,77 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "the convolution's bias was not scaled",
         "The bias passes through batch norm too: (b − μ) is scaled, then β is added.",
     ),
-    # Networks that do not run
+    MistakeKind(
+        "sum-for-max",
+        "the sum was taken",
+        "Max pooling keeps the largest value of the window.",
+    ),
+    MistakeKind(
+        "places-swapped",
+        "row and column were swapped",
+        "y[i][j] is row i, column j.",
+    ),
+    MistakeKind(
+        "identity-forgotten",
+        "the identity was left out",
+        "The block is x + F(x), so its slope is 1 + F'(x).",
+    ),
+    MistakeKind(
+        "identity-added",
+        "an identity was added that is not there",
+        "A plain block is F(x) alone, so its slope is F'(x).",
+    ),
+    MistakeKind(
+        "gradients-added",
+        "the slopes were added",
+        "The chain rule multiplies the slopes of blocks that follow one another.",
+    ),
+    # Whole networks
+    MistakeKind(
+        "channels-averaged",
+        "the mean was taken over the channels",
+        "Global average pooling averages over the places and keeps the channels.",
+    ),
+    MistakeKind(
+        "average-ignored",
+        "the average was left out",
+        "After global average pooling there is one value for each channel.",
+    ),
+    MistakeKind(
+        "channels-of-image",
+        "the channels from before were taken",
+        "A layer's input channels are the output channels of the layer just before it.",
+    ),
+    MistakeKind(
+        "channels-of-next",
+        "the output channels were taken",
+        "What a layer reads is what arrives, not what it gives.",
+    ),
+    MistakeKind(
+        "shortcut-with-kernel",
+        "the shortcut was given a 3×3 kernel",
+        "The shortcut only changes the shape; a 1×1 convolution is enough.",
+    ),
+    MistakeKind(
+        "size-fixed",
+        "the size was taken as fixed",
+        "What reaches the linear layer depends on the map only where it is flattened.",
+    ),
+    MistakeKind(
+        "size-free",
+        "the size was taken as free",
+        "A flattened map has another number of values when its size changes.",
+    ),
+    MistakeKind(
+        "does-not-run",
+        "the error was overlooked",
+        "One of the lines is given something that it does not expect.",
+    ),
+    MistakeKind(
+        "other-reason",
+        "another reason was given",
+        "Compare what arrives with what the line expects.",
+    ),
     MistakeKind(
         "shape-fits-there",
         "this line still fits",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from foveal.arithmetic import linear_parameters, normalisation_parameters
@@ -22,6 +23,42 @@ _RULE = (
 def square(kernel: int) -> tuple[int, int]:
     """Returns the pair that PyTorch makes of one number."""
     return kernel, kernel
+
+
+def same_conv(c_in: int, c_out: int, kernel: int) -> Conv:
+    """Returns a convolution that keeps the size, without bias."""
+    return Conv(c_in, c_out, square(kernel), padding=square(kernel // 2), bias=False)
+
+
+def fill_counts(sheet: Sheet, entries: Sequence[tuple[str, Conv]]) -> None:
+    """Adds a blank for the parameters of each layer."""
+    for name, conv in entries:
+        sheet.blank(
+            name,
+            f"parameters of `{name}`",
+            conv.parameters,
+            conv.parameter_formula(),
+            wrong=conv.parameter_mistakes(),
+        )
+
+
+def fill_total(
+    sheet: Sheet,
+    names: Sequence[str],
+    wrong: Iterable[tuple[str, str]],
+    label: str = "all together",
+) -> None:
+    """Adds a blank for the sum of earlier ones."""
+    total = sum(value for name in names if isinstance(value := sheet.values[name], int))
+    sheet.blank("total", label, total, " + ".join(names), wrong=wrong)
+
+
+def count_proof(lines: Sequence[tuple[str, str]], *, with_total: bool) -> str:
+    """Returns PyTorch that prints the parameters of each named layer, and their sum."""
+    code = "\n".join(f"{name} = {line}" for name, line in lines)
+    prints = "\n".join(f"print(count({name}))" for name, _ in lines)
+    total = f"\nprint({' + '.join(f'count({name})' for name, _ in lines)})" if with_total else ""
+    return f"{IMPORTS}\n{COUNT}\n{code}\n{prints}{total}"
 
 
 def _draw(chance: Chance, in_channels: int, trap: str) -> Conv:
@@ -54,15 +91,7 @@ def _convolution_parameters(chance: Chance, level: int, trap: str) -> Sheet:
         names.append(name)
         channels = conv.out_channels
     if level > 1:
-        together = " + ".join(names)
-        total = sum(value for value in sheet.values.values() if isinstance(value, int))
-        sheet.blank(
-            "total",
-            "all together",
-            total,
-            together,
-            wrong=[Wrong("one-layer-only", names[-1])],
-        )
+        fill_total(sheet, names, [("one-layer-only", names[-1])])
     code = "\n".join(lines)
     asked = (
         f"The layer is applied to a map of {side}×{side}. How many parameters does it have?"
@@ -109,15 +138,8 @@ def _block_parameters(chance: Chance, level: int, trap: str) -> Sheet:
         names += [f"conv{end}", f"bn{end}"]
         channels = out
     if level > 1:
-        total = sum(value for value in sheet.values.values() if isinstance(value, int))
         convs = " + ".join(name for name in names if name.startswith("conv"))
-        sheet.blank(
-            "total",
-            "all together",
-            total,
-            " + ".join(names),
-            wrong=[Wrong("norms-forgotten", convs)],
-        )
+        fill_total(sheet, names, [("norms-forgotten", convs)])
     code = "\n".join(lines)
     sheet.question = (
         f"A block of convolutions, each with its batch norm (and a ReLU):\n\n```\n{code}\n```\n\n"
@@ -340,14 +362,7 @@ def _macs(chance: Chance, level: int, trap: str) -> Sheet | None:
         proof.append(f"x = measure({conv.code}, x)")
         shape = conv.shape(shape)
     if level > 1:
-        total = sum(value for value in sheet.values.values() if isinstance(value, int))
-        sheet.blank(
-            "total",
-            "all together",
-            total,
-            " + ".join(names),
-            wrong=[Wrong("one-layer-only", names[-1])],
-        )
+        fill_total(sheet, names, [("one-layer-only", names[-1])])
     code = "\n".join(lines)
     sheet.question = (
         f"One image, a map of {'×'.join(map(str, given))}, goes through\n\n```\n{code}\n```\n\n"

@@ -18,7 +18,7 @@ from foveal.learn.exercise import Choice, Field, Figure, Kind, Mistake, Step, Va
 from foveal.learn.formula import FormulaError, evaluate
 
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\[\d+\])?(?!\w*\()")
-_LETTERS = "abcdefgh"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Sheet:
             raise AssertionError(f"{key}: {formula} is not {answer}")
         shown = pretty(formula, self.values)
         result = spell(answer, unit)
-        own = f"{shown} = {result}" if shown != spell(answer) else result
+        own = f"{shown} = {result}" if shown != _bare(answer) else result
         index = self.step(f"{told} {own}" if told else f"{label}: {own}", answer)
         if kind is None:
             kind = "shape" if isinstance(answer, tuple) else "integer"
@@ -128,10 +128,9 @@ class Sheet:
         label: str,
         right: tuple[str, str],
         wrong: Sequence[tuple[str, str, str]],
-        chance: Chance | None,
+        order: Sequence[str],
         *,
         told: str,
-        formula_step: int | None = None,
     ) -> None:
         """Adds a multiple choice.
 
@@ -140,19 +139,17 @@ class Sheet:
             label: What is asked.
             right: Text and feedback of the right choice.
             wrong: Text, code of the mistake and feedback of each wrong one.
-            chance: Puts them in an order; None keeps the order of the texts' appearance.
+            order: All the texts, in the order in which they are shown.
             told: The step of the solution.
-            formula_step: The step where a wrong choice goes wrong; None: this one.
         """
         index = self.step(told)
         entries = [(right[0], "", right[1]), *wrong]
-        ordered = sorted(entries) if chance is None else chance.shuffled(entries)
+        ordered = sorted(entries, key=lambda entry: order.index(entry[0]))
         choices = tuple(
             Choice(_LETTERS[place], text, feedback, mistake)
             for place, (text, mistake, feedback) in enumerate(ordered)
         )
         answer = next(choice.key for choice in choices if not choice.mistake)
-        step = index if formula_step is None else formula_step
         self.fields.append(
             Field(
                 key,
@@ -161,13 +158,22 @@ class Sheet:
                 answer,
                 choices=choices,
                 mistakes=tuple(
-                    Mistake(each.mistake, each.key, step, each.feedback)
+                    Mistake(each.mistake, each.key, index, each.feedback)
                     for each in choices
                     if each.mistake
                 ),
                 step=index,
             )
         )
+        self.values[key] = answer
+
+    def boolean(self, key: str, label: str, answer: bool, code: str, *, told: str) -> None:
+        """Adds a statement that is true or false, and the mistake of those who say otherwise."""
+        index = self.step(told, answer)
+        kind = mistake_kind(code)
+        feedback = f"It looks like {kind.title}. {told}"
+        mistakes = (Mistake(code, not answer, index, feedback),)
+        self.fields.append(Field(key, label, "boolean", answer, mistakes, step=index))
         self.values[key] = answer
 
     def order(
@@ -225,7 +231,7 @@ class Sheet:
             return None
         kind = mistake_kind(wrong.code)
         shown = pretty(formula, self.values)
-        way = f" {shown} = {spell(value)}" if shown != spell(value) else ""
+        way = f" {shown} = {spell(value)}" if shown != _bare(value) else ""
         return Mistake(
             wrong.code,
             value,
@@ -246,7 +252,22 @@ def pretty(formula: str, values: dict[str, Value]) -> str:
     >>> pretty("floor((c[1] + 2*1 - 3)/2) + 1", {"c": (64, 56, 56)})
     'floor((56 + 2·1 − 3)/2) + 1'
     """
-    return _substituted(formula, values).replace("*", "·").replace(" - ", " − ").replace("^2", "²")
+    shown = _substituted(formula, values)
+    return shown.replace("*", "·").replace("-", "−").replace("^2", "²")
+
+
+def _bare(value: Value) -> str:
+    """Returns the value as ``pretty`` would write it."""
+    return spell(value).replace(",", "").replace("-", "−")
+
+
+def enumerated(parts: Sequence[str]) -> str:
+    """Returns the parts as English lists them.
+
+    >>> enumerated(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def _substituted(formula: str, values: dict[str, Value]) -> str:
@@ -255,7 +276,8 @@ def _substituted(formula: str, values: dict[str, Value]) -> str:
         if text.partition("[")[0] not in values:
             return text
         value = evaluate(text, values)
-        return str(value) if isinstance(value, tuple | int) else repr(value)
+        shown = f"{value:.10g}" if isinstance(value, float) else str(value)
+        return f"({shown})" if shown.startswith("-") else shown
 
     return _NAME.sub(value_of, formula)
 

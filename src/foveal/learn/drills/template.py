@@ -7,6 +7,7 @@ and no mistake leads to the right answer or to another mistake's.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,7 @@ from foveal.errors import UsageError
 from foveal.learn.answers import equal
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.sheet import Make, Sheet
-from foveal.learn.exercise import Exercise
+from foveal.learn.exercise import Exercise, Field, Value
 
 LEVELS = (1, 2, 3)
 PLAIN = "plain"  # the stratum without a trap
@@ -95,10 +96,17 @@ def fault(sheet: Sheet) -> str | None:
     for field in sheet.fields:
         seen = [field.answer, *field.also]
         for mistake in field.mistakes:
-            if any(equal(field, mistake.value, value) for value in seen):
+            if any(_collide(field, mistake.value, value) for value in seen):
                 return f"{field.key}: {mistake.code} gives a value that is taken."
             seen.append(mistake.value)
         texts = [choice.text for choice in field.choices]
         if len(set(texts)) < len(texts):
             return f"{field.key}: two choices read the same."
     return None
+
+
+def _collide(field: Field, value: Value, other: Value) -> bool:
+    """Returns whether two values are too near for a rounded answer to tell them apart."""
+    if field.kind == "number" and isinstance(value, int | float) and isinstance(other, int | float):
+        return math.isclose(value, other, rel_tol=0.03, abs_tol=field.tolerance)
+    return equal(field, value, other)

@@ -213,7 +213,7 @@ COUNTING: tuple[Topic, ...] = (
     ),
     Topic(
         number=19,
-        title="a CIFAR-10 network, shape by shape",
+        title="a network shape by shape",
         chapter="Counting",
         fact=(
             "The usual rhythm: a 3×3 convolution with padding 1 keeps the size and raises the "

@@ -149,7 +149,7 @@ def _centred(values: tuple[float, ...]) -> tuple[float, ...]:
 TRAINING: tuple[Topic, ...] = (
     Topic(
         number=16,
-        title="the normalisation of the weights",
+        title="the weights' own normalisation",
         chapter="Training",
         fact=(
             "Pretrained weights expect the numbers that they were trained on: the same order of "
@@ -175,7 +175,7 @@ TRAINING: tuple[Topic, ...] = (
     ),
     Topic(
         number=13,
-        title="feature extraction and fine-tuning",
+        title="features or fine-tuning",
         chapter="Training",
         fact=(
             "**Feature extraction**: every pretrained layer frozen, only a new head is trained. "
@@ -201,7 +201,7 @@ TRAINING: tuple[Topic, ...] = (
     ),
     Topic(
         number=10,
-        title="smaller rates for pretrained layers",
+        title="small rates, pretrained layers",
         chapter="Training",
         fact=(
             "A new head starts at random and needs a large rate. The pretrained layers are good "
@@ -250,7 +250,7 @@ TRAINING: tuple[Topic, ...] = (
     ),
     Topic(
         number=27,
-        title="batch norm in training and evaluation",
+        title="batch norm: train and eval",
         chapter="Training",
         fact=(
             "**Training**: each channel is normalised by the mean and variance of the current "

@@ -7,8 +7,10 @@ from foveal.lint.behaviour import (
     company,
     dead_relus,
     gradients,
+    input_scale,
     input_statistics,
     non_finite_output,
+    unreached,
 )
 from foveal.lint.rule import Rule
 
@@ -19,4 +21,6 @@ RULES: tuple[Rule, ...] = (
     gradients.RULE,
     non_finite_output.RULE,
     changing_answers.RULE,
+    unreached.RULE,
+    input_scale.RULE,
 )

@@ -36,7 +36,8 @@ def check(context: LintContext) -> Outcome:
     """
     if (reason := reason_not_to_run(context)) is not None:
         return reason
-    if context.optimizer is not None and context.model.training:
+    is_training = context.optimizer is not None and context.model.training
+    if is_training and any(norm.running_mean is None for _, norm in batch_norms(context.model)):
         return NotApplicable("the model is being trained, and batch statistics belong to that")
     images = images_of(context, at_most=_MAX_COMPANY)
     if len(images) < 2:
@@ -45,6 +46,10 @@ def check(context: LintContext) -> Outcome:
         return Undetermined("all images of the batch are the same, so company makes no difference")
     learned = any(has_learned_statistics(norm) for _, norm in batch_norms(context.model))
     with fully_borrowed(context.model) as model:
+        if is_training:
+            # Batch norms and dropout belong to training; what mixes images without them does not.
+            for module in model.modules():
+                module.training = False
         seed = int(torch.initial_seed() % 2**31)
         together = _run_seeded(model, images, seed)
         changes, flips = [], 0
@@ -57,7 +62,8 @@ def check(context: LintContext) -> Outcome:
     dtype = next((p.dtype for p in context.model.parameters()), torch.float32)
     if not max(changes) > _TOLERANCE.get(dtype, _FULL_TOLERANCE):
         return Checked()
-    severity: Severity = "error" if learned or not context.model.training else "warning"
+    is_grave = learned or is_training or not context.model.training
+    severity: Severity = "error" if is_grave else "warning"
     return Checked((_finding(severity, culprits, changes, flips, context.model),))
 
 

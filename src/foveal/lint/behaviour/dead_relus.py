@@ -8,6 +8,7 @@ import torch
 
 from foveal.graph.borrowing import fully_borrowed
 from foveal.lint.behaviour.passes import (
+    call,
     images_of,
     reason_not_to_run,
     set_usual_modes,
@@ -56,7 +57,7 @@ def check(context: LintContext) -> Outcome:
     with fully_borrowed(context.model) as model, torch.no_grad():
         set_usual_modes(model)
         with watching(model, see):
-            model(images)
+            call(model, images)
     if not layers:
         return NotApplicable("the model calls no ReLU")
     seen = [layer for layer in layers if layer.num_values >= MIN_VALUES]

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from foveal.errors import FovealError
 from foveal.graph.borrowing import fully_borrowed
 from foveal.inspection.gradient_flow import (
     LayerGradient,
@@ -17,12 +18,22 @@ from foveal.inspection.gradient_flow import (
 )
 from foveal.lint.behaviour.passes import (
     answers,
+    call,
+    first_line,
     images_of,
     reason_not_to_run,
     set_usual_modes,
 )
 from foveal.lint.context import LintContext
-from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity, Undetermined
+from foveal.lint.finding import (
+    CannotTellError,
+    Checked,
+    Finding,
+    NotApplicable,
+    Outcome,
+    Severity,
+    Undetermined,
+)
 from foveal.lint.rule import Rule
 
 MIN_LAYERS = 4
@@ -83,7 +94,15 @@ def measure_gradients(context: LintContext) -> tuple[LayerGradient, ...]:
 
     with fully_borrowed(context.model) as model:
         set_usual_modes(model)
-        return gradient_flow(model, images, loss=loss, at=(), mode="as found").weights
+        call(model, images)
+        try:
+            return gradient_flow(model, images, loss=loss, at=(), mode="as found").weights
+        except (FovealError, CannotTellError) as error:
+            raise CannotTellError(str(error)) from error
+        except Exception as error:
+            raise CannotTellError(
+                f"the loss raises {type(error).__name__} on this batch: {first_line(error)}"
+            ) from error
 
 
 def _finding(

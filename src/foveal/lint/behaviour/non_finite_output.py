@@ -7,7 +7,7 @@ from torch import Tensor
 
 from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.structure import tensors_in, tensors_with_paths
-from foveal.lint.behaviour.passes import images_of, reason_not_to_run
+from foveal.lint.behaviour.passes import call, images_of, reason_not_to_run
 from foveal.lint.behaviour.watching import Call, watching
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, Outcome
@@ -45,12 +45,12 @@ def check(context: LintContext) -> Outcome:
 
     with fully_borrowed(context.model) as model, torch.no_grad():
         random_state = torch.get_rng_state()
-        outputs = [tensor for _, tensor in tensors_with_paths(model(images.clone()))]
+        outputs = [tensor for _, tensor in tensors_with_paths(call(model, images))]
         if all(_is_finite(tensor) for tensor in outputs):
             return Checked()
         torch.set_rng_state(random_state)
         with watching(model, see):
-            model(images.clone())
+            call(model, images)
     return Checked((_finding(first[0] if first else None, outputs, context),))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from foveal.graph.structure import tensors_with_paths
+from foveal.inspection.gradient_flow import is_dropout
 from foveal.lint.context import LintContext
 from foveal.lint.finding import CannotTellError, NotApplicable
 
@@ -51,7 +53,21 @@ def answers(result: Any, num_images: int) -> Tensor:
 def run(model: nn.Module, images: Tensor) -> Tensor:
     """Returns the model's answers ``[N, ...]`` in float32, without gradients."""
     with torch.no_grad():
-        return answers(model(images.clone()), len(images)).float().clone()
+        return answers(call(model, images), len(images)).float().clone()
+
+
+def call(model: nn.Module, images: Tensor) -> Any:
+    """Returns what the model returns for a copy of the images.
+
+    Raises:
+        CannotTellError: It fails on them.
+    """
+    try:
+        return model(images.clone())
+    except Exception as error:
+        raise CannotTellError(
+            f"the model fails on the batch with {type(error).__name__}: {first_line(error)}"
+        ) from error
 
 
 def batch_norms(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -98,3 +114,39 @@ def set_usual_modes(model: nn.Module) -> None:
         module.training = False
     for norm in norms:
         norm.training = not are_learned
+
+
+def set_training_modes(model: nn.Module, *, num_images: int, keeps_dropout: bool = False) -> None:
+    """Brings a copy to the modes that it is trained in, without chance unless it is kept.
+
+    A model in training mode keeps the modes that its modules have (batch norms may be frozen);
+    one in evaluation mode is taken to be switched before training. Batch norms need two images.
+    """
+    if not model.training:
+        model.train()
+    for module in model.modules():
+        if is_dropout(module) and not keeps_dropout:
+            module.training = False
+    if num_images < 2:
+        for _, norm in batch_norms(model):
+            norm.training = False
+
+
+def copied(*parts: Any) -> Any:
+    """Returns deep copies that belong together, such as a model and the optimizer that holds it.
+
+    Raises:
+        CannotTellError: They cannot be copied.
+    """
+    try:
+        return copy.deepcopy(parts)
+    except Exception as error:
+        raise CannotTellError(
+            f"the model cannot be copied ({type(error).__name__}: {first_line(error)}), "
+            "and nothing is tried on the original"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of what an error says."""
+    return (str(error).strip().splitlines() or ["no message"])[0]

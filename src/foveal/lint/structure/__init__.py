@@ -9,16 +9,21 @@ from foveal.lint.structure import (
     checkerboard,
     dropout_before_norm,
     even_kernel,
+    extreme_settings,
     flatten_head,
     foldable_norm,
     gridding,
     linear_after_linear,
+    linear_network,
     mostly_padding,
     norm_after_last,
     plain_stack,
     small_final_map,
     softmax_output,
+    squashed_logits,
+    unowned_layers,
     unproductive_layers,
+    unread_layer,
     unseen_pixels,
 )
 
@@ -40,6 +45,12 @@ RULES: tuple[Rule, ...] = (
     cheaper_equal.LARGE_KERNEL,
     cheaper_equal.DENSE_SHARE,
     foldable_norm.RULE,
+    unread_layer.RULE,
+    unowned_layers.RULE,
+    squashed_logits.RULE,
+    linear_network.RULE,
+    extreme_settings.DROPOUT,
+    extreme_settings.MOMENTUM,
 )
 
 __all__ = ["RULES"]

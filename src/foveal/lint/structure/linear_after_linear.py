@@ -32,8 +32,9 @@ def check(context: LintContext) -> Outcome:
     A pair is deliberate, and no finding, where it is a factorisation: depthwise or grouped
     with pointwise, k×1 with 1×k, through fewer channels than either side has, or the linear end
     of a separable block before the next one expands it (linear bottlenecks, MobileNetV2,
-    Sandler et al. 2018). Between two 1×1 convolutions it may be that too, seen from afar, so
-    there it is an information.
+    Sandler et al. 2018). Between two 1×1 convolutions it may be that too, seen from afar, and
+    a 1×1 that reduces channels before a larger kernel saves weights (FCN scores its map before
+    it enlarges it), so there it is an information.
     """
     graph = context.graph
     weighted = [op for op in graph.ops if op.kind in WEIGHTED]
@@ -51,7 +52,7 @@ def check(context: LintContext) -> Outcome:
         found.append(
             Finding(
                 "S110",
-                "info" if _is_pointwise(first) and _is_pointwise(second) else "warning",
+                "info" if _may_be_meant(first, second) else "warning",
                 second.name,
                 f"{first.name} ({_widths(first)}) feeds {second.name} ({_widths(second)}) "
                 + (f"through {between} alone, " if between else "directly, ")
@@ -96,6 +97,11 @@ def _is_factorisation(graph: Graph, first: Op, second: Op) -> bool:
 
 def _is_pointwise(op: Op) -> bool:
     return op.kind == "conv" and max(sizes(op, "kernel")) == 1
+
+
+def _may_be_meant(first: Op, second: Op) -> bool:
+    before, after = channels(first)
+    return _is_pointwise(first) and (_is_pointwise(second) or after < before)
 
 
 def _is_projection(graph: Graph, op: Op) -> bool:

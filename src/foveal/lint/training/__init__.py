@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from foveal.lint.rule import Rule
 from foveal.lint.training import (
+    first_loss,
     foreign_parameters,
+    frozen_new,
     frozen_norms,
     learning_rate,
+    loss_fit,
     no_group,
     norm_decay,
     one_rate,
     only_frozen,
+    optimizer_settings,
+    rate_range,
+    same_labels,
     tiny_batches,
+    trial,
     two_groups,
 )
 
@@ -25,4 +32,11 @@ RULES: tuple[Rule, ...] = (
     tiny_batches.RULE,
     only_frozen.RULE,
     learning_rate.RULE,
+    loss_fit.RULE,
+    first_loss.RULE,
+    rate_range.RULE,
+    optimizer_settings.RULE,
+    same_labels.RULE,
+    trial.RULE,
+    frozen_new.RULE,
 )

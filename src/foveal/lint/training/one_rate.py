@@ -42,7 +42,7 @@ def check(context: LintContext) -> Outcome:
     told = {path: new for path, new in is_new.items() if new is not None}
     old = [path for path, new in told.items() if not new]
     body = [path for path in told if path != head_path]
-    if not body or len(old) < _MIN_TRAINED_SHARE * len(body):
+    if not body or len(set(old) & set(body)) < _MIN_TRAINED_SHARE * len(body):
         if context.is_pretrained:
             return Undetermined("the weights are said to be pretrained and do not look trained")
         return NotApplicable("most layers look freshly initialised: nothing is pretrained")

@@ -7,6 +7,7 @@ from foveal.lint.weights import (
     dead_filters,
     left_at_start,
     non_finite,
+    same_filters,
     stale_norm,
     vanishing_variance,
 )
@@ -17,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     stale_norm.RULE,
     vanishing_variance.RULE,
     left_at_start.RULE,
+    same_filters.RULE,
 )
 
 __all__ = ["RULES"]

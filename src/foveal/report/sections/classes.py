@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from foveal.evaluation.evidence import Interval, Metrics
+from foveal.evaluation.evidence import ClassMetrics, Interval, Metrics
 from foveal.report.figures import (
     ClassRow,
     draw_class_intervals,
@@ -12,12 +13,16 @@ from foveal.report.figures import (
     name_gutter,
     shade_index,
 )
+from foveal.report.many_classes import (
+    NUM_WEAKEST,
+    are_many,
+    bin_rates,
+    spread_drawing,
+)
 from foveal.report.numbers import area, area_range, count, percent, percent_range
 from foveal.report.tables import Cell, Drawing, Table
 from foveal.text import printable
 
-MAX_DRAWN_CLASSES = 60
-MAX_MATRIX_CLASSES = 60
 MAX_GRID_CLASSES = 8
 MAX_CONFUSIONS = 8
 
@@ -36,7 +41,7 @@ class ConfusionCell:
 class Confusion:
     """The matrix as a table of few classes or a map of many, and the commonest mix-ups.
 
-    ``grid`` is for at most eight classes, ``drawing`` for more; above 60 both are ``None``.
+    ``grid`` is for at most eight classes, ``drawing`` for more; of many classes both are ``None``.
     """
 
     names: tuple[str, ...]
@@ -46,13 +51,29 @@ class Confusion:
     commonest: tuple[str, ...]
 
 
-def classes_drawing(metrics: Metrics) -> Drawing:
-    """Returns recall and precision by class, the lowest recall first."""
+def classes_drawings(metrics: Metrics) -> tuple[Drawing, ...]:
+    """Returns recall and precision by class, the lowest recall first.
+
+    Of many classes: how their recall is spread, then the weakest.
+    """
     ordered = sorted(
         metrics.per_class,
         key=lambda item: 2.0 if item.recall.estimate is None else item.recall.estimate,
     )
-    drawn = ordered[:MAX_DRAWN_CLASSES]
+    if not are_many(ordered):
+        return (_class_intervals(ordered, num_drawn=len(ordered)),)
+    spread = spread_drawing(
+        bin_rates([item.recall.estimate for item in ordered]),
+        title="How many classes have which recall",
+        caption="Recall: of the images of a class, how many were found. A bar counts the classes "
+        "whose recall lies in that range.",
+        of="classes",
+    )
+    return (spread, _class_intervals(ordered, num_drawn=NUM_WEAKEST))
+
+
+def _class_intervals(ordered: Sequence[ClassMetrics], *, num_drawn: int) -> Drawing:
+    drawn = ordered[:num_drawn]
     left_out = len(ordered) - len(drawn)
     return Drawing(
         svg=draw_class_intervals(
@@ -63,7 +84,7 @@ def classes_drawing(metrics: Metrics) -> Drawing:
         ),
         caption="Recall: of the images of this class, how many were found. Precision: of the "
         "answers with this class, how many were right. The weakest class comes first."
-        + (f" {left_out} stronger classes are in the table alone." if left_out else ""),
+        + (f" {count(left_out)} stronger classes are in the table alone." if left_out else ""),
         table=Table(
             "Figures by class",
             ("Class", "Images", "Recall", "Precision", "F1", "AUROC"),
@@ -103,7 +124,7 @@ def confusion_section(metrics: Metrics) -> Confusion:
             )
             for i, (row, total) in enumerate(zip(metrics.confusion, sums, strict=True))
         )
-    elif len(names) <= MAX_MATRIX_CLASSES:
+    elif not are_many(names):
         drawing = Drawing(
             svg=draw_confusion_map(metrics.confusion, names),
             caption="Rows are the given classes, columns the predicted ones, in the same order. "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from foveal.report.audit_facts import FindingFacts, describe_rest, read_audit
 from foveal.report.figures import draw_bars, name_gutter
+from foveal.report.many_classes import are_many, bin_counts, spread_drawing
 from foveal.report.numbers import count, percent
 from foveal.report.report_input import ReportInput
 from foveal.report.tables import Drawing, Table
@@ -50,22 +51,9 @@ def data_section(report: ReportInput) -> DataView:
     facts = report.evidence.data
     audit = None if report.audit is None else read_audit(report.audit)
     names = tuple(printable(name) for name in facts.class_names)
-    total = max(1, sum(facts.class_counts))
     return DataView(
         summary=_summary(report),
-        drawing=Drawing(
-            svg=draw_bars(names, facts.class_counts, title="Images by class"),
-            caption=_caption(names, facts.class_counts),
-            table=Table(
-                "Images by class",
-                ("Class", "Images", "Share"),
-                tuple(
-                    (name, count(number), percent(number / total))
-                    for name, number in zip(names, facts.class_counts, strict=True)
-                ),
-            ),
-            gutter=f"bar {name_gutter(names)}",
-        ),
+        drawing=_drawing(names, facts.class_counts),
         examples=example_rows(report),
         findings=None
         if audit is None
@@ -80,6 +68,32 @@ def data_section(report: ReportInput) -> DataView:
         tallies=()
         if audit is None
         else tuple((heading, _tally(dict(values))) for heading, values in audit.tallies),
+    )
+
+
+def _drawing(names: tuple[str, ...], counts: tuple[int, ...]) -> Drawing:
+    total = max(1, sum(counts))
+    table = Table(
+        "Images by class",
+        ("Class", "Images", "Share"),
+        tuple(
+            (name, count(number), percent(number / total))
+            for name, number in zip(names, counts, strict=True)
+        ),
+    )
+    if are_many(names):
+        return spread_drawing(
+            bin_counts(counts),
+            title="How many classes have how many images",
+            caption=f"A bar counts the classes with that many images. {_caption(names, counts)}",
+            of="classes",
+            table=table,
+        )
+    return Drawing(
+        svg=draw_bars(names, counts, title="Images by class"),
+        caption=_caption(names, counts),
+        table=table,
+        gutter=f"bar {name_gutter(names)}",
     )
 
 

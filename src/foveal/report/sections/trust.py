@@ -9,13 +9,18 @@ from foveal.evaluation.wording import describe_calibration, describe_prediction_
 from foveal.report.figures import (
     ClassRow,
     density,
-    draw_bars,
     draw_class_intervals,
     draw_reliability,
     name_gutter,
 )
+from foveal.report.many_classes import (
+    NUM_WEAKEST,
+    Binned,
+    are_many,
+    bin_counts,
+    spread_drawing,
+)
 from foveal.report.numbers import count, percent, percent_range
-from foveal.report.sections.classes import MAX_DRAWN_CLASSES
 from foveal.report.tables import Drawing, Table
 from foveal.text import printable
 
@@ -79,20 +84,16 @@ def sets_section(evidence: Evidence, sets: PredictionSets) -> SetsView:
     """Returns coverage against its target, overall and by class, and how long the lists are."""
     names = tuple(printable(name) for name in evidence.data.class_names)
     target = 1.0 - sets.alpha
-    rows = [
-        ("All images", sets.coverage),
-        *zip(names, sets.class_coverage, strict=True),
-    ]
-    last = max((k for k, number in enumerate(sets.size_counts) if number), default=0)
-    sizes = list(enumerate(sets.size_counts[: last + 1]))
-    if len(sizes) > MAX_SET_SIZES + 1:
-        rest = sum(number for _, number in sizes[MAX_SET_SIZES:])
-        labels = [_size(k) for k, _ in sizes[:MAX_SET_SIZES]] + [f"{MAX_SET_SIZES} or more"]
-        counts = [number for _, number in sizes[:MAX_SET_SIZES]] + [rest]
-    else:
-        labels = [_size(k) for k, _ in sizes]
-        counts = [number for _, number in sizes]
-    total = max(1, sum(counts))
+    by_class = list(zip(names, sets.class_coverage, strict=True))
+    caption = (
+        "How often the list held the true label. Bars that lie wholly left of the dashed line "
+        "fall short of the target."
+    )
+    if are_many(names):
+        by_class.sort(key=lambda row: 2.0 if row[1].estimate is None else row[1].estimate)
+        caption += f" Of the classes, the {NUM_WEAKEST} with the lowest coverage are drawn."
+    rows = [("All images", sets.coverage), *by_class]
+    drawn = rows[: 1 + NUM_WEAKEST] if are_many(names) else rows
     return SetsView(
         sentence=describe_prediction_sets(sets, class_names=evidence.data.class_names),
         how="The target holds for every class by itself."
@@ -101,14 +102,13 @@ def sets_section(evidence: Evidence, sets: PredictionSets) -> SetsView:
         "lies above.",
         coverage=Drawing(
             svg=draw_class_intervals(
-                [ClassRow(name, interval) for name, interval in rows[: MAX_DRAWN_CLASSES + 1]],
+                [ClassRow(name, interval) for name, interval in drawn],
                 title="Coverage of the prediction sets",
                 description=f"Share of images whose set holds the true label, with 95% intervals; "
                 f"the dashed line is the target, {percent(target)}.",
                 reference=target,
             ),
-            caption="How often the list held the true label. Bars that lie wholly left of the "
-            "dashed line fall short of the target.",
+            caption=caption,
             table=Table(
                 "Coverage of the prediction sets",
                 ("Images of", "Coverage", "95% interval"),
@@ -117,24 +117,27 @@ def sets_section(evidence: Evidence, sets: PredictionSets) -> SetsView:
                     for name, interval in rows
                 ),
             ),
-            gutter=f"name {name_gutter(name for name, _ in rows)}",
+            gutter=f"name {name_gutter(name for name, _ in drawn)}",
             legend=(("a", "coverage"), ("line", f"target {percent(target, digits=0)}")),
         ),
-        sizes=Drawing(
-            svg=draw_bars(labels, counts, title="Labels in a prediction set"),
+        sizes=spread_drawing(
+            _bin_sizes(sets.size_counts),
+            title="Labels in a prediction set",
             caption="One label means that the model commits itself; more mean that it cannot "
             "decide between them; none, that no label fits.",
-            table=Table(
-                "Labels in a prediction set",
-                ("Labels", "Images", "Share"),
-                tuple(
-                    (label, count(number), percent(number / total))
-                    for label, number in zip(labels, counts, strict=True)
-                ),
-            ),
-            gutter=f"bar {name_gutter(labels)}",
+            of="images",
         ),
     )
+
+
+def _bin_sizes(size_counts: tuple[int, ...]) -> Binned:
+    """Returns a bar a number of labels; beyond a handful, numbers double from bar to bar."""
+    last = max((k for k, number in enumerate(size_counts) if number), default=0)
+    if last <= MAX_SET_SIZES:
+        sizes = range(last + 1)
+        return tuple(_size(k) for k in sizes), tuple(size_counts[k] for k in sizes)
+    labels, counts = bin_counts([k for k, number in enumerate(size_counts) for _ in range(number)])
+    return tuple(f"{label} {'label' if label == '1' else 'labels'}" for label in labels), counts
 
 
 def _reliability(title: str, bins: tuple[ReliabilityBin, ...], largest: float) -> Drawing:

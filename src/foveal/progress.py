@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Literal
 
-from foveal.cli.interruption import require_uninterrupted
+from foveal.interruption import require_uninterrupted
 from foveal.text import printable
 
 # A bar for less than this would only flicker.

@@ -1,0 +1,115 @@
+"""File names taken apart, and the expression that takes the same part out of every name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# Letters with the digits behind them are one part: "P003_tile07" is "P003" and "tile07".
+_PART = r"[^\W\d_]*\d+|[^\W\d_]+"
+_MIN_SHARE = 0.9
+_MAX_PARTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class NamePart:
+    """A part of the file names.
+
+    Attributes:
+        values: For each path the part, or ``""`` where the name has none.
+        place: Where it stands, from 0; of a beginning, where it ends.
+        before: For each path the part before it; ``None`` for a beginning.
+        words: What the part is called, such as ``"part 1 of the file names"``.
+        word: The letters that stand before its digits in every name, such as ``"patient"``.
+    """
+
+    values: tuple[str, ...]
+    place: int
+    before: tuple[str, ...] | None
+    words: str
+    word: str
+
+    def find_expression(self, paths: Sequence[str]) -> str:
+        """Returns an expression whose first bracketed part is this part, for every path."""
+        return _find_expression(paths, self)
+
+
+def parts_of_names(paths: Sequence[str]) -> Iterator[NamePart]:
+    """Yields the parts that nearly all file names have, single ones and beginnings.
+
+    Args:
+        paths: POSIX paths.
+    """
+    stems = [path.rsplit("/", 1)[-1].rsplit(".", 1)[0] for path in paths]
+    names = [[match.span() for match in re.finditer(_PART, stem)] for stem in stems]
+    most = max((len(spans) for spans in names), default=0)
+    for place in range(min(most, _MAX_PARTS)):
+        if sum(len(spans) > place for spans in names) < _MIN_SHARE * len(paths):
+            return
+        single = [
+            stem[slice(*spans[place])] if len(spans) > place else ""
+            for stem, spans in zip(stems, names, strict=True)
+        ]
+        before = [
+            stem[slice(*spans[place - 1])] if 0 < place < len(spans) else ""
+            for stem, spans in zip(stems, names, strict=True)
+        ]
+        yield _part(single, f"part {place + 1} of the file names", place, before)
+        if place > 0:
+            start = [
+                stem[: spans[place][1]] if len(spans) > place else ""
+                for stem, spans in zip(stems, names, strict=True)
+            ]
+            yield _part(start, f"parts 1 to {place + 1} of the file names", place, None)
+
+
+def _part(values: list[str], words: str, place: int, before: list[str] | None) -> NamePart:
+    word = ""
+    if before is not None:
+        word = _common([value.rstrip("0123456789") for value in values if value])
+        if not word and all(value.isdigit() for value in values if value):
+            word = _common([value for value in before if value])
+    return NamePart(tuple(values), place, None if before is None else tuple(before), words, word)
+
+
+def _common(words: Sequence[str]) -> str:
+    """Returns the word that all of ``words`` are, without case, or nothing."""
+    found = {word.casefold() for word in words}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _find_expression(paths: Sequence[str], wanted: NamePart) -> str:
+    """Returns the first expression of a few plain kinds that fits, or one that always does."""
+    values, place, before = wanted.values, wanted.place, wanted.before
+    letters = Counter(value.rstrip("0123456789") for value in values if value)
+    word = re.escape(letters.most_common(1)[0][0]) if letters else ""
+    tries = []
+    if before is not None:
+        if word:
+            tries.append(rf"({word}\d+)")
+        previous = _common([value for value in before if value])
+        if previous and not word:
+            tries += [rf"{re.escape(previous)}{mark}(\d+)" for mark in ("_", "-", " ", "")]
+    for mark in ("_", "-", " "):
+        other = rf"[^/{mark}]+"
+        if before is None:
+            tries.append(rf"([^/]+){mark}{other}$")
+            tries.append(rf"(?:^|/)({other}" + (mark + other) * place + r")[^/]*$")
+        else:
+            tries.append((other + mark) * place + rf"([^/.{mark}]+)[^/]*$")
+    parts = [value or None for value in values]
+    for expression in tries:
+        if [_find(expression, path) for path in paths] == parts:
+            return expression
+    gap = r"(?:[^\w/]|_)*"
+    part = r"(?:[^\W\d_]*\d+|[^\W\d_]+)"
+    if before is None:
+        return rf"(?:^|/)({gap}{part}(?:{gap}{part}){{{place}}})[^/]*$"
+    return rf"(?:^|/)(?:{gap}{part}){{{place}}}{gap}({part})[^/]*$"
+
+
+def _find(expression: str, path: str) -> str | None:
+    match = re.search(expression, path)
+    return match.group(1) if match else None

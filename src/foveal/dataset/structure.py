@@ -1,0 +1,392 @@
+"""Structure that could be groups: columns, folders, parts of file names, times.
+
+Nothing here is decided by accuracy; ``training.group_search`` tests candidates. What is said
+here is which values repeat, whether their name tells what they are, and whether images that
+share a value look alike beyond what their class explains.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.dataset.group_words import SOURCES, Meaning, meaning_of
+from foveal.dataset.groups import sessions
+from foveal.dataset.manifest import Manifest, natural_key
+from foveal.dataset.name_parts import parts_of_names
+from foveal.text import count_noun, printable
+
+MIN_GROUPS = 5
+_MIN_KNOWN = 0.5
+_MIN_IMAGES_PER_GROUP = 1.2
+_MAX_SHARE = 0.5
+_COUNTER_SHARE = 0.95
+_GAPS_SECONDS = {60: "a minute", 3600: "an hour", 8 * 3600: "eight hours"}
+_FEW_WORDS = 20
+
+Kind = Literal["column", "folder", "name", "time"]
+_KINDS: tuple[Kind, ...] = ("column", "folder", "name", "time")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Values that repeat and could say which images belong together.
+
+    Attributes:
+        kind: Where they stand.
+        source: That, as a phrase: ``"column 'patient_id'"``.
+        option: What to type to have them kept together, or apart.
+        values: For each usable image, or ``None``.
+        groups: The same as numbers, [N]; an image without a value is a group of its own.
+        num_groups: Different values.
+        example: One of them.
+        meaning: What the name says.
+        word: The word that says it.
+        also: Other sources that make the same groups.
+    """
+
+    kind: Kind
+    source: str
+    option: str
+    values: tuple[str | None, ...]
+    groups: NDArray[np.int64]
+    num_groups: int
+    example: str
+    meaning: Meaning = "unknown"
+    word: str = ""
+    also: tuple[str, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the name alone is reason enough to keep the images together."""
+        return self.meaning == "source" and self.num_groups >= MIN_GROUPS
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether a test may change the headline: what an image shows is no group."""
+        if self.meaning == "attribute":
+            return False
+        if self.kind != "folder" or self.meaning != "unknown" or self.num_groups >= _FEW_WORDS:
+            return True
+        # 'cat/siamese', 'cat/tabby': a few words below a class are rather kinds of it.
+        known = {value for value in self.values if value}
+        return sum(any(letter.isdigit() for letter in value) for value in known) >= len(known) / 2
+
+    @property
+    def described(self) -> str:
+        """The source with how many groups it makes."""
+        return f"{self.source}, {count_noun(self.num_groups, 'group')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What was found in the data.
+
+    Attributes:
+        candidates: The likeliest first.
+        passed_over: What else was read, each with why it cannot be groups: pairs of source
+            and reason.
+    """
+
+    candidates: tuple[Candidate, ...]
+    passed_over: tuple[tuple[str, str], ...]
+
+
+def find_structure(manifest: Manifest) -> Structure:
+    """Returns everything about the usable images that could be groups.
+
+    Values are left out that are the same for all images, different for nearly every one, or
+    the label itself.
+    """
+    found: list[Candidate] = []
+    passed: list[tuple[str, str]] = []
+    labels = manifest.labels
+    folders = np.unique(
+        [record.path.rpartition("/")[0] for record in manifest.usable] or [""],
+        return_inverse=True,
+    )[1].reshape(-1)[: len(labels)]
+    for draft in _drafts(manifest):
+        reason = _why_not(draft, labels, folders)
+        if reason is None:
+            _add(found, draft)
+        elif draft.kind == "column":
+            passed.append((draft.source, reason))
+    paths = [record.path for record in manifest.usable]
+    finished = [
+        dataclasses.replace(one, option=_regex_option(one, paths)) if one.kind == "name" else one
+        for one in found
+    ]
+    return Structure(tuple(sorted(finished, key=_rank)), tuple(passed))
+
+
+def nests_in(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
+    """Whether every group of ``inner`` lies within one group of ``outer``, both [N]."""
+    pairs = np.unique(np.stack([inner, outer]), axis=1).shape[1]
+    return bool(pairs == len(np.unique(inner)))
+
+
+def join_groups(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the finest groups [N] in which those of ``first`` and of ``second`` are whole.
+
+    >>> join_groups(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])).tolist()
+    [0, 0, 0, 3]
+    """
+    sides = [np.unique(side, return_inverse=True)[1].reshape(-1) for side in (first, second)]
+    joined = np.arange(len(first), dtype=np.int64)
+    while True:
+        before = joined
+        for side in sides:
+            least = np.full(len(joined), len(joined), dtype=np.int64)
+            np.minimum.at(least, side, joined)
+            joined = least[side]
+        if np.array_equal(joined, before):
+            return joined
+
+
+def with_groups(
+    manifest: Manifest, candidate: Candidate, *, origin: Literal["name", "test"], note: str
+) -> Manifest:
+    """Returns the manifest with the groups of a candidate, and the note that says why."""
+    records = list(manifest.records)
+    for row, value in zip(manifest.usable_rows, candidate.values, strict=True):
+        group = None if value is None else printable(value)
+        records[row] = dataclasses.replace(records[row], group=group)
+    return dataclasses.replace(
+        manifest,
+        records=tuple(records),
+        group_source=candidate.source,
+        groups_are_approximate=False,
+        group_origin=origin,
+        group_note=note,
+    )
+
+
+def without_groups(manifest: Manifest) -> Manifest:
+    """Returns the manifest with every image alone."""
+    records = tuple(dataclasses.replace(record, group=None) for record in manifest.records)
+    return dataclasses.replace(
+        manifest, records=records, group_source=None, group_origin=None, group_note=""
+    )
+
+
+def choose_by_name(manifest: Manifest, structure: Structure) -> Candidate | None:
+    """Returns the candidate whose name leaves no doubt; of nested ones, the widest.
+
+    A part of the file names has to bear it out by what the images show: the ``scan07`` of
+    ``P003_scan07`` counts the scans of each patient anew.
+    """
+    plain = [one for one in structure.candidates if one.is_plain]
+    named = [one for one in plain if one.kind == "name"]
+    alone = np.arange(len(manifest.usable))
+    alike = linked(signatures(manifest), manifest.labels, alone, named)
+    unlike = {id(one) for one, is_alike in zip(named, alike, strict=True) if not is_alike}
+    plain = [one for one in plain if id(one) not in unlike]
+    if not plain:
+        return None
+    best = plain[0]
+    for other in plain[1:]:
+        if other.num_groups < best.num_groups and nests_in(best.groups, other.groups):
+            best = other
+    return best
+
+
+def signatures(manifest: Manifest) -> NDArray[np.float32]:
+    """Returns the usable images in 32 × 32 grey levels, [N, 1024]."""
+    rows = [record.signature or bytes(1024) for record in manifest.usable]
+    flat = np.frombuffer(b"".join(rows), np.uint8)
+    return flat.reshape(len(rows), 1024).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    kind: Kind
+    source: str
+    option: str
+    values: tuple[str | None, ...]
+    meaning: Meaning
+    word: str
+
+
+def _drafts(manifest: Manifest) -> Iterator[_Draft]:
+    for place, column in enumerate(manifest.column_names):
+        values = tuple(record.told[place] or None for record in manifest.usable)
+        meaning, word = meaning_of(column)
+        name = printable(column)
+        option = f"--group-column {shlex.quote(name)}"
+        yield _Draft("column", f"column '{name}'", option, values, meaning, word)
+    paths = [record.path for record in manifest.usable]
+    folders = [path.split("/")[:-1] for path in paths]
+    for level in range(max(map(len, folders), default=0)):
+        values = tuple(parts[level] if len(parts) > level else None for parts in folders)
+        meaning, word = _meaning_of_values(values)
+        expression = "^" + "[^/]+/" * level + "([^/]+)/"
+        option = f"--group-regex {shlex.quote(expression)}"
+        yield _Draft("folder", f"folder level {level + 1}", option, values, meaning, word)
+    for part in parts_of_names(paths):
+        meaning, word = meaning_of(part.word) if part.word else ("unknown", "")
+        values = tuple(value or None for value in part.values)
+        expression = part.words
+        yield _Draft("name", part.words, expression, values, meaning, word)
+    yield from _times(manifest)
+
+
+def _meaning_of_values(values: Sequence[str | None]) -> tuple[Meaning, str]:
+    """Reads ``patient_003`` and ``sub-01``: one word in all values, with a number behind."""
+    words = {value.rstrip("0123456789").rstrip(" _-.") for value in values if value}
+    if len(words) != 1 or not any(value and value[-1:].isdigit() for value in values):
+        return "unknown", ""
+    return meaning_of(words.pop())
+
+
+def _times(manifest: Manifest) -> Iterator[_Draft]:
+    times = np.array(
+        [np.nan if r.acquired_seconds is None else r.acquired_seconds for r in manifest.usable]
+    )
+    for gap_seconds, words in _GAPS_SECONDS.items():
+        values = sessions(times, gap_seconds=gap_seconds)
+        source = f"acquisition times less than {words} apart"
+        yield _Draft("time", source, f"--group-gap {gap_seconds}", values, "unknown", "")
+
+
+def _number(values: Sequence[str | None]) -> NDArray[np.int64]:
+    numbers: dict[str, int] = {}
+    alone = iter(range(len(values), 2 * len(values)))
+    return np.array(
+        [next(alone) if v is None else numbers.setdefault(v, len(numbers)) for v in values],
+        dtype=np.int64,
+    )
+
+
+def _why_not(draft: _Draft, labels: NDArray[np.int64], folders: NDArray[np.int64]) -> str | None:
+    """Returns why the values cannot be groups, or ``None`` where they can."""
+    known = [value for value in draft.values if value is not None]
+    distinct = len(set(known))
+    if not known:
+        return "it is empty"
+    if distinct == 1:
+        return f"it says '{printable(known[0])}' for every image that it knows"
+    if len(known) < _MIN_KNOWN * len(draft.values):
+        return f"it is filled for only {len(known):,} of {len(draft.values):,} images"
+    groups = _number(draft.values)
+    if nests_in(groups, labels) and nests_in(labels, groups):
+        return "it says the same as the label"
+    if len(known) == distinct:
+        return "it is different for every image"
+    if draft.kind != "column" and _is_counter(groups, folders):
+        return "it is a counter that begins anew in every folder"
+    if draft.meaning == "source":
+        return None
+    if len(known) < _MIN_IMAGES_PER_GROUP * distinct:
+        return "it is different for nearly every image"
+    sizes = np.bincount(np.unique(groups, return_inverse=True)[1].reshape(-1))
+    if draft.meaning == "surroundings":
+        return None
+    if distinct < MIN_GROUPS:
+        return f"it has only {distinct} different values"
+    if sizes.max() > _MAX_SHARE * len(groups):
+        return "most images have the same value"
+    return None
+
+
+def _is_counter(groups: NDArray[np.int64], folders: NDArray[np.int64]) -> bool:
+    pairs = np.unique(np.stack([groups, folders]), axis=1).shape[1]
+    return bool(pairs >= _COUNTER_SHARE * len(groups))
+
+
+def _add(found: list[Candidate], draft: _Draft) -> None:
+    groups = _number(draft.values)
+    for place, other in enumerate(found):
+        if nests_in(groups, other.groups) and nests_in(other.groups, groups):
+            found[place] = dataclasses.replace(other, also=(*other.also, draft.source))
+            return
+    known = [value for value in draft.values if value is not None]
+    found.append(
+        Candidate(
+            kind=draft.kind,
+            source=draft.source,
+            option=draft.option,
+            values=draft.values,
+            groups=groups,
+            num_groups=len(set(known)),
+            example=min(known, key=natural_key),
+            meaning=draft.meaning,
+            word=draft.word,
+        )
+    )
+
+
+def _regex_option(candidate: Candidate, paths: Sequence[str]) -> str:
+    for part in parts_of_names(paths):
+        if part.words == candidate.source:
+            return f"--group-regex {shlex.quote(part.find_expression(paths))}"
+    return candidate.option
+
+
+def _rank(candidate: Candidate) -> tuple[int, int, int, int]:
+    meanings: tuple[Meaning, ...] = ("source", "surroundings", "unknown", "attribute")
+    place = SOURCES.index(candidate.word) if candidate.word in SOURCES else len(SOURCES)
+    return (
+        meanings.index(candidate.meaning),
+        place,
+        _KINDS.index(candidate.kind),
+        candidate.num_groups,
+    )
+
+
+def linked(
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    base: NDArray[np.int64],
+    candidates: Iterable[Candidate],
+    *,
+    seed: int = 0,
+) -> list[bool]:
+    """Returns for each candidate whether images that share its value look alike.
+
+    For each image (at most 500 where there are over 5,000) its nearest neighbour is looked up
+    among the images of its own class that are in another base group. That neighbour shares the
+    value with a probability that is known if values were dealt out at random; a candidate is
+    linked where neighbours share it much more often (four standard deviations, and half as often
+    again).
+
+    Args:
+        vectors: What images look like, [N, D].
+        labels: [N].
+        base: Groups that are known already, copies fused, [N].
+        candidates: Of these images.
+        seed: Of the choice of images.
+    """
+    wanted = list(candidates)
+    if not wanted:
+        return []
+    unit = vectors - vectors.mean(0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True) + 1e-9
+    queries = np.arange(len(labels))
+    if len(queries) > 5000:
+        queries = np.sort(np.random.default_rng(seed).choice(queries, 500, replace=False))
+    observed = np.zeros(len(wanted))
+    expected = np.zeros(len(wanted))
+    variance = np.zeros(len(wanted))
+    for start in range(0, len(queries), 256):
+        rows = queries[start : start + 256]
+        similar = unit[rows] @ unit.T
+        eligible = (labels[rows, None] == labels[None]) & (base[rows, None] != base[None])
+        similar[~eligible] = -np.inf
+        nearest, counts = similar.argmax(1), eligible.sum(1)
+        for place, one in enumerate(wanted):
+            same = (one.groups[rows, None] == one.groups[None]) & eligible
+            share = same.sum(1) / np.maximum(counts, 1)
+            hit = one.groups[rows] == one.groups[nearest]
+            observed[place] += (hit & (counts > 0)).sum()
+            expected[place] += share.sum()
+            variance[place] += (share * (1.0 - share)).sum()
+    excess = (observed - expected) / np.sqrt(np.maximum(variance, 1e-9))
+    return [
+        bool(e > 4.0 and o > 1.5 * x) for e, o, x in zip(excess, observed, expected, strict=True)
+    ]

@@ -1,0 +1,114 @@
+"""T412: a learning rate out of any sensible range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foveal.lint.context import LintContext
+from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity
+from foveal.lint.rule import Rule
+from foveal.lint.training.groups import NO_OPTIMIZER, group_value, held_parameters
+from foveal.lint.weights.stored import has_signs_of_training
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Rates that somebody may mean.
+
+    Attributes:
+        lowest: For a network that begins with new weights.
+        lowest_tuning: For one that is trained already.
+        highest: Beyond it hardly any network trains.
+    """
+
+    lowest: float
+    lowest_tuning: float
+    highest: float
+
+
+# Steps of SGD have the size of rate times gradient; those of Adam and its relatives the size
+# of the rate, whatever the gradient: 0.1 is more than the weights of an ordinary layer.
+# Adadelta's rate is a factor around 1.
+RANGES: dict[str, Range] = {
+    "SGD": Range(1e-5, 1e-8, 2.0),
+    "Adam": Range(1e-6, 1e-9, 0.05),
+    "AdamW": Range(1e-6, 1e-9, 0.05),
+    "NAdam": Range(1e-6, 1e-9, 0.05),
+    "RAdam": Range(1e-6, 1e-9, 0.05),
+    "Adamax": Range(1e-6, 1e-9, 0.1),
+    "RMSprop": Range(1e-6, 1e-9, 0.1),
+    "Adagrad": Range(1e-5, 1e-8, 1.0),
+    "Adadelta": Range(5e-3, 1e-4, 10.0),
+}
+# So many times beyond the highest is an error.
+_HOPELESS = 5
+
+
+def check(context: LintContext) -> Outcome:
+    """Compares each group's rate with what its optimizer can use.
+
+    A scheduler's ``initial_lr`` counts where it is higher, so a warm-up is no finding.
+    """
+    if context.optimizer is None:
+        return NO_OPTIMIZER
+    name = optimizer_name(context.optimizer)
+    if name is None:
+        return NotApplicable(f"no range is known for {type(context.optimizer).__name__}")
+    usual = RANGES[name]
+    is_trained = bool(context.is_pretrained) or (
+        context.has_values and has_signs_of_training(context)
+    )
+    lowest = usual.lowest_tuning if is_trained else usual.lowest
+    held = held_parameters(context)
+    findings = []
+    rates = [_rate(context, index) for index in range(len(context.optimizer.param_groups))]
+    highest = max((rate for rate in rates if rate is not None), default=0.0)
+    for index, rate in enumerate(rates):
+        # Zero and below is T409's; a group may be slow beside another that is not.
+        if rate is None or not rate > 0 or (rate < lowest <= highest):
+            continue
+        if lowest <= rate <= usual.highest:
+            continue
+        is_high = rate > usual.highest
+        severity: Severity = "error" if rate >= _HOPELESS * usual.highest else "warning"
+        steps = "steps undo what is learned" if is_high else "thousands of steps change nothing"
+        findings.append(
+            Finding(
+                "T412",
+                severity,
+                next((e.name for e in held if e.group_index == index and e.name), ""),
+                f"A learning rate of {rate:g} is far {'above' if is_high else 'below'} what {name} "
+                f"is used with on {'trained' if is_trained else 'new'} weights "
+                f"({lowest:g} to {usual.highest:g}): {steps}.",
+                f"Begin with {_USUAL[name]}.",
+                data={"lr": rate, "lowest": lowest, "highest": usual.highest},
+            )
+        )
+    return Checked(tuple(findings))
+
+
+_USUAL = dict.fromkeys(RANGES, "0.001") | {
+    "SGD": "0.01 to 0.1 (a tenth to a hundredth for trained weights)",
+    "Adagrad": "0.01",
+    "Adadelta": "1",
+}
+
+
+def optimizer_name(optimizer: object) -> str | None:
+    """Returns which of PyTorch's optimizers it is or derives from, if its rates are known."""
+    for base in type(optimizer).__mro__:
+        if base.__name__ in RANGES and base.__module__.startswith("torch.optim"):
+            return base.__name__
+    return None
+
+
+def _rate(context: LintContext, index: int) -> float | None:
+    assert context.optimizer is not None
+    if not context.optimizer.param_groups[index]["params"]:
+        return None
+    rate = group_value(context, index, "lr")
+    planned = group_value(context, index, "initial_lr")
+    return rate if rate is None or planned is None else max(rate, planned)
+
+
+RULE = Rule("T412", "a learning rate out of any sensible range", "error", check, topics=(10,))
