@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,8 +31,10 @@ from foveal.evaluation import (
     assess_calibration,
     assess_prediction_sets,
     compare_with_baseline,
+    describe_label_review,
     measure,
     review_labels,
+    why_not_reviewed,
     worst_mistakes,
 )
 from foveal.images import describe_window
@@ -166,6 +169,10 @@ def evaluate_classifier(
         ),
         timing=Timing({}, time.perf_counter() - start),
     )
+    if not_reviewed := why_not_reviewed(evidence.metrics, evidence.baseline):
+        evidence = dataclasses.replace(evidence, label_review=())
+    note = not_reviewed or describe_label_review(evidence.label_review)
+    evidence = dataclasses.replace(evidence, label_note=note)
     levels = [record.levels for record in manifest.usable if record.levels is not None]
     window = describe_window(classifier.preprocessing.window, levels)
     found = audit(manifest, duplicates=duplicates, window=window)
