@@ -182,6 +182,16 @@ def test_a_sitting_is_kept_until_it_is_dropped(file: Path) -> None:
         assert store.sitting("quiz") is None
 
 
+def test_two_terminals_in_one_quiz_keep_the_results_of_both(file: Path) -> None:
+    with Store(file) as one, Store(file) as two:
+        one.keep_sitting("quiz", {"questions": ["a", "b"], "results": {"a": "good"}})
+        two.keep_sitting("quiz", {"questions": ["a", "b"], "results": {"b": "again"}})
+        both = {"questions": ["a", "b"], "results": {"a": "good", "b": "again"}}
+        assert one.sitting("quiz") == both
+        two.keep_sitting("quiz", {"questions": ["c"], "results": {}})
+        assert one.sitting("quiz") == {"questions": ["c"], "results": {}}
+
+
 def test_memory_works_the_same() -> None:
     with Store(None) as store:
         store.add(review("a"))

@@ -72,7 +72,7 @@ def test_the_text_ends_with_the_headline_the_warnings_and_the_report(cells: Repo
     )
     last = text[text.index("\nAccuracy") :]
     assert last == (
-        "\nAccuracy 78.8% (95% interval 75.2 to 82.4%) on images it had not seen\n"
+        "\nAccuracy 78.8% (95% interval 75.2 to 82.4%) on images of unseen groups\n"
         "Better than always answering 'functional' (57.6%) by 18 to 25 points.\n\n"
         "ERROR  2 pictures stand under two labels. Decide on one label and delete the\n"
         "  other file.\n"

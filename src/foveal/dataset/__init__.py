@@ -1,5 +1,6 @@
 """Scan → Manifest; audit; duplicates; groups; folds."""
 
+from foveal.dataset.anonymous import anonymise, anonymise_findings, names_table
 from foveal.dataset.audit import Audit, audit
 from foveal.dataset.duplicates import Duplicates, find_duplicates, fuse_groups
 from foveal.dataset.findings import AuditFinding, Severity
@@ -7,6 +8,7 @@ from foveal.dataset.folds import FoldPlan, assign_folds, assign_holdout
 from foveal.dataset.grey_window import choose_grey_window
 from foveal.dataset.groups import GroupOptions
 from foveal.dataset.manifest import ImageRecord, Layout, Manifest, Split
+from foveal.dataset.options import DataOptions
 from foveal.dataset.problems import PROBLEM_CODES, Problem, ProblemCode
 from foveal.dataset.scan import scan
 from foveal.dataset.trainable import require_trainable
@@ -16,6 +18,7 @@ __all__ = [
     "PROBLEM_CODES",
     "Audit",
     "AuditFinding",
+    "DataOptions",
     "Duplicates",
     "FoldPlan",
     "GroupOptions",
@@ -26,6 +29,8 @@ __all__ = [
     "ProblemCode",
     "Severity",
     "Split",
+    "anonymise",
+    "anonymise_findings",
     "assign_folds",
     "assign_holdout",
     "audit",
@@ -33,6 +38,7 @@ __all__ = [
     "find_duplicates",
     "fuse_groups",
     "list_images",
+    "names_table",
     "require_trainable",
     "scan",
     "scan_unlabelled",

@@ -169,7 +169,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class TestedGroups:
+class HeldOutGroups:
     """Something in the data that could be groups, held out to see whether it flatters.
 
     ``mixed_accuracy`` is reached where images that share it may stand on both sides of a fold,
@@ -209,7 +209,7 @@ class Grouping:
     random_accuracy: float | None
     leak: Interval | None
     origin: Literal["given", "name", "test"] | None = None
-    tested: tuple[TestedGroups, ...] = ()
+    tested: tuple[HeldOutGroups, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +294,10 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything measured about one classifier. Parts that do not apply are ``None``."""
+    """Everything measured about one classifier. Parts that do not apply are ``None``.
+
+    ``label_note`` says what the label review found, or why there was none.
+    """
 
     protocol: Protocol
     data: DataFacts
@@ -309,6 +312,7 @@ class Evidence:
     novelty: Novelty | None
     timing: Timing
     stability: Stability | None = None
+    label_note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the evidence as JSON values; what is not finite becomes ``null``.

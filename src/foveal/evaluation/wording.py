@@ -15,13 +15,14 @@ from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
     Grouping,
+    HeldOutGroups,
     Interval,
+    LabelIssue,
     LearningCurve,
     Metrics,
     PredictionSets,
     ReliabilityBin,
     Stability,
-    TestedGroups,
 )
 from foveal.text import count_noun, printable
 
@@ -126,7 +127,7 @@ def describe_leak(grouping: Grouping) -> str:
     return f"{facts} {verdict}"
 
 
-def describe_tested(tested: TestedGroups) -> str:
+def describe_tested(tested: HeldOutGroups) -> str:
     """Returns what holding out something that could be groups showed, as sentences."""
     facts = (
         f"With images that share it on both sides, a quick classifier is right in "
@@ -221,6 +222,17 @@ def describe_prediction_sets(
             )
             sentences.append(f"The true label is missed more often for {named}.")
     return " ".join(sentences)
+
+
+def describe_label_review(issues: Sequence[LabelIssue]) -> str:
+    """Returns how many labels are worth a second look, and why so many."""
+    if not issues:
+        return "None stands out against the answers that the classifier is sure enough of."
+    verb = "is" if len(issues) == 1 else "are"
+    return (
+        f"{count_noun(len(issues), 'label')} {verb} worth a second look: answers that sure agree "
+        "with their labels in general, and contradict these."
+    )
 
 
 def describe_learning_curve(curve: LearningCurve) -> str:

@@ -11,12 +11,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
-from foveal.learn.drills import TEMPLATES, template
+from foveal.learn.drills import TEMPLATES, Template, template
 from foveal.learn.exercise import Exercise
 from foveal.learn.progress import Review
 from foveal.learn.quiz import PREFIX, QUESTIONS, find_question
 from foveal.learn.review import Standing, State, fresh_seed, level_for, summary_state
+
+
+class Find(Protocol):
+    """Makes the instance of a drill or question."""
+
+    def __call__(self, name: str, *, seed: int, level: int) -> Exercise:
+        """Returns the instance of that name."""
+        ...  # pragma: no cover
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,19 @@ class Skill:
 @cache
 def all_skills() -> tuple[Skill, ...]:
     """Returns every skill, drilled ones first."""
+    asked = ((each.skill, each.topic, each.template) for each in QUESTIONS)
+    return (*skills_in(TEMPLATES), *_grouped(asked))
+
+
+def skills_in(templates: Iterable[Template]) -> tuple[Skill, ...]:
+    """Returns the skills that these drills train."""
+    return _grouped((each.skill, each.topic, each.name) for each in templates)
+
+
+def _grouped(rows: Iterable[tuple[str, int, str]]) -> tuple[Skill, ...]:
     topics: dict[str, int] = {}
     sources: dict[str, list[str]] = {}
-    drilled = ((each.skill, each.topic, each.name) for each in TEMPLATES)
-    asked = ((each.skill, each.topic, each.template) for each in QUESTIONS)
-    for skill, topic, source in (*drilled, *asked):
+    for skill, topic, source in rows:
         topics.setdefault(skill, topic)
         sources.setdefault(skill, []).append(source)
     return tuple(Skill(name, topics[name], tuple(names)) for name, names in sources.items())
@@ -79,12 +96,21 @@ def next_variant(
     reviews: Iterable[Review],
     standing: Standing | None,
     chance: random.Random,
+    find: Find,
 ) -> Exercise:
-    """Returns a new variant: of the drill or question that was met least often so far."""
+    """Returns a new variant: of the drill or question that was met least often so far.
+
+    Args:
+        skill: What to practise.
+        reviews: What was met so far.
+        standing: Where the skill stands; None if it was never tried.
+        chance: For the choice and the seed.
+        find: Makes the exercise; ``find_exercise``, except for drills of another network.
+    """
     met = Counter(review.template for review in reviews)
     fewest = min(met[source] for source in skill.sources)
     source = chance.choice([source for source in skill.sources if met[source] == fewest])
-    return find_exercise(source, seed=fresh_seed(chance), level=level_for(standing))
+    return find(source, seed=fresh_seed(chance), level=level_for(standing))
 
 
 def topic_state(topic: int, states: Mapping[str, State]) -> State:

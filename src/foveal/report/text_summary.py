@@ -55,7 +55,7 @@ def render_text(
         _classes(evidence),
         facts(_figures(evidence), style=style, name_columns=NAME_COLUMNS),
         facts(_findings(evidence), style=style, name_columns=NAME_COLUMNS),
-        _headline(evidence, style),
+        _headline(evidence, style, by_group=_keeps_groups_apart(evidence)),
     ]
     warnings = [
         *(_caution(text, style) for text in cautions),
@@ -167,21 +167,21 @@ def _findings(evidence: Evidence) -> list[tuple[str, str]]:
         pairs.append(("Grouping", describe_leak(evidence.grouping)))
     if evidence.learning_curve is not None:
         pairs.append(("More images", describe_learning_curve(evidence.learning_curve)))
-    if evidence.label_review:
-        # The list is cut off somewhere, so its length counts what is listed and no more.
-        listed = count_noun(len(evidence.label_review), "label")
-        pairs.append(("Labels", f"{listed} listed for a second look."))
+    if evidence.label_note:
+        pairs.append(("Labels", evidence.label_note))
     pairs.append(("Time", seconds(evidence.timing.total_seconds)))
     return pairs
 
 
-def _headline(evidence: Evidence, style: Style, *, num_seen: int = 0) -> str:
+def _headline(
+    evidence: Evidence, style: Style, *, num_seen: int = 0, by_group: bool = False
+) -> str:
     metrics = evidence.metrics
     verdict = describe_against_baseline(metrics, evidence.baseline)
     low = evidence.baseline.gain.low
     good = low is not None and round(low, 3) > 0.0
-    if num_seen == 0 and _keeps_groups_apart(evidence):
-        whose = "images whose groups it had not seen"
+    if num_seen == 0 and by_group:
+        whose = "images of unseen groups"
     elif num_seen == 0:
         whose = "images it had not seen"
     elif num_seen < evidence.data.num_images:

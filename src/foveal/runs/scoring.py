@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 
 from foveal.dataset import (
     Audit,
+    DataOptions,
     GroupOptions,
     Manifest,
     audit,
@@ -29,8 +31,10 @@ from foveal.evaluation import (
     assess_calibration,
     assess_prediction_sets,
     compare_with_baseline,
+    describe_label_review,
     measure,
     review_labels,
+    why_not_reviewed,
     worst_mistakes,
 )
 from foveal.images import describe_window
@@ -69,6 +73,7 @@ def evaluate_classifier(
     data: Path,
     *,
     groups: GroupOptions | None = None,
+    options: DataOptions | None = None,
     seed: int = 0,
     num_workers: int | None = None,
     progress: Progress | None = None,
@@ -79,6 +84,7 @@ def evaluate_classifier(
         classifier: The run.
         data: Labelled images in any of the three forms; a split in it is ignored.
         groups: Where groups come from, for the intervals.
+        options: How the data are read where their form leaves a choice.
         seed: For the bootstrap.
         num_workers: Threads.
         progress: Called with (done, total) while predicting.
@@ -94,6 +100,7 @@ def evaluate_classifier(
     manifest = scan(
         data,
         groups=groups or GroupOptions(),
+        options=options or DataOptions(),
         num_workers=num_workers or 2,
         frames="each" if is_each else classifier.preprocessing.frame,
     )
@@ -162,6 +169,10 @@ def evaluate_classifier(
         ),
         timing=Timing({}, time.perf_counter() - start),
     )
+    if not_reviewed := why_not_reviewed(evidence.metrics, evidence.baseline):
+        evidence = dataclasses.replace(evidence, label_review=())
+    note = not_reviewed or describe_label_review(evidence.label_review)
+    evidence = dataclasses.replace(evidence, label_note=note)
     levels = [record.levels for record in manifest.usable if record.levels is not None]
     window = describe_window(classifier.preprocessing.window, levels)
     found = audit(manifest, duplicates=duplicates, window=window)

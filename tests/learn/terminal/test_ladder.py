@@ -102,6 +102,14 @@ def test_orders_and_matches_say_how_far_one_is(desk: Desk) -> None:
     assert "cannot be number 2" in desk.flat
 
 
+def test_a_wrong_true_or_false_is_explained_and_not_asked_again(desk: Desk) -> None:
+    question = find_question("quiz:24-2")
+    learner = desk.learner("true")
+    assert try_exercise(learner, question).grade == "again"
+    assert "gradient descent does not find it" in desk.flat
+    assert "It is about optimisation" in desk.flat
+
+
 def test_the_page_of_the_topic_is_one_key_away(desk: Desk) -> None:
     try_exercise(desk.learner("r", "?", "75"), SHAPE)
     assert "What people get wrong" in desk.flat

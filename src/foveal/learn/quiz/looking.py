@@ -173,7 +173,7 @@ LOOKING: tuple[Exercise, ...] = (
         ),
         (
             "The network has found that dumbbells need arms",
-            "It has found that *training images* show them together. A dumbbell on a shelf may "
+            "It has found that **training images** show them together. A dumbbell on a shelf may "
             "now be missed.",
         ),
         (

@@ -248,7 +248,7 @@ TRAINING: tuple[Exercise, ...] = (
         "images.",
         False,
         otherwise="That is right for a network trained from scratch. Pretrained weights were "
-        "fitted to inputs normalised with *their* numbers, and those have to be kept.",
+        "fitted to inputs normalised with **their** numbers, and those have to be kept.",
         reasons="The normalisation is part of the pretrained function.",
         hint="What were the weights of the first layer fitted to?",
     ),
@@ -354,7 +354,7 @@ TRAINING: tuple[Exercise, ...] = (
     _biases_saved(),
     choose(
         "11-3",
-        "In a *trained* network you delete the biases before batch norm and leave everything "
+        "In a **trained** network you delete the biases before batch norm and leave everything "
         "else. What happens in evaluation mode?",
         "Outputs change: the running mean holds the old bias",
         (
@@ -372,7 +372,7 @@ TRAINING: tuple[Exercise, ...] = (
         ),
         reasons="Subtract the bias from the running mean as well; then outputs stay exactly as "
         "they were. `foveal.lint.fix` does it (S101).",
-        hint="Evaluation mode subtracts the *running* mean. What was it measured on?",
+        hint="Evaluation mode subtracts the **running** mean. What was it measured on?",
     ),
     choose(
         "27-1",

@@ -92,6 +92,10 @@ def try_exercise(learner: Learner, exercise: Exercise, *, heading: str = "") -> 
             _say_open(screen, exercise)
             return tried
         wanted = say_wrong(screen, exercise, marked)
+        if _has_one_other_answer(exercise):
+            # Another try would be no thought.
+            screen.say(exercise.reasons)
+            return tried
         screen.write("")
         screen.say("Try again. " + REMINDER, "quiet")
 
@@ -231,6 +235,11 @@ def _keep(
 
 def _is_open(exercise: Exercise) -> bool:
     return any(field.kind == "open" for field in exercise.fields)
+
+
+def _has_one_other_answer(exercise: Exercise) -> bool:
+    (first, *others) = exercise.fields
+    return not others and (first.kind == "boolean" or len(first.choices) == 2)
 
 
 def _say_right(screen: Screen, exercise: Exercise, *, first: bool) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from foveal.errors import UsageError
-from foveal.learn.drills import TEMPLATES, templates_of
+from foveal.learn.drills import TEMPLATES, Template, templates_of
 from foveal.learn.exercise import Exercise
 from foveal.learn.marking import mark
 from foveal.learn.review import due_skills, fresh_seed, level_for
 from foveal.learn.skills import (
+    Find,
     Skill,
     all_skills,
     find_exercise,
     next_variant,
     skill_topics,
+    skills_in,
     skills_of,
 )
 from foveal.learn.terminal.asking import SkippedError
@@ -61,13 +63,53 @@ def drilled_skills(topic: int | None) -> tuple[Skill, ...]:
     return found
 
 
-def list_drills(topic: int | None) -> str:
+def drills_among(
+    templates: Sequence[Template], topic: int | None
+) -> tuple[tuple[Skill, ...], Find]:
+    """Returns the skills of drills that are not in the table, and what makes their exercises.
+
+    Args:
+        templates: Drills of a network, say.
+        topic: Only those of this topic; all if None.
+
+    Raises:
+        UsageError: There are none.
+    """
+    chosen = {each.name: each for each in _of_topic(templates, topic)}
+    if not chosen:
+        there = sorted({each.topic for each in templates})
+        raise UsageError(
+            f"this network has no drills on topic {topic}.",
+            next_step=f"It has some on {', '.join(map(str, there))}.",
+        )
+
+    def find(name: str, *, seed: int, level: int) -> Exercise:
+        return chosen[name].exercise(seed, level)
+
+    return skills_in(chosen.values()), find
+
+
+def list_drills(topic: int | None, templates: Sequence[Template] = TEMPLATES) -> str:
     """Returns a line for each drill: its topic, name and title."""
-    chosen = TEMPLATES if topic is None else templates_of(find_topic(topic).number)
-    return "\n".join(f"{each.topic:>2}  {each.name:<26} {each.title}" for each in chosen)
+    return "\n".join(
+        f"{each.topic:>2}  {each.name:<26} {each.title}" for each in _of_topic(templates, topic)
+    )
 
 
-def practise(learner: Learner, skills: Sequence[Skill], *, only_wrong: bool = False) -> list[Tried]:
+def _of_topic(templates: Sequence[Template], topic: int | None) -> list[Template]:
+    if topic is None:
+        return list(templates)
+    number = find_topic(topic).number
+    return [each for each in templates if number in (each.topic, *each.also_topics)]
+
+
+def practise(
+    learner: Learner,
+    skills: Sequence[Skill],
+    *,
+    only_wrong: bool = False,
+    find: Find = find_exercise,
+) -> list[Tried]:
     """Asks one exercise after the other until the learner leaves.
 
     Those skills come first that were wrong last, then what is due, then what is least known.
@@ -76,6 +118,7 @@ def practise(learner: Learner, skills: Sequence[Skill], *, only_wrong: bool = Fa
         learner: Who.
         skills: What to practise.
         only_wrong: Only skills whose last answer was wrong; ends when there are none.
+        find: Makes the exercises.
 
     Raises:
         LeftError: The learner wants to leave.
@@ -90,7 +133,7 @@ def practise(learner: Learner, skills: Sequence[Skill], *, only_wrong: bool = Fa
             )
             return tried
         last = skill.name
-        exercise = _draw(learner, skill)
+        exercise = _draw(learner, skill, find)
         while True:
             try:
                 tried.append(try_exercise(learner, exercise))
@@ -99,13 +142,17 @@ def practise(learner: Learner, skills: Sequence[Skill], *, only_wrong: bool = Fa
                 break
             if after(learner, exercise, again=skill.is_drilled) != "v":
                 break
-            exercise = _like(learner, skill, exercise)
+            exercise = _like(learner, skill, exercise, find)
 
 
 def take_test(
-    learner: Learner, skills: Sequence[Skill], *, length: int = TEST_LENGTH
+    learner: Learner,
+    skills: Sequence[Skill],
+    *,
+    length: int = TEST_LENGTH,
+    find: Find = find_exercise,
 ) -> list[Tried]:
-    """Asks a number of exercises, and marks all of them at the end.
+    """Asks a number of exercises, and marks all of them at the end, or where one leaves.
 
     Raises:
         LeftError: The learner wants to leave.
@@ -115,13 +162,22 @@ def take_test(
     tried: list[Tried] = []
     order = list(skills)
     learner.chance.shuffle(order)
-    for number in range(length):
-        skill = order[number % len(order)]
-        exercise = _draw(learner, skill)
-        tried.append(try_in_test(learner, exercise, heading=f"{number + 1} of {length}"))
+    try:
+        for number in range(length):
+            skill = order[number % len(order)]
+            exercise = _draw(learner, skill, find)
+            tried.append(try_in_test(learner, exercise, heading=f"{number + 1} of {length}"))
+    finally:
+        if tried:
+            _show_marks(learner, tried)
+    return tried
+
+
+def _show_marks(learner: Learner, tried: Sequence[Tried]) -> None:
+    screen = learner.screen
     right = sum(each.grade != "again" for each in tried)
     screen.write("")
-    screen.write(screen.style(f"{right} of {length} right.", "heading"))
+    screen.write(screen.style(f"{right} of {len(tried)} right.", "heading"))
     for number, each in enumerate(tried, start=1):
         if each.grade != "again":
             continue
@@ -129,7 +185,6 @@ def take_test(
         screen.say(f"**{number}.** {each.exercise.question}")
         say_wrong(screen, each.exercise, mark(each.exercise, each.answer))
         show_solution(screen, each.exercise)
-    return tried
 
 
 def review_due(learner: Learner) -> list[Tried]:
@@ -149,7 +204,7 @@ def review_due(learner: Learner) -> list[Tried]:
             break
         met.add(due[0])
         skill = by_name[due[0]]
-        exercise = _draw(learner, skill)
+        exercise = _draw(learner, skill, find_exercise)
         try:
             tried.append(try_exercise(learner, exercise, heading=f"{len(due)} due"))
         except SkippedError:
@@ -207,18 +262,17 @@ def _next_skill(
     return min(skills, key=urgency) if skills else None
 
 
-def _draw(learner: Learner, skill: Skill) -> Exercise:
+def _draw(learner: Learner, skill: Skill, find: Find) -> Exercise:
     return next_variant(
         skill,
         reviews=learner.reviews(),
         standing=learner.standings().get(skill.name),
         chance=learner.chance,
+        find=find,
     )
 
 
-def _like(learner: Learner, skill: Skill, exercise: Exercise) -> Exercise:
+def _like(learner: Learner, skill: Skill, exercise: Exercise, find: Find) -> Exercise:
     """Returns another variant of the same drill."""
-    standing = learner.standings().get(skill.name)
-    return find_exercise(
-        exercise.template, seed=fresh_seed(learner.chance), level=level_for(standing)
-    )
+    level = level_for(learner.standings().get(skill.name))
+    return find(exercise.template, seed=fresh_seed(learner.chance), level=level)

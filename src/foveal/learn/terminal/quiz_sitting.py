@@ -117,13 +117,12 @@ def _show_result(learner: Learner, questions: list[Exercise], results: Mapping[s
     right = sum(results[each.template] in ("good", "hard") for each in questions)
     screen.write("")
     screen.write(screen.style(f"{right} of {len(questions)} right at the first try.", "heading"))
+    # A topic counts as its worst answer.
     groups: dict[str, list[Topic]] = {}
-    for question in questions:
-        outcome = results[question.template]
-        topics = groups.setdefault(outcome, [])
-        topic = find_topic(question.topic)
-        if topic not in topics:
-            topics.append(topic)
+    for number in dict.fromkeys(each.topic for each in questions):
+        own = {results[each.template] for each in questions if each.topic == number}
+        worst = next(each for each in ("again", SKIPPED, "hard", "good") if each in own)
+        groups.setdefault(worst, []).append(find_topic(number))
     for outcome, title in (
         ("good", "Right"),
         ("hard", "Right with a hint"),

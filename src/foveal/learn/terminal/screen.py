@@ -43,7 +43,7 @@ class Screen:
         if role is None:
             self.write(render(text, style=self.style))
         else:
-            self.write(self.style(render(text), role))
+            self.write(self.style(render(self._listed(text)), role))
 
     def ask(self, prompt: str) -> str:
         """Returns what was typed.
@@ -74,7 +74,7 @@ class Screen:
             self.write("")
             if prompt:
                 self.say(prompt)
-            self.write(self.style(render(said), "quiet"))
+            self.say(said, "quiet")
             typed = self.ask("> ").strip().lower()
             letter = typed or "enter"
             if letter in words:
@@ -82,3 +82,7 @@ class Screen:
                     raise LeftError("asked")
                 return "" if letter == "enter" else letter
             self.say(f"{typed!r} is none of these.")
+
+    def _listed(self, text: str) -> str:
+        # A screen reader reads the dots between the parts of a line aloud.
+        return text.replace(" · ", ", ") if self.is_plain else text

@@ -158,7 +158,7 @@ BLOCKS: tuple[Topic, ...] = (
         engine=("foveal.inspection.gradient_flow",),
         places=("engine", "lab", "quiz"),
         lab="skip-gradient",
-        rules=("B304", "S109"),
+        rules=("B304", "B307", "S109"),
         paper="He et al., Identity Mappings in Deep Residual Networks, arXiv:1603.05027",
     ),
     Topic(
@@ -251,7 +251,7 @@ BLOCKS: tuple[Topic, ...] = (
         engine=("foveal.inspection.gradient_flow", "foveal.models.build"),
         places=("engine", "lab", "quiz"),
         lab="degradation",
-        rules=("B304", "S109"),
+        rules=("B304", "S109", "T415"),
         paper="He et al., Deep Residual Learning, arXiv:1512.03385, figures 1 and 4",
     ),
 )

@@ -142,6 +142,7 @@ SEEING: tuple[Topic, ...] = (
         engine=("foveal.inspection.measure_equivariance", "foveal.arithmetic.AxisField"),
         places=("lab", "quiz"),
         lab="equivariance",
+        rules=("W206",),
         paper="LeCun et al., Backpropagation Applied to Handwritten Zip Code Recognition, 1989",
     ),
     Topic(
@@ -205,7 +206,8 @@ SEEING: tuple[Topic, ...] = (
             "the same k weights. The field grows without more parameters and without losing "
             "resolution, which is why segmentation uses it.\n\n"
             "Stacked badly, for instance with the same even rate again and again, some pixels are "
-            "never read: gridding. Rates without a common factor, as 1, 2, 5, avoid it."
+            "never read: gridding. Rates such as 1, 2, 5 avoid it: each fits into what the layers "
+            "before it have covered."
         ),
         example=_dilation,
         misconceptions=(
@@ -228,7 +230,7 @@ SEEING: tuple[Topic, ...] = (
         fact=(
             "The pixels that can change a unit. Layer by layer: `r_L = r_{L−1} + (k_L − 1) · "
             "∏ s_i` over the layers i **before** L. Begin with r = 1.\n\n"
-            "The product is the *jump*: how far apart in the input two neighbours of the current "
+            "The product is the **jump**: how far apart in the input two neighbours of the current "
             "map are. A stride of 2 doubles what every later layer adds. The effective field, "
             "where most of the influence comes from, is smaller and densest in its middle."
         ),
