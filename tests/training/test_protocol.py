@@ -190,3 +190,24 @@ def test_folds_that_part_a_group_are_not_used_and_that_is_said() -> None:
     assert plan.described.notes == (
         "The column 'fold' was not used as folds: it parts 10 groups or set of near duplicates.",
     )
+
+
+@pytest.mark.parametrize(
+    ("origin", "kind"),
+    [("test", "cross-validation"), ("name", "cross-validation"), ("given", "hold-out")],
+)
+def test_a_split_that_parts_groups_which_were_found_is_not_used(origin: str, kind: str) -> None:
+    groups = [index // 2 % 10 for index in range(40)]
+    plan = plan_of(
+        split(train=10, test=10), groups=groups, group_source="folder level 3", group_origin=origin
+    )
+    assert plan.described.kind == kind
+    said = "was not used: 20 of 20 tested images share folder level 3" in plan.described.notes[0]
+    assert said == (kind == "cross-validation")
+
+
+def test_a_split_that_parts_no_group_is_used() -> None:
+    plan = plan_of(
+        split(train=10, test=10), groups=range(40), group_source="x", group_origin="test"
+    )
+    assert plan.described.kind == "hold-out"

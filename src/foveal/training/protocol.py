@@ -15,6 +15,7 @@ from foveal.text import count_noun, printable
 from foveal.training.config import TrainConfig
 
 _MAX_GIVEN_FOLDS = 20
+_TORN_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def _choose(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) 
     Raises:
         DataError: The classes or groups cannot be divided so.
     """
-    if config.test_size is None and manifest.has_splits:
+    torn = _note_torn_split(manifest, groups)
+    if config.test_size is None and manifest.has_splits and not torn:
         return _given_split(manifest, groups, config)
     kept_together = _describe_groups(manifest, groups)
     given, why_not = given_folds(manifest, groups)
@@ -91,9 +93,31 @@ def _choose(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) 
         f"by a classifier that had {_describe_unseen(manifest, groups)}."
     )
     described = Protocol(
-        "cross-validation", plan.num_folds, config.seed, sentence, (*plan.notes, *why_not)
+        "cross-validation", plan.num_folds, config.seed, sentence, (*torn, *plan.notes, *why_not)
     )
     return Plan(described, plan.fold_index)
+
+
+def _note_torn_split(manifest: Manifest, groups: NDArray[np.int64]) -> tuple[str, ...]:
+    """Returns a note where a given split parts groups that the program found, else nothing.
+
+    A figure on images whose patients were trained on is what groups are there to avoid; few of
+    them are counted in a note instead. Groups that the reader gave beside a split are left.
+    """
+    if manifest.group_origin not in ("name", "test") or not manifest.has_splits:
+        return ()
+    splits = np.array([record.split or "" for record in manifest.usable])
+    is_train = splits == "train"
+    is_tested = splits == ("test" if (splits == "test").any() else "val")
+    num_torn = int(np.isin(groups[is_tested], groups[is_train]).sum())
+    if num_torn < _TORN_SHARE * is_tested.sum() or not num_torn:
+        return ()
+    return (
+        f"The split that came with the data was not used: {num_torn:,} of "
+        f"{count_noun(int(is_tested.sum()), 'tested image')} share {manifest.group_source} with "
+        "training images. All images were cross-validated by group instead. To measure on the "
+        "split as it came: --no-groups.",
+    )
 
 
 def given_folds(
