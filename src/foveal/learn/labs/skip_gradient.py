@@ -92,8 +92,8 @@ def _gradient_share(depth: int, *, has_skips: bool, seed: int) -> float:
         network = Blocks(depth, has_skips=has_skips)
         images, labels = torch.randn(8, 3, 16, 16), torch.randint(10, (8,))
     loss = cross_entropy(network(images), labels)
-    weights = [layer.weight for layer in (network.layers[0], network.layers[-1])]
-    first, last = torch.autograd.grad(loss, weights)
+    weights = [weight for name, weight in network.layers.named_parameters() if "weight" in name]
+    first, last = torch.autograd.grad(loss, (weights[0], weights[-1]))
     return float(first.norm() / last.norm())
 
 

@@ -33,7 +33,11 @@ def run(settings: Settings) -> LabResult:
         )
     )
     shape = (channels, side, side)
-    fields = [inspect(one, shape).totals.receptive_field.size for one in (large, small)]
+    fields = [
+        seen.size
+        for one in (large, small)
+        if (seen := inspect(one, shape).totals.receptive_field) is not None
+    ]
     parameters = [
         count * convolution_parameters(channels, channels, kernel=(k, k), bias="no bias")
         for count, k in ((1, 7), (3, 3))
