@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from foveal.learn.exercise import Figure
 from foveal.learn.terminal.markup import render
 from foveal.report.text_layout import Role, Style, plain
+from foveal.text import printable
 
 
 class LeftError(Exception):
@@ -44,6 +46,16 @@ class Screen:
             self.write(render(text, style=self.style))
         else:
             self.write(self.style(render(self._listed(text)), role))
+
+    def draw(self, figure: Figure | None) -> None:
+        """Prints a drawing, or what it shows in words; nothing for None."""
+        if figure is None:
+            return
+        self.write("")
+        if self.is_plain:
+            self.say(figure.alternative)
+        else:
+            self.write("\n".join(f"    {printable(line)}" for line in figure.text.split("\n")))
 
     def ask(self, prompt: str) -> str:
         """Returns what was typed.
