@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from foveal.learn.answers import spell
+from foveal.learn.answers import equal, spell
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.mistakes import mistake_kind
 from foveal.learn.exercise import Choice, Field, Figure, Kind, Mistake, Step, Value
@@ -48,6 +48,8 @@ class Sheet:
         figure: A drawing for the question.
         solution_figure: A drawing that gives the answer away.
         traps: The traps that hold, by the instance's own numbers.
+        lenient: Whether mistakes that cannot be told apart here are named together, and those
+            that give the right answer left out. Otherwise such an instance is rejected.
         given: What the question gives, by name; formulas may use it.
         values: The right values of the blanks so far, by key.
     """
@@ -61,6 +63,7 @@ class Sheet:
     traps: frozenset[str] = frozenset()
     fields: list[Field] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    lenient: bool = False
     given: dict[str, Value] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
 
@@ -119,7 +122,9 @@ class Sheet:
             for each in wrong
             if (mistake := self._mistake(each if isinstance(each, Wrong) else Wrong(*each), index))
         )
-        self.fields.append(_with_mistakes(field, found))
+        if self.lenient:
+            found = _told_apart(field, found)
+        self.fields.append(replace(field, mistakes=found))
         self.values[key] = answer
 
     def choice(
@@ -292,5 +297,16 @@ def _ordered(letters: str, values: Sequence[float]) -> tuple[str, ...]:
     return tuple(letter for _, letter in sorted(zip(values, letters, strict=True)))
 
 
-def _with_mistakes(field: Field, mistakes: tuple[Mistake, ...]) -> Field:
-    return replace(field, mistakes=mistakes)
+def _told_apart(field: Field, mistakes: tuple[Mistake, ...]) -> tuple[Mistake, ...]:
+    """Returns mistakes with different values; one that stands for two names both."""
+    found: list[Mistake] = []
+    for mistake in mistakes:
+        if equal(field, mistake.value, field.answer):
+            continue
+        place = next((n for n, m in enumerate(found) if equal(field, m.value, mistake.value)), None)
+        if place is None:
+            found.append(mistake)
+        else:
+            also = mistake.feedback.replace("It looks like", "Or")
+            found[place] = replace(found[place], feedback=f"{found[place].feedback} {also}")
+    return tuple(found)

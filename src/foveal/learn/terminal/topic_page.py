@@ -20,6 +20,7 @@ def show_topic(screen: Screen, topic: Topic) -> None:
     screen.write("")
     screen.write(screen.style("Computed", "heading"))
     screen.say(topic.example())
+    screen.draw(topic.figure())
     screen.write("")
     screen.write(screen.style("What people get wrong", "heading"))
     for each in topic.misconceptions:
