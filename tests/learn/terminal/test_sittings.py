@@ -277,3 +277,14 @@ def test_every_skill_has_a_topic_and_every_topic_a_skill() -> None:
 
 def test_learner_types_are_what_they_say(desk: Desk) -> None:
     assert isinstance(desk.learner(), Learner)
+
+
+def test_a_test_that_is_left_marks_what_was_answered(desk: Desk) -> None:
+    learner = desk.learner()
+    exercise_lines = ["1", "1", "1", "1", "q"]
+    desk.lines = list(exercise_lines)
+    with pytest.raises(LeftError):
+        take_test(learner, drilled_skills(23), length=9)
+    answered = len(learner.reviews())
+    assert answered >= 1
+    assert f"of {answered} right." in desk.flat
