@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from foveal.learn.answers import Unreadable, read
-from foveal.learn.exercise import Exercise, Field
+from foveal.learn.exercise import Exercise, Field, Figure
 from foveal.learn.terminal.markup import plain_text, render, styled
 from foveal.learn.terminal.screen import LeftError, Screen
 from foveal.learn.terminal.topic_page import show_topic
@@ -75,14 +75,19 @@ def show_question(screen: Screen, exercise: Exercise, *, heading: str = "") -> N
     screen.write("")
     screen.say(exercise.question)
     if exercise.figure is not None:
-        screen.write("")
-        if screen.is_plain:
-            screen.say(exercise.figure.alternative)
-        else:
-            screen.write("\n".join(map(printable, exercise.figure.text.split("\n"))))
+        show_figure(screen, exercise.figure)
     for each in exercise.fields:
         _show_options(screen, each)
     screen.write("")
+
+
+def show_figure(screen: Screen, figure: Figure) -> None:
+    """Prints a drawing, or what it shows in words."""
+    screen.write("")
+    if screen.is_plain:
+        screen.say(figure.alternative)
+    else:
+        screen.write("\n".join(map(printable, figure.text.split("\n"))))
 
 
 def ask_fields(
