@@ -32,6 +32,8 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),
+    ("claims", "benchmarks.claims.__main__"),
+    ("kill", "benchmarks.kill"),
 )
 
 

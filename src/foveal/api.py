@@ -5,18 +5,19 @@ from __future__ import annotations
 import datetime
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from foveal.errors import UsageError
+from foveal.files import write_atomically
 from foveal.runs.claiming import claim_folder
 from foveal.runs.classifier import Classifier, load
 from foveal.text import count_noun, near_names, printable
 
 if TYPE_CHECKING:
-    from foveal.dataset import Audit, GroupOptions
+    from foveal.dataset import Audit, DataOptions, GroupOptions
     from foveal.explain.explained_run import ExplainedRun
     from foveal.runs.model_files import Parity
     from foveal.runs.scoring import Scored
@@ -38,8 +39,12 @@ class FinishedRun:
     explanations: ExplainedRun
 
 
+Data = PathLike | Mapping[str, Sequence[Any]] | Any
+"""A folder or table; or a pandas or polars data frame, or a mapping of columns."""
+
+
 def train(
-    data: PathLike,
+    data: Data,
     out: PathLike | None = None,
     *,
     config: TrainConfig | None = None,
@@ -51,7 +56,8 @@ def train(
 
     Args:
         data: A folder of class folders, a folder with train, val and test, or a table with
-            ``path,label`` and optionally ``group,split``.
+            ``path,label`` and optionally ``group,split``: a file, a data frame or a mapping
+            of columns.
         out: The run folder; by default a new one under ``runs/``.
         config: The choices; or give them by name, as in ``train(data, backbone="resnet18")``.
         overwrite: Whether an existing run may be replaced.
@@ -65,6 +71,7 @@ def train(
         UsageError: A choice is unknown or wrong.
     """
     from foveal.dataset import GroupOptions
+    from foveal.dataset.data_frames import on_disk
     from foveal.progress import ProgressDisplay
     from foveal.training import TrainConfig
 
@@ -80,9 +87,10 @@ def train(
             )
     if isinstance(choices.get("groups"), str):
         choices["groups"] = GroupOptions(column=choices["groups"])
-    with ProgressDisplay("auto" if _wants_progress(progress) else "quiet") as display:
+    mode: Literal["auto", "quiet"] = "auto" if _wants_progress(progress) else "quiet"
+    with on_disk(data) as path, ProgressDisplay(mode) as display:
         finished = make_run(
-            data,
+            path,
             out,
             config=config or TrainConfig(**choices),
             overwrite=overwrite,
@@ -120,6 +128,9 @@ def make_run(
     data = Path(data)
     folder = default_run_folder(data) if out is None else Path(out)
     _require_apart(folder, data)
+    if config.anonymous_paths:
+        # A folder's name may be a person's as well.
+        title, command = title or "Images", "foveal train DATA --anonymous-paths"
     with claim_folder(folder, overwrite=overwrite) as partial:
         from foveal.report import render_html, render_model_card
         from foveal.reporting import describe_training
@@ -158,7 +169,14 @@ def make_run(
                 total_seconds=log.total_seconds,
                 further={"explanations": shown_maps.run.to_json()},
             )
+    if trained.private_names is not None:
+        write_atomically(private_table(folder), trained.private_names, mode=0o600)
     return FinishedRun(folder, trained, parity, log.total_seconds, shown_maps.run)
+
+
+def private_table(folder: Path) -> Path:
+    """Returns where it stands which number is which file, for a run with numbered files."""
+    return folder.with_name(f"{folder.name}.private.csv")
 
 
 def _wants_progress(chosen: bool | None) -> bool:
@@ -195,26 +213,49 @@ def _name(data: Path) -> str:
     return whole.name if whole.is_dir() else whole.stem
 
 
-def audit(data: PathLike, *, groups: GroupOptions | None = None) -> Audit:
+def audit(
+    data: Data, *, groups: GroupOptions | None = None, reading: DataOptions | None = None
+) -> Audit:
     """Looks through labelled images and tells what is wrong with them, without training.
+
+    Args:
+        data: As for :func:`train`.
+        groups: Where groups come from.
+        reading: How the data are read where their form leaves a choice.
 
     Raises:
         DataError: There is nothing to look at.
     """
-    from foveal.dataset import GroupOptions, find_duplicates, scan
+    from foveal.dataset import DataOptions, GroupOptions, find_duplicates, scan
     from foveal.dataset import audit as examine
+    from foveal.dataset.data_frames import on_disk
 
-    manifest = scan(Path(data), groups=groups or GroupOptions())
+    with on_disk(data) as path:
+        manifest = scan(path, groups=groups or GroupOptions(), options=reading or DataOptions())
     return examine(manifest, duplicates=find_duplicates(manifest))
 
 
-def evaluate(run: PathLike, data: PathLike, *, groups: GroupOptions | None = None) -> Scored:
+def evaluate(
+    run: PathLike,
+    data: Data,
+    *,
+    groups: GroupOptions | None = None,
+    reading: DataOptions | None = None,
+) -> Scored:
     """Scores a run on new labelled data.
+
+    Args:
+        run: The run folder.
+        data: As for :func:`train`.
+        groups: Where groups come from, for the intervals.
+        reading: How the data are read where their form leaves a choice.
 
     Raises:
         DataError: The data hold no image of a class that the run knows.
         RunError: The run cannot be read.
     """
+    from foveal.dataset.data_frames import on_disk
     from foveal.runs.scoring import evaluate_classifier
 
-    return evaluate_classifier(load(run), Path(data), groups=groups)
+    with on_disk(data) as path:
+        return evaluate_classifier(load(run), path, groups=groups, options=reading)

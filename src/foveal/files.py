@@ -36,10 +36,10 @@ def _passing_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="foveal-", ignore_cleanup_errors=True)
 
 
-def write_atomically(file: Path, content: bytes) -> None:
+def write_atomically(file: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Writes ``content`` to ``file`` through a temporary neighbour, making its folder.
 
-    The file gets the permissions that any new file would get.
+    The file gets the permissions that any new file would get: ``mode`` less the umask.
 
     Raises:
         OSError: It cannot be written; nothing of the attempt is left behind.
@@ -48,7 +48,9 @@ def write_atomically(file: Path, content: bytes) -> None:
     # Not tempfile.mkstemp: its files are readable by their owner alone, whatever the umask.
     temporary = file.parent / f".foveal-{secrets.token_hex(8)}"
     try:
-        with temporary.open("xb") as stream:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        opened = os.open(temporary, flags, mode)
+        with os.fdopen(opened, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 import foveal
+from foveal.dataset import GroupOptions
 from foveal.errors import DataError, RunExistsError, UsageError
 from foveal.runs import Classifier
 
@@ -99,3 +101,48 @@ def test_evaluating_returns_the_evidence(
 ) -> None:
     scored = foveal.evaluate(run_folder, make_shapes(num_per_class=4, seed=5))
     assert scored.evidence.data.class_counts == (4, 4, 4)
+
+
+@pytest.fixture
+def columns(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[object]]:
+    """The pictures as columns, with paths from the current folder."""
+    monkeypatch.chdir(shapes.parent)
+    files = sorted(shapes.rglob("*.png"))
+    return {
+        "path": [file.relative_to(shapes.parent) for file in files],
+        "label": [file.parent.name for file in files],
+        "patient": [f"{file.parent.name} {number // 4}" for number, file in enumerate(files)],
+    }
+
+
+@pytest.mark.parametrize("as_frame", [dict, pd.DataFrame])
+def test_a_data_frame_is_read_like_a_table(
+    columns: dict[str, list[object]], as_frame: Callable[[object], object]
+) -> None:
+    found = foveal.audit(as_frame(columns), groups=GroupOptions(column="patient"))
+    assert (found.num_images, found.num_groups, found.class_counts) == (36, 9, (12, 12, 12))
+
+
+def test_training_takes_a_data_frame_and_a_column_by_name(
+    columns: dict[str, list[object]], tiny_weights: Path, tmp_path: Path
+) -> None:
+    small = {"backbone": "test_resnet", "weights": tiny_weights, "size_px": 64, "num_folds": 2}
+    frame = pd.DataFrame(columns)
+    run = foveal.train(frame, tmp_path / "run", groups="patient", backend="onnxruntime", **small)
+    assert run.evaluation["grouping"]["source"] == "column 'patient'"
+    assert foveal.evaluate(run.folder, frame).evidence.data.num_images == 36
+
+
+def test_missing_values_of_a_frame_are_missing_labels(columns: dict[str, list[object]]) -> None:
+    columns["label"][0] = float("nan")
+    assert foveal.audit(pd.DataFrame(columns)).num_images == 35
+
+
+def test_columns_of_different_length_are_told() -> None:
+    with pytest.raises(UsageError, match=r"differ in length \(path: 2, label: 1\)"):
+        foveal.audit({"path": ["a.png", "b.png"], "label": ["a"]})
+
+
+def test_data_of_no_known_type_are_told() -> None:
+    with pytest.raises(UsageError, match="of type int; expected a path, a data frame"):
+        foveal.audit(7)

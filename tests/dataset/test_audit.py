@@ -290,7 +290,7 @@ def test_notes_of_the_decoder_are_passed_on(put, data, draw):
     put("b/2.png", 3)
     (finding,) = [f for f in audit(scan(data)).findings if f.code == "D017"]
     assert finding.paths == ("a/moving.gif",)
-    assert "first" in finding.detail
+    assert "middle" in finding.detail
 
 
 @pytest.mark.parametrize(

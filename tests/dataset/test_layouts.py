@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from foveal.dataset.layouts import list_folder
+from foveal.dataset.options import DataOptions
+from foveal.errors import DataError
 
 
 @pytest.fixture
@@ -129,3 +131,118 @@ def test_an_empty_folder_has_no_records(lay):
     listing = list_folder(lay())
     assert listing.records == ()
     assert listing.layout == "unlabelled"
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "second"),
+    [
+        ("train_set", "test_set", "test"),
+        ("train", "dev", "val"),
+        ("train", "holdout", "test"),
+        ("TrainImages", "ValImages", "val"),
+        ("training-data", "hold-out", "test"),
+    ],
+)
+def test_splits_are_known_by_other_names(lay, train, test, second):
+    listing = list_folder(
+        lay(*(f"{s}/{k}/{i}.png" for s in (train, test) for k in "ab" for i in "12"))
+    )
+    assert listing.layout == "split folders"
+    assert set(labels(listing).values()) == {(k, s) for k in "ab" for s in ("train", second)}
+
+
+def test_folders_of_patients_that_hold_the_same_classes_are_no_classes(lay):
+    paths = [f"patient{p:02}/{k}/{i}.png" for p in range(4) for k in ("ill", "well") for i in "12"]
+    listing = list_folder(lay(*paths, "patient09/ill/1.png"))
+    assert {record.label for record in listing.records} == {"ill", "well"}
+    assert "--class-level 1" in listing.notes[0]
+
+
+@pytest.mark.parametrize("folders", [("8863", "8864"), ("site_a", "site_b"), ("camA", "camB")])
+def test_numbered_and_lettered_sources_are_no_classes(lay, folders):
+    listing = list_folder(lay(*(f"{f}/{k}/1.png" for f in folders for k in ("ok", "scratch"))))
+    assert {record.label for record in listing.records} == {"ok", "scratch"}
+
+
+def test_numbered_patients_with_numbered_classes_are_no_classes(lay):
+    listing = list_folder(lay(*(f"{8000 + p}/{k}/1.png" for p in range(24) for k in "01")))
+    assert {record.label for record in listing.records} == {"0", "1"}
+
+
+def test_patients_that_are_in_every_class_leave_the_classes_as_they_are(lay):
+    paths = [f"{k}/P{p:02}/{i}.png" for p in range(4) for k in ("ill", "well") for i in "12"]
+    listing = list_folder(lay(*paths))
+    assert {record.label for record in listing.records} == {"ill", "well"}
+
+
+def test_splits_below_the_classes_are_splits(lay):
+    listing = list_folder(
+        lay(*(f"{k}/{s}/1.png" for k in ("cat", "dog") for s in ("train", "test")))
+    )
+    assert set(labels(listing).values()) == {
+        (k, s) for k in ("cat", "dog") for s in ("train", "test")
+    }
+
+
+def test_patients_below_splits_are_no_classes(lay):
+    paths = [f"{s}/P{p}{s}/{k}/1.png" for s in ("train", "test") for p in range(3) for k in "ab"]
+    listing = list_folder(lay(*paths))
+    assert set(labels(listing).values()) == {(k, s) for k in "ab" for s in ("train", "test")}
+
+
+@pytest.mark.parametrize(
+    "folders", [("train", "extra"), ("north", "south"), ("left", "right", "top")]
+)
+def test_the_same_subfolders_in_folders_without_a_telling_name_are_refused(lay, folders):
+    data = lay(*(f"{f}/{k}/{i}.png" for f in folders for k in ("ok", "scratch") for i in "12"))
+    with pytest.raises(DataError, match="hold the same subfolders") as caught:
+        list_folder(data)
+    assert "--class-level 2" in str(caught.value)
+    listing = list_folder(data, DataOptions(class_level=2))
+    assert {record.label for record in listing.records} == {"ok", "scratch"}
+    listing = list_folder(data, DataOptions(class_level=1))
+    assert {record.label for record in listing.records} == set(folders)
+
+
+@pytest.mark.parametrize("names", [("images", "masks"), ("JPEGImages", "SegmentationClass")])
+@pytest.mark.parametrize("inside", ["", "a/"])
+def test_images_and_masks_are_refused(lay, names, inside):
+    data = lay(*(f"{name}/{inside}{i}.png" for name in names for i in "123"))
+    with pytest.raises(DataError, match="masks of them, not two classes"):
+        list_folder(data)
+
+
+@pytest.mark.parametrize("test", ["test/9.png", "test/unknown/9.png", "test/images/9.png"])
+def test_a_test_folder_without_labels_leaves_training_without_a_split(lay, test):
+    listing = list_folder(lay("train/a/1.png", "train/b/2.png", test))
+    assert labels(listing) == {
+        "train/a/1.png": ("a", None),
+        "train/b/2.png": ("b", None),
+        test: (None, None),
+    }
+    assert "have no labels, so nothing can be tested on them" in listing.notes[-1]
+
+
+def test_train_and_test_without_class_folders_are_no_classes(lay):
+    assert list_folder(lay("train/1.png", "test/2.png")).layout == "unlabelled"
+
+
+def test_one_label_in_two_compositions_is_one_class(lay):
+    listing = list_folder(lay("Scha\u0308den/1.png", "Sch\u00e4den/2.png", "gut/1.png"))
+    assert {record.label for record in listing.records} == {"Sch\u00e4den", "gut"}
+
+
+def test_links_out_of_the_folder_are_followed_on_demand(lay, tmp_path):
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool/1.png").write_bytes(b"x")
+    data = lay("b/2.png")
+    (data / "a").symlink_to(tmp_path / "pool")
+    (data / "b/3.png").symlink_to(tmp_path / "pool/1.png")
+    refused = {r.path: r.problem for r in list_folder(data).records if r.problem}
+    assert "--follow-links reads it all the same" in refused["b/3.png"].message
+    listing = list_folder(data, DataOptions(links="follow"))
+    assert labels(listing) == {
+        "a/1.png": ("a", None),
+        "b/2.png": ("b", None),
+        "b/3.png": ("b", None),
+    }

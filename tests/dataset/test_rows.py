@@ -61,9 +61,19 @@ def test_a_quoted_separator_stays_in_its_value(write):
     ]
 
 
-def test_bytes_that_are_no_utf_8_survive_as_a_file_name(write):
-    table = read_table(write(b"path,label\ncaf\xe9.png,cat\n"), required=NEEDED)
-    assert table.rows[0].values["path"] == "caf\udce9.png"
+def test_what_is_no_utf_8_is_read_as_windows_1252(write):
+    table = read_table(write(b"path,label\ncaf\xe9.png,\x80uro\n"), required=NEEDED)
+    assert values(table) == [("café.png", "€uro")]
+    assert table.encoding == "cp1252"
+
+
+def test_another_encoding_can_be_named(write):
+    content = "path,label\na.png,고양이\n".encode("cp949")
+    assert values(read_table(write(content), required=NEEDED, encoding="cp949")) == [
+        ("a.png", "고양이")
+    ]
+    with pytest.raises(DataError, match=r"is not ascii: line 2 has bytes that it does not know"):
+        read_table(write(content), required=NEEDED, encoding="ascii")
 
 
 def test_a_short_row_is_filled_with_nothing(write):

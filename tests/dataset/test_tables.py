@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from foveal.dataset.options import DataOptions
 from foveal.dataset.tables import list_table
 from foveal.errors import DataError, UsageError
 
@@ -51,16 +52,21 @@ def test_a_path_that_does_not_exist_is_set_aside(table):
     assert problems(list_table(table("path,label\nnone.png,cat\n"))) == ["missing"]
 
 
-def test_a_path_that_leads_out_is_set_aside(table, tmp_path):
-    (tmp_path / "out.png").write_bytes(b"x")
-    path = table(f"path,label\n../out.png,cat\n{tmp_path}/out.png,cat\n/etc/passwd,cat\n")
-    assert problems(list_table(path)) == ["outside_folder"] * 3
+def test_paths_that_lead_out_of_the_folder_are_followed_and_counted(table, tmp_path):
+    for name in ("one.png", "two.png"):
+        (tmp_path / name).write_bytes(b"x")
+    listing = list_table(table(f"path,label\n../one.png,cat\n{tmp_path}/two.png,cat\n"))
+    assert problems(listing) == [None, None]
+    assert [record.path for record in listing.records] == ["../one.png", "../two.png"]
+    assert listing.notes == (
+        "2 paths of the table lead outside the table's folder; they were read there.",
+    )
 
 
-def test_a_link_that_leads_out_is_set_aside(table, data, tmp_path):
+def test_a_link_that_leads_out_is_followed(table, data, tmp_path):
     (tmp_path / "out.png").write_bytes(b"x")
     (data / "link.png").symlink_to(tmp_path / "out.png")
-    assert problems(list_table(table("path,label\nlink.png,cat\n"))) == ["outside_folder"]
+    assert problems(list_table(table("path,label\nlink.png,cat\n"))) == [None]
 
 
 def test_an_absolute_path_into_the_folder_becomes_relative(table, data):
@@ -125,8 +131,8 @@ def test_a_row_without_a_path_is_refused_with_its_line(table):
 
 
 def test_an_unknown_split_is_refused_with_its_line(table):
-    with pytest.raises(DataError, match="names the split 'holdout' in line 2"):
-        list_table(table("path,label,split\na.png,cat,holdout\n", "a.png"))
+    with pytest.raises(DataError, match="names the split 'maybe' in line 2"):
+        list_table(table("path,label,split\na.png,cat,maybe\n", "a.png"))
 
 
 def test_a_split_that_is_sometimes_empty_is_refused_with_the_line(table):
@@ -149,3 +155,155 @@ def test_another_column_can_hold_the_groups(table):
 def test_a_group_column_that_is_not_there_is_wrong_usage(table):
     with pytest.raises(UsageError, match="Did you mean 'patient'"):
         list_table(table("path,label,patient\na.png,cat,p\n", "a.png"), group_column="patients")
+
+
+def test_other_column_names_are_read_and_said(table):
+    listing = list_table(table("image_id;dx\na.png;mel\nb.png;nv\n", "a.png", "b.png"))
+    assert [(r.path, r.label) for r in listing.records] == [("a.png", "mel"), ("b.png", "nv")]
+    assert "The column 'image_id' was read as the path" in listing.notes[0]
+    assert "--label-column" in listing.notes[1]
+
+
+def test_columns_can_be_named(table):
+    path = table("Foto,Art,label\na.png,x,1\nb.png,y,2\n", "a.png", "b.png")
+    listing = list_table(path, options=DataOptions(path_column="foto", label_column="ART"))
+    assert [(r.path, r.label) for r in listing.records] == [("a.png", "x"), ("b.png", "y")]
+    assert listing.column_names == ("label",)
+    with pytest.raises(UsageError, match="no column 'Fotos' to read as the path"):
+        list_table(path, options=DataOptions(path_column="Fotos"))
+
+
+def test_two_columns_that_could_be_the_label_are_refused(table):
+    with pytest.raises(DataError, match="'class' or 'diagnosis'") as caught:
+        list_table(table("path,diagnosis,class\na.png,x,1\n", "a.png"))
+    assert "--label-column class" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "file"),
+    [
+        ("ISIC_0027419", "ISIC_0027419.jpg"),
+        ("x/a.png", "x/a.JPG"),
+        ("a.dcm", "a.png"),
+        ("a.v2", "a.v2.tif"),
+        ("U\u0308bung.png", "\u00dcbung.png"),
+        ("\u00dcbung.png", "U\u0308bung.png"),
+        ("a.png", "images/deep/a.png"),
+        ("/gone/away/a.png", "images/a.png"),
+        ("C:\\data\\a.png", "images/a.png"),
+    ],
+)
+def test_a_file_that_is_called_a_little_otherwise_is_found(table, written, file):
+    listing = list_table(table(f"path,label\n{written},cat\n", file, "other.png"))
+    assert [record.path for record in listing.records] == [file]
+    assert problems(listing) == [None]
+
+
+def test_a_name_that_two_files_have_is_not_guessed(table):
+    listing = list_table(table("path,label\na,cat\n", "a.png", "a.jpg"))
+    assert problems(listing) == ["missing"]
+
+
+def test_latin_1_tables_are_read_and_their_files_found(table, data):
+    path = table("path,label\n", "Gr\u00fcn.png")
+    path.write_bytes("path,label\nGr\u00fcn.png,h\u00e4\u00dflich\n".encode("latin-1"))
+    listing = list_table(path)
+    assert [(r.path, r.label) for r in listing.records] == [("Gr\u00fcn.png", "h\u00e4\u00dflich")]
+    assert problems(listing) == [None]
+    assert "it was read as cp1252" in listing.notes[0]
+
+
+def test_names_in_bytes_that_are_no_utf_8_are_found(table, data):
+    (data / os.fsdecode(b"caf\xe9.png")).write_bytes(b"x")
+    path = table("path,label\n")
+    path.write_bytes(b"path,label\ncaf\xe9.png,cat\n")
+    assert problems(list_table(path)) == [None]
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", "None", "NULL", "?", "N/A", "<NA>", "-"])
+def test_words_for_no_label_are_set_aside_and_said(table, word):
+    content = f"path,label\na.png,cat\nb.png,{word}\n"
+    listing = list_table(table(content, "a.png", "b.png"))
+    assert problems(listing) == [None, "missing_label"]
+    assert f"'{word}' (1)" in listing.notes[0]
+    assert "--labels-as-written" in listing.notes[0]
+    written = list_table(table(content), options=DataOptions(labels="as written"))
+    assert [record.label for record in written.records] == ["cat", word]
+
+
+def test_none_as_a_person_writes_it_is_a_class(table):
+    listing = list_table(table("path,label\na.png,none\n", "a.png"))
+    assert [record.label for record in listing.records] == ["none"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("Effusion", "Mass", "Effusion|Mass"),
+        ("a", "b", "c", "a;b", "b;c"),
+        ('"a, b"', "a", "b", '"b, c"'),
+        ("\"['a', 'b']\"", "\"['b']\"", "\"['a', 'c']\""),
+    ],
+)
+def test_several_labels_in_a_cell_are_refused(table, labels):
+    rows = "".join(f"{i}.png,{label}\n" for i, label in enumerate(labels * 3))
+    path = table("path,label\n" + rows)
+    with pytest.raises(DataError, match="several labels in one cell"):
+        list_table(path)
+    list_table(path, options=DataOptions(labels="as written"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("Apple|scab", "Apple|healthy", "Corn|rust"),
+        ("A|sick", "A|healthy", "B|sick", "B|healthy"),
+        ("Smith, John", "Doe, Jane"),
+        ("rock & roll", "jazz"),
+        ("C+", "C", "C++"),
+    ],
+)
+def test_names_with_a_separator_in_them_are_names(table, labels):
+    rows = "".join(f'{i}.png,"{label}"\n' for i, label in enumerate(labels * 3))
+    listing = list_table(table("path,label\n" + rows))
+    assert {record.label for record in listing.records} == set(labels)
+
+
+@pytest.mark.parametrize("value", ["{:.3f}", "{:.0f}"])
+def test_quantities_are_refused(table, value):
+    rows = "".join(f"{i}.png,{value.format(17 + i * 1.37)}\n" for i in range(40))
+    with pytest.raises(DataError, match="a quantity, not classes"):
+        list_table(table("path,label\n" + rows))
+
+
+def test_numbers_of_classes_are_classes(table):
+    rows = "".join(f"{i}.png,{i % 30}\n" for i in range(90))
+    assert len({record.label for record in list_table(table("path,label\n" + rows)).records}) == 30
+
+
+@pytest.mark.parametrize(
+    ("column", "words", "splits"),
+    [
+        ("set", ("Training", "test"), ("train", "test")),
+        ("phase", ("train", "val"), ("train", "val")),
+        ("is_valid", ("False", "True"), ("train", "val")),
+        ("is_test", ("0", "1"), ("train", "test")),
+        ("is_train", ("yes", "no"), ("train", "test")),
+    ],
+)
+def test_splits_under_other_names_are_read_and_said(table, column, words, splits):
+    rows = f"path,label,{column}\na.png,cat,{words[0]}\nb.png,cat,{words[1]}\n"
+    listing = list_table(table(rows, "a.png", "b.png"))
+    assert tuple(record.split for record in listing.records) == splits
+    assert listing.notes == (f"The column '{column}' was read as the split.",)
+
+
+def test_a_column_that_is_called_like_a_split_and_is_none_is_a_column(table):
+    listing = list_table(table("path,label,set\na.png,cat,7\nb.png,dog,8\n", "a.png", "b.png"))
+    assert listing.column_names == ("set",)
+    assert [record.split for record in listing.records] == [None, None]
+
+
+def test_one_hot_columns_get_a_hint(table):
+    with pytest.raises(DataError, match="cat, dog hold zeros and ones"):
+        list_table(table("path,cat,dog\na.png,1,0\nb.png,0,1\n", "a.png", "b.png"))

@@ -26,9 +26,16 @@ def test_every_map_has_three_tiles_and_the_sheet_a_scale(explained: Make) -> Non
     assert len(sheet.tiles) == 2 * 3 + 1
 
 
-def test_the_scale_ends_at_the_largest_value_of_all(explained: Make) -> None:
-    sheet = lay_out([explained(peak=4.0), explained(peak=7.5)], title="run")
-    assert "7.5" in [line.text for line in sheet.lines]
+def test_each_map_has_a_scale_of_its_own_that_stands_beside_it(explained: Make) -> None:
+    sheet = lay_out([explained(peak=0.04), explained(peak=7.5)], title="run")
+    said = [line.text for line in sheet.lines]
+    assert {"colours from 0 to 0.04", "colours from 0 to 7.5"} <= set(said)
+
+
+def test_a_faint_map_is_drawn_as_clearly_as_a_strong_one(explained: Make) -> None:
+    sheet = lay_out([explained(peak=0.04), explained(peak=7.5)], title="run")
+    faint, strong = (tile.pixels for tile in (sheet.tiles[2], sheet.tiles[5]))
+    np.testing.assert_allclose(faint, strong, atol=2)
 
 
 def test_nothing_overlaps(explained: Make) -> None:

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from foveal.cli.options import echo_json, group_options, read_group_options
+from foveal.cli.options import (
+    data_options,
+    echo_json,
+    group_options,
+    read_data_options,
+    read_group_options,
+)
 
 
 @click.command(
@@ -17,6 +23,7 @@ from foveal.cli.options import echo_json, group_options, read_group_options
 )
 @click.argument("data", type=click.Path(path_type=Path))
 @group_options
+@data_options
 @click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
 def command(data: Path, as_json: bool, **values: Any) -> None:
     """Look through labelled images before any training.
@@ -30,9 +37,10 @@ def command(data: Path, as_json: bool, **values: Any) -> None:
     from foveal.report import render_audit_text
 
     groups = read_group_options(values)
+    options = read_data_options(values)
     with ProgressDisplay() as display:
         with display.step("Reading the images"):
-            manifest = scan(data, groups=groups, progress=display.advance)
+            manifest = scan(data, groups=groups, options=options, progress=display.advance)
         with display.step("Looking for duplicates and other trouble"):
             found = audit(manifest, duplicates=find_duplicates(manifest))
     if as_json:

@@ -7,13 +7,21 @@ from typing import Any
 
 import click
 
-from foveal.cli.options import echo_json, echo_notes, group_options, read_group_options
+from foveal.cli.options import (
+    data_options,
+    echo_json,
+    echo_notes,
+    group_options,
+    read_data_options,
+    read_group_options,
+)
 
 
 @click.command("evaluate", epilog="\b\nExample:\n  foveal evaluate runs/photos next-year/")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @group_options
+@data_options
 @click.option("--json", "as_json", is_flag=True, help="The evidence as JSON.")
 def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
     """Score a run on new labelled data, without fitting anything to them.
@@ -27,10 +35,13 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
     from foveal.runs import evaluate_classifier, load
 
     groups = read_group_options(values)
+    options = read_data_options(values)
     classifier = load(run)
     echo_notes(classifier.notes)
     with ProgressDisplay() as display, display.step("Predicting and measuring"):
-        scored = evaluate_classifier(classifier, data, groups=groups, progress=display.advance)
+        scored = evaluate_classifier(
+            classifier, data, groups=groups, options=options, progress=display.advance
+        )
     if as_json:
         echo_json({**scored.evidence.to_json(), "num_seen": scored.num_seen})
     else:
@@ -40,7 +51,6 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
                 scored.audit,
                 run_name=str(run),
                 trained_accuracy=Interval(**classifier.evaluation["metrics"]["accuracy"]),
-                num_seen=scored.num_seen,
                 style=terminal_style(),
             )
         )

@@ -15,6 +15,7 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.cli.explained_network import Subject
+    from foveal.explain.logits import Labels
     from foveal.explain.pictures import ExplainedPicture
 
 _SHEETS = (".png", ".svg")
@@ -56,6 +57,21 @@ _MAX_STEM = 100
     show_default=True,
     help="How much the verdict tries.",
 )
+@click.option("--input", "input_text", metavar="[CxH]xW", help="Size of a network that is no run.")
+@click.option("--mean", metavar="NUMBERS", help="Its mean, as 0.5 or 0.485,0.456,0.406.")
+@click.option("--std", metavar="NUMBERS", help="The same for the standard deviation.")
+@click.option(
+    "--classes",
+    "names",
+    metavar="NAMES|FILE",
+    help="Names of its outputs: with commas, or a file with one a line.",
+)
+@click.option(
+    "--labels",
+    type=click.Choice(["auto", "exclusive", "independent"]),
+    default="auto",
+    help="Whether its classes exclude one another, where its logits do not say.",
+)
 @click.option("--pretrained", is_flag=True, help="Download weights for a network given by name.")
 @click.option(
     "--maximise",
@@ -74,6 +90,11 @@ def command(
     out: Path | None,
     sheet: bool,
     effort: Literal["quick", "full"],
+    input_text: str | None,
+    mean: str | None,
+    std: str | None,
+    names: str | None,
+    labels: Labels,
     pretrained: bool,
     maximise: tuple[str, ...],
     as_json: bool,
@@ -105,13 +126,14 @@ def command(
         raise click.UsageError(f"--out must be a folder, .png or .svg; {out.name!r} is a file.")
     if sheet and (out is None or out.suffix.lower() in _SHEETS):
         raise click.UsageError("--sheet goes with --out FOLDER; --out FILE.png is a sheet already.")
-    from foveal.cli.explained_network import open_subject
+    from foveal.cli.explained_network import open_subject, read_stated
 
+    stated = read_stated(input_text, mean, std, names)
     files = _files(paths)
-    subject = open_subject(run, pretrained=pretrained)
+    subject = open_subject(run, pretrained=pretrained, stated=stated)
     for note in subject.notes:
         click.echo(note, err=True)
-    explained = _explain(subject, files, classes, method, layer, effort)
+    explained = _explain(subject, files, classes, method, layer, effort, labels)
     written = [] if out is None else _draw(explained, out, sheet=sheet, title=Path(run).name)
     if as_json:
         from foveal.report.explaining.as_json import explanations_json
@@ -161,12 +183,13 @@ def _explain(
     method: str,
     layer: str | None,
     effort: Literal["quick", "full"],
+    labels: Labels,
 ) -> tuple[ExplainedPicture, ...]:
     from foveal.explain import cost_of_judging
     from foveal.explain.pictures import Asked
     from foveal.progress import ProgressDisplay
 
-    asked_for = Asked(subject.indices(classes) if classes else None, method, layer, effort)
+    asked_for = Asked(classes or None, method, layer, effort, labels=labels)
     # A step that took no time is not worth a line.
     is_short = len(files) < _NUM_WITH_PROGRESS and effort == "quick"
     title = f"Explaining {count_noun(len(files), 'image')}"

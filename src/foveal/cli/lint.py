@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from pathlib import Path
@@ -66,7 +65,9 @@ def command(
     input.
     """
     input_shape = _read_shape(input_text)
-    stated = _read_normalisation(mean, std)
+    from foveal.cli.network_images import read_normalisation
+
+    stated = read_normalisation(mean, std)
     if stated and not images:
         raise click.UsageError("--mean and --std say how --images are fed; give those too.")
     from foveal.lint import RULES, lint
@@ -120,24 +121,6 @@ def _read_shape(text: str | None) -> tuple[int, int, int] | None:
             param_hint="--input",
         )
     return sizes[0], sizes[1], sizes[2]
-
-
-def _read_normalisation(mean: str | None, std: str | None) -> dict[str, tuple[float, ...]]:
-    stated = {}
-    for name, text in (("mean", mean), ("std", std)):
-        if text is None:
-            continue
-        try:
-            numbers = tuple(float(part) for part in text.split(","))
-        except ValueError:
-            numbers = ()
-        if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
-            raise click.BadParameter(
-                f"{text!r} came, expected one number or three, as 0.5 or 0.485,0.456,0.406.",
-                param_hint=f"--{name}",
-            )
-        stated[name] = numbers * 3 if len(numbers) == 1 else numbers
-    return stated
 
 
 def _read_batch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,3 +94,30 @@ def read_network_images(
             next_step="Give images, or folders that hold some.",
         )
     return np.stack(read), tuple(failures)
+
+
+def read_normalisation(mean: str | None, std: str | None) -> dict[str, tuple[float, ...]]:
+    """Returns ``mean`` and ``std`` as they were typed: one number, or one a channel.
+
+    Raises:
+        click.BadParameter: They are neither, or a standard deviation is not positive.
+    """
+    import click
+
+    stated = {}
+    for name, text in (("mean", mean), ("std", std)):
+        if text is None:
+            continue
+        try:
+            numbers = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) not in (1, 3) or not all(
+            math.isfinite(number) and (name == "mean" or number > 0) for number in numbers
+        ):
+            raise click.BadParameter(
+                f"{text!r} came, expected one number or three, as 0.5 or 0.485,0.456,0.406.",
+                param_hint=f"--{name}",
+            )
+        stated[name] = numbers * 3 if len(numbers) == 1 else numbers
+    return stated

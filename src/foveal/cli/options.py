@@ -15,7 +15,7 @@ from foveal.cli.streams import takes_every_letter
 from foveal.text import printable
 
 if TYPE_CHECKING:
-    from foveal.dataset import GroupOptions
+    from foveal.dataset import DataOptions, GroupOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,6 +53,58 @@ _GROUP_OPTIONS = (
         help="The groups are a guess; the report says so.",
     ),
 )
+
+
+_DATA_OPTIONS = (
+    click.option("--path-column", metavar="NAME", help="Column of the table with the files."),
+    click.option("--label-column", metavar="NAME", help="Column of the table with the labels."),
+    click.option(
+        "--encoding", metavar="NAME", help="Of a table that is not UTF-8, e.g. cp949 or latin-1."
+    ),
+    click.option(
+        "--labels-as-written",
+        is_flag=True,
+        help="Every text is a class: also nan, ?, numbers and lists.",
+    ),
+    click.option(
+        "--class-level",
+        type=int,
+        metavar="N",
+        help="The folder level that names the class, from 1.",
+    ),
+    click.option(
+        "--follow-links", is_flag=True, help="Follow links that lead out of the data folder."
+    ),
+    click.option(
+        "--min-images",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Leave classes with fewer usable images out, by name.",
+    ),
+)
+
+
+def data_options(command: Command) -> Command:
+    """Adds the options that say how data are read where their form leaves a choice."""
+    for option in reversed(_DATA_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_data_options(values: dict[str, Any]) -> DataOptions:
+    """Takes the options of ``data_options`` out of a command's ``values``."""
+    from foveal.dataset import DataOptions
+
+    return DataOptions(
+        path_column=values.pop("path_column"),
+        label_column=values.pop("label_column"),
+        encoding=values.pop("encoding"),
+        labels="as written" if values.pop("labels_as_written") else "checked",
+        links="follow" if values.pop("follow_links") else "inside",
+        class_level=values.pop("class_level"),
+        min_images=values.pop("min_images"),
+    )
 
 
 def group_options(command: Command) -> Command:

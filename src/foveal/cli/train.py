@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foveal.cli.options import echo_json, group_options, read_group_options, typed_command
+from foveal.cli.options import (
+    data_options,
+    echo_json,
+    group_options,
+    read_data_options,
+    read_group_options,
+    typed_command,
+)
 from foveal.text import printable
 
 if TYPE_CHECKING:
@@ -79,6 +86,11 @@ _EVIDENCE_OPTIONS = (
         help="Coverage over all images, or for each class.",
     ),
     click.option(
+        "--anonymous-paths",
+        is_flag=True,
+        help="Number files and groups in the run; their names go to RUN.private.csv.",
+    ),
+    click.option(
         "--class-weights",
         type=click.Choice(["auto", "balanced", "none"]),
         help="Whether every class counts the same.",
@@ -96,6 +108,7 @@ _EVIDENCE_OPTIONS = (
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing run.")
 @group_options
+@data_options
 @click.option("--json", "as_json", is_flag=True, help="The evidence as JSON on stdout.")
 def command(data: Path, out: Path | None, overwrite: bool, as_json: bool, **values: Any) -> None:
     """Turn labelled images into a classifier with its evidence.
@@ -128,16 +141,18 @@ def read_config(values: dict[str, Any]) -> TrainConfig:
     from foveal.training import TrainConfig
 
     groups = read_group_options(values)
+    options = read_data_options(values)
     chosen = {name: value for name, value in values.items() if value is not None}
     if "views" in chosen:
         chosen["views"] = tuple(view.strip() for view in chosen["views"].split(",") if view.strip())
     if str(chosen.get("frames", "")).isdecimal():
         chosen["frames"] = int(chosen["frames"])
-    return TrainConfig(groups=groups, **chosen)
+    return TrainConfig(groups=groups, reading=options, **chosen)
 
 
 def show_finished(finished: FinishedRun, *, as_json: bool, next_commands: Sequence[str]) -> None:
     """Prints the outcome of a training."""
+    from foveal.api import private_table
     from foveal.cli.style import terminal_style
     from foveal.report import render_text
     from foveal.report.sections.heat_maps import shortcut_warnings
@@ -149,6 +164,9 @@ def show_finished(finished: FinishedRun, *, as_json: bool, next_commands: Sequen
         content = evaluation_json(trained, finished.total_seconds, further)
         echo_json({"run": printable(str(finished.folder)), **content})
         return
+    if trained.private_names is not None:
+        names = printable(str(private_table(finished.folder)))
+        click.echo(f"Keep to yourself: {names} says which number is which file.", err=True)
     click.echo(
         render_text(
             trained.evidence,

@@ -63,7 +63,8 @@ def check_tiny_classes(subject: AuditSubject) -> Iterator[AuditFinding]:
             title=f"{count_noun(len(tiny), 'class', 'classes')} with fewer than {_TINY} images",
             detail=f"{shown}. Figures for them will be little more than anecdotes, and a class "
             "needs two images to be trained on and tested.",
-            fix="Add images, or join the class with another one.",
+            fix="Add images, join the class with another one, or leave such classes out: "
+            f"--min-images {_TINY}.",
             num_affected=int(counts[tiny].sum()),
         )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -92,6 +92,7 @@ class Manifest:
         group_note: Why groups were taken that nobody gave, as sentences.
         column_names: The columns of the table that have no role of their own; their values
             are in the records, in this order.
+        files: Where a record's file lies, below ``root``, if not at its ``path``.
     """
 
     root: Path
@@ -104,6 +105,7 @@ class Manifest:
     group_origin: GroupOrigin | None = None
     group_note: str = ""
     column_names: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def usable(self) -> tuple[ImageRecord, ...]:
@@ -150,7 +152,7 @@ class Manifest:
 
     def resolve(self, record: ImageRecord) -> Path:
         """Returns where the file of ``record`` lies."""
-        return self.root / record.path
+        return self.root / self.files.get(record.path, record.path)
 
 
 def _identity(record: ImageRecord) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from foveal.images import ProblemCode as ImageProblemCode
 
-TableProblemCode = Literal["missing_label", "repeated_row", "conflicting_rows"]
+TableProblemCode = Literal["missing_label", "repeated_row", "conflicting_rows", "small_class"]
 """What only a whole data set can get wrong."""
 
 ProblemCode = ImageProblemCode | TableProblemCode

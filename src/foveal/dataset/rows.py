@@ -32,23 +32,36 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A whole table as text. ``columns`` are lower-case and without surrounding blanks."""
+    """A whole table as text. ``columns`` are lower-case and without surrounding blanks.
+
+    ``encoding`` is what its text was read as.
+    """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    encoding: str = "utf-8"
 
 
-def read_table(path: Path, *, required: Sequence[str]) -> Table:
+def read_table(
+    path: Path,
+    *,
+    required: Sequence[str] = (),
+    likely: Sequence[str] = (),
+    encoding: str | None = None,
+) -> Table:
     """Reads a table whose first line names its columns; case and blanks do not matter.
 
-    Text is UTF-8, or UTF-16 with a byte-order mark; bytes that are neither are kept as
-    surrogate escapes, so that file names of any encoding can be written. Columns are parted
-    by commas, semicolons, tabs or bars, whichever yields the required names.
+    Text is UTF-8, or UTF-16 with a byte-order mark; what is neither is read as Windows-1252,
+    of which Latin-1 is a part, unless an encoding is named. Columns are parted by commas,
+    semicolons, tabs or bars, whichever yields most of the names that are known, then most
+    columns.
 
     Args:
         path: ``.csv``, ``.tsv`` (anything else is read as text, too) or ``.parquet``.
         required: Columns that must be there.
+        likely: Further names that a column may have.
+        encoding: Of text that is not UTF-8.
 
     Raises:
         DataError: The table cannot be read, or lacks a column; file and line are named.
@@ -56,12 +69,14 @@ def read_table(path: Path, *, required: Sequence[str]) -> Table:
     """
     if path.suffix.casefold() in _PARQUET_SUFFIXES:
         return _read_parquet(path, required)
-    return _read_text(path, required)
+    return _read_text(path, required, likely, encoding)
 
 
-def _read_text(path: Path, required: Sequence[str]) -> Table:
-    text = _decode(path)
-    delimiter = _find_delimiter(text, required)
+def _read_text(
+    path: Path, required: Sequence[str], likely: Sequence[str], wanted: str | None
+) -> Table:
+    text, encoding = _decode(path, wanted)
+    delimiter = _find_delimiter(text, (*required, *likely))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     numbered = _numbered(reader, path)
     header = next(numbered, None)
@@ -81,10 +96,10 @@ def _read_text(path: Path, required: Sequence[str]) -> Table:
             )
         padded = [cell.strip() for cell in cells] + [""] * (len(columns) - len(cells))
         rows.append(Row(dict(zip(columns, padded, strict=True)), f"line {line}"))
-    return Table(path, columns, tuple(rows))
+    return Table(path, columns, tuple(rows), encoding)
 
 
-def _decode(path: Path) -> str:
+def _decode(path: Path, wanted: str | None) -> tuple[str, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -93,24 +108,42 @@ def _decode(path: Path) -> str:
             next_step="Check the path and its permissions.",
         ) from error
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", "replace")
-    text = content.decode("utf-8-sig", "surrogateescape")
+        return content.decode("utf-16", "replace"), "utf-16"
+    try:
+        text, encoding = content.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        # cp1252 leaves five bytes undefined; Latin-1 has a character for every byte.
+        text, encoding = _decode_as(content, path, wanted or "cp1252", fallback=wanted is None)
     if "\x00" in text:
         line = text[: text.index("\x00")].count("\n") + 1
         raise DataError(
             f"The table '{_show(path)}' holds a zero byte in line {line}, so it is not text.",
             next_step="Save it as CSV in UTF-8.",
         )
-    return text
+    return text, encoding
+
+
+def _decode_as(content: bytes, path: Path, encoding: str, *, fallback: bool) -> tuple[str, str]:
+    try:
+        return content.decode(encoding), encoding
+    except UnicodeDecodeError as error:
+        if fallback:
+            return content.decode("latin-1"), "latin-1"
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"The table '{_show(path)}' is not {encoding}: line {line} has bytes that it does "
+            "not know.",
+            next_step="Name another encoding by --encoding, or save the table in UTF-8.",
+        ) from error
 
 
 def _find_delimiter(text: str, required: Sequence[str]) -> str:
     """Returns the separator under which the first line holds most of the required names."""
     first = next((line for line in text.splitlines() if line.strip()), "")
 
-    def score(delimiter: str) -> int:
+    def score(delimiter: str) -> tuple[int, int]:
         names = {_column_name(cell) for cell in first.split(delimiter)}
-        return len(names & set(required))
+        return len(names & set(required)), len(names)
 
     return max(_DELIMITERS, key=score)  # a tie goes to the comma, the first of them
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from foveal.dataset.folder_tables import list_with_tables
 from foveal.dataset.frame_rows import FRAMES_SOURCE, FrameRule, group_frames, spread_frames
 from foveal.dataset.groups import (
     GroupOptions,
@@ -17,9 +18,17 @@ from foveal.dataset.groups import (
     group_listing,
     loosen_groups,
 )
-from foveal.dataset.layouts import list_folder, name_some
+from foveal.dataset.layouts import name_some
 from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import GroupOrigin, Manifest, sorted_class_names
+from foveal.dataset.manifest import (
+    GroupOrigin,
+    ImageRecord,
+    Manifest,
+    natural_key,
+    sorted_class_names,
+)
+from foveal.dataset.options import DataOptions
+from foveal.dataset.problems import Problem
 from foveal.dataset.reading import Progress, read_images
 from foveal.dataset.rows import TABLE_SUFFIXES
 from foveal.dataset.structure import choose_by_name, find_structure, with_groups
@@ -28,12 +37,14 @@ from foveal.errors import DataError, UsageError
 from foveal.text import count_noun, near_names, printable
 
 _NO_GROUPS = GroupOptions()
+_DEFAULTS = DataOptions()
 
 
 def scan(
     data: Path,
     *,
     groups: GroupOptions = _NO_GROUPS,
+    options: DataOptions = _DEFAULTS,
     frames: FrameRule = "middle",
     num_workers: int = 2,
     progress: Progress | None = None,
@@ -48,6 +59,7 @@ def scan(
         data: A folder of class folders; a folder with ``train``, ``val``, ``test`` inside; or
             a table (CSV, TSV, Parquet) with ``path``, ``label`` and perhaps ``group``, ``split``.
         groups: Where the groups come from.
+        options: How the data are read where their form leaves a choice.
         frames: Which frame stands for a file that holds several, counted from 1; ``"each"``
             makes every frame an image of one group.
         num_workers: Threads that decode.
@@ -58,7 +70,7 @@ def scan(
         UsageError: ``data`` is neither a folder nor a table, or ``groups`` contradict themselves.
     """
     check_group_options(groups)
-    listing = list_data(Path(data), group_column=groups.column)
+    listing = list_data(Path(data), group_column=groups.column, options=options)
     grouped = group_listing(listing, groups)
     records = grouped.records
     if frames == "each":
@@ -70,7 +82,9 @@ def scan(
         progress=progress,
         frame="middle" if frames == "each" else frames,
     )
-    records = tuple(reading.record for reading in readings)
+    records, left_out = _without_small_classes(
+        tuple(reading.record for reading in readings), options.min_images
+    )
     origin: GroupOrigin = "given"
     if groups.gap_seconds is not None:
         grouped = group_by_time(
@@ -88,13 +102,36 @@ def scan(
         layout=listing.layout,
         group_source=grouped.source,
         groups_are_approximate=grouped.are_approximate,
-        notes=(*listing.notes, *grouped.notes),
+        notes=(*listing.notes, *grouped.notes, *left_out),
         group_origin=None if grouped.source is None else origin,
         column_names=listing.column_names,
     )
     if groups.search == "auto":
         manifest = _group_by_name(_loosened(manifest))
     return _group_by_file(manifest) if frames == "each" else manifest
+
+
+def _without_small_classes(
+    records: Sequence[ImageRecord], min_images: int
+) -> tuple[tuple[ImageRecord, ...], tuple[str, ...]]:
+    """Sets classes aside that have fewer usable images than were asked for."""
+    sizes = Counter(record.label for record in records if record.label and not record.problem)
+    small = {label for label, size in sizes.items() if label and size < min_images}
+    if not small:
+        return tuple(records), ()
+    message = f"its class has fewer than {count_noun(min_images, 'usable image')}"
+    kept = tuple(
+        dataclasses.replace(record, problem=Problem("small_class", message))
+        if record.label in small and record.problem is None
+        else record
+        for record in records
+    )
+    named = name_some([f"'{label}' ({sizes[label]})" for label in sorted(small, key=natural_key)])
+    noun = "class was" if len(small) == 1 else "classes were"
+    return kept, (
+        f"{len(small):,} {noun} left out for having fewer than {min_images:,} usable images: "
+        f"{named}.",
+    )
 
 
 def _group_by_file(manifest: Manifest) -> Manifest:
@@ -142,18 +179,20 @@ def _loosened(manifest: Manifest) -> Manifest:
     )
 
 
-def list_data(data: Path, *, group_column: str | None = None) -> Listing:
+def list_data(
+    data: Path, *, group_column: str | None = None, options: DataOptions = _DEFAULTS
+) -> Listing:
     """Lists what ``data`` names, without opening an image; see ``scan``."""
     # Not resolve(): the records should lie under the name that was given.
     absolute = Path(os.path.normpath(data.absolute()))
     if absolute.is_dir():
-        return list_folder(absolute)
+        return list_with_tables(absolute, group_column=group_column, options=options)
     if not absolute.exists():
         raise DataError(
             f"There is nothing at '{printable(str(data))}'.", next_step=_suggest_sibling(absolute)
         )
     if absolute.suffix.casefold() in TABLE_SUFFIXES and absolute.is_file():
-        return list_table(absolute, group_column=group_column)
+        return list_table(absolute, group_column=group_column, options=options)
     raise UsageError(
         f"'{printable(str(data))}' is neither a folder nor a table.",
         next_step="Give a folder of class folders, or a .csv, .tsv or .parquet table with "

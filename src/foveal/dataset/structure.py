@@ -23,6 +23,7 @@ from foveal.dataset.name_parts import parts_of_names
 from foveal.text import count_noun, printable
 
 MIN_GROUPS = 5
+FOLD_COLUMNS = ("fold", "folds", "kfold", "k_fold", "cv_fold", "fold_id", "cv")
 _MIN_KNOWN = 0.5
 _MIN_IMAGES_PER_GROUP = 1.2
 _MAX_SHARE = 0.5
@@ -216,6 +217,8 @@ class _Draft:
 def _drafts(manifest: Manifest) -> Iterator[_Draft]:
     for place, column in enumerate(manifest.column_names):
         values = tuple(record.told[place] or None for record in manifest.usable)
+        if column in FOLD_COLUMNS:
+            continue  # the protocol uses it, or says why not
         meaning, word = meaning_of(column)
         name = printable(column)
         option = f"--group-column {shlex.quote(name)}"

@@ -43,7 +43,8 @@ def require_trainable(manifest: Manifest, *, min_images_per_class: int = 2) -> N
             f"Class '{manifest.class_names[scarce]}' has only "
             f"{count_noun(int(counts[scarce]), 'usable image')}; at least "
             f"{min_images_per_class} are needed, to train on and to test on.",
-            next_step="Add images of it, or take the class out.",
+            next_step="Add images of it, or leave such classes out: "
+            f"--min-images {min_images_per_class}.",
         )
     _require_training_split(manifest)
 

@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from foveal.dataset.options import Links
 from foveal.dataset.problems import Problem
 from foveal.text import printable
 
@@ -62,14 +63,15 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _JUNK_NAMES
 
 
-def walk(root: Path) -> Walk:
+def walk(root: Path, *, links: Links = "inside") -> Walk:
     """Lists everything under ``root``, each real folder once.
 
-    Links are followed as long as they stay under ``root``. A link to a folder that is read
-    anyway is passed over and noted, so that loops end and no image counts twice by accident.
-    Nothing is opened, so pipes cannot block.
+    Links are followed as long as they stay under ``root``, or wherever they lead. A link to a
+    folder that is read anyway is passed over and noted, so that loops end and no image counts
+    twice by accident. Nothing is opened, so pipes cannot block.
     """
-    walker = _Walker(root=str(root), real_root=os.path.realpath(root))
+    real_root = os.path.realpath(root) if links == "inside" else os.sep
+    walker = _Walker(root=str(root), real_root=real_root)
     walker.run()
     return Walk(tuple(walker.files), tuple(walker.folders), tuple(walker.notes))
 
@@ -82,7 +84,8 @@ def check_file(path: str, *, real_root: str) -> Problem | None:
         real_root: The folder it has to stay in, without links.
     """
     if not is_within(os.path.realpath(path), real_root):
-        return Problem("outside_folder", "it lies outside the data folder")
+        message = "it lies outside the data folder; --follow-links reads it all the same"
+        return Problem("outside_folder", message)
     try:
         mode = Path(path).stat().st_mode
     except FileNotFoundError:

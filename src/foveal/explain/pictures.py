@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from foveal.explain.logits import (
 )
 from foveal.explain.methods import MapMaker
 from foveal.explain.placement import Placement
-from foveal.explain.requests import ready_images
+from foveal.explain.requests import class_indices, ready_images
 from foveal.graph import Graph, trace
 from foveal.images import Preprocessing, View, decode
 from foveal.text import printable
@@ -36,6 +37,8 @@ Progress = Callable[[int, int], None]
 
 _BATCH_SIZE = 8
 _MAX_SIDE_PX = 1024
+# Of red, green and blue in the luma of ITU-R BT.601, as Pillow converts to "L".
+_GREY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +89,7 @@ class Asked:
     """What to make of the pictures.
 
     Attributes:
-        classes: Indices; each picture's likeliest class if None.
+        classes: Names or numbers; each picture's likeliest class if None.
         method: A name of ``foveal.explain.methods.METHODS``.
         layer: An operation or module; the method's own choice if None.
         effort: How much the verdict tries.
@@ -94,7 +97,7 @@ class Asked:
         labels: Whether several classes exclude one another, where the network does not say.
     """
 
-    classes: tuple[int, ...] | None = None
+    classes: tuple[int | str, ...] | None = None
     method: str = "auto"
     layer: str | None = None
     effort: Effort = "quick"
@@ -111,6 +114,7 @@ def explain_pictures(
     asked_for: Asked,
     views: Sequence[View] = ("identity",),
     temperature: float = 1.0,
+    channels: Literal[1, 3] = 3,
     progress: Progress | None = None,
 ) -> tuple[ExplainedPicture, ...]:
     """Explains picture files, in order; one that cannot be read is a row with its error.
@@ -124,6 +128,8 @@ def explain_pictures(
         asked_for: Classes, method, layer and effort.
         views: Whose logits the classifier averages; maps are turned back and averaged alike.
         temperature: Divides the logits before they become probabilities.
+        channels: 1 for a network that takes pictures in grey; mean and std are then the same
+            for all three channels.
         progress: Called with (done, total).
 
     Raises:
@@ -136,7 +142,7 @@ def explain_pictures(
     alone = tuple(views) == ("identity",) and temperature == 1.0
     whole = model if alone else AveragedViews(model, views, temperature=temperature)
     make = MapMaker(model, method=asked_for.method, layer=asked_for.layer)
-    centres = _Centres(model, size, exact=tuple(views) == ("identity",))
+    centres = _Centres(model, (channels, *size), exact=tuple(views) == ("identity",))
     explained: list[ExplainedPicture] = []
     batch_size = batch_size_for(torch.empty(0, *size), _BATCH_SIZE)
     for start in range(0, len(paths), batch_size):
@@ -145,6 +151,8 @@ def explain_pictures(
         rows: Iterator[_Answered] = iter(())
         if images:
             stacked = torch.from_numpy(np.stack(images))
+            if channels == 1:
+                stacked = (stacked * torch.tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
             rows = iter(_answer(whole, stacked, make, views, asked_for, class_names, temperature))
         for path, one in zip(paths[start : start + batch_size], batch, strict=True):
             if isinstance(one, ImageError):
@@ -174,9 +182,10 @@ class _Answered:
 class _Centres:
     """Where the cells of a layer lie; the network is traced once, when first asked."""
 
-    def __init__(self, model: nn.Module, size: tuple[int, int], *, exact: bool) -> None:
+    def __init__(self, model: nn.Module, shape: tuple[int, int, int], *, exact: bool) -> None:
         self._model = model
-        self._size = size
+        self._shape = shape
+        self._size = shape[1:]
         self._exact = exact
         self._graph: Graph | None = None
         self._known: dict[tuple[str, tuple[int, int]], CellCentres] = {}
@@ -188,7 +197,7 @@ class _Centres:
         key = heat_map.layer, grid
         if key not in self._known:
             if self._graph is None:
-                self._graph = trace(self._model, (3, *self._size), mode="eval")
+                self._graph = trace(self._model, self._shape, mode="eval")
             self._known[key] = find_centres(
                 self._model, self._graph, heat_map.layer, grid, self._size
             )
@@ -233,7 +242,11 @@ def _answer(
             lent, ready, batch_size=len(ready), total=len(ready), labels=asked_for.labels
         )
     names = names_of_classes(class_names, found.kind, found.values.shape[1])
-    wanted = classes_of_each(found.values, asked_for.classes)
+    num_classes = int(found.values.shape[1])
+    chosen = asked_for.classes
+    wanted = classes_of_each(
+        found.values, None if chosen is None else class_indices(chosen, names, num_classes)
+    )
     maps = _maps(images, make, views, wanted)
     # The verdict speaks of probabilities, which the temperature has a part in.
     flat = [tempered(one, temperature) for several in maps for one in several]

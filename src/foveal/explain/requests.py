@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.errors import UsageError
+from foveal.text import near_names, printable
 
 Images = torch.Tensor | NDArray[np.float32]
 Classes = (
@@ -122,3 +123,43 @@ def _checked_row(found: list[int], num_classes: int) -> tuple[int, ...]:
                 f"{num_classes - 1}."
             )
     return tuple(int(index) for index in found)
+
+
+def class_indices(
+    words: Sequence[str | int], class_names: Sequence[str] | None, num_classes: int | None = None
+) -> tuple[int, ...]:
+    """Returns the indices of classes given by name or by number.
+
+    A name wins over a number, since a class may be called "3".
+
+    Args:
+        words: What was asked for.
+        class_names: None where the classes have none; then numbers do.
+        num_classes: As many as there are names if None.
+
+    Raises:
+        UsageError: There is no such class; near names are offered.
+    """
+    found = []
+    names = class_names or ()
+    if num_classes is None:
+        num_classes = len(names)
+    for word in words:
+        if isinstance(word, str) and word in names:
+            found.append(names.index(word))
+            continue
+        try:
+            index = int(word)
+        except ValueError:
+            index = -1
+        if not 0 <= index < num_classes:
+            near = near_names(str(word), names)
+            known = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+            if not names:
+                known = f"numbers from 0 to {num_classes - 1}; the classes have no names"
+            raise UsageError(
+                f"There is no class {printable(str(word))!r}.",
+                next_step=f"Did you mean {' or '.join(near)}?" if near else f"Known: {known}.",
+            )
+        found.append(index)
+    return tuple(dict.fromkeys(found))

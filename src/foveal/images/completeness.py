@@ -1,8 +1,9 @@
 """Is the whole file there? Judged from its structure, before any pixel is decoded.
 
 Decoders differ in how they take a missing end: some raise, some paint the rest grey. What
-is checked here does not depend on them. Each format says where it ends: JPEG and GIF by a
-closing marker, PNG by chunks with checksums, WebP and BMP by a length, TIFF by offsets.
+is checked here does not depend on them. Each format says where it ends: GIF by a closing
+marker, PNG by chunks with checksums, WebP and BMP by a length, TIFF by offsets. For JPEG see
+``foveal.images.jpeg``.
 """
 
 from __future__ import annotations
@@ -30,46 +31,15 @@ def require_complete(data: bytes, format_name: Format) -> None:
         check(data)
 
 
-# --- JPEG: ITU-T T.81, annex B --------------------------------------------------------
-
-_START_OF_SCAN: Final = 0xDA
-_END_OF_IMAGE: Final = 0xD9
-_FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_READABLE_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
-
-
-def _check_jpeg(data: bytes) -> None:
-    position = 2
-    while True:
-        if position + 4 > len(data):
-            raise truncated("a JPEG that ends within its header")
-        if data[position] != 0xFF:
-            raise corrupt("a JPEG segment does not begin where the one before it ends")
-        marker = data[position + 1]
-        if marker == 0xFF:  # a fill byte
-            position += 1
-            continue
-        if marker == _START_OF_SCAN:
-            break
-        if marker == _END_OF_IMAGE:
-            raise corrupt("a JPEG without a picture")
-        if marker in _FRAME_MARKERS:
-            if marker not in _READABLE_FRAMES:
-                raise unsupported("a lossless or hierarchical JPEG")
-            if len(data) > position + 4 and data[position + 4] != 8:
-                raise unsupported(f"a JPEG with {data[position + 4]} bits a sample")
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    # Coded data never holds FF D9, so the end marker cannot be mistaken. Searching from the
-    # back also finds it before the junk that some cameras append.
-    if data.rfind(b"\xff\xd9", position) < 0:
-        raise truncated("a JPEG without its end marker")
-
+# Some decoders take time that grows with the square of what stands before a picture.
+_MAX_BLOCKS: Final = 1 << 12
 
 # --- PNG: ISO/IEC 15948 -----------------------------------------------------------------
 
 
 def _check_png(data: bytes) -> None:
     position, view = 8, memoryview(data)
+    num_others = 0
     while position + 12 <= len(data):
         length = int.from_bytes(view[position : position + 4], "big")
         kind = data[position + 4 : position + 8]
@@ -82,6 +52,9 @@ def _check_png(data: bytes) -> None:
             raise corrupt(f"the checksum of a PNG {_chunk_name(kind)} chunk is wrong")
         if kind == b"IEND":
             return
+        num_others += kind not in (b"IDAT", b"fdAT", b"fcTL")
+        if num_others > _MAX_BLOCKS:
+            raise corrupt(f"a PNG with more than {_MAX_BLOCKS:,} chunks beside its picture")
         position = end
     raise truncated("a PNG without its end chunk")
 
@@ -91,6 +64,25 @@ def _chunk_name(kind: bytes) -> str:
 
 
 # --- WebP: RFC 9649; BMP ----------------------------------------------------------------
+
+
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Returns width and height in pixels: the canvas is made when such a file is opened.
+
+    Raises:
+        ImageError: ``corrupt``.
+    """
+    kind, body = data[12:16], data[20:30]
+    if kind == b"VP8X" and len(body) == 10:
+        width, height = (1 + int.from_bytes(body[at : at + 3], "little") for at in (4, 7))
+    elif kind == b"VP8L" and body[:1] == b"\x2f":
+        bits = int.from_bytes(body[1:5], "little")
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    elif kind == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
+        width, height = (int.from_bytes(body[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+    else:
+        raise corrupt("a WebP whose first chunk is no picture")
+    return width, height
 
 
 def _check_webp(data: bytes) -> None:
@@ -108,6 +100,25 @@ def _check_bmp(data: bytes) -> None:
         raise truncated(f"{len(data):,} of {announced:,} bytes are there")
 
 
+# --- AVIF and HEIC: ISO/IEC 14496-12 ----------------------------------------------------
+
+
+def _check_boxes(data: bytes) -> None:
+    position = num_boxes = 0
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        if size == 1:  # the size follows in 64 bits
+            size = int.from_bytes(data[position + 8 : position + 16], "big")
+        if size == 0:  # up to the end
+            return
+        num_boxes += 1
+        if size < 8 or num_boxes > _MAX_BLOCKS:
+            raise corrupt("a box of the file has no sensible length")
+        position += size
+    if position > len(data) or not num_boxes:
+        raise truncated(f"{len(data):,} of {position:,} bytes are there")
+
+
 # --- GIF: GIF89a specification ----------------------------------------------------------
 
 
@@ -123,7 +134,7 @@ def count_gif_pictures(data: bytes) -> int:
     Raises:
         ImageError: ``truncated`` or ``corrupt``.
     """
-    num_pictures = 0
+    num_pictures = num_blocks = 0
     position = 13 + _colour_table_bytes(data[10:11])
     while position < len(data):
         introducer = data[position]
@@ -133,6 +144,9 @@ def count_gif_pictures(data: bytes) -> int:
             return num_pictures
         if introducer == 0x21:
             position = _skip_sub_blocks(data, position + 2)
+            num_blocks += not num_pictures
+            if num_blocks > _MAX_BLOCKS:
+                raise corrupt(f"a GIF with more than {_MAX_BLOCKS:,} blocks before its picture")
         elif introducer == 0x2C:
             position += 10
             position += _colour_table_bytes(data[position - 1 : position])
@@ -184,10 +198,11 @@ def _check_tiff(data: bytes) -> None:
 
 
 _CHECKS: Final[dict[Format, Callable[[bytes], None]]] = {
-    "JPEG": _check_jpeg,
     "PNG": _check_png,
     "TIFF": _check_tiff,
     "WEBP": _check_webp,
     "BMP": _check_bmp,
     "GIF": _check_gif,
+    "AVIF": _check_boxes,
+    "HEIC": _check_boxes,
 }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from foveal.errors import ImageError
 from foveal.images.formats import identify
 from foveal.images.frames import FrameChoice, check_frame_choice
+from foveal.images.guarded import decode_guarded, needs_guard
 from foveal.images.ordinary import count_ordinary, decode_ordinary
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, Raster
 from foveal.images.reading import FileContent, read_content
+from foveal.images.request import Request
 from foveal.images.window import Window
 
 ImageSource = str | os.PathLike[str] | bytes | FileContent
@@ -26,9 +29,9 @@ def decode(
 ) -> DecodedImage:
     """Decodes one image file, upright and in one of two forms.
 
-    JPEG, PNG, TIFF, WebP, BMP, GIF and DICOM are recognised by content, whatever the name.
-    EXIF orientation is undone. Palettes, CMYK, YCbCr and 1-bit become RGB or gray; what is
-    transparent is shown on white. Of several frames or pages one is taken. 8-bit pixels
+    JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF, HEIC and DICOM are recognised by content, whatever
+    the name. EXIF orientation is undone. Palettes, CMYK, YCbCr and 1-bit become RGB or gray;
+    what is transparent is shown on white. Of several frames or pages one is taken. 8-bit pixels
     stay ``uint8``; deeper ones (16-bit, float, DICOM gray) are mapped to
     ``float32`` [0, 1] by ``window``. Colour profiles are not applied.
 
@@ -64,7 +67,7 @@ def decode(
 
 
 def count_frames(source: ImageSource) -> int:
-    """Returns how many frames or pages of one stack a file holds, without decoding them.
+    """Returns how many frames or pages of one stack a file holds.
 
     Raises:
         ImageError: The file cannot be read.
@@ -73,11 +76,10 @@ def count_frames(source: ImageSource) -> int:
         source = FileContent(source)
     content = source if isinstance(source, FileContent) else read_content(source)
     format_name = identify(content.data)
-    if format_name == "DICOM":
-        from foveal.images.dicom import count_dicom
-
-        return count_dicom(content.data)
-    return count_ordinary(content.data, format_name)
+    if format_name != "DICOM":
+        return count_ordinary(content.data, format_name)
+    request = Request(Window(), MAX_PIXELS, None, 1)
+    return _decode_content(content, request).facts.num_frames
 
 
 def decode_raster(
@@ -90,38 +92,42 @@ def decode_raster(
 ) -> Raster:
     """Decodes like :func:`decode`, to the form that is resized without a copy."""
     check_frame_choice(frame)
+    request = Request(window, max_pixels, reduce_to_px, frame)
     if isinstance(source, bytes):
         source = FileContent(source)
     if isinstance(source, FileContent):
-        return _decode_content(source, window, max_pixels, reduce_to_px, frame)
+        return _decode_content(source, request)
     try:
-        content = read_content(source, max_pixels=max_pixels)
-        return _decode_content(content, window, max_pixels, reduce_to_px, frame)
+        return _decode_content(read_content(source, max_pixels=max_pixels), request)
     except ImageError as error:
         error.path = os.fspath(source)
         raise
 
 
-def _decode_content(
-    content: FileContent,
-    window: Window,
-    max_pixels: int,
-    reduce_to_px: tuple[int, int] | None,
-    frame: FrameChoice,
-) -> Raster:
-    data = content.data
-    wanted = frame if content.frame is None else content.frame
+def _decode_content(content: FileContent, request: Request) -> Raster:
+    if content.frame is not None:
+        request = replace(request, frame=content.frame)
+    raster = None
+    if needs_guard(content.data, identify(content.data)):
+        raster = decode_guarded(content.data, request)
+    return decode_here(content.data, request) if raster is None else raster
+
+
+def decode_here(data: bytes, request: Request) -> Raster:
+    """Decodes in this process, whatever that takes."""
     format_name = identify(data)
     if format_name == "DICOM":
         # pydicom takes a third of a second to import: only who has DICOM pays.
         from foveal.images.dicom import decode_dicom
 
-        return decode_dicom(data, window=window, max_pixels=max_pixels, frame=wanted)
+        return decode_dicom(
+            data, window=request.window, max_pixels=request.max_pixels, frame=request.frame
+        )
     return decode_ordinary(
         data,
         format_name,
-        window=window,
-        max_pixels=max_pixels,
-        reduce_to_px=reduce_to_px,
-        frame=wanted,
+        window=request.window,
+        max_pixels=request.max_pixels,
+        reduce_to_px=request.reduce_to_px,
+        frame=request.frame,
     )

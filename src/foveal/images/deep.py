@@ -24,6 +24,7 @@ _SAMPLE_FORMAT: Final = 339
 _PLANAR_CONFIGURATION: Final = 284
 _WHITE_IS_ZERO: Final = 0
 _UNSIGNED: Final = 1
+_BAND_ROWS: Final = 256
 
 # Which raw mode keeps the bytes that the first one leaves out. N is the machine's own
 # order, little-endian on every machine that PyTorch supports.
@@ -110,18 +111,27 @@ def stretch_colour(
         source: The file they came from.
         window: The percentiles, taken over all channels together so that hues stay.
     """
-    second_bytes = np.asarray(second.image).astype(np.uint16)
-    if second.holds == "gray and alpha":
-        samples = second_bytes[..., 0::2] << 8 | second_bytes[..., 1::2]
-        levels, coverage = samples[..., 0], samples[..., 1]
-    else:
-        samples = np.asarray(upright).astype(np.uint16) << 8 | second_bytes
-        levels, coverage = samples[..., :3], samples[..., 3:]
-        key = source.info.get("transparency")
-        if key is not None:
-            is_key = (levels == np.asarray(key)).all(axis=-1)
-            coverage = np.where(is_key, np.uint16(0), np.uint16(65535))
-    alpha = _fraction(coverage.reshape(levels.shape[:2])) if coverage.size else None
+    is_gray = second.holds == "gray and alpha"
+    size = (upright.height, upright.width)
+    levels = np.empty(size if is_gray else (*size, 3), np.uint16)
+    key = source.info.get("transparency")
+    has_alpha = is_gray or key is not None or upright.mode == "RGBA"
+    alpha = np.empty(size, np.float32) if has_alpha else None
+    for top in range(0, size[0], _BAND_ROWS):  # putting bytes together takes many copies
+        box = (0, top, size[1], min(size[0], top + _BAND_ROWS))
+        rows = slice(top, box[3])
+        low = np.asarray(second.image.crop(box)).astype(np.uint16)
+        if is_gray:
+            samples = low[..., 0::2] << 8 | low[..., 1::2]
+            levels[rows], coverage = samples[..., 0], samples[..., 1]
+        else:
+            samples = np.asarray(upright.crop(box)).astype(np.uint16) << 8 | low
+            levels[rows], coverage = samples[..., :3], samples[..., -1]
+        if alpha is not None:
+            if key is not None and not is_gray:
+                is_key = (levels[rows] == np.asarray(key)).all(axis=-1)
+                coverage = np.where(is_key, np.uint16(0), np.uint16(65535))
+            alpha[rows] = _fraction(coverage)
     return _stretch_on_white(levels, alpha, window, "normal")
 
 
@@ -136,7 +146,9 @@ def _stretch_on_white(
     stretched = stretch(levels, window, ignored=alpha == 0, polarity=polarity)
     if levels.ndim == 3:
         alpha = alpha[..., None]
-    values = stretched.values * alpha + (np.float32(1) - alpha)
+    values = stretched.values
+    values *= alpha
+    values += np.float32(1) - alpha
     notes = (*stretched.notes, "Transparent pixels are shown on white.")
     return Stretched(values, notes, stretched.summary)
 

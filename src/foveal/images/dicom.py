@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -19,12 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foveal.errors import ImageError
+from foveal.images.cost import require_affordable
+from foveal.images.dicom_bytes import refuse_deflated_bomb, refuse_endless_boxes
 from foveal.images.faults import corrupt, too_large, truncated
 from foveal.images.formats import unsupported
 from foveal.images.frames import FrameChoice, frame_index, frame_note
 from foveal.images.grey_levels import frame_rules, show
 from foveal.images.levels import LevelKind, LevelSummary
-from foveal.images.pixels import MAX_PIXELS, ImageFacts, Picture, Raster, require_size
+from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
 from foveal.images.quarantine import ANY_ERROR, quarantine
 from foveal.images.window import Window, stretch
 
@@ -41,8 +42,7 @@ _COLOUR: Final = (
 _PALETTE: Final = "PALETTE COLOR"
 _PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _KEY_DIGITS: Final = 16
-_DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
-_BYTES_PER_PIXEL: Final = 16
+_BYTES_PER_PIXEL: Final = 30
 _JPEG_12_BIT: Final = "1.2.840.10008.1.2.4.51"
 _JPEG_2000: Final = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
 _OPENJPEG: Final = "pylibjpeg pylibjpeg-openjpeg"
@@ -74,23 +74,17 @@ def decode_dicom(data: bytes, *, window: Window, max_pixels: int, frame: FrameCh
         ImageError: Without a path, and without a word that comes from the file.
     """
     with quarantine():
-        _refuse_deflated_bomb(data, _BYTES_PER_PIXEL * max_pixels)
+        refuse_deflated_bomb(data, max_pixels=max_pixels)
         dataset = _attempt(lambda: _parse(data))
         if isinstance(dataset, _Failed):
+            if issubclass(dataset.kind, MemoryError):
+                raise _no_memory()
             raise truncated("the DICOM header ends early or is damaged")
         raster = _attempt(lambda: _decode(dataset, window, max_pixels, frame))
         if isinstance(raster, _Failed):
             is_memory = issubclass(raster.kind, MemoryError)
             raise _no_memory() if is_memory else corrupt("the DICOM values contradict each other")
         return raster
-
-
-def count_dicom(data: bytes) -> int:
-    """Returns the number of frames that a DICOM header gives; 1 where it cannot be read."""
-    with quarantine():
-        _refuse_deflated_bomb(data, _BYTES_PER_PIXEL * MAX_PIXELS)
-        counted = _attempt(lambda: max(1, int(_parse(data).get("NumberOfFrames") or 1)))
-        return 1 if isinstance(counted, _Failed) else counted
 
 
 def _attempt(step: Callable[[], Result]) -> Result | _Failed:
@@ -122,6 +116,7 @@ def _decode(dataset: Dataset, window: Window, max_pixels: int, frame: FrameChoic
         )
     height_px, width_px = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
     require_size(width_px, height_px, max_pixels=max_pixels)
+    require_affordable(width_px * height_px * _BYTES_PER_PIXEL)
     photometric = _photometric(dataset)
     num_frames = max(1, int(dataset.get("NumberOfFrames") or 1))
     notes: list[str] = []
@@ -182,6 +177,8 @@ def _pixels(dataset: Dataset, keyword: str, num_frames: int, index: int) -> NDAr
         raise _missing_codec(syntax)
     if not syntax.is_encapsulated:
         _require_pixel_bytes(dataset, keyword, num_frames)
+    if syntax in _JPEG_2000:
+        refuse_endless_boxes(bytes(dataset[keyword].value or b""))
     frame = _attempt(lambda: pixel_array(dataset, index=index))
     if isinstance(frame, _Failed):
         if issubclass(frame.kind, MemoryError):
@@ -249,31 +246,6 @@ def _colour(
     bits = int(dataset.get("BitsStored") or 16)
     stretched = stretch(stored, window, kind=LevelKind("DICOM colour", 0.0, 2.0**bits - 1))
     return stretched.values, stretched.summary
-
-
-def _refuse_deflated_bomb(data: bytes, limit: int) -> None:
-    """Refuses a deflated data set that would inflate beyond ``limit`` bytes.
-
-    pydicom inflates the whole data set at once. The file meta group before it says its own
-    length in the element (0002,0000), always the first after the preamble (PS3.10 7.1).
-    """
-    if _DEFLATED not in data[:1024]:
-        return
-    start = 144 + int.from_bytes(data[140:144], "little")
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    size, rest = 0, data[start:]
-    while rest and size <= limit:
-        try:
-            size += len(inflate.decompress(rest, 1 << 24))
-        except zlib.error:
-            break
-        rest = inflate.unconsumed_tail
-    if size > limit:
-        raise ImageError(
-            f"the deflated DICOM data exceed the {limit:,} bytes allowed",
-            code="too_large",
-            next_step="Raise max_pixels if you trust its source.",
-        )
 
 
 def _missing_codec(syntax: str) -> ImageError:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 # Up to this many distinct levels a histogram finds ranks faster than selection does.
 _MAX_HISTOGRAM_LEVELS: Final = 1 << 17
 
+_BAND_SAMPLES: Final = 1 << 20
+
 SUMMARY_PERCENTILES: Final = (
     *(0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 40.0),
     *(50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0),
@@ -76,8 +78,11 @@ def levels_at(sample: NDArray[Any], ranks: Sequence[int]) -> list[Any]:
     lowest, highest = sample.min(), sample.max()
     is_integer = sample.dtype.kind in "iu"
     if is_integer and int(highest) - int(lowest) < _MAX_HISTOGRAM_LEVELS:
-        shifted = sample if lowest == 0 else sample.astype(np.int64) - int(lowest)
-        below = np.cumsum(np.bincount(shifted))
+        counts = np.zeros(int(highest) - int(lowest) + 1, np.int64)
+        for start in range(0, sample.size, _BAND_SAMPLES):  # counting takes 8 bytes a sample
+            part = sample[start : start + _BAND_SAMPLES].astype(np.int64) - int(lowest)
+            counts += np.bincount(part, minlength=len(counts))
+        below = np.cumsum(counts)
         return [int(lowest) + int(i) for i in np.searchsorted(below, ranks, side="right")]
     chosen = np.partition(sample, sorted(set(ranks)))
     return [chosen[rank].item() for rank in ranks]

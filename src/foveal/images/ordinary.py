@@ -1,19 +1,22 @@
-"""JPEG, PNG, TIFF, WebP, BMP and GIF, decoded by Pillow."""
+"""JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF and HEIC, decoded by Pillow and its plug-in."""
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from foveal.errors import ImageError
 from foveal.images import deep
-from foveal.images.completeness import count_gif_pictures, require_complete
+from foveal.images.completeness import count_gif_pictures, require_complete, webp_size
+from foveal.images.cost import bytes_per_pixel, require_affordable, require_few_scans
 from foveal.images.faults import corrupt, too_large, truncated
 from foveal.images.formats import Format, unsupported
 from foveal.images.frames import FrameChoice, frame_index, frame_note, reachable_index
+from foveal.images.jpeg import JpegHeader, read_jpeg_header, with_end_marker
 from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
 from foveal.images.png_rows import require_all_rows
 from foveal.images.quarantine import ANY_ERROR, quarantine
@@ -30,6 +33,9 @@ _UNDO: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# More pictures in one of these are other views, bursts or depths of the first.
+_OF_ONE_SCENE: Final = ("JPEG", "HEIC")
+_BAND_ROWS: Final = 256
 _SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 _PLUGINS: Final[dict[str, tuple[str, ...]]] = {"JPEG": ("JPEG", "MPO")}
 
@@ -52,8 +58,22 @@ def decode_ordinary(
     """
     with quarantine():
         try:
-            pages = _Pages(1, 0)
-            if format_name == "TIFF":
+            header, pages, notes = None, _Pages(1, 0), []
+            # What can be known without a decoder is looked at before one is given the data.
+            if format_name == "JPEG":
+                header = read_jpeg_header(data)
+                require_size(header.width_px, header.height_px, max_pixels=max_pixels)
+                require_few_scans(header.num_scans, header.width_px * header.height_px)
+                if not header.has_end:
+                    data = with_end_marker(data, header)
+                    notes.append("The end marker is missing; the picture is all there.")
+            elif format_name in ("AVIF", "HEIC"):
+                require_complete(data, format_name)
+                _require_codec(format_name)
+            elif format_name == "WEBP":
+                require_complete(data, format_name)
+                require_size(*webp_size(data), max_pixels=max_pixels)
+            elif format_name == "TIFF":
                 require_complete(data, format_name)
                 data, pages = _turn_to_page(data, frame)
             image = _open(data, format_name)
@@ -61,7 +81,8 @@ def decode_ordinary(
             require_complete(data, format_name)
             if format_name != "TIFF":
                 pages = _find_frame(image, data, format_name, frame)
-            return _decode(image, data, format_name, window, reduce_to_px, pages, frame)
+            _require_memory(image, data, format_name, pages, header, reduce_to_px)
+            return _decode(image, data, format_name, window, reduce_to_px, pages, frame, notes)
         except ImageError:
             raise
         except Image.DecompressionBombError as error:
@@ -72,7 +93,46 @@ def decode_ordinary(
             raise _reason(error, data, format_name) from error
 
 
+def _require_memory(
+    image: ImageFile.ImageFile,
+    data: bytes,
+    format_name: Format,
+    pages: _Pages,
+    header: JpegHeader | None,
+    reduce_to_px: tuple[int, int] | None,
+) -> None:
+    num_pixels = image.width * image.height
+    bits = _bits_per_sample(image, data, format_name)
+    is_composed = pages.index > 0 and format_name != "TIFF"
+    each = bytes_per_pixel(image, format_name, bits=bits, is_composed=is_composed)
+    decoded = num_pixels * each
+    if header is not None and reduce_to_px is not None:
+        shortest = min(image.width // reduce_to_px[1], image.height // reduce_to_px[0])
+        decoded //= max(1, 1 << min(3, shortest.bit_length() - 1)) ** 2 if shortest > 1 else 1
+    if header is not None and header.is_progressive:  # two bytes a coefficient until the end
+        decoded += 2 * num_pixels * header.num_components
+    require_affordable(decoded)
+
+
+def _require_codec(format_name: Format) -> None:
+    if format_name == "AVIF":
+        is_there, remedy = features.check("avif"), "a Pillow that was built with AVIF"
+    else:
+        is_there = importlib.util.find_spec("pillow_heif") is not None
+        remedy = "the package pillow-heif (pip install 'foveal[heic]')"
+    if not is_there:
+        # In the message itself, since a list of bad files shows that and no next step.
+        raise ImageError(
+            f"this is a {format_name} image, which needs {remedy}", code="missing_codec"
+        )
+
+
 def _open(data: bytes, format_name: Format) -> ImageFile.ImageFile:
+    if format_name == "HEIC":
+        from pillow_heif import HeifImageFile
+
+        image: ImageFile.ImageFile = HeifImageFile(io.BytesIO(data))
+        return image
     return Image.open(io.BytesIO(data), formats=_PLUGINS.get(format_name, (format_name,)))
 
 
@@ -94,7 +154,7 @@ def count_ordinary(data: bytes, format_name: Format) -> int:
         try:
             if format_name == "TIFF":
                 return len(stack_pages(data)[0])
-            if format_name == "JPEG":
+            if format_name in _OF_ONE_SCENE:
                 return 1
             return _find_frame(_open(data, format_name), data, format_name, 1).count
         except ANY_ERROR as error:
@@ -113,7 +173,7 @@ def _find_frame(
 ) -> _Pages:
     is_gif = format_name == "GIF"  # Pillow would read it to its end for this
     count = count_gif_pictures(data) if is_gif else int(getattr(image, "n_frames", 1))
-    if count == 1 or format_name == "JPEG":  # more pictures in a JPEG are other views of it
+    if count == 1 or format_name in _OF_ONE_SCENE:
         return _Pages(count, 0)
     index = frame_index(count, frame)
     if format_name == "PNG" and data[24] > 8:  # the low bytes are read from the first alone
@@ -129,16 +189,18 @@ def _decode(
     reduce_to_px: tuple[int, int] | None,
     pages: _Pages,
     frame: FrameChoice,
+    notes: list[str],
 ) -> Raster:
-    notes: list[str] = []
     stored_mode, bits = image.mode, _bits_per_sample(image, data, format_name)
-    if pages.count > 1 and format_name == "JPEG":
+    canvas_px = image.width * image.height
+    if pages.count > 1 and format_name in _OF_ONE_SCENE:
         notes.append("The file holds several pictures; the first is used.")
     elif pages.count > 1:
         word = "page" if format_name == "TIFF" else "frame"
         notes.append(frame_note(pages.count, pages.index, frame, word))
     if pages.index and format_name != "TIFF":
         image.seek(pages.index)
+        require_size(*image.size, max_pixels=canvas_px)  # a frame may not widen the canvas
     orientation = 1
     full_size = image.size
     if format_name == "JPEG":  # a reduced decoding has to know before, what lies sideways
@@ -206,13 +268,16 @@ def _as_gray_or_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
         return image.convert(opaque_mode)
     if image.mode == "1":  # a transparent colour is only understood among 256
         image = image.convert("L")
-    layered = image.convert("LA" if is_gray else "RGBA")
-    alpha = layered.getchannel("A")
-    if alpha.getextrema() == (255, 255):
-        return layered.convert(opaque_mode)
-    notes.append("Transparent pixels are shown on white.")
     ground = Image.new(opaque_mode, image.size, "white")
-    ground.paste(layered.convert(opaque_mode), mask=alpha)
+    is_opaque = True
+    for top in range(0, image.height, _BAND_ROWS):  # several copies of a band, none of the whole
+        box = (0, top, image.width, min(image.height, top + _BAND_ROWS))
+        layered = image.crop(box).convert("LA" if is_gray else "RGBA")
+        alpha = layered.getchannel("A")
+        is_opaque = is_opaque and alpha.getextrema() == (255, 255)
+        ground.paste(layered.convert(opaque_mode), box, mask=alpha)
+    if not is_opaque:
+        notes.append("Transparent pixels are shown on white.")
     return ground
 
 

@@ -16,6 +16,9 @@ MAX_PIXELS: Final = 89_478_485
 """Most pixels an image may have: what fills 256 MiB as RGB, the bound that Pillow uses too."""
 
 
+_BAND_PIXELS: Final = 1 << 22
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What the file says about itself, without anything about a person.
@@ -79,7 +82,7 @@ class Raster:
 
     def to_decoded(self) -> DecodedImage:
         """Returns the same image as an array."""
-        return DecodedImage(pixels=np.asarray(self.picture), facts=self.facts)
+        return DecodedImage(pixels=as_array(self.picture), facts=self.facts)
 
 
 def height_and_width(picture: Picture) -> tuple[int, int]:
@@ -87,6 +90,21 @@ def height_and_width(picture: Picture) -> tuple[int, int]:
     if isinstance(picture, Image.Image):
         return picture.height, picture.width
     return picture.shape[0], picture.shape[1]
+
+
+def as_array(picture: Picture) -> NDArray[Any]:
+    """Returns a picture as an array, band by band: Pillow would make two copies on the way."""
+    if not isinstance(picture, Image.Image):
+        return picture
+    if picture.width * picture.height <= _BAND_PIXELS:
+        return np.asarray(picture)
+    bands = () if picture.mode == "L" else (len(picture.getbands()),)
+    pixels = np.empty((picture.height, picture.width, *bands), np.uint8)
+    step = max(1, _BAND_PIXELS // picture.width)
+    for top in range(0, picture.height, step):
+        bottom = min(picture.height, top + step)
+        pixels[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
+    return pixels
 
 
 def as_picture(pixels: NDArray[Any]) -> Picture:

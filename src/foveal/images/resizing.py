@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.images.pixels import Picture
+from foveal.images.pixels import Picture, as_array
 from foveal.images.resampling import Interpolation, resample_levels
 
 Fit = Literal["squash", "crop", "pad"]
@@ -84,7 +84,7 @@ def resample(picture: Picture, plan: ResizePlan, interpolation: Interpolation) -
     Deep pictures are resampled in 65,536 levels, by the arithmetic of the 256; what bicubic or
     Lanczos overshoots is clipped to [0, 1], as 8-bit arithmetic clips to [0, 255].
     """
-    levels: NDArray[Any] = np.asarray(picture)
+    levels = as_array(picture)
     is_deep = levels.dtype != np.uint8
     if is_deep:
         levels = np.rint(levels * np.float32(_DEEP_WHITE)).astype(np.uint16)

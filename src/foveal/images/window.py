@@ -22,6 +22,7 @@ from foveal.images.levels import LevelKind, LevelSummary, levels_at, percentile_
 from foveal.text import count_noun
 
 _CONSTANT_LEVEL: Final = 0.5
+_BAND_SAMPLES: Final = 1 << 20
 _BY_ITSELF: Final = "the image is windowed by its own percentiles"
 
 
@@ -177,6 +178,17 @@ def scale(
     return _scale(levels, low, high, polarity)
 
 
+def _scale(
+    levels: NDArray[Any], low: float, high: float, polarity: Literal["normal", "inverted"]
+) -> NDArray[np.float32]:
+    """Maps levels band by band, since the work of one takes several times its memory."""
+    scaled = np.empty(levels.shape, np.float32)
+    step = max(1, _BAND_SAMPLES // max(1, levels[:1].size))
+    for top in range(0, len(levels), step):
+        scaled[top : top + step] = _scale_band(levels[top : top + step], low, high, polarity)
+    return scaled
+
+
 def summarise(
     sample: NDArray[Any], kind: LevelKind, polarity: Literal["normal", "inverted"]
 ) -> LevelSummary:
@@ -198,7 +210,7 @@ def _limits(sample: NDArray[Any], window: Window) -> tuple[float, float]:
     return (low, high) if low < high else (lowest.item(), highest.item())
 
 
-def _scale(
+def _scale_band(
     levels: NDArray[Any], low: float, high: float, polarity: Literal["normal", "inverted"]
 ) -> NDArray[np.float32]:
     # 16-bit integers are exact in float32; anything wider is subtracted in float64 first.

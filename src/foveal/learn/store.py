@@ -23,7 +23,7 @@ from foveal.text import printable
 SCHEMA_VERSION: Final = 1
 # "FVLN": tells the database from anybody else's.
 _APPLICATION_ID: Final = 0x46564C4E
-_LOCK_TIMEOUT_SECONDS: Final = 10.0
+_LOCK_TIMEOUT_SECONDS: Final = 30.0
 
 _TABLES = (
     """CREATE TABLE reviews (
@@ -76,6 +76,7 @@ class Store:
         self.file = file
         self.damaged = 0
         self._connection: sqlite3.Connection | None = None
+        self._kept: tuple[tuple[int, int], tuple[Review, ...]] | None = None
         with self._explained("opened"):
             if file is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -126,25 +127,30 @@ class Store:
             ProgressError: They cannot be read.
         """
         with self._explained("read"):
-            return tuple(self._read(self._open))
+            # Tells of another terminal's writing, and of our own.
+            (version,) = self._open.execute("PRAGMA data_version").fetchone()
+            state = (int(version), self._open.total_changes)
+            if self._kept is None or self._kept[0] != state:
+                self._kept = (state, tuple(self._read(self._open)))
+            return self._kept[1]
 
     def sitting(self, name: str) -> Mapping[str, Any] | None:
         """Returns an unfinished sitting, such as half a quiz; None if there is none."""
         with self._explained("read"):
-            row = self._open.execute(
-                "SELECT content FROM sittings WHERE name = ?", (name,)
-            ).fetchone()
-        if row is None:
-            return None
-        try:
-            content = json.loads(row[0])
-        except (ValueError, RecursionError):
-            return None
-        return content if isinstance(content, dict) else None
+            return self._sitting(self._open, name)
 
     def keep_sitting(self, name: str, content: Mapping[str, Any]) -> None:
-        """Keeps an unfinished sitting in place of an earlier one of that name."""
+        """Keeps an unfinished sitting in place of an earlier one of that name.
+
+        Where it is the same sitting (the same ``"questions"``), what another terminal has
+        added to its ``"results"`` in the meantime stays.
+        """
         with self._writing() as connection:
+            there = self._sitting(connection, name)
+            if there is not None and there.get("questions") == content.get("questions"):
+                others = there.get("results")
+                if isinstance(others, dict):
+                    content = {**content, "results": {**others, **content.get("results", {})}}
             connection.execute(
                 "INSERT INTO sittings VALUES (?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET content = excluded.content",
@@ -175,9 +181,16 @@ class Store:
         return self._connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        self._check_kind(connection)
+        # One transaction: another terminal may be making the tables between two looks.
+        connection.execute("BEGIN")
+        try:
+            self._check_kind(connection)
+        finally:
+            connection.execute("COMMIT")
         if self.file is not None:
-            _retried(connection, "PRAGMA journal_mode=WAL")
+            (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal":
+                _retried(connection, "PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -232,6 +245,14 @@ class Store:
                 )
             except (ProgressError, ValueError, TypeError, RecursionError):
                 self.damaged += 1
+
+    def _sitting(self, connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
+        row = connection.execute("SELECT content FROM sittings WHERE name = ?", (name,)).fetchone()
+        try:
+            content = json.loads(row[0]) if row is not None else None
+        except (ValueError, RecursionError):
+            return None
+        return content if isinstance(content, dict) else None
 
     def _insert(self, connection: sqlite3.Connection, review: Review) -> None:
         content = review.to_json()

@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foveal.errors import UsageError
+from foveal.explain.requests import class_indices as class_indices
 from foveal.runs.folder import (
     PREPROCESSING_NAME,
     WEIGHTS_NAME,
     read_manifest,
     verify_files,
 )
-from foveal.text import near_names, printable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,34 +87,6 @@ def load_network(folder: Path) -> nn.Module:
 
     verify_files(folder, read_manifest(folder), (WEIGHTS_NAME,))
     return resolve_model(str(folder), weights="pretrained").network
-
-
-def class_indices(words: Sequence[str | int], class_names: Sequence[str]) -> tuple[int, ...]:
-    """Returns the indices of classes given by name or by number.
-
-    A name wins over a number, since a class may be called "3".
-
-    Raises:
-        UsageError: There is no such class; near names are offered.
-    """
-    found = []
-    for word in words:
-        if isinstance(word, str) and word in class_names:
-            found.append(class_names.index(word))
-            continue
-        try:
-            index = int(word)
-        except ValueError:
-            index = -1
-        if not 0 <= index < len(class_names):
-            near = near_names(str(word), class_names)
-            known = ", ".join(class_names[:8]) + (", …" if len(class_names) > 8 else "")
-            raise UsageError(
-                f"There is no class {printable(str(word))!r}.",
-                next_step=f"Did you mean {' or '.join(near)}?" if near else f"Known: {known}.",
-            )
-        found.append(index)
-    return tuple(dict.fromkeys(found))
 
 
 def _views(folder: Path) -> tuple[View, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from foveal.dataset import GroupOptions
+from foveal.dataset import DataOptions, GroupOptions
 from foveal.dataset.frame_rows import FrameRule
 from foveal.errors import UsageError
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
@@ -43,6 +43,9 @@ class TrainConfig:
         backend: A feature backend by name, instead of the fastest.
         num_workers: Threads that decode; by default, one a core.
         groups: Where groups come from.
+        anonymous_paths: Whether files and groups appear under numbers everywhere in the run;
+            which is which is written to a private table beside it.
+        reading: How the data are read where their form leaves a choice.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -61,6 +64,8 @@ class TrainConfig:
     backend: str | None = None
     num_workers: int | None = None
     groups: GroupOptions = field(default_factory=GroupOptions)
+    anonymous_paths: bool = False
+    reading: DataOptions = field(default_factory=DataOptions)
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:

@@ -21,10 +21,14 @@ from foveal.dataset import (
     Audit,
     Duplicates,
     Manifest,
+    anonymise,
+    anonymise_findings,
     audit,
     choose_grey_window,
     find_duplicates,
     fuse_groups,
+    names_table,
+    number_copies,
     require_trainable,
     scan,
 )
@@ -87,6 +91,7 @@ class TrainedClassifier:
         groups: Group index of every usable image, duplicates fused.
         novelty: The reference that tells unlike images.
         events: The history, one entry a step.
+        private_names: The table of which number is which file, where files are numbered.
     """
 
     config: TrainConfig
@@ -103,6 +108,7 @@ class TrainedClassifier:
     groups: NDArray[np.int64]
     novelty: NoveltyReference
     events: tuple[dict[str, object], ...]
+    private_names: bytes | None = None
 
 
 def train_classifier(
@@ -134,6 +140,7 @@ def train_classifier(
         manifest = scan(
             data,
             groups=config.groups,
+            options=config.reading,
             frames=config.frames,
             num_workers=config.num_workers or 2,
             progress=step.progress,
@@ -162,12 +169,17 @@ def train_classifier(
     with log.step("audit", "Looking for duplicates and other trouble") as step:
         duplicates = find_duplicates(manifest, features=features)
         searched = search_groups(manifest, features, duplicates, config)
-        manifest = searched.manifest
+        manifest, findings, private_names = searched.manifest, searched.findings, None
+        if config.anonymous_paths:
+            manifest, findings = anonymise(manifest), anonymise_findings(findings)
+            private_names = names_table(searched.manifest, manifest)
         groups = fuse_groups(manifest, duplicates)
-        found = audit(manifest, duplicates=duplicates, structure=searched.findings, window=chosen)
+        found = audit(manifest, duplicates=duplicates, structure=findings, window=chosen)
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
-    plan = choose_plan(manifest, groups, config)
+    plan = choose_plan(
+        manifest, groups, config, pictures=number_copies(duplicates, len(manifest.usable))
+    )
     fitted = fit_by_plan(
         features,
         manifest.labels,
@@ -223,6 +235,7 @@ def train_classifier(
         groups=groups,
         novelty=reference,
         events=tuple(log.events),
+        private_names=private_names,
     )
 
 

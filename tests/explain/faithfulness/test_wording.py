@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from foveal.explain.faithfulness.deletion import response_of
 from foveal.explain.faithfulness.wording import (
+    describe_against,
+    describe_alike,
     describe_doubtful,
     describe_refuted,
     describe_sufficient,
     describe_supported,
+    tells_apart,
 )
-from foveal.explain.heat_map import Check
+from foveal.explain.heat_map import Check, HeatMap
 
 
 def _quick(untouched: float, own: float, elsewhere: float):
@@ -38,6 +42,46 @@ def test_no_change_elsewhere_is_called_none():
 def test_where_most_of_the_answer_remains_the_sentence_says_so():
     sentence = describe_supported("The answer 'a'", "the middle", _quick(0.93, 0.85, 0.92))
     assert sentence.endswith("Most of it remains, so it does not rest there alone.")
+
+
+@pytest.mark.parametrize(
+    ("before", "own", "elsewhere", "told"),
+    [
+        (0.93, 0.41, 0.88, True),
+        (0.08, 0.011, 0.014, False),  # "8% to 1%, elsewhere to 1%"
+        (0.08, 0.0145, 0.0155, False),  # printed apart, but no reader would call it a difference
+        (0.25, 0.27, 0.28, False),  # covering raises it
+        (0.93, 0.93, 0.95, False),  # covering changes nothing
+    ],
+)
+def test_equal_figures_tell_no_place_from_another(before, own, elsewhere, told):
+    assert tells_apart(_quick(before, own, elsewhere)) is told
+
+
+def test_a_map_in_doubt_for_equal_figures_says_both():
+    assert describe_alike("The answer 'a'", "the middle", _quick(0.08, 0.011, 0.014)) == (
+        "The answer 'a' may not rest on the middle, where the map points: covering the marked "
+        "fifth of the picture lowers its probability from 8% to 1%, covering an equal area "
+        "elsewhere to 1% on average: too little between the two to tell the places apart."
+    )
+
+
+def _map(signed: list[list[float]]) -> HeatMap:
+    values = np.array(signed, np.float32)
+    return HeatMap("cam", "l", "", 0, 1.0, values.clip(0), values, None, (32, 32))
+
+
+def test_a_covered_fifth_with_places_against_the_class_says_so():
+    spot = np.full((8, 8), -1.0)
+    spot[0, 0] = 3.0
+    sentence = describe_against(_map(spot.tolist()))
+    assert sentence is not None
+    assert sentence.startswith("Only 2% of the picture speaks for it: the covered fifth includes")
+
+
+@pytest.mark.parametrize("signed", [[[1.0, -1.0], [-1.0, 1.0]], [[0.0, 1.0], [0.0, 0.0]]])
+def test_where_enough_speaks_for_the_class_or_nothing_against_it_none_is_said(signed):
+    assert describe_against(_map(signed)) is None
 
 
 def test_places_that_matter_less_than_others_are_called_no_more():

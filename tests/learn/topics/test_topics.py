@@ -61,7 +61,7 @@ def test_a_lab_that_is_named_is_there(topic: Topic) -> None:
     if importlib.util.find_spec("foveal.learn.labs") is None:
         pytest.skip("the labs are not there")
     labs = importlib.import_module("foveal.learn.labs")
-    assert not topic.lab or topic.lab in {lab.name for lab in labs.LABS}
+    assert not topic.lab or topic.lab in {name for name, _ in labs.LABS}
 
 
 @each_topic
@@ -89,6 +89,20 @@ def test_the_text_is_complete(topic: Topic) -> None:
 def test_an_example_fits_into_eighty_columns(topic: Topic) -> None:
     blocks = topic.example().split("```")[1::2]
     assert all(len(line) <= 76 for block in blocks for line in block.splitlines())
+    figure = topic.figure()
+    if figure is not None:
+        assert all(len(line) <= 76 for line in figure.text.splitlines())
+        assert figure.alternative
+
+
+def test_drawings_show_what_the_examples_say() -> None:
+    drawn = {number: find_topic(number).figure() for number in (5, 12, 15)}
+    counts = {
+        number: figure.text.splitlines()[-1].count("■")
+        for number, figure in drawn.items()
+        if figure is not None
+    }
+    assert counts == {5: 7, 12: 7, 15: 11}
 
 
 def test_pages_do_not_wait_for_torch() -> None:

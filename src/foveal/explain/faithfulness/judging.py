@@ -22,11 +22,14 @@ from foveal.explain.faithfulness.inquiry import Inquiry, inquire
 from foveal.explain.faithfulness.places import describe_place
 from foveal.explain.faithfulness.randomisation import Remake, check_randomisation, num_remakes
 from foveal.explain.faithfulness.wording import (
+    describe_against,
+    describe_alike,
     describe_doubtful,
     describe_refuted,
     describe_sufficient,
     describe_supported,
     subject,
+    tells_apart,
 )
 from foveal.explain.heat_map import Check, CheckName, HeatMap, Verdict, VerdictLevel
 from foveal.explain.lending import predicting
@@ -119,8 +122,8 @@ def judge_maps(
 
     Levels: ``refuted`` where the map does not add up, does not depend on the weights, is
     blank through a fault, or fails deletion and insertion both; ``doubtful`` where it fails
-    one of the two; ``supported`` where nothing failed and one of the two passed; else
-    ``untested``.
+    one of the two, or passes by less than a reader can see in the figures; ``supported`` where
+    nothing failed and one of the two passed; else ``untested``.
     Adding up alone supports nothing: a wrong place can add up too. Same seed, same verdict.
 
     What the model's outputs are is told by ``foveal.explain.logits``. A network with one
@@ -254,11 +257,15 @@ def _conclude(
         return Verdict("refuted", describe_refuted(failed), checks)
     if response is None:
         return Verdict("untested", f"{who} has an even map. {_FLAT}", checks)
+    against = describe_against(heat_map)
+    more = "" if against is None else f" {against}"
     if failed:
-        return Verdict("doubtful", describe_doubtful(who, where, response, failed), checks)
+        return Verdict("doubtful", describe_doubtful(who, where, response, failed) + more, checks)
     if places[0].status == "passed":
-        return Verdict("supported", describe_supported(who, where, response), checks)
+        if not tells_apart(response):
+            return Verdict("doubtful", describe_alike(who, where, response) + more, checks)
+        return Verdict("supported", describe_supported(who, where, response) + more, checks)
     if places[1].status == "passed":
-        return Verdict("supported", describe_sufficient(who, where, places[1]), checks)
+        return Verdict("supported", describe_sufficient(who, where, places[1]) + more, checks)
     sentence = f"Whether {who[:1].lower()}{who[1:]} rests on {where} cannot be told. "
     return Verdict("untested", sentence + places[0].sentence, checks)

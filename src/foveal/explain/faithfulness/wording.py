@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
+from foveal.explain.covering import enlarged
 from foveal.explain.faithfulness.deletion import Response, is_noticeable
-from foveal.explain.heat_map import Check
+from foveal.explain.faithfulness.ranking import MARKED_SHARE
+from foveal.explain.heat_map import Check, HeatMap
 from foveal.explain.logits import ClassKind
 from foveal.text import printable
 
+MARKED_SIDE_PX = 64  # as finely as the share of a picture is told
 # Most of the answer is left where covering takes less than this share of its probability.
 _MOST_REMAINS = 0.2
 
@@ -68,7 +73,8 @@ def subject(
 def describe_supported(who: str, place: str, response: Response) -> str:
     """Returns what a map shows that passed."""
     before, own, other = _figures(response)
-    if own >= other and response.deletion is not None:
+    by_steps = own >= other or own >= before or not _differ(own, other)
+    if by_steps and response.deletion is not None:
         return (
             f"{who} rests on {place} and on more: covered in the map's order the probability "
             f"averages {percent(float(response.deletion[0]))}, in the order of chance "
@@ -87,6 +93,49 @@ def describe_supported(who: str, place: str, response: Response) -> str:
     if own > (1 - _MOST_REMAINS) * before:
         return f"{sentence} Most of it remains, so it does not rest there alone."
     return sentence
+
+
+def tells_apart(response: Response) -> bool:
+    """Whether a reader sees in the figures that the marked places matter more than others.
+
+    Covering them must lower the probability, and to another printed figure than covering
+    others does; or the averages over all steps must be as different.
+    """
+    before, own, other = _figures(response)
+    if own < other and is_noticeable(own, before) and own < before:
+        return _differ(own, other)
+    if response.deletion is None:
+        return False
+    return _differ(float(response.deletion[0]), float(response.deletion[1:].mean()))
+
+
+def _differ(one: float, other: float) -> bool:
+    return percent(one) != percent(other) and is_noticeable(one, other)
+
+
+def describe_alike(who: str, place: str, response: Response) -> str:
+    """Returns why a map is in doubt whose figures a reader cannot tell apart."""
+    before, own, other = _figures(response)
+    return (
+        f"{who} may not rest on {place}, where the map points: covering the marked fifth of the "
+        f"picture {_its(change(before, own))}, covering an equal area elsewhere to "
+        f"{percent(other)} on average: too little between the two to tell the places apart."
+    )
+
+
+def describe_against(heat_map: HeatMap) -> str | None:
+    """Returns what to know where the covered fifth includes places against the class."""
+    signed = heat_map.signed
+    if signed is None or not (signed < 0).any():
+        return None
+    size = (MARKED_SIDE_PX, MARKED_SIDE_PX)
+    share = float((enlarged(torch.from_numpy(signed), size) > 0).float().mean())
+    if share >= MARKED_SHARE:
+        return None
+    return (
+        f"Only {percent(share)} of the picture speaks for it: the covered fifth includes places "
+        "that speak against it."
+    )
 
 
 def describe_sufficient(who: str, place: str, insertion: Check) -> str:

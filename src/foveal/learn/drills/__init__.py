@@ -5,12 +5,14 @@ from __future__ import annotations
 from foveal.errors import UsageError
 from foveal.learn.drills import (
     batch_norms,
+    blocks,
     bottlenecks,
     by_hand,
     dilation,
     fields,
     groups,
     heat_maps,
+    networks,
     parameters,
     pointwise,
     separable,
@@ -31,6 +33,8 @@ TEMPLATES: tuple[Template, ...] = (
     *pointwise.TEMPLATES,
     *by_hand.TEMPLATES,
     *bottlenecks.TEMPLATES,
+    *blocks.TEMPLATES,
+    *networks.TEMPLATES,
     *separable.TEMPLATES,
     *fields.TEMPLATES,
     *dilation.TEMPLATES,

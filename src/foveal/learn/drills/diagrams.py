@@ -16,9 +16,9 @@ def number_grids(entries: Sequence[tuple[str, Sequence[Sequence[object]]]]) -> F
     """Returns grids of numbers side by side, such as a map and a kernel.
 
     >>> print(number_grids([("map", [[1, 20], [3, 4]]), ("kernel", [[5, 6]])]).text)
-    map      kernel
-    1  20    5  6
-    3   4
+    map       kernel
+     1  20    5  6
+     3   4
     """
     grids = tuple(
         Grid(title, tuple(tuple(str(cell) for cell in row) for row in rows))

@@ -542,7 +542,52 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "the slopes were added",
         "The chain rule multiplies the slopes of blocks that follow one another.",
     ),
-    # Networks that do not run
+    # Whole networks
+    MistakeKind(
+        "channels-averaged",
+        "the mean was taken over the channels",
+        "Global average pooling averages over the places and keeps the channels.",
+    ),
+    MistakeKind(
+        "average-ignored",
+        "the average was left out",
+        "After global average pooling there is one value for each channel.",
+    ),
+    MistakeKind(
+        "channels-of-image",
+        "the channels from before were taken",
+        "A layer's input channels are the output channels of the layer just before it.",
+    ),
+    MistakeKind(
+        "channels-of-next",
+        "the output channels were taken",
+        "What a layer reads is what arrives, not what it gives.",
+    ),
+    MistakeKind(
+        "shortcut-with-kernel",
+        "the shortcut was given a 3×3 kernel",
+        "The shortcut only changes the shape; a 1×1 convolution is enough.",
+    ),
+    MistakeKind(
+        "size-fixed",
+        "the size was taken as fixed",
+        "What reaches the linear layer depends on the map only where it is flattened.",
+    ),
+    MistakeKind(
+        "size-free",
+        "the size was taken as free",
+        "A flattened map has another number of values when its size changes.",
+    ),
+    MistakeKind(
+        "does-not-run",
+        "the error was overlooked",
+        "One of the lines is given something that it does not expect.",
+    ),
+    MistakeKind(
+        "other-reason",
+        "another reason was given",
+        "Compare what arrives with what the line expects.",
+    ),
     MistakeKind(
         "shape-fits-there",
         "this line still fits",

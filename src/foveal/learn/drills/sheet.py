@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from foveal.learn.answers import spell
+from foveal.learn.answers import equal, spell
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.mistakes import mistake_kind
 from foveal.learn.exercise import Choice, Field, Figure, Kind, Mistake, Step, Value
 from foveal.learn.formula import FormulaError, evaluate
 
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\[\d+\])?(?!\w*\()")
-_LETTERS = "abcdefgh"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Sheet:
         figure: A drawing for the question.
         solution_figure: A drawing that gives the answer away.
         traps: The traps that hold, by the instance's own numbers.
+        lenient: Whether mistakes that cannot be told apart here are named together, and those
+            that give the right answer left out. Otherwise such an instance is rejected.
         given: What the question gives, by name; formulas may use it.
         values: The right values of the blanks so far, by key.
     """
@@ -61,6 +63,7 @@ class Sheet:
     traps: frozenset[str] = frozenset()
     fields: list[Field] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    lenient: bool = False
     given: dict[str, Value] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
 
@@ -100,7 +103,7 @@ class Sheet:
             raise AssertionError(f"{key}: {formula} is not {answer}")
         shown = pretty(formula, self.values)
         result = spell(answer, unit)
-        own = f"{shown} = {result}" if shown != spell(answer) else result
+        own = f"{shown} = {result}" if shown != _bare(answer) else result
         index = self.step(f"{told} {own}" if told else f"{label}: {own}", answer)
         if kind is None:
             kind = "shape" if isinstance(answer, tuple) else "integer"
@@ -119,7 +122,9 @@ class Sheet:
             for each in wrong
             if (mistake := self._mistake(each if isinstance(each, Wrong) else Wrong(*each), index))
         )
-        self.fields.append(_with_mistakes(field, found))
+        if self.lenient:
+            found = _told_apart(field, found)
+        self.fields.append(replace(field, mistakes=found))
         self.values[key] = answer
 
     def choice(
@@ -128,10 +133,9 @@ class Sheet:
         label: str,
         right: tuple[str, str],
         wrong: Sequence[tuple[str, str, str]],
-        chance: Chance | None,
+        order: Sequence[str],
         *,
         told: str,
-        formula_step: int | None = None,
     ) -> None:
         """Adds a multiple choice.
 
@@ -140,19 +144,17 @@ class Sheet:
             label: What is asked.
             right: Text and feedback of the right choice.
             wrong: Text, code of the mistake and feedback of each wrong one.
-            chance: Puts them in an order; None keeps the order of the texts' appearance.
+            order: All the texts, in the order in which they are shown.
             told: The step of the solution.
-            formula_step: The step where a wrong choice goes wrong; None: this one.
         """
         index = self.step(told)
         entries = [(right[0], "", right[1]), *wrong]
-        ordered = sorted(entries) if chance is None else chance.shuffled(entries)
+        ordered = sorted(entries, key=lambda entry: order.index(entry[0]))
         choices = tuple(
             Choice(_LETTERS[place], text, feedback, mistake)
             for place, (text, mistake, feedback) in enumerate(ordered)
         )
         answer = next(choice.key for choice in choices if not choice.mistake)
-        step = index if formula_step is None else formula_step
         self.fields.append(
             Field(
                 key,
@@ -161,13 +163,22 @@ class Sheet:
                 answer,
                 choices=choices,
                 mistakes=tuple(
-                    Mistake(each.mistake, each.key, step, each.feedback)
+                    Mistake(each.mistake, each.key, index, each.feedback)
                     for each in choices
                     if each.mistake
                 ),
                 step=index,
             )
         )
+        self.values[key] = answer
+
+    def boolean(self, key: str, label: str, answer: bool, code: str, *, told: str) -> None:
+        """Adds a statement that is true or false, and the mistake of those who say otherwise."""
+        index = self.step(told, answer)
+        kind = mistake_kind(code)
+        feedback = f"It looks like {kind.title}. {told}"
+        mistakes = (Mistake(code, not answer, index, feedback),)
+        self.fields.append(Field(key, label, "boolean", answer, mistakes, step=index))
         self.values[key] = answer
 
     def order(
@@ -225,7 +236,7 @@ class Sheet:
             return None
         kind = mistake_kind(wrong.code)
         shown = pretty(formula, self.values)
-        way = f" {shown} = {spell(value)}" if shown != spell(value) else ""
+        way = f" {shown} = {spell(value)}" if shown != _bare(value) else ""
         return Mistake(
             wrong.code,
             value,
@@ -248,6 +259,11 @@ def pretty(formula: str, values: dict[str, Value]) -> str:
     """
     shown = _substituted(formula, values)
     return shown.replace("*", "·").replace("-", "−").replace("^2", "²")
+
+
+def _bare(value: Value) -> str:
+    """Returns the value as ``pretty`` would write it."""
+    return spell(value).replace(",", "").replace("-", "−")
 
 
 def enumerated(parts: Sequence[str]) -> str:
@@ -281,5 +297,16 @@ def _ordered(letters: str, values: Sequence[float]) -> tuple[str, ...]:
     return tuple(letter for _, letter in sorted(zip(values, letters, strict=True)))
 
 
-def _with_mistakes(field: Field, mistakes: tuple[Mistake, ...]) -> Field:
-    return replace(field, mistakes=mistakes)
+def _told_apart(field: Field, mistakes: tuple[Mistake, ...]) -> tuple[Mistake, ...]:
+    """Returns mistakes with different values; one that stands for two names both."""
+    found: list[Mistake] = []
+    for mistake in mistakes:
+        if equal(field, mistake.value, field.answer):
+            continue
+        place = next((n for n, m in enumerate(found) if equal(field, m.value, mistake.value)), None)
+        if place is None:
+            found.append(mistake)
+        else:
+            also = mistake.feedback.replace("It looks like", "Or")
+            found[place] = replace(found[place], feedback=f"{found[place].feedback} {also}")
+    return tuple(found)

@@ -319,7 +319,7 @@ BLOCKS: tuple[Exercise, ...] = (
         ),
         (
             "In the batch",
-            "No layer of a network touches the batch axis.",
+            "Its convolutions treat each image alone.",
         ),
         (
             "In numerical precision",
@@ -366,7 +366,7 @@ BLOCKS: tuple[Exercise, ...] = (
     ),
     choose(
         "20-2",
-        "Why does a ResNet block add the shortcut *before* its last ReLU?",
+        "Why does a ResNet block add the shortcut **before** its last ReLU?",
         "So that the branch can also subtract from x",
         (
             "So that the addition is cheaper",
@@ -398,7 +398,7 @@ BLOCKS: tuple[Exercise, ...] = (
     ),
     choose(
         "24-1",
-        "A plain network with 56 layers has a higher *test* error than one with 20. What do you "
+        "A plain network with 56 layers has a higher **test** error than one with 20. What do you "
         "look at to tell overfitting from degradation?",
         "The training error: low when overfitting",
         (

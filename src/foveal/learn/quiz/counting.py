@@ -529,7 +529,7 @@ COUNTING: tuple[Exercise, ...] = (
         ),
         (
             "Use fewer parameters for the same function",
-            "With a narrow middle they do, but then they do *less*: the mix has lower rank.",
+            "With a narrow middle they do, but then they do **less**: the mix has lower rank.",
         ),
         reasons="W₂(W₁x) = (W₂W₁)x. The linter says so too (S110).",
         hint="What is the product of two matrices?",

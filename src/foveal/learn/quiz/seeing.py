@@ -170,9 +170,10 @@ def _rates_without_gridding() -> Exercise:
             f"All rates share the factor 2, so odd distances are lost. {told(doubled)}",
         ),
         (text(growing), f"All rates share the factor {growing[0]}. {told(growing)}"),
-        reasons=f"Rates without a common factor fill the holes: {best.pixels_seen} of "
-        f"{best.size} pixels are read. With a common factor the pixels between are never seen: "
-        "gridding.",
+        reasons=f"{best.pixels_seen} of {best.size} pixels are read: no rate is wider than what "
+        f"the "
+        "layers before it cover, so no hole is left. With a common factor the pixels between are "
+        "never seen: gridding.",
         hint="Which distances can you reach by adding one of −d, 0 and +d from each layer?",
     )
 
@@ -340,7 +341,7 @@ SEEING: tuple[Exercise, ...] = (
             "I named images in which the place itself carries meaning.",
             "I said that weight sharing treats a pattern alike in all places.",
         ),
-        hint="Where does it matter *where* something is?",
+        hint="Where does it matter **where** something is?",
     ),
     assign(
         "3-1",
@@ -386,7 +387,7 @@ SEEING: tuple[Exercise, ...] = (
         ),
         (
             "The softmax: it exaggerates small differences",
-            "Softmax keeps the order of the logits. If they had not changed, nor would the answer.",
+            "Softmax keeps the order of the logits. The answer changed because their order did.",
         ),
         reasons="Subsampling without a low-pass filter aliases. Blurring before the stride helps; "
         "`foveal.inspection.measure_equivariance` measures it.",
@@ -416,7 +417,7 @@ SEEING: tuple[Exercise, ...] = (
     _max_and_average(),
     choose(
         "8-3",
-        "Why do most networks end with global *average* pooling rather than global max?",
+        "Why do most networks end with global **average** pooling rather than global max?",
         "Because every place of the map gets a gradient",
         (
             "Because max pooling has parameters that overfit",

@@ -34,9 +34,10 @@ def _biases_saved() -> Exercise:
             "Parameters",
             saved,
             (
-                "inputs-counted",
+                "all-widths-counted",
                 outer + 2 * inner + outer,
-                f"Biases belong to outputs: {inner}, {inner} and {outer}.",
+                f"The first {outer} is an input. Biases belong to outputs: {inner}, {inner}, "
+                f"{outer}.",
             ),
             ("one-forgotten", inner + outer, "There are three convolutions."),
             (
@@ -248,7 +249,7 @@ TRAINING: tuple[Exercise, ...] = (
         "images.",
         False,
         otherwise="That is right for a network trained from scratch. Pretrained weights were "
-        "fitted to inputs normalised with *their* numbers, and those have to be kept.",
+        "fitted to inputs normalised with **their** numbers, and those have to be kept.",
         reasons="The normalisation is part of the pretrained function.",
         hint="What were the weights of the first layer fitted to?",
     ),
@@ -354,7 +355,7 @@ TRAINING: tuple[Exercise, ...] = (
     _biases_saved(),
     choose(
         "11-3",
-        "In a *trained* network you delete the biases before batch norm and leave everything "
+        "In a **trained** network you delete the biases before batch norm and leave everything "
         "else. What happens in evaluation mode?",
         "Outputs change: the running mean holds the old bias",
         (
@@ -372,7 +373,7 @@ TRAINING: tuple[Exercise, ...] = (
         ),
         reasons="Subtract the bias from the running mean as well; then outputs stay exactly as "
         "they were. `foveal.lint.fix` does it (S101).",
-        hint="Evaluation mode subtracts the *running* mean. What was it measured on?",
+        hint="Evaluation mode subtracts the **running** mean. What was it measured on?",
     ),
     choose(
         "27-1",
@@ -388,9 +389,9 @@ TRAINING: tuple[Exercise, ...] = (
             "Then memory is wasted; the numbers are the same.",
         ),
         (
-            "The softmax runs over the batch axis of a `dim=1` output",
-            "`dim=1` is the axis of classes. With `dim=0` companions would matter indeed, but "
-            "then the probabilities of one image would not add up to 1.",
+            "The softmax was taken over `dim=0`",
+            "Then the probabilities of one image would not add up to 1, and the logits would "
+            "still be the same.",
         ),
         reasons="In training mode batch norm uses the statistics of the batch. Call "
         "`model.eval()`. The linter tries it with other companions: B301.",

@@ -135,7 +135,7 @@ COUNTING: tuple[Topic, ...] = (
         ),
         engine=("foveal.arithmetic.convolution_size", "foveal.inspection.inspect"),
         places=("engine", "drill", "quiz"),
-        rules=("S104", "S105", "S108", "S114"),
+        rules=("S104", "S105", "S108", "S114", "S118"),
         paper="Dumoulin and Visin, A guide to convolution arithmetic, arXiv:1603.07285",
     ),
     Topic(
@@ -182,7 +182,7 @@ COUNTING: tuple[Topic, ...] = (
         engine=("foveal.arithmetic.convolution_macs", "foveal.inspection.compare"),
         places=("engine", "drill", "quiz"),
         lab="costs",
-        rules=("S110",),
+        rules=("S110", "S121"),
         paper="Lin, Chen and Yan, Network In Network, arXiv:1312.4400",
     ),
     Topic(
@@ -202,8 +202,8 @@ COUNTING: tuple[Topic, ...] = (
             "“The depthwise step mixes channels.” It does not. Without the pointwise step, "
             "channels never meet.",
             "“So many times fewer operations means so many times faster.” Measure it; it is not.",
-            "“It computes the same function.” A kernel splits exactly only if it has rank one for "
-            "each output channel; in general it is a cheaper, smaller family of functions.",
+            "“It computes the same function.” Only where, for each input channel, the kernels of "
+            "all output channels are multiples of one filter. It is a smaller family of functions.",
         ),
         engine=("foveal.models.surgery.separate", "foveal.arithmetic.convolution_parameters"),
         places=("engine", "lab", "drill", "quiz"),
@@ -213,7 +213,7 @@ COUNTING: tuple[Topic, ...] = (
     ),
     Topic(
         number=19,
-        title="a CIFAR-10 network, shape by shape",
+        title="a network shape by shape",
         chapter="Counting",
         fact=(
             "The usual rhythm: a 3×3 convolution with padding 1 keeps the size and raises the "
@@ -232,7 +232,7 @@ COUNTING: tuple[Topic, ...] = (
         ),
         engine=("foveal.models.build", "foveal.inspection.inspect"),
         places=("engine", "drill", "quiz"),
-        rules=("S104", "S111"),
+        rules=("S104", "S111", "S120", "T410"),
         paper="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
     ),
     Topic(

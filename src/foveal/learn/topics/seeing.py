@@ -8,6 +8,9 @@ from foveal.arithmetic import (
     effective_kernel,
     linear_parameters,
 )
+from foveal.learn.drills.diagrams import field_through
+from foveal.learn.drills.layers import Window
+from foveal.learn.exercise import Figure
 from foveal.learn.topics.by_hand import correlate, pooled
 from foveal.learn.topics.topic import Topic
 
@@ -102,6 +105,18 @@ def _receptive_field() -> str:
     )
 
 
+def _field_drawn() -> Figure | None:
+    return _through(Window(3, stride=2), Window(3), Window(3))
+
+
+def _gridding_drawn() -> Figure | None:
+    return _through(*(Window(3, dilation=2) for _ in range(3)))
+
+
+def _through(*windows: Window) -> Figure | None:
+    return field_through([(f"layer {index}", each) for index, each in enumerate(windows, start=1)])
+
+
 def _cross_correlation() -> str:
     row, kernel = (0, 0, 1, 2, 4, 4), (1, 0, -1)
     flipped = kernel[::-1]
@@ -142,6 +157,7 @@ SEEING: tuple[Topic, ...] = (
         engine=("foveal.inspection.measure_equivariance", "foveal.arithmetic.AxisField"),
         places=("lab", "quiz"),
         lab="equivariance",
+        rules=("W206",),
         paper="LeCun et al., Backpropagation Applied to Handwritten Zip Code Recognition, 1989",
     ),
     Topic(
@@ -205,9 +221,11 @@ SEEING: tuple[Topic, ...] = (
             "the same k weights. The field grows without more parameters and without losing "
             "resolution, which is why segmentation uses it.\n\n"
             "Stacked badly, for instance with the same even rate again and again, some pixels are "
-            "never read: gridding. Rates without a common factor, as 1, 2, 5, avoid it."
+            "never read: gridding. Rates such as 1, 2, 5 avoid it: each fits into what the layers "
+            "before it have covered."
         ),
         example=_dilation,
+        figure=_gridding_drawn,
         misconceptions=(
             "“Dilation shrinks the map like a stride.” It only needs more padding; with it, the "
             "size stays.",
@@ -228,11 +246,12 @@ SEEING: tuple[Topic, ...] = (
         fact=(
             "The pixels that can change a unit. Layer by layer: `r_L = r_{L−1} + (k_L − 1) · "
             "∏ s_i` over the layers i **before** L. Begin with r = 1.\n\n"
-            "The product is the *jump*: how far apart in the input two neighbours of the current "
+            "The product is the **jump**: how far apart in the input two neighbours of the current "
             "map are. A stride of 2 doubles what every later layer adds. The effective field, "
             "where most of the influence comes from, is smaller and densest in its middle."
         ),
         example=_receptive_field,
+        figure=_field_drawn,
         misconceptions=(
             "“A layer's own stride widens its own field.” It widens the steps of the layers "
             "after it.",

@@ -120,14 +120,15 @@ def _batch_norm() -> str:
         batch_mean = (value + other) / 2
         deviation = abs(value - other) / 2
         lines.append(
-            f"train   beside {other:g}:   {scale:g}·({value:g} − {batch_mean:g})/{deviation:g} + "
+            f"train   beside {other:g}:      {scale:g}·({value:g} − "
+            f"{batch_mean:g})/{deviation:g} + "
             f"{shift:g} = {scale * (value - batch_mean) / deviation + shift:g}"
         )
     return (
         f"γ = {scale:g}, β = {shift:g}, running mean {mean:g}, running variance {variance:g} (ε "
         f"left out). The input {value:g}:\n"
         "```\n"
-        f"eval    alone or not:   {slope:g}·{value:g} + ({intercept:g}) = "
+        f"eval    alone or not:  {slope:g}·{value:g} + ({intercept:g}) = "
         f"{slope * value + intercept:g}\n" + "\n".join(lines) + "\n```\n"
         "In training mode the answer depends on the companions; in evaluation it is one fixed "
         "linear map, which can be folded into the convolution before it."
@@ -149,7 +150,7 @@ def _centred(values: tuple[float, ...]) -> tuple[float, ...]:
 TRAINING: tuple[Topic, ...] = (
     Topic(
         number=16,
-        title="the normalisation of the weights",
+        title="the weights' own normalisation",
         chapter="Training",
         fact=(
             "Pretrained weights expect the numbers that they were trained on: the same order of "
@@ -170,12 +171,12 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.images.Preprocessing",),
         places=("engine", "lab", "quiz"),
         lab="normalisation",
-        rules=("B302",),
+        rules=("B302", "B308", "T411"),
         paper="Wightman, PyTorch Image Models, doi:10.5281/zenodo.4414861",
     ),
     Topic(
         number=13,
-        title="feature extraction and fine-tuning",
+        title="features or fine-tuning",
         chapter="Training",
         fact=(
             "**Feature extraction**: every pretrained layer frozen, only a new head is trained. "
@@ -196,12 +197,12 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.models.surgery.freeze_to", "foveal.models.surgery.replace_head"),
         places=("engine", "lab", "quiz"),
         lab="fine-tuning",
-        rules=("T401", "T403", "T408", "W205"),
+        rules=("B307", "S119", "T401", "T403", "T408", "T416", "W205"),
         paper="Yosinski et al., How transferable are features?, arXiv:1411.1792",
     ),
     Topic(
         number=10,
-        title="smaller rates for pretrained layers",
+        title="small rates, pretrained layers",
         chapter="Training",
         fact=(
             "A new head starts at random and needs a large rate. The pretrained layers are good "
@@ -221,7 +222,7 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.lint.lint",),
         places=("engine", "lab", "quiz"),
         lab="learning-rates",
-        rules=("T401", "T409", "W205"),
+        rules=("T401", "T409", "T412", "T413", "T415", "W205"),
         paper="Howard and Ruder, Universal Language Model Fine-tuning, arXiv:1801.06146",
     ),
     Topic(
@@ -250,7 +251,7 @@ TRAINING: tuple[Topic, ...] = (
     ),
     Topic(
         number=27,
-        title="batch norm in training and evaluation",
+        title="batch norm: train and eval",
         chapter="Training",
         fact=(
             "**Training**: each channel is normalised by the mean and variance of the current "
@@ -271,17 +272,7 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.models.surgery.fold_batch_norm", "foveal.lint.lint"),
         places=("engine", "lab", "quiz"),
         lab="batch-norm",
-        rules=(
-            "B301",
-            "B306",
-            "S112",
-            "S113",
-            "S117",
-            "T402",
-            "T407",
-            "W203",
-            "W204",
-        ),
+        rules=("B301", "B306", "S112", "S113", "S117", "S123", "T402", "T407", "W203", "W204"),
         paper="Ioffe and Szegedy, Batch Normalization, arXiv:1502.03167",
     ),
     Topic(
@@ -319,8 +310,9 @@ TRAINING: tuple[Topic, ...] = (
             "two blocks at 1e-5 with the head at 1e-3. Rotations of a few degrees, brightness and "
             "contrast, flips where anatomy allows; dropout and weight decay.\n\n"
             "Watch the gap between training and validation, stop when validation stops "
-            "improving, and give the result with its interval. It is what `foveal train` does by "
-            "itself."
+            "improving, and give the result with its interval. `foveal audit` and `foveal train` "
+            "do what goes wrong most often: groups apart, classes stratified, the weights' own "
+            "normalisation, a head on frozen features, and an interval."
         ),
         example=_xrays,
         misconceptions=(
@@ -332,7 +324,7 @@ TRAINING: tuple[Topic, ...] = (
         engine=("foveal.train", "foveal.audit"),
         places=("engine", "quiz"),
         lab="fine-tuning",
-        rules=("T401",),
+        rules=("T401", "T414"),
         paper="Raghu et al., Transfusion: Understanding Transfer Learning for Medical Imaging, "
         "arXiv:1902.07208",
     ),

@@ -1,7 +1,8 @@
 """Many explained pictures as one sheet: what stands where, before it is PNG or SVG.
 
 A row a map: the picture, the map over it, the map alone, and in words the class, its
-probability and the verdict. One scale serves the whole sheet, so that pale is pale.
+probability and the verdict. Each map has a scale of its own, whose end stands beside it: on
+the scale of the largest, a true map of a faint class would not be seen.
 """
 
 from __future__ import annotations
@@ -93,7 +94,6 @@ def lay_out(pictures: Sequence[ExplainedPicture], *, title: str) -> Sheet:
         title: Heading; made printable and shortened here.
     """
     maps = [one for picture in pictures for one in picture.maps]
-    most = largest([one.heat_map for one in maps])
     tiles: list[Tile] = []
     heading = shorten_pixels(title, Font(20, "bold"), _WHOLE_PX)
     lines = [Line(MARGIN_PX, MARGIN_PX + 16, heading, 20, "bold")]
@@ -110,29 +110,29 @@ def lay_out(pictures: Sequence[ExplainedPicture], *, title: str) -> Sheet:
             lines += _error_lines(picture, y)
             y += 44 + _ROW_GAP_PX
         for one in picture.maps:
-            row_tiles, row_lines, height = _row(picture, one, most, y)
+            row_tiles, row_lines, height = _row(picture, one, y)
             tiles += row_tiles
             lines += row_lines
             y += height + _ROW_GAP_PX
     if maps:
         bar = draw_bar(width_px=_BAR_PX[1], height_px=_BAR_PX[0])
         unit = unit_of(maps[0].heat_map.method)
-        tiles.append(Tile(MARGIN_PX, y, bar, f"Scale from 0 to {most:.3g} {unit}"))
+        end = "each map’s largest value"
+        tiles.append(Tile(MARGIN_PX, y, bar, f"Scale from 0 to {end}"))
         lines.append(Line(MARGIN_PX, y + 32, "0", 13, colour=SOFT))
         below = MARGIN_PX + _BAR_PX[1]
-        lines.append(
-            Line(below - Font(13).width(f"{most:.3g}"), y + 32, f"{most:.3g}", 13, colour=SOFT)
-        )
+        lines.append(Line(below - Font(13).width(end), y + 32, end, 13, colour=SOFT))
         room = WIDTH_PX - MARGIN_PX - below - 24
-        for number, text in enumerate(wrap_pixels(unit, Font(13), room)):
+        for number, text in enumerate(wrap_pixels(f"Values are {unit}.", Font(13), room)):
             lines.append(Line(below + 24, y + 12 + 18 * number, text, 13, colour=SOFT))
         y += 44
     return Sheet(WIDTH_PX, y + MARGIN_PX - 8, heading, tuple(tiles), tuple(lines))
 
 
 def _row(
-    picture: ExplainedPicture, one: ExplainedMap, most: float, y: int
+    picture: ExplainedPicture, one: ExplainedMap, y: int
 ) -> tuple[list[Tile], list[Line], int]:
+    most = largest([one.heat_map])
     assert picture.pixels is not None and picture.placement is not None  # noqa: PT018
     seen = draw_picture(picture.pixels, side_px=TILE_PX)
     over = draw_overlay(
@@ -188,6 +188,9 @@ def _words(picture: ExplainedPicture, one: ExplainedMap, y: int) -> tuple[list[L
         y += 19
         lines.append(Line(x, y, text))
     y += 24
+    scale = f"colours from 0 to {largest([one.heat_map]):.3g}"
+    lines.append(Line(x, y, scale, 12, colour=SOFT))
+    y += 18
     path = shorten_pixels(picture.path, Font(12), TEXT_PX)
     lines.append(Line(x, y, path, 12, colour=SOFT))
     return lines, y - top + 6

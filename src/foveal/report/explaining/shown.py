@@ -31,14 +31,10 @@ class ShownExplanations:
         run: The figures.
         pictures: WebP and PNG files by place: ``bar``, ``average-K`` by class, and by example
             ``seen-I``, ``said-I`` and, for a wrong answer, ``label-I``.
-        most: The value at the end of the colour bar of the examples, in logits.
-        most_apart: The same for the averages.
     """
 
     run: ExplainedRun
     pictures: Mapping[str, bytes] = field(default_factory=dict)
-    most: float = 0.0
-    most_apart: float = 0.0
 
 
 def show_explanations(
@@ -50,7 +46,8 @@ def show_explanations(
 ) -> ShownExplanations:
     """Returns the run's heat maps drawn over its pictures.
 
-    One scale serves all examples, and another one all averages, so that pale is pale.
+    Each average and each example has a scale of its own; the two maps of a wrong answer share
+    one. On one scale for all, a true map of a faint class would not be seen.
 
     Args:
         run: The figures.
@@ -58,26 +55,37 @@ def show_explanations(
         by_class: [H, W, 3], the average picture of each class.
         centres: Where the cells lie in pixels of these pictures.
     """
-    most = max((_peak(one.said_map, one.label_map) for one in run.examples), default=0.0)
-    most_apart = max((_peak(one.values) for one in run.separations), default=0.0)
     bar = draw_bar(width_px=_BAR_PX, height_px=2)[:1]  # as over a mid-grey picture
     pictures = {"bar": _png(bar)}
     for separation in run.separations:
         pixels = by_class.get(separation.class_index)
         if pixels is not None:
             pictures[f"average-{separation.class_index}"] = _draw(
-                pixels, separation.values, centres, most_apart
+                pixels, separation.values, centres, peak_of(separation.values)
             )
     for number, example in enumerate(run.examples):
         pixels = by_row.get(example.row)
         if pixels is not None:
-            pictures |= _draw_example(number, example, pixels, centres, most)
-    return ShownExplanations(run, pictures, most, most_apart)
+            pictures |= _draw_example(number, example, pixels, centres)
+    return ShownExplanations(run, pictures)
+
+
+def peak_of_example(example: ExplainedExample) -> float:
+    """Returns the value at the end of an example's scale, in logits."""
+    if example.is_right:
+        return peak_of(example.said_map)
+    return max(peak_of(example.said_map), peak_of(example.label_map))
+
+
+def peak_of(values: NDArray[np.floating]) -> float:
+    """Returns the largest value of a map, 0 where none is positive."""
+    return max(0.0, float(values.max()))
 
 
 def _draw_example(
-    number: int, example: ExplainedExample, pixels: Pixels, centres: CellCentres, most: float
+    number: int, example: ExplainedExample, pixels: Pixels, centres: CellCentres
 ) -> dict[str, bytes]:
+    most = peak_of_example(example)
     drawn = {
         f"seen-{number}": _webp(_reduced(pixels)),
         f"said-{number}": _draw(pixels, example.said_map, centres, most),
@@ -95,10 +103,6 @@ def _draw(pixels: Pixels, values: NDArray[np.floating], centres: CellCentres, mo
     )
     shares = np.clip(values, 0.0, None) / (most or 1.0)
     return _webp(overlay(small, spread(shares, centres, rows=rows, columns=columns)))
-
-
-def _peak(*maps: NDArray[np.floating]) -> float:
-    return max(0.0, *(float(values.max()) for values in maps))
 
 
 def _reduced(pixels: Pixels) -> Pixels:

@@ -29,8 +29,7 @@ _ROLES: dict[VerdictLevel, Role] = {
 def render_explanations_text(pictures: Sequence[ExplainedPicture], *, style: Style = plain) -> str:
     """Returns every picture's maps with verdicts, at most 80 columns wide."""
     maps = [one for picture in pictures for one in picture.maps]
-    most = largest([one.heat_map for one in maps])
-    blocks = [_picture(picture, most, style) for picture in pictures]
+    blocks = [_picture(picture, style) for picture in pictures]
     num_errors = sum(picture.error is not None for picture in pictures)
     if maps:
         first = maps[0].heat_map
@@ -39,8 +38,8 @@ def render_explanations_text(pictures: Sequence[ExplainedPicture], *, style: Sty
                 (
                     wrap(f"{first.method} at {first.layer}. {first.layer_reason}"),
                     wrap(
-                        f"Scale: blank is 0, █ is {most:.3g}, {unit_of(first.method)}. One scale "
-                        f"for {count_noun(len(maps), 'map')}."
+                        "Scale: blank is 0, █ is the map's largest value, which stands beside "
+                        f"it: {unit_of(first.method)}."
                     ),
                 )
             )
@@ -74,14 +73,15 @@ def _reduced(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values
 
 
-def _picture(picture: ExplainedPicture, most: float, style: Style) -> str:
+def _picture(picture: ExplainedPicture, style: Style) -> str:
     path = style(shorten_middle(picture.path, COLUMNS), "heading")
     if picture.error is not None:
         return f"{path}\n{style('error:', 'error')} " + wrap(picture.error, columns=COLUMNS - 7)
-    return "\n".join([path, *(_map(picture, one, most, style) for one in picture.maps)])
+    return "\n".join([path, *(_map(picture, one, style) for one in picture.maps)])
 
 
-def _map(picture: ExplainedPicture, one: ExplainedMap, most: float, style: Style) -> str:
+def _map(picture: ExplainedPicture, one: ExplainedMap, style: Style) -> str:
+    most = largest([one.heat_map])
     drawn = [f"│{row}│" for row in shade(one.heat_map.values, most=most)]
     width = display_width(drawn[0])
     line = "─" * (width - 2)
@@ -100,6 +100,7 @@ def _map(picture: ExplainedPicture, one: ExplainedMap, most: float, style: Style
         for part in text.split("\n")
     ]
     lines += wrap(one.verdict.sentence, columns=room).split("\n")
+    lines.append(style(f"█ {most:.3g}", "quiet"))
     return "\n".join(
         f"{left or ' ' * width}  {right or ''}".rstrip()
         for left, right in zip_longest(drawn, lines)

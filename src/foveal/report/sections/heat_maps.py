@@ -49,6 +49,7 @@ class HeatCard:
     chance: str
     path_parts: tuple[str, ...]
     full_path: str
+    scale: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,13 @@ class HeatMapsView:
     table: Table
     right: tuple[HeatCard, ...]
     wrong: tuple[HeatCard, ...]
-    most: str
-    most_apart: str
     how: str
 
 
 def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
     """Returns the section; None where there are no maps."""
+    from foveal.report.explaining.shown import peak_of
+
     run = shown.run
     if run.reason is not None or run.grid is None:
         return None
@@ -81,15 +82,14 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
             AverageCard(
                 f"average-{one.class_index}",
                 run.class_names[one.class_index],
-                f"{percent(one.outside_share, digits=0)} outside the centre",
+                f"{percent(one.outside_share, digits=0)} outside the centre, colours to "
+                f"{peak_of(one.values):.3g}",
             )
             for one in run.separations
         ),
         table=_table(run),
         right=tuple(card for card in cards if card.label is None),
         wrong=tuple(card for card in cards if card.label is not None),
-        most=f"{shown.most:.3g}",
-        most_apart=f"{shown.most_apart:.3g}",
         how=_how(run),
     )
 
@@ -177,6 +177,8 @@ def _table(run: ExplainedRun) -> Table:
 
 
 def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
+    from foveal.report.explaining.shown import peak_of_example
+
     *folders, name = shorten_middle(one.path, 60).split("/")
     return HeatCard(
         seen=f"seen-{number}",
@@ -187,6 +189,7 @@ def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
         chance=probability(one.probability),
         path_parts=(*(f"{folder}/" for folder in folders), name),
         full_path=printable(one.path),
+        scale=f"{peak_of_example(one):.3g}",
     )
 
 

@@ -1,0 +1,187 @@
+"""Decoding in processes that may die: for formats whose headers prove nothing.
+
+A process is started when the first such file comes, kept for the next and replaced when it
+ended. Those who have only JPEG and PNG never start one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from foveal.errors import ImageError
+from foveal.images.faults import corrupt, too_large
+from foveal.images.formats import Format
+from foveal.images.pixels import Raster
+from foveal.images.request import Request
+from foveal.images.tiff import read_tags
+
+# Of processor time, so that a busy machine does not make a good file a bad one.
+_CPU_SECONDS: Final = 1.5
+_CPU_SECONDS_PER_BYTE: Final = 0.4 / 1_000_000
+# Of the clock: for what waits without working, and where no processor time is counted.
+_CLOCK_SECONDS: Final = 60.0
+_CLOCK_SECONDS_PER_BYTE: Final = 10 / 1_000_000
+_START: Final = (
+    "import sys; sys.path[:] = sys.argv[1:]; from foveal.images.worker import main; main()"
+)
+_ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def needs_guard(data: bytes, format_name: Format) -> bool:
+    """Whether only trying shows what a file takes."""
+    if format_name in ("DICOM", "AVIF", "HEIC"):
+        return True
+    if format_name == "BMP":  # run lengths, which Pillow follows one by one
+        return int.from_bytes(data[30:34], "little") in (1, 2)
+    if format_name == "TIFF":
+        try:
+            compression = read_tags(data).get(259)
+        except ImageError:
+            return False  # it will be refused
+        return compression is not None and int(compression[0]) != 1
+    return False
+
+
+def decode_guarded(data: bytes, request: Request) -> Raster | None:
+    """Decodes in a process of its own; ``None`` where none can be started.
+
+    Raises:
+        ImageError: As decoding here raises it; ``too_large`` where it took too long or too
+            much memory; ``corrupt`` where the decoder crashed.
+    """
+    from foveal.images.worker import raster_of
+
+    worker = _take()
+    if worker is None:
+        return None
+    options = {
+        "request": request.to_json(),
+        "cpu_seconds": _CPU_SECONDS + _CPU_SECONDS_PER_BYTE * len(data),
+    }
+    try:
+        header, body = worker.ask(
+            options, data, seconds=_CLOCK_SECONDS + _CLOCK_SECONDS_PER_BYTE * len(data)
+        )
+        raster = None if "code" in header else raster_of(header, body)
+    except (EOFError, OSError, ValueError, KeyError, TypeError):
+        raise worker.end() from None
+    except BaseException:
+        worker.kill()
+        raise
+    _give_back(worker)
+    if raster is None:
+        message, code, step = (header[name] for name in ("message", "code", "next_step"))
+        raise ImageError(message, code=code, next_step=step)
+    return raster
+
+
+class _Worker:
+    """One process and what is known of its end."""
+
+    def __init__(self) -> None:
+        self.is_late = False
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **_ONE_THREAD},
+        )
+
+    def wait_until_ready(self) -> None:
+        from foveal.images.worker import read_message
+
+        assert self._process.stdout is not None
+        with self._within(_CLOCK_SECONDS):
+            read_message(self._process.stdout)
+
+    def ask(
+        self, options: Mapping[str, object], data: bytes, *, seconds: float
+    ) -> tuple[dict[str, Any], bytes]:
+        from foveal.images.worker import read_message, write_message
+
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._within(seconds):
+            write_message(self._process.stdin, options, data)
+            return read_message(self._process.stdout)
+
+    def end(self) -> ImageError:
+        """Ends the process, and returns what its end says about the file."""
+        self._close()
+        code = self._process.wait()
+        if self.is_late or code == -getattr(signal, "SIGPROF", 0) < 0:
+            return too_large("decoding it takes too long")
+        if code == -getattr(signal, "SIGKILL", 0) < 0:  # by the kernel, which had none left
+            return too_large("there is not enough memory to decode it")
+        return corrupt("the decoder crashed on it")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._close()
+        self._process.wait()
+
+    def _close(self) -> None:
+        for stream in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                if stream is not None:
+                    stream.close()
+
+    @contextlib.contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        def end() -> None:
+            self.is_late = True
+            self._process.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+_LOCK: Final = threading.Lock()
+_idle: list[_Worker] = []
+_owner = os.getpid()
+
+
+def _take() -> _Worker | None:
+    global _owner
+    with _LOCK:
+        if _owner != os.getpid():  # a fork: its parent's processes are not its own
+            _idle.clear()
+            _owner = os.getpid()
+        if _idle:
+            return _idle.pop()
+    try:
+        worker = _Worker()
+    except OSError:
+        return None
+    try:
+        worker.wait_until_ready()
+    except (EOFError, OSError, ValueError):
+        worker.kill()
+        return None
+    return worker
+
+
+def _give_back(worker: _Worker) -> None:
+    with _LOCK:
+        _idle.append(worker)
+
+
+@atexit.register
+def _end_all() -> None:
+    if _owner == os.getpid():
+        while _idle:
+            _idle.pop().kill()

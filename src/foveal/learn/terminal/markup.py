@@ -1,0 +1,64 @@
+"""The course's little markup as lines of a terminal."""
+
+from __future__ import annotations
+
+import re
+
+from foveal.report.text_layout import COLUMNS, Role, Style, plain, wrap
+from foveal.text import printable
+
+_BLOCK = re.compile(r"```[a-z]*\n(.*?)\n?```", re.DOTALL)
+_SPAN = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*", re.DOTALL)
+
+
+def render(text: str, *, style: Style = plain, columns: int = COLUMNS, indent: str = "") -> str:
+    r"""Returns the text wrapped, with code and stress styled and fenced blocks set apart.
+
+    >>> print(render("Use `eval()`.\n\n```\n1 + 1 = 2\n```"))
+    Use eval().
+    <BLANKLINE>
+        1 + 1 = 2
+    """
+    parts = []
+    for index, part in enumerate(_BLOCK.split(text)):
+        if index % 2:
+            parts.append("\n".join(f"{indent}    {printable(line)}" for line in part.split("\n")))
+        elif part.strip():
+            parts.append(_paragraphs(part.strip(), style, columns, indent))
+    return "\n\n".join(parts)
+
+
+def plain_text(text: str) -> str:
+    """Returns the text without its marks, for a place where nothing can be styled.
+
+    >>> plain_text("**Never** `flip`")
+    'Never flip'
+    """
+    return _SPAN.sub(lambda found: found[1] or found[2], text)
+
+
+def styled(text: str, style: Style = plain) -> str:
+    """Returns text that is laid out already with its marks replaced by styles."""
+
+    def replace(found: re.Match[str]) -> str:
+        role: Role = "info" if found[1] else "number"
+        lines = (found[1] or found[2]).split("\n")
+        # A style never crosses a line: the next line begins with its indent.
+        return "\n".join(_styled_line(line, style, role) for line in lines)
+
+    return _SPAN.sub(replace, text)
+
+
+def _styled_line(line: str, style: Style, role: Role) -> str:
+    space = line[: len(line) - len(line.lstrip())]
+    return space + style(line.lstrip(), role) if line.strip() else line
+
+
+def _paragraphs(text: str, style: Style, columns: int, indent: str) -> str:
+    return "\n\n".join(
+        styled(
+            "\n".join(wrap(line, columns=columns, indent=indent) for line in paragraph.split("\n")),
+            style,
+        )
+        for paragraph in re.split(r"\n\s*\n", text)
+    )

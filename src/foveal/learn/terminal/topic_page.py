@@ -1,0 +1,49 @@
+"""The page of a topic: the fact, a computed example, what people get wrong, where to go."""
+
+from __future__ import annotations
+
+from foveal.learn.drills import templates_of
+from foveal.learn.quiz import questions_of
+from foveal.learn.terminal.markup import styled
+from foveal.learn.terminal.screen import Screen
+from foveal.learn.topics import Topic
+from foveal.report.text_layout import facts, wrap
+from foveal.text import count_noun
+
+
+def show_topic(screen: Screen, topic: Topic) -> None:
+    """Prints the page."""
+    screen.write("")
+    screen.write(screen.style(f"{topic.number}. {topic.title}", "heading"))
+    screen.write("")
+    screen.say(topic.fact)
+    screen.write("")
+    screen.write(screen.style("Computed", "heading"))
+    screen.say(topic.example())
+    screen.draw(topic.figure())
+    screen.write("")
+    screen.write(screen.style("What people get wrong", "heading"))
+    for each in topic.misconceptions:
+        screen.write(styled(wrap(each, indent="  ", first="- "), screen.style))
+    screen.write("")
+    screen.write(screen.style("Where to go", "heading"))
+    screen.write(facts(places(topic), style=screen.style))
+
+
+def places(topic: Topic) -> list[tuple[str, str]]:
+    """Returns where to practise the topic, see it and use it: a name and a text each."""
+    rows = []
+    drills = templates_of(topic.number)
+    if drills:
+        titles = ", ".join(each.title[:1].lower() + each.title[1:] for each in drills)
+        rows.append(("drill", f"foveal learn drill {topic.number}: {titles}"))
+    questions = len(questions_of(topic.number))
+    rows.append(("quiz", f"foveal learn quiz {topic.number}: {count_noun(questions, 'question')}"))
+    if topic.lab:
+        rows.append(("lab", f"foveal lab {topic.lab}"))
+    if topic.engine:
+        rows.append(("in Foveal", ", ".join(topic.engine)))
+    if topic.rules:
+        rows.append(("lint rules", ", ".join(topic.rules)))
+    rows.append(("paper", topic.paper))
+    return rows
