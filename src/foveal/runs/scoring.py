@@ -97,7 +97,8 @@ def evaluate_classifier(
     start = time.perf_counter()
     written = read_manifest(classifier.folder)
     verify_files(classifier.folder, written, (MANIFEST_TABLE_NAME,))
-    is_each = written.get("config", {}).get("frames") == "each"
+    config = written.get("config")
+    is_each = isinstance(config, dict) and config.get("frames") == "each"
     manifest = scan(
         data,
         groups=groups or GroupOptions(),

@@ -13,6 +13,7 @@ from foveal.dataset.duplicates import shows_something
 from foveal.dataset.near_pairs import SKETCH_PX
 from foveal.dataset.seen import sketch_records
 from foveal.runs.folder import MANIFEST_TABLE_NAME, OUT_OF_FOLD_NAME
+from foveal.runs.reading import named_as_altered
 from foveal.text import printable
 
 if TYPE_CHECKING:
@@ -76,12 +77,30 @@ def write_out_of_fold(folder: Path, trained: TrainedClassifier) -> None:
 
 
 def read_seen(folder: Path) -> SeenImages:
-    """Returns what is kept of the images that a run's classifier was fitted to."""
+    """Returns what is kept of the images that a run's classifier was fitted to.
+
+    Raises:
+        RunAlteredError: The table is none, or lacks a column of the type it was written with.
+    """
+    import pyarrow as pa
     from pyarrow import parquet
 
-    columns = ["digest", "pixel_digest", "sketch", "is_fitted"]
-    with (folder / MANIFEST_TABLE_NAME).open("rb") as stream:
-        rows = parquet.read_table(stream, columns=columns).to_pylist()
+    schema = pa.schema(
+        [
+            ("digest", pa.string()),
+            ("pixel_digest", pa.string()),
+            ("sketch", pa.binary(SKETCH_PX**2)),
+            ("is_fitted", pa.bool_()),
+        ]
+    )
+    with (
+        named_as_altered(folder, MANIFEST_TABLE_NAME),
+        (folder / MANIFEST_TABLE_NAME).open("rb") as stream,
+    ):
+        table = parquet.read_table(stream, columns=schema.names)
+        if table.schema.remove_metadata() != schema:
+            raise ValueError(f"got columns {table.schema}, expected {schema}")
+        rows = table.to_pylist()
     fitted = [row for row in rows if row["is_fitted"]]
     sketches = [row["sketch"] for row in fitted if row["sketch"] is not None]
     return SeenImages(

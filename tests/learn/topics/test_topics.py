@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import subprocess
 import sys
 
@@ -12,6 +11,8 @@ import torch
 from torch import nn
 
 from foveal.errors import UsageError
+from foveal.learn.drills import templates_of
+from foveal.learn.labs import LABS
 from foveal.learn.quiz import questions_of
 from foveal.learn.topics import TOPICS, Topic, find_topic
 from foveal.learn.topics.by_hand import ascend, correlate, folded_batch_norm, grad_cam, pooled
@@ -51,17 +52,13 @@ def test_a_topic_has_what_the_course_promises(topic: Topic) -> None:
 
 @each_topic
 def test_a_topic_with_drills_has_drills(topic: Topic) -> None:
-    drills = pytest.importorskip("foveal.learn.drills")
     if "drill" in topic.places:
-        assert drills.templates_of(topic.number)
+        assert templates_of(topic.number)
 
 
 @each_topic
 def test_a_lab_that_is_named_is_there(topic: Topic) -> None:
-    if importlib.util.find_spec("foveal.learn.labs") is None:
-        pytest.skip("the labs are not there")
-    labs = importlib.import_module("foveal.learn.labs")
-    assert not topic.lab or topic.lab in {name for name, _ in labs.LABS}
+    assert not topic.lab or topic.lab in {name for name, _ in LABS}
 
 
 @each_topic
