@@ -263,7 +263,7 @@ COUNTING: tuple[Topic, ...] = (
         ),
         engine=("foveal.models.build", "foveal.inspection.inspect"),
         places=("engine", "drill", "quiz"),
-        rules=("S104", "S111", "S120", "T410"),
+        rules=("S104", "S111", "S120", "S124", "T410"),
         paper="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
     ),
     Topic(
