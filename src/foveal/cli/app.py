@@ -28,6 +28,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("inspect", "foveal.cli.inspect", "A network layer by layer: shape, cost, receptive field."),
     ("lint", "foveal.cli.lint", "What is wrong with a network, with evidence and a fix."),
     ("learn", "foveal.cli.learn", "Topics, endless drills, a quiz and spaced review."),
+    ("lab", "foveal.cli.lab", "Experiments that show a fact about networks, measured."),
 )
 
 _EPILOG = """\b

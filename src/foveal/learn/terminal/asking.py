@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from foveal.learn.answers import Unreadable, read
-from foveal.learn.exercise import Exercise, Field, Figure
+from foveal.learn.exercise import Exercise, Field
 from foveal.learn.terminal.markup import plain_text, render, styled
 from foveal.learn.terminal.screen import LeftError, Screen
 from foveal.learn.terminal.topic_page import show_topic
@@ -26,7 +26,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("r", "read", "the page of the topic"),
     ("q", "quit", "leave; everything answered is kept"),
 )
-REMINDER = "h hint · w solution · s skip · ? all commands"
+REMINDER = "h hint · r read the topic · w solution · s skip · ? all commands"
 
 _EXPECTED = {
     "integer": "a whole number; 73,856 or 64*9+1 are read as well",
@@ -74,20 +74,10 @@ def show_question(screen: Screen, exercise: Exercise, *, heading: str = "") -> N
     screen.say(" · ".join(part for part in parts if part), "heading")
     screen.write("")
     screen.say(exercise.question)
-    if exercise.figure is not None:
-        show_figure(screen, exercise.figure)
+    screen.draw(exercise.figure)
     for each in exercise.fields:
         _show_options(screen, each)
     screen.write("")
-
-
-def show_figure(screen: Screen, figure: Figure) -> None:
-    """Prints a drawing, or what it shows in words."""
-    screen.write("")
-    if screen.is_plain:
-        screen.say(figure.alternative)
-    else:
-        screen.write("\n".join(map(printable, figure.text.split("\n"))))
 
 
 def ask_fields(

@@ -23,7 +23,6 @@ from foveal.learn.terminal.asking import (
     GivenUpError,
     SkippedError,
     ask_fields,
-    show_figure,
     show_question,
 )
 from foveal.learn.terminal.learner import Learner
@@ -191,8 +190,7 @@ def show_solution(screen: Screen, exercise: Exercise) -> None:
             screen.say(f"{number}. {step.text}")
         else:
             screen.write(styled(wrap(step.text, indent="   ", first=f"{number}. "), screen.style))
-    if exercise.solution_figure is not None:
-        show_figure(screen, exercise.solution_figure)
+    screen.draw(exercise.solution_figure)
     for each in exercise.fields:
         # A number's last step says it already.
         if each.kind in ("choice", "boolean", "order", "match", "code") or not exercise.steps:
