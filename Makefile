@@ -4,7 +4,7 @@
 # make bench  the numbers, as ratios measured side by side; bench-peers: beside fastai
 # make kill   kills a training at every file-system event and at random moments, and counts
 .DELETE_ON_ERROR:
-.PHONY: demo test check format bench kill clean
+.PHONY: demo test check format bench fuzz kill clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -30,6 +30,9 @@ format: $(VENV)/.develop
 
 bench: $(VENV)/.develop
 	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: $(VENV)/.develop
+	$(BIN)/python -m benchmarks.fuzz --minutes $(or $(MINUTES),10) --write
 
 kill: $(VENV)/.develop
 	$(BIN)/python -m benchmarks kill

@@ -275,6 +275,10 @@ class Protocol:
     ``kind`` is ``"cross-validation"`` (``num_folds`` folds, every image predicted by a head
     that did not see its group), ``"hold-out"`` (a stratified share, or a given split) or
     ``"evaluation"`` (a finished run on new labelled data).
+
+    ``num_seen`` images were to be judged as well, but the classifier had been trained on them
+    or on a copy of them; no figure counts them. Only where nothing else was left is
+    ``measured_on`` ``"seen"``: then the figures are about images that had all been seen.
     """
 
     kind: Literal["cross-validation", "hold-out", "evaluation"]
@@ -282,6 +286,8 @@ class Protocol:
     seed: int
     sentence: str
     notes: tuple[str, ...] = ()
+    num_seen: int = 0
+    measured_on: Literal["unseen", "seen"] = "unseen"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Literal
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
+    Evidence,
     Grouping,
     HeldOutGroups,
     Interval,
@@ -84,6 +85,21 @@ def describe_against_baseline(metrics: Metrics, baseline: Baseline) -> str:
     if round(gain.high, 3) < 0.0:
         return f"worse than {answer} by {_points(-gain.high, -gain.low)}"
     return f"not distinguishable from {answer}"
+
+
+def describe_judged(evidence: Evidence) -> str:
+    """Returns what images the figures are about, and what was left out of them, as a phrase."""
+    protocol, num_images = evidence.protocol, evidence.metrics.num_images
+    if protocol.measured_on == "seen":
+        return "the very images it was trained on"
+    if protocol.num_seen:
+        whole = num_images + protocol.num_seen
+        unseen = count_noun(num_images, "unseen image")
+        return f"{unseen}; {protocol.num_seen:,} of the {whole:,} had been seen"
+    # A split that came with the data is kept as it is, whatever it does to groups.
+    if evidence.grouping.source is not None and protocol.kind == "cross-validation":
+        return "images of unseen groups"
+    return "images it had not seen"
 
 
 def describe_leak(grouping: Grouping) -> str:

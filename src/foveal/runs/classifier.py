@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.errors import ImageError, RunAlteredError
+from foveal.errors import ImageError
 from foveal.evaluation import NoveltyReference, predict_sets, score_novelty
 from foveal.evaluation.evidence import Interval
 from foveal.evaluation.wording import describe_interval
@@ -29,6 +27,7 @@ from foveal.runs.folder import (
     read_manifest,
     verify_files,
 )
+from foveal.runs.reading import read_run
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -221,28 +220,23 @@ def load(run: str | os.PathLike[str]) -> Classifier:
 
     Raises:
         RunIncompleteError: The folder is missing, unfinished or no run.
-        RunAlteredError: A file has another digest than recorded.
+        RunAlteredError: A file has another digest than recorded, or a field that cannot be.
     """
-    from safetensors.numpy import load as load_arrays
-
     folder = Path(run)
     manifest = read_manifest(folder)
     verify_files(folder, manifest, _NEEDED)
-    with _named_as_altered(folder):
-        config = _read_json(folder / CONFIG_NAME)
-        evaluation = _read_json(folder / EVALUATION_NAME)
-        prepared = _read_json(folder / PREPROCESSING_NAME)
-        return Classifier(
-            folder=folder,
-            class_names=tuple(config["label_names"]),
-            preprocessing=Preprocessing.from_json(prepared["preprocessing"]),
-            evaluation=evaluation,
-            temperature=float(evaluation["calibration"]["temperature"]),
-            set_thresholds=np.array(evaluation["prediction_sets"]["thresholds"], np.float64),
-            novelty=NoveltyReference.from_arrays(load_arrays((folder / NOVELTY_NAME).read_bytes())),
-            notes=_version_notes(prepared.get("decoders", {})),
-            _session=_open_session(folder / ONNX_NAME),
-        )
+    stored = read_run(folder)
+    return Classifier(
+        folder=folder,
+        class_names=stored.class_names,
+        preprocessing=stored.preprocessing,
+        evaluation=stored.evaluation,
+        temperature=stored.temperature,
+        set_thresholds=stored.set_thresholds,
+        novelty=stored.novelty,
+        notes=_version_notes(stored.decoders),
+        _session=stored.session,
+    )
 
 
 def _version_notes(recorded: Mapping[str, str]) -> tuple[str, ...]:
@@ -254,33 +248,3 @@ def _version_notes(recorded: Mapping[str, str]) -> tuple[str, ...]:
         "so pixels of JPEG, WebP, AVIF and DICOM files may differ slightly: "
         f"{printable('; '.join(differing))}.",
     )
-
-
-def _open_session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # one call a core: see foveal.features.backends
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # The contents, since a path that is no UTF-8 cannot be handed over.
-    return onnxruntime.InferenceSession(
-        path.read_bytes(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text("utf-8"))
-
-
-@contextlib.contextmanager
-def _named_as_altered(folder: Path) -> Iterator[None]:
-    """The digests are right, so what cannot be read was written so: by hand, or by another."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunAlteredError(
-            f"{printable(str(folder))} holds a file without the expected contents "
-            f"({type(error).__name__}: {error}).",
-            next_step="Train again with this version of Foveal.",
-        ) from error

@@ -51,6 +51,7 @@ class Judged:
         logits: [M, K].
         probabilities: [M, K], calibrated without the image's own fold.
         fold_heads: By fold, the head that gave its logits and had not seen its images.
+        fitted_rows: [N'], the usable images that the finished classifier was fitted to.
     """
 
     rows: NDArray[np.int64]
@@ -58,6 +59,7 @@ class Judged:
     logits: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     fold_heads: tuple[LinearHead, ...]
+    fitted_rows: NDArray[np.int64]
 
 
 def judge(
@@ -136,7 +138,14 @@ def judge(
         stability=stability,
         label_note=not_reviewed or describe_label_review(issues),
     )
-    judged = Judged(rows, fitted.fold_index, fitted.logits, probabilities, fitted.fold_heads)
+    judged = Judged(
+        rows,
+        fitted.fold_index,
+        fitted.logits,
+        probabilities,
+        fitted.fold_heads,
+        fitted.fitted_rows,
+    )
     return judged, evidence
 
 

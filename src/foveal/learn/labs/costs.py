@@ -14,6 +14,7 @@ from foveal.learn.labs.lab import (
     Series,
     Settings,
     mean_interval,
+    ratio_interval,
     spoken,
 )
 from foveal.learn.labs.timing import forward, take_turns
@@ -41,11 +42,11 @@ def run(settings: Settings) -> LabResult:
     )
     images = torch.randn(4, wide, size, size)
     seconds = take_turns(
-        [forward(plain, images), forward(bottleneck, images)], num_turns=settings.num_seeds
+        [forward(plain, images), forward(bottleneck, images)], num_turns=4 * settings.num_seeds
     )
     settings.progress(1, 1)
     counted = macs[0] / macs[1]
-    measured = mean_interval([a / b for a, b in zip(*seconds, strict=True)])
+    measured = ratio_interval(*seconds)
     is_faster = measured.low is not None and measured.low > 1
     falls_short = measured.high is not None and measured.high < counted
     answer = "less" if is_faster and falls_short else "as counted" if is_faster else ""

@@ -169,6 +169,17 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def ratio_interval(over: Sequence[float], under: Sequence[float]) -> Interval:
+    """Returns the geometric mean of ratios of pairs, with its 95% interval on the logarithm.
+
+    >>> ratio_interval([2.0, 2.0], [1.0, 1.0])
+    Interval(estimate=2.0, low=2.0, high=2.0)
+    """
+    logs = mean_interval([math.log(a / b) for a, b in zip(over, under, strict=True)])
+    ends = (logs.estimate, logs.low, logs.high)
+    return Interval(*(None if end is None else round(math.exp(end), 12) for end in ends))
+
+
 def find(difference: Interval) -> Finding:
     """Returns whether a difference that the topic says is positive shows here.
 
@@ -190,6 +201,8 @@ def spoken(interval: Interval, *, digits: int = 3, unit: str = "") -> str:
     """
     if interval.estimate is None:
         return "undefined"
+    if interval.estimate == interval.low == interval.high == 0:
+        return f"0{unit}, exactly"
     text = f"{interval.estimate:.{digits}f}{unit}"
     if interval.low is None or interval.high is None:
         return text

@@ -319,7 +319,7 @@ BLOCKS: tuple[Exercise, ...] = (
         ),
         (
             "In the batch",
-            "No layer of a network touches the batch axis.",
+            "Its convolutions treat each image alone.",
         ),
         (
             "In numerical precision",

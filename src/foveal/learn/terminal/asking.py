@@ -26,7 +26,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("r", "read", "the page of the topic"),
     ("q", "quit", "leave; everything answered is kept"),
 )
-REMINDER = "h hint · w solution · s skip · ? all commands"
+REMINDER = "h hint · r read the topic · w solution · s skip · ? all commands"
 
 _EXPECTED = {
     "integer": "a whole number; 73,856 or 64*9+1 are read as well",

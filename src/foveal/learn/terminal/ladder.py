@@ -201,7 +201,7 @@ def show_solution(screen: Screen, exercise: Exercise) -> None:
 def show_proof(screen: Screen, exercise: Exercise) -> None:
     """Prints a snippet of PyTorch that gives the answer, runs it, and prints what it says."""
     screen.write("")
-    screen.write("\n".join("    " + line for line in exercise.proof.rstrip().split("\n")))
+    screen.say(f"```\n{exercise.proof.rstrip()}\n```")
     screen.write("")
     screen.say("Running it …", "quiet")
     try:

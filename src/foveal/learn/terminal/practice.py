@@ -241,6 +241,8 @@ def nothing_due(learner: Learner) -> str:
 def begin_topic(learner: Learner, topic: int) -> None:
     """Asks about one topic, its drills first, until the learner leaves."""
     skills = skills_of(topic)
+    if not any(skill.name in learner.standings() for skill in skills):
+        learner.screen.say("New here. Predict first; type r to read the page before you answer.")
     practise(learner, skills)
 
 
