@@ -16,6 +16,8 @@ from foveal.text import near_names
 LABS: tuple[tuple[str, str], ...] = (
     ("three-3x3", "Three small kernels see as much as a large one, with fewer parameters"),
     ("depthwise", "What a depthwise separable convolution saves, counted and measured"),
+    ("pooling", "What a shift of one pixel changes after each kind of pooling"),
+    ("batch-norm", "An answer that depends on its companions, and one that does not"),
     ("skip-gradient", "Skip connections carry the gradient to the first layers"),
     ("cross-correlation", "What frameworks call convolution does not flip the kernel"),
     ("costs", "What a 1×1 convolution and a bottleneck save"),

@@ -42,8 +42,9 @@ def draw_text(chart: Chart, *, columns: int = 78) -> str:
     scale = _value_scale(chart, 0.0, float(min(_BAR_COLUMNS, columns - width - 14)))
     lines = [f"{chart.y_label}, by {chart.x_label}"]
     for name, (_, point) in zip(names, rows, strict=True):
-        bar = "#" * max(1, round(scale(_place(chart, point.value.estimate))))
-        lines.append(f"{pad(name, width)}  {_short(point.value.estimate):>9}  {bar}")
+        length = round(scale(_place(chart, point.value.estimate)))
+        bar = "#" * (max(1, length) if point.value.estimate else 0)
+        lines.append(f"{pad(name, width)}  {_short(point.value.estimate):>9}  {bar}".rstrip())
     return "\n".join(lines)
 
 

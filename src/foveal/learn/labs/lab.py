@@ -201,6 +201,8 @@ def spoken(interval: Interval, *, digits: int = 3, unit: str = "") -> str:
     """
     if interval.estimate is None:
         return "undefined"
+    if interval.estimate == interval.low == interval.high == 0:
+        return f"0{unit}, exactly"
     text = f"{interval.estimate:.{digits}f}{unit}"
     if interval.low is None or interval.high is None:
         return text
