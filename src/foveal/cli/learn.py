@@ -72,7 +72,8 @@ def command(context: click.Context, plain: bool, as_json: bool) -> None:
     from foveal.learn.terminal.map import show_map, topic_states, walk_map
     from foveal.learn.topics import TOPICS
 
-    with _learning(plain) as learner:
+    # A line a topic is what a pipe can search.
+    with _learning(plain or not sys.stdout.isatty()) as learner:
         if as_json:
             states = topic_states(learner)
             topics = [
@@ -174,7 +175,8 @@ def _network_drills(model: str, input_spec: str | None) -> tuple[Template, ...]:
 
     shape: tuple[Any, ...] | None = None
     if input_spec is not None:
-        shape = parse_input(input_spec)
+        given = parse_input(input_spec)
+        shape = given if isinstance(given, tuple) else ()
         if len(shape) != 3 or not all(isinstance(size, int) for size in shape):
             raise UsageError(
                 f"got the input {printable(input_spec)!r}, expected one image as CxHxW.",
@@ -346,8 +348,7 @@ def _screen(plain: bool) -> Any:
     from foveal.report.text_layout import plain as no_style
 
     style = no_style if plain else terminal_style()
-    is_plain = plain or not sys.stdout.isatty()
-    return Screen(write=click.echo, read=_read_line, style=style, is_plain=is_plain)
+    return Screen(write=click.echo, read=_read_line, style=style, is_plain=plain)
 
 
 def _read_line(prompt: str) -> str:

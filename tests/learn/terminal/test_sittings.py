@@ -298,3 +298,15 @@ def test_a_test_that_is_left_marks_what_was_answered(desk: Desk) -> None:
     answered = len(learner.reviews())
     assert answered >= 1
     assert f"of {answered} right." in desk.flat
+
+
+def test_a_database_that_breaks_under_way_is_told_and_practice_goes_on(
+    tmp_path: Path, desk: Desk, answering: dict[str, bool]
+) -> None:
+    store = Store(tmp_path / "p.sqlite")
+    learner = desk.learner("", "", "q", store=store)
+    store.close()
+    with pytest.raises(LeftError):
+        sit_quiz(learner, 8)
+    assert desk.flat.count("answers are not kept") == 1
+    assert len(learner.reviews()) >= 1

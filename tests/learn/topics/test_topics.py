@@ -102,6 +102,22 @@ def test_drawings_show_what_the_examples_say() -> None:
     assert counts == {5: 7, 12: 7, 15: 11}
 
 
+def test_the_walk_of_the_kernel_is_the_layers() -> None:
+    figure = find_topic(2).figure()
+    assert figure is not None
+    layer = nn.Conv1d(1, 1, 3, stride=2, padding=1, bias=False)
+    nn.init.ones_(layer.weight)
+    places = layer(torch.zeros(1, 1, 6)).shape[2]
+    rows = figure.text.splitlines()[1:]
+    assert len(rows) == places
+    for place, row in enumerate(rows):
+        x = torch.zeros(1, 1, 6, requires_grad=True)
+        layer(x)[0, 0, place].backward()
+        assert x.grad is not None
+        cells = row[12:].ljust(15)[2:14:2]  # without the padding
+        assert [cell == "■" for cell in cells] == (x.grad[0, 0] != 0).tolist()
+
+
 def test_pages_do_not_wait_for_torch() -> None:
     code = (
         "import sys\nfrom foveal.learn.topics import TOPICS\n"

@@ -93,7 +93,7 @@ def _drawn(learner: Learner, topic: int | None) -> list[Exercise]:
 
 
 def _begun(learner: Learner, name: str) -> tuple[list[Exercise], dict[str, str]]:
-    content = learner.store.sitting(name)
+    content = learner.sitting(name)
     if content is None:
         return [], {}
     names, results = content.get("questions"), content.get("results")

@@ -187,6 +187,7 @@ BLOCKS: tuple[Topic, ...] = (
         engine=("foveal.arithmetic.convolution_parameters", "foveal.models.build"),
         places=("engine", "drill", "quiz"),
         lab="costs",
+        rules=("S125",),
         paper="He et al., Deep Residual Learning, arXiv:1512.03385, figure 5",
     ),
     Topic(

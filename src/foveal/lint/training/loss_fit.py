@@ -446,6 +446,7 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Told | None:
 
 
 def _not_probabilities(name: str, outputs: Tensor) -> Told:
+    outputs = outputs.detach()
     return Told(
         "error",
         f"{name} expects probabilities; the outputs go from {float(outputs.min()):.2g} to "
