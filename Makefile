@@ -2,9 +2,10 @@
 # make test   set everything up and run the whole suite
 # make check  lint, types and the direction of imports
 # make bench  the numbers, as ratios measured side by side; bench-peers: beside fastai
+# make fuzz   damages image files by the thousand and counts what happens; MINUTES=10
 # make kill   kills a training at every file-system event and at random moments, and counts
 .DELETE_ON_ERROR:
-.PHONY: demo test check format bench kill clean
+.PHONY: demo test check format bench fuzz kill clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -30,6 +31,9 @@ format: $(VENV)/.develop
 
 bench: $(VENV)/.develop
 	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: $(VENV)/.develop
+	$(BIN)/python -m benchmarks.fuzz --minutes $(or $(MINUTES),10) --write
 
 kill: $(VENV)/.develop
 	$(BIN)/python -m benchmarks kill

@@ -103,6 +103,18 @@ def drop_nearly_everything(patient: Patient, chance: random.Random) -> None:
     replace(patient.model, path, nn.Sequential(nn.Dropout(share), layer))
 
 
+def compete(patient: Patient, chance: random.Random) -> None:
+    path, layer = last_linear(patient)
+    replace(patient.model, path, nn.Sequential(nn.Softmax(1), layer))
+
+
+def narrow(patient: Patient, chance: random.Random) -> None:
+    path, layer = last_linear(patient)
+    passage = (nn.Linear(layer.in_features, 1), nn.ReLU(), nn.Linear(1, layer.out_features))
+    replace(patient.model, path, nn.Sequential(*passage))
+    hold_all(patient)
+
+
 def confuse_momentum(patient: Patient, chance: random.Random) -> None:
     require_norms(patient)
     momentum = chance.choice([0.99, 0.9, 0.0])
@@ -200,6 +212,8 @@ CALL_MUTATIONS: tuple[Mutation, ...] = (
     Mutation("S122", "dropout of 85 to 100%", drop_nearly_everything, prepare=whole_call),
     Mutation("S123", "batch norms with a momentum of 0.99, 0.9 or 0", confuse_momentum,
              prepare=whole_call),
+    Mutation("S124", "softmax before the head", compete, prepare=whole_call),
+    Mutation("S125", "one unit before the head", narrow, prepare=whole_call),
     Mutation("W206", "one convolution begins with a constant", make_filters_alike,
              prepare=whole_call),
     Mutation("B307", "detach, .data, sign or round before the head", cut_gradients,

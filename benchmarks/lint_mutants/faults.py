@@ -227,6 +227,17 @@ def reshaped_over_batch(self: Forward, x: Tensor) -> Tensor:
     return result
 
 
+def flattened_batch(self: Forward, x: Tensor) -> Tensor:
+    x = F.relu(self.second(F.relu(self.first(x))))
+    result: Tensor = self.head(x.mean((2, 3))).flatten(0)
+    return result
+
+
+def overwritten(x: Tensor) -> Tensor:
+    y = torch.sigmoid(x)
+    return y.mul_(2) + torch.zeros_like(x)
+
+
 class Holding(nn.Module):
     """Keeps its layers in what ``keep`` makes of them."""
 
@@ -363,6 +374,10 @@ def cross_entropy_by_hand(outputs: Tensor, labels: Tensor) -> Tensor:
     return F.nll_loss(F.log_softmax(outputs, 1), labels)
 
 
+def softmax_twice(outputs: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(F.softmax(outputs, 1), labels)
+
+
 def log_of_softmax(outputs: Tensor, labels: Tensor) -> Tensor:
     return F.nll_loss(torch.log(F.softmax(1000 * outputs, 1)), labels)
 
@@ -444,6 +459,23 @@ FAULTS: tuple[Fault, ...] = (
           lambda: case(normed(0.99)), lambda: case(normed(0.01))),
     Fault("layers", "batch norm with a momentum of zero", ("S123",),
           lambda: case(normed(0.0)), lambda: case(normed())),
+    Fault("layers", "softmax between hidden layers", ("S124",),
+          lambda: case(net(middle=[nn.Softmax(1), nn.Linear(32, 32), nn.ReLU()])),
+          lambda: case(net(middle=[nn.Linear(32, 32), nn.ReLU()]))),
+    Fault("layers", "a hidden layer of one unit", ("S125",),
+          lambda: case(net(hidden=1)), lambda: case(net(hidden=16))),
+    Fault("layers", "functional dropout that is always on", ("B306",),
+          lambda: case(Stack(lambda x: F.dropout(x, 0.5))), lambda: case(Stack())),
+    Fault("layers", "flatten from the batch dimension", ("T410", "B308"),
+          lambda: case(Forward(flattened_batch)), lambda: case(Forward(used))),
+    Fault("layers", "a value overwritten in place", ("T415",),
+          lambda: case(Stack(overwritten)), lambda: case(Stack(torch.sigmoid))),
+    Fault("layers", "a gradient that is not a number", ("T415", "B304"),
+          lambda: case(Stack(lambda x: x * (0 * x).sum((1, 2, 3), keepdim=True).sqrt() + x)),
+          lambda: case(Stack(lambda x: x * (1 + x.sum((1, 2, 3), keepdim=True)).sqrt() + x))),
+    Fault("layers", "a linear layer of the wrong size", ("B308",),
+          lambda: case(nn.Sequential(nn.Flatten(), nn.Linear(1024, NUM_CLASSES))),
+          lambda: case(nn.Sequential(nn.Flatten(), nn.Linear(3072, NUM_CLASSES)))),
     # Heads and losses.
     Fault("head", "softmax before CrossEntropyLoss", ("S111",),
           lambda: case(net(tail=[nn.Softmax(1)])), sound),
@@ -493,6 +525,11 @@ FAULTS: tuple[Fault, ...] = (
           lambda: case(net(1, tail=[nn.ReLU()]), labels=torch.randn(NUM_IMAGES, 1),
                        loss=nn.L1Loss()), sound_amount),
     Fault("head", "five outputs for ten classes", ("T410",), lambda: case(net(5)), sound),
+    Fault("head", "a thousand outputs for ten classes", ("T410",),
+          lambda: case(net(1000)), lambda: case(net(1000), labels=torch.randint(1000, (16,)))),
+    Fault("head", "softmax inside a loss of one's own", ("T410",),
+          lambda: case(net(), loss=softmax_twice),
+          lambda: case(net(), loss=cross_entropy_by_hand)),
     Fault("head", "a loss that is not reduced", ("T410",),
           lambda: case(net(), loss=nn.CrossEntropyLoss(reduction="none")),
           lambda: case(net(), loss=nn.CrossEntropyLoss(label_smoothing=0.1))),
@@ -513,6 +550,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("data", "yes and no as 1 and -1", ("T410",),
           lambda: case(net(1), labels=2 * yes_no() - 1, loss=nn.BCEWithLogitsLoss()),
           sound_yes_no),
+    Fault("data", "fewer labels than images", ("T410",),
+          lambda: case(net(), labels=classes()[:8]), sound),
     Fault("data", "labels of one class", ("T414",),
           lambda: case(net(), labels=torch.full((NUM_IMAGES,), 3)), sound),
     Fault("data", "pixels from 0 to 255", ("B308",),

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 Run = Callable[..., Any]
 
 
@@ -20,12 +22,27 @@ def test_new_data_give_a_headline_beside_the_old(
 def test_training_data_are_called_so(foveal: Run, run_folder: Path, shapes: Path) -> None:
     shown = " ".join(foveal("evaluate", run_folder, shapes).out.split())
     assert "on the very images it was trained on" in shown
-    assert "36 images of these were in the data the run was trained on" in shown
+    assert "All 36 images had been in the training data" in shown
+    assert "not seen" not in shown
 
 
 def test_json_has_the_figures(foveal: Run, run_folder: Path, shapes: Path) -> None:
     shown = json.loads(foveal("evaluate", run_folder, shapes, "--json").out)
     assert shown["num_seen"] == shown["data"]["num_images"] == 36
+    assert shown["protocol"]["measured_on"] == "seen"
+
+
+def test_the_headline_counts_what_had_not_been_seen(
+    foveal: Run, run_folder: Path, shapes: Path, make_shapes: Callable[..., Path]
+) -> None:
+    data = make_shapes(num_per_class=5, seed=5)
+    (data / "groups.csv").unlink()
+    for name in ("circle", "cross"):
+        Image.open(shapes / name / "000.png").save(data / name / "again.bmp")
+    shown = " ".join(foveal("evaluate", run_folder, data).out.split())
+    assert "on 15 unseen images; 2 of the 17 had been seen" in shown
+    content = json.loads(foveal("evaluate", run_folder, data, "--json").out)
+    assert (content["num_seen"], content["metrics"]["num_images"]) == (2, 15)
 
 
 def test_an_unknown_class_is_exit_code_1(

@@ -78,10 +78,10 @@ def test_the_headline_keeps_patients_together(
     evidence = json.loads((tmp_path / "run" / "evaluation.json").read_text("utf-8"))
     assert evidence["metrics"]["accuracy"]["low"] < 0.5 < evidence["metrics"]["accuracy"]["high"]
     (tested,) = [one for one in evidence["grouping"]["tested"] if one["is_used"]]
-    assert tested["mixed_accuracy"] > 0.75 > tested["apart_accuracy"]
+    assert tested["mixed_accuracy"] > 0.7 > tested["apart_accuracy"]
     assert evidence["grouping"]["source"] == source
     said = " ".join(outcome.out.split())
-    assert "on images whose groups it had not seen" in said
+    assert "on images of unseen groups" in said
     assert f"together by {source} (16 groups" in said
     assert option in said
     page = (tmp_path / "run" / "report.html").read_text("utf-8")

@@ -295,3 +295,71 @@ def test_nothing_to_review_is_said(foveal: Run) -> None:
     outcome = foveal("learn", "review")
     assert outcome.code == 0
     assert "Nothing is due" in outcome.out
+
+
+def test_a_number_alone_is_the_page_of_the_topic(foveal: Run) -> None:
+    assert foveal("learn", 15).out == foveal("learn", "topic", 15).out
+
+
+NETWORK = """
+from torch import nn
+
+def build():
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3, stride=2, bias=False), nn.ReLU(), nn.Flatten(),
+        nn.Linear(16 * 6 * 6, 10),
+    )
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return x + 1 if x.sum() > 0 else x - 1
+
+def branching():
+    return Branching()
+"""
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> str:
+    (tmp_path / "net.py").write_text(NETWORK)
+    return f"{tmp_path / 'net.py'}:build"
+
+
+def test_an_own_network_makes_drills(foveal: Run, network: str) -> None:
+    outcome = foveal("learn", "drill", "--on", network, "--input", "1x28x28", "--list")
+    assert outcome.code == 0
+    topics = {line.split()[0] for line in outcome.out.splitlines()}
+    assert {"2", "4", "15"} <= topics
+
+
+def test_an_own_network_is_asked_about(terminal: Callable[..., Terminal], network: str) -> None:
+    screen = terminal("learn", "drill", "2", "--on", network, "--input", "1x28x28")
+    screen.wait_for("? all commands")
+    screen.type("w")
+    screen.wait_for("Worked solution")
+    screen.wait_for("q leave")
+    screen.type("q")
+    screen.wait_for("goes on from here")
+    assert screen.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--input", "1x28x28"), "name that with --on"),
+        (("--on", "net.py:build", "--list"), "net.py does not exist"),
+        (("--on", "OWN", "--input", "8x1x28x28", "--list"), "expected one image as CxHxW"),
+        (("26", "--on", "OWN", "--input", "1x28x28", "--list"), "no drills on topic 26"),
+        (("--on", "OWN", "--input", "3x28x28", "--list"), "expects 1 channels, 3 came"),
+        (("--on", "BRANCHING", "--input", "1x28x28", "--list"), "values"),
+    ],
+)
+def test_a_network_that_cannot_be_asked_about_is_refused_in_words(
+    foveal: Run, network: str, words: tuple[str, ...], message: str
+) -> None:
+    named = {"OWN": network, "BRANCHING": network.replace(":build", ":branching")}
+    outcome = foveal("learn", "drill", *(named.get(word, word) for word in words))
+    assert outcome.code in (1, 2)
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from scipy.fft import dctn
 
+from foveal.dataset import fingerprints
 from foveal.dataset.fingerprints import fingerprint, hash_signatures
 
 
@@ -76,3 +77,21 @@ def test_a_dim_picture_keeps_its_signature(draw):
 def test_any_size_has_a_signature_of_one_kilobyte(size):
     image = Image.new("RGB", size, (10, 20, 30))
     assert len(fingerprint(np.asarray(image)).signature) == 32 * 32
+
+
+@pytest.mark.parametrize("kind", ["gray", "colour", "deep"])
+def test_bands_of_a_large_picture_do_not_show(kind, monkeypatch):
+    random = np.random.default_rng(4)
+    shape = (90, 70, 3) if kind == "colour" else (90, 70)
+    pixels = random.integers(0, 256, shape, np.uint8)
+    if kind == "deep":
+        pixels = np.float32(pixels) / np.float32(255)
+    whole = fingerprint(pixels)
+    monkeypatch.setattr(fingerprints, "_BAND_PIXELS", 1000)
+    banded = fingerprint(pixels)
+    assert (banded.signature, banded.pixel_digest) == (whole.signature, whole.pixel_digest)
+    assert banded.grey_std == pytest.approx(whole.grey_std, abs=1e-12)
+    white = 255.0 if pixels.dtype == np.uint8 else 1.0
+    if kind != "colour":
+        assert whole.grey_mean == pytest.approx(pixels.mean(dtype=np.float64) / white)
+        assert whole.grey_std == pytest.approx(pixels.std(dtype=np.float64) / white)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.dataset import GroupOptions, scan
+from foveal.dataset import GroupOptions, list_images, scan
 from foveal.images import decode, read_content
 
 
@@ -60,3 +60,9 @@ def test_groups_that_are_known_stay(stacks: Path) -> None:
 def test_a_number_is_the_frame_of_every_file(stacks: Path) -> None:
     third = scan(stacks, frames=3).records[0]
     assert third.pixel_digest == scan(stacks, frames="each").records[2].pixel_digest
+
+
+def test_one_frame_can_be_named_for_prediction(stacks: Path) -> None:
+    listed = list_images([stacks / "a" / "0.tif" / "frame-2", stacks / "a" / "9.png" / "frames"])
+    assert [one.problem is None for one in listed.records] == [True, False]
+    assert str(listed.resolve(listed.records[0])).endswith("0.tif/frame-2")

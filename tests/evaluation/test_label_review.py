@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from foveal.errors import UsageError
-from foveal.evaluation import review_labels, softmax, worst_mistakes
+from foveal.evaluation import (
+    compare_with_baseline,
+    measure,
+    review_labels,
+    softmax,
+    why_not_reviewed,
+    worst_mistakes,
+)
 
 NAMES = ("cat", "dog", "fox")
 
@@ -86,6 +93,50 @@ def test_the_review_says_nothing_aloud(capfd: pytest.CaptureFixture[str]) -> Non
     probabilities, labels, _ = make_flipped()
     review_labels(probabilities, labels, paths=paths_for(1000), class_names=NAMES)
     assert capfd.readouterr() == ("", "")
+
+
+def make_weak(*, separation: float, num_classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Right probabilities of classes that overlap, and labels without a fault."""
+    generator = np.random.default_rng(3)
+    truth = generator.integers(0, num_classes, 1000)
+    logits = generator.normal(size=(1000, num_classes))
+    logits[np.arange(1000), truth] += separation
+    return softmax(separation * logits), truth
+
+
+@pytest.mark.parametrize("num_classes", [2, 10, 50])
+def test_the_mistakes_of_a_weak_classifier_are_not_listed_as_wrong_labels(num_classes: int) -> None:
+    probabilities, labels = make_weak(separation=1.2, num_classes=num_classes)
+    names = [f"class {k}" for k in range(num_classes)]
+    num_mistakes = int((probabilities.argmax(1) != labels).sum())
+    found = review_labels(probabilities, labels, paths=paths_for(1000), class_names=names)
+    assert num_mistakes > 190
+    assert len(found) <= 25
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.2])
+def test_the_list_is_as_long_as_the_wrong_labels_are_many(share: float) -> None:
+    probabilities, labels, flipped = make_flipped(share=share, num_images=400)
+    found = review_labels(probabilities, labels, paths=paths_for(400), class_names=NAMES)
+    assert len(flipped) * 0.8 <= len(found) <= len(flipped) * 1.2 + 2
+
+
+def made_of(right: np.ndarray) -> tuple[object, object]:
+    """Metrics and baseline of answers to two classes, half and half."""
+    labels = np.arange(len(right)) % 2
+    logits = 4.0 * np.eye(2)[np.where(right, labels, 1 - labels)]
+    alone = np.arange(len(right))
+    return (
+        measure(logits, labels, alone, class_names=("a", "b")),
+        compare_with_baseline(logits, labels, alone, class_names=("a", "b")),
+    )
+
+
+def test_a_classifier_no_better_than_chance_reviews_no_labels() -> None:
+    coins = np.random.default_rng(0).random(200) < 0.5
+    assert why_not_reviewed(*made_of(coins)).startswith("Not reviewed")  # type: ignore[arg-type]
+    good = np.random.default_rng(0).random(200) < 0.9
+    assert why_not_reviewed(*made_of(good)) == ""  # type: ignore[arg-type]
 
 
 def test_the_surest_mistakes_come_first() -> None:

@@ -11,6 +11,7 @@ from foveal.evaluation import (
     Calibration,
     CurvePoint,
     Grouping,
+    HeldOutGroups,
     Interval,
     LearningCurve,
     PredictionSets,
@@ -22,6 +23,7 @@ from foveal.evaluation import (
     describe_leak,
     describe_learning_curve,
     describe_prediction_sets,
+    describe_tested,
     measure,
     wording,
 )
@@ -206,3 +208,19 @@ def test_a_broken_promise_is_said() -> None:
 def test_a_neglected_class_is_named() -> None:
     text = describe_prediction_sets(SETS, class_names=("good", "<b>bad"))
     assert text.endswith("The true label is missed more often for '<b>bad' (75.0%).")
+
+
+def test_fused_copies_alone_are_not_called_groups() -> None:
+    text = describe_leak(Grouping(None, False, 0.80, 0.81, Interval(0.01, -0.02, 0.03)))
+    assert "With near duplicates kept apart from training" in text
+    assert "belong together" not in text
+    assert "No groups are known, so it could not be checked" in text
+
+
+def test_what_was_held_out_is_told_with_both_figures() -> None:
+    difference = Interval(0.39, 0.2, 0.6)
+    tested = HeldOutGroups("column 'x'", "--group-column x", 9, 0.97, 0.58, difference)
+    assert describe_tested(tested) == (
+        "With images that share it on both sides, a quick classifier is right in 97.0% of images; "
+        "with them kept apart, in 58.0%. Mixing them flatters by 20 to 60 points."
+    )

@@ -185,8 +185,87 @@ class Shuffles(nn.Module):
         return self.leave(x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w))
 
 
+class Antialiased(nn.Module):
+    """Resizes with a filter that widens with the factor, to a half, two thirds and back."""
+
+    def __init__(self, mode: str = "bilinear") -> None:
+        super().__init__()
+        self.before = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.after = nn.Conv2d(4, 4, 3, padding=1)
+        self.mode = mode
+
+    def forward(self, x):
+        x = functional.interpolate(self.before(x), scale_factor=0.5, mode=self.mode, antialias=True)
+        x = functional.interpolate(x, (8, 9), mode=self.mode, antialias=True)
+        return self.after(functional.interpolate(x, (16, 16), mode=self.mode, antialias=True))
+
+
+class AlignedCorners(nn.Module):
+    """A U-Net whose way up keeps the corners in place, so that it drifts against the skip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.deep = nn.Conv2d(4, 4, 3, padding=1, stride=2)
+        self.middle = nn.Conv2d(8, 4, 3, padding=1)
+        self.end = nn.Conv2d(7, 2, 3, padding=1)
+
+    def forward(self, x):
+        size = {"scale_factor": 2, "mode": "bilinear", "align_corners": True}
+        high = self.down(x)
+        low = functional.interpolate(self.deep(high), **size)
+        low = self.middle(torch.cat([high, low], 1))
+        return self.end(torch.cat([x, functional.interpolate(low, **size)], 1))
+
+
+class Unpools(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = nn.Conv2d(3, 4, 3, padding=1)
+        self.between = nn.Conv2d(4, 4, 3, padding=1)
+        self.after = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        x, indices = functional.max_pool2d(self.before(x), 2, return_indices=True)
+        return self.after(functional.max_unpool2d(self.between(x), indices, 2))
+
+
+class Modulates(nn.Module):
+    """Scales the weights by something fixed, and folds the batch into the groups (StyleGAN2)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(1, 6, 3, 3, 3))
+        self.scale = nn.Linear(3, 3)
+
+    def forward(self, x):
+        n, c, height, width = x.shape
+        scale = self.scale(x.new_ones(n, c)).view(n, 1, c, 1, 1)
+        weight = (self.weight * scale).view(n * 6, c, 3, 3)
+        x = functional.conv2d(x.reshape(1, n * c, height, width), weight, padding=1, groups=n)
+        return x.view(n, 6, height, width)
+
+
+class Broadcasts(nn.Module):
+    """Adds weights of a higher rank than the map, then takes the new axis away again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.heads = nn.Parameter(torch.rand(5, 1, 4, 1, 1))
+        self.end = nn.Conv2d(20, 2, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv(x) + self.heads
+        return self.end(x.permute(1, 0, 2, 3, 4).flatten(1, 2))
+
+
 @pytest.mark.parametrize(
-    "make", [Branches, UpAndDown, SpaceToDepth, ChannelsLast, Slices, Shuffles]
+    "make",
+    [
+        *(Branches, UpAndDown, SpaceToDepth, ChannelsLast, Slices, Shuffles, Antialiased),
+        *(AlignedCorners, Modulates, Broadcasts),
+    ],
 )
 @pytest.mark.parametrize("unit", [(3, 3), (5, 4)])
 def test_a_unit_sees_what_the_gradient_says(make, unit):
@@ -253,6 +332,121 @@ class SqueezeExcite(nn.Module):
     def forward(self, x):
         x = self.conv(x)
         return x * torch.sigmoid(self.gate(x.mean((2, 3), keepdim=True)))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("size", "new"), [(48, 24), (45, 17), (40, 33), (20, 50), (64, 9)])
+def test_every_unit_of_an_antialiased_resize_sees_what_the_gradient_says(mode, size, new):
+    class Resizes(nn.Module):
+        def forward(self, x):
+            return functional.interpolate(x, (new, new), mode=mode, antialias=True)
+
+    field = receptive_fields(trace(Resizes(), (1, size, size)))[-1].fields[0]
+    assert field is not None
+    image = torch.ones(1, 1, size, size, dtype=torch.float64, requires_grad=True)
+    output = Resizes()(image)
+    for unit in range(new):
+        (gradient,) = torch.autograd.grad(output[0, 0, unit].sum(), image, retain_graph=True)
+        seen = set((gradient[0, 0].abs().sum(1) > 1e-12).nonzero().flatten().tolist())
+        assert {p for p in field.positions(unit).elements() if 0 <= p < size} == seen
+
+
+def test_unpooling_sees_what_pooling_and_its_neighbours_see():
+    field = receptive_fields(trace(Unpools(), (3, 16, 16)))[-1]
+
+    # Pooled cells see 2 + 2 pixels, three of them 2 + 2 * 2 + 2; a unit of the last layer
+    # reads two cells at least.
+    assert (field.status, field.size) == ("complete", (10, 10))
+    assert field.effective_stride == (1, 1)
+
+
+def test_weights_made_from_the_whole_picture_leave_the_local_field():
+    class Modulated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.rand(1, 6, 4, 3, 3))
+            self.style = nn.Linear(4, 4)
+
+        def forward(self, x):
+            n, c, height, width = x.shape
+            style = self.style(x.mean((2, 3))).view(n, 1, c, 1, 1)
+            weight = (self.weight * style).view(n * 6, c, 3, 3)
+            x = functional.conv2d(x.reshape(1, n * c, height, width), weight, padding=1, groups=n)
+            return x.view(n, 6, height, width)
+
+    field = receptive_fields(trace(Modulated(), (4, 16, 16)))[-1]
+
+    assert (field.status, field.size, field.is_global) == ("complete", (3, 3), (True, True))
+
+
+def test_a_fourier_transform_sees_everything():
+    class Mixes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+            self.weight = nn.Parameter(torch.rand(3, 16, 9, dtype=torch.cfloat))
+
+        def forward(self, x):
+            x = self.conv(x)
+            return x + torch.fft.irfft2(torch.fft.rfft2(x, norm="ortho") * self.weight)
+
+    field = receptive_fields(trace(Mixes(), (3, 16, 16)))[-1]
+
+    assert (field.status, field.size, field.is_global) == ("complete", (3, 3), (True, True))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: functional.grid_sample(
+            x, functional.affine_grid(torch.eye(2, 3)[None], x.shape, align_corners=False)
+        ),
+        lambda x: torchvision.ops.deform_conv2d(x, x[:, :2], torch.ones(3, 3, 1, 1)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Default grid_sample")
+def test_places_that_are_computed_are_not_guessed_at(make):
+    class Samples(nn.Module):
+        def forward(self, x):
+            return make(x)
+
+    graph = trace(Samples(), (3, 16, 16))
+    field = receptive_fields(graph)[-1]
+
+    assert graph.macs.status == "complete"
+    assert field.status == "unavailable"
+    assert "places that are computed" in field.reason
+
+
+def test_the_best_of_each_row_reads_the_row():
+    class Best(nn.Module):
+        def forward(self, x):
+            return x.topk(4, -1)[0], torch.norm(x, 2, 1), torch.max(x, x * 2)
+
+    rows, norms, larger = (
+        receptive_fields(trace(Best(), (3, 16, 16)))[index] for index in (0, 1, 3)
+    )
+
+    assert rows.is_global == (False, True)
+    assert (norms.size, norms.is_global) == ((1, 1), (False, False))
+    assert (larger.size, larger.status) == ((1, 1), "complete")
+
+
+def test_a_recurrent_layer_over_a_row_reads_it_all_both_ways_alone():
+    class Rows(nn.Module):
+        def __init__(self, *, both: bool) -> None:
+            super().__init__()
+            self.rnn = nn.GRU(3, 4, batch_first=True, bidirectional=both)
+
+        def forward(self, x):
+            return self.rnn(x.transpose(1, 2))[0]
+
+    both = receptive_fields(trace(Rows(both=True), torch.Size((1, 3, 16))))[-1]
+    one = receptive_fields(trace(Rows(both=False), torch.Size((1, 3, 16))))[-1]
+
+    assert (both.status, both.is_global) == ("complete", (True,))
+    assert one.status == "unavailable"
+    assert "all that came before" in one.reason
 
 
 def test_squeeze_and_excitation_is_global_beside_its_local_field():

@@ -25,13 +25,13 @@ class _Raising(nn.Module):
         raise RuntimeError("no weights for Tuesday")
 
 
-class _Fourier(nn.Module):
+class _Unknown(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(3, 4, 3)
 
     def forward(self, x):
-        return torch.fft.rfft2(self.conv(x)).real
+        return torch.linalg.svdvals(self.conv(x))
 
 
 def test_wrong_channels_names_layer_and_numbers():
@@ -63,7 +63,7 @@ def test_data_dependent_control_flow_gives_the_part_before_it():
 
 
 def test_an_unknown_operation_makes_a_lower_bound():
-    table = inspect(_Fourier(), (3, 8, 8))
+    table = inspect(_Unknown(), (3, 8, 8))
     assert table.totals.macs.status == "partial"
     assert table.totals.macs.value == 4 * 27 * 36
     last = table.ops[-1].receptive_field
@@ -91,3 +91,24 @@ def test_an_operation_that_is_not_there_has_near_names(cifar_net):
     table = inspect(cifar_net, (3, 32, 32))
     with pytest.raises(UsageError, match="no operation named"):
         table.op("conv99")
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("image=3x8x8,1x5", "each needs one of its own"),
+        ("a=3x8x8,a=1x5", "each needs one of its own"),
+        ("2x16:int46", "no type; .*int64"),
+    ],
+)
+def test_names_and_types_that_cannot_be_read_are_refused(spec, why):
+    with pytest.raises(UsageError, match=why):
+        parse_input(spec)
+
+
+def test_names_and_types_are_read():
+    found = parse_input("image=3x8x8,tokens=16:int64")
+
+    assert found["image"] == (3, 8, 8)
+    assert (found["tokens"].shape, found["tokens"].dtype) == ((16,), torch.int64)
+    assert parse_input("2x1000") == (2, 1000)

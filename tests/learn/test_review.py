@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fsrs import Card, Rating, Scheduler
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
 from foveal.learn.progress import Grade, Review
 from foveal.learn.review import (
@@ -149,3 +151,28 @@ def test_levels_rise_with_right_answers_in_a_row_and_fall_with_a_wrong_one() -> 
 
 def test_seeds_come_from_the_chance_that_is_given() -> None:
     assert fresh_seed(random.Random(5)) == fresh_seed(random.Random(5))
+
+
+@given_any(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b"]),
+            st.sampled_from(["again", "hard", "good"]),
+            st.integers(-5000, 5000),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_whatever_the_clock_did_a_due_date_is_never_far_beyond_what_was_learned(
+    rows: list[tuple[str, Grade, int]],
+) -> None:
+    given = [
+        review(i, skill=skill, grade=grade, at=NOW + timedelta(hours=hours))
+        for i, (skill, grade, hours) in enumerate(rows)
+    ]
+    for standing in standings(given, now=NOW).values():
+        assert 0 <= standing.recall_ahead <= standing.recall <= 1
+        if standing.last_grade == "again":
+            assert standing.due <= NOW + timedelta(minutes=10)
+        assert standing.reviews >= standing.streak

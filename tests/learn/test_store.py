@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foveal.errors import ProgressError
 from foveal.learn.progress import Review
@@ -93,6 +95,20 @@ def test_merging_is_a_union(file: Path) -> None:
 def test_the_same_id_twice_in_one_file_is_taken_once(file: Path) -> None:
     with Store(file) as store:
         assert store.merge([review("a"), review("a")]) == Merged(added=1, known=1, different=0)
+
+
+@given(
+    st.lists(st.sampled_from("abcdef"), unique=True),
+    st.lists(st.sampled_from("abcdef"), unique=True),
+)
+def test_merging_in_either_order_gives_the_same(first: list[str], second: list[str]) -> None:
+    kept = []
+    for lists in ((first, second), (second, first)):
+        with Store(None) as store:
+            for each in lists:
+                store.merge(review(identity) for identity in each)
+            kept.append(sorted(each.id for each in store.reviews()))
+    assert kept[0] == kept[1] == sorted({*first, *second})
 
 
 def test_a_review_cannot_be_added_twice(file: Path) -> None:

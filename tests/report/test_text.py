@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,8 @@ from foveal.report import (
     Role,
     render_audit_text,
     render_evaluation_text,
+    render_html,
+    render_model_card,
     render_predictions_text,
     render_text,
 )
@@ -72,7 +75,7 @@ def test_the_text_ends_with_the_headline_the_warnings_and_the_report(cells: Repo
     )
     last = text[text.index("\nAccuracy") :]
     assert last == (
-        "\nAccuracy 78.8% (95% interval 75.2 to 82.4%) on images it had not seen\n"
+        "\nAccuracy 78.8% (95% interval 75.2 to 82.4%) on images of unseen groups\n"
         "Better than always answering 'functional' (57.6%) by 18 to 25 points.\n\n"
         "ERROR  2 pictures stand under two labels. Decide on one label and delete the\n"
         "  other file.\n"
@@ -114,19 +117,28 @@ def test_an_evaluation_refers_to_no_report_where_there_is_none(cells: ReportInpu
 
 
 @pytest.mark.parametrize(
-    ("num_seen", "words"),
+    ("fields", "words"),
     [
-        (0, "on images it had not seen"),
-        (1, "on images it was partly trained on"),
-        (None, "on the very images it was trained on"),
+        ({}, "on images it had not seen"),
+        ({"num_seen": 20}, "on {:,} unseen images; 20 of the {:,} had been seen"),
+        ({"num_seen": 9, "measured_on": "seen"}, "on the very images it was trained on"),
     ],
 )
-def test_the_headline_says_whether_the_images_were_trained_on(
-    cells: ReportInput, num_seen: int | None, words: str
+def test_text_report_and_card_say_alike_whether_the_images_had_been_seen(
+    cells: ReportInput, fields: dict[str, Any], words: str
 ) -> None:
-    seen = cells.evidence.data.num_images if num_seen is None else num_seen
-    text = " ".join(render_evaluation_text(cells.evidence, num_seen=seen).split())
-    assert words in text
+    protocol = replace(cells.evidence.protocol, kind="hold-out", **fields)
+    evidence = replace(cells.evidence, protocol=protocol)
+    num_images = evidence.metrics.num_images
+    said = words.format(num_images, num_images + 20)
+    report = replace(cells, evidence=evidence)
+    for text in (
+        render_text(evidence),
+        render_evaluation_text(evidence),
+        render_html(report),
+        render_model_card(report),
+    ):
+        assert said in " ".join(text.split())
 
 
 def test_colour_changes_no_character(cells: ReportInput) -> None:

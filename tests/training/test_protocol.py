@@ -29,12 +29,16 @@ def plan_of(
     rows: Sequence[tuple[str, str | None]],
     *,
     groups: Sequence[int] | None = None,
+    pictures: Sequence[int] | None = None,
     config: TrainConfig | None = None,
     **fields: object,
 ) -> Plan:
     alone = range(len(rows)) if groups is None else groups
     return choose_plan(
-        manifest_of(rows, **fields), np.array(alone, np.int64), config or TrainConfig()
+        manifest_of(rows, **fields),
+        np.array(alone, np.int64),
+        config or TrainConfig(),
+        pictures=None if pictures is None else np.array(pictures, np.int64),
     )
 
 
@@ -84,10 +88,33 @@ def test_images_in_no_part_go_unused_and_are_counted() -> None:
     assert plan.described.notes == ("2 images in no part of the split went unused.",)
 
 
+def test_copies_of_training_images_are_not_tested() -> None:
+    pictures = [*range(10), 0, 10, 3, 11]
+    plan = plan_of(split(train=5, test=2), groups=pictures, pictures=pictures)
+    assert plan.fold_index.tolist() == [-1] * 10 + [-2, 0, -2, 0]
+    assert plan.described.num_seen == 2
+    assert plan.described.sentence == (
+        "Measured on the 2 images of the test part that came with the data and had not been seen "
+        "in training; 2 of the 4 had been, as copies, and are not counted."
+    )
+    assert plan.described.notes == ()
+
+
+def test_copies_within_a_part_are_kept() -> None:
+    plan = plan_of(split(train=2, test=2), pictures=[0, 0, 1, 2, 3, 3, 4, 5])
+    assert plan.fold_index.tolist() == [-1] * 4 + [0] * 4
+    assert plan.described.num_seen == 0
+
+
+def test_a_test_part_of_copies_alone_is_refused() -> None:
+    with pytest.raises(DataError, match="Every image of the test part is a copy of a training"):
+        plan_of(split(train=2, test=2), pictures=[0, 1, 2, 3, 0, 1, 2, 3])
+
+
 def test_group_across_the_given_split_is_told() -> None:
     groups = [*range(10), 0, 0, 1, 99]
     plan = plan_of(split(train=5, test=2), groups=groups)
-    assert plan.described.notes[0].startswith("3 tested images shared a group, or a near copy")
+    assert plan.described.notes[0].startswith("3 tested images shared a group with the training")
 
 
 def test_share_overrides_the_given_split_and_says_so() -> None:
@@ -190,3 +217,24 @@ def test_folds_that_part_a_group_are_not_used_and_that_is_said() -> None:
     assert plan.described.notes == (
         "The column 'fold' was not used as folds: it parts 10 groups or set of near duplicates.",
     )
+
+
+@pytest.mark.parametrize(
+    ("origin", "kind"),
+    [("test", "cross-validation"), ("name", "cross-validation"), ("given", "hold-out")],
+)
+def test_a_split_that_parts_groups_which_were_found_is_not_used(origin: str, kind: str) -> None:
+    groups = [index // 2 % 10 for index in range(40)]
+    plan = plan_of(
+        split(train=10, test=10), groups=groups, group_source="folder level 3", group_origin=origin
+    )
+    assert plan.described.kind == kind
+    said = "was not used: 20 of 20 tested images share folder level 3" in plan.described.notes[0]
+    assert said == (kind == "cross-validation")
+
+
+def test_a_split_that_parts_no_group_is_used() -> None:
+    plan = plan_of(
+        split(train=10, test=10), groups=range(40), group_source="x", group_origin="test"
+    )
+    assert plan.described.kind == "hold-out"

@@ -242,3 +242,22 @@ def test_mirrored_copies_stay_in_the_fold_of_their_original(
         pair = [original[f"{number}"], original[f"{number}-turned"]]
         assert len(set(trained.groups[pair])) == 1
         assert len(set(trained.judged.fold_index[pair])) == 1
+
+
+def test_the_kept_classifier_knows_what_it_was_fitted_to(
+    shapes: Path, tmp_path: Path, config: TrainConfig
+) -> None:
+    for number, path in enumerate(sorted(shapes.rglob("*.png"))):
+        part = "test" if number % 3 == 0 else "train"
+        target = tmp_path / "data" / part / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).save(target)
+        if number in (1, 13, 26):  # training images that are in the test part, too: mirrored
+            mirrored = Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            again = tmp_path / "data" / "test" / path.parent.name / f"again-{path.name}"
+            again.parent.mkdir(parents=True, exist_ok=True)
+            mirrored.save(again)
+    trained = train_classifier(tmp_path / "data", config)
+    assert len(trained.judged.fitted_rows) == 24
+    assert len(trained.judged.rows) == trained.evidence.metrics.num_images == 12
+    assert trained.evidence.protocol.num_seen == 3

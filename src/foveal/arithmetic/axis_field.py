@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor, gcd, lcm
+from math import ceil, floor, gcd, lcm
 from typing import Literal
 
 from foveal.arithmetic.checks import require_at_least
@@ -191,11 +191,14 @@ class AxisField:
         *,
         mode: Literal["nearest", "linear", "cubic"] = "nearest",
         corners: Literal["half-pixel", "aligned"] = "half-pixel",
+        filtering: Literal["none", "antialias"] = "none",
     ) -> AxisField:
         """Returns the field after resizing ``size`` units to ``output_size``.
 
         ``"linear"`` is what PyTorch calls bilinear and ``"cubic"`` bicubic, along one axis.
         Taps of weight zero are not seen. ``"aligned"`` is ``align_corners=True``.
+        ``"antialias"`` widens the filter by the factor by which the map gets smaller, as
+        Pillow does and PyTorch with ``antialias=True``.
         """
         require_at_least(1, operation="interpolation", size=size, output_size=output_size)
         if corners == "aligned" and output_size > 1:
@@ -209,6 +212,17 @@ class AxisField:
             half = Fraction(1, 2)
             place = unit * scale if corners == "aligned" else (unit + half) * scale - half
             low = floor(place)
+            if filtering == "antialias":
+                # The filter is zero at its ends, and the cubic one at whole distances too.
+                width = max(scale, Fraction(1))
+                ends = (1 if mode == "linear" else 2) * width
+                near = range(ceil(place - ends), floor(place + ends) + 1)
+                return [
+                    tap
+                    for tap in near
+                    if (distance := abs(tap - place) / width) == 0
+                    or (distance < 2 and distance.denominator > 1)
+                ]
             if place == low:
                 return (low,)
             reach = 1 if mode == "linear" else 2

@@ -51,7 +51,6 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
                 scored.audit,
                 run_name=str(run),
                 trained_accuracy=Interval(**classifier.evaluation["metrics"]["accuracy"]),
-                num_seen=scored.num_seen,
                 style=terminal_style(),
             )
         )

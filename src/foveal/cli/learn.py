@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ from foveal.errors import ProgressError, UsageError
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
+    from foveal.learn.drills import Template
     from foveal.learn.progress import Review
     from foveal.learn.terminal.learner import Learner
 
@@ -44,7 +45,18 @@ def _seed_option(command: Command) -> Command:
     )(command)
 
 
-@click.group("learn", invoke_without_command=True, epilog=_EPILOG)
+class _Learn(click.Group):
+    """The commands of the course; a number alone is the page of that topic."""
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0].isdecimal():
+            args = ["topic", *args]
+        return super().resolve_command(context, args)
+
+
+@click.group("learn", cls=_Learn, invoke_without_command=True, epilog=_EPILOG)
 @_plain_option
 @click.option("--json", "as_json", is_flag=True, help="Where each topic stands, as JSON.")
 @click.pass_context
@@ -60,7 +72,8 @@ def command(context: click.Context, plain: bool, as_json: bool) -> None:
     from foveal.learn.terminal.map import show_map, topic_states, walk_map
     from foveal.learn.topics import TOPICS
 
-    with _learning(plain) as learner:
+    # A line a topic is what a pipe can search.
+    with _learning(plain or not sys.stdout.isatty()) as learner:
         if as_json:
             states = topic_states(learner)
             topics = [
@@ -74,7 +87,11 @@ def command(context: click.Context, plain: bool, as_json: bool) -> None:
             click.echo("This is no terminal, so nothing is asked.", err=True)
 
 
-@command.command("topic", epilog="\b\nExample:\n  foveal learn topic 15")
+@command.command(
+    "topic",
+    short_help="One page on a topic, by its number.",
+    epilog="\b\nExample:\n  foveal learn topic 15",
+)
 @click.argument("number", type=int)
 @_plain_option
 @click.pass_obj
@@ -88,9 +105,14 @@ def show_topic_page(above: bool, number: int, plain: bool) -> None:
 
 
 @command.command(
-    "drill", epilog="\b\nExample:\n  foveal learn drill 15\n  foveal learn drill --test"
+    "drill",
+    short_help="Exercises that never repeat.",
+    epilog="\b\nExample:\n  foveal learn drill 15\n  foveal learn drill --test\n"
+    "  foveal learn drill --on net.py:build --input 1x28x28",
 )
 @click.argument("topic", type=int, required=False)
+@click.option("--on", "model", metavar="MODEL", help="Ask about this network of yours.")
+@click.option("--input", "input_spec", metavar="CxHxW", help="With --on: the shape of one image.")
 @click.option("--test", "is_test", is_flag=True, help="Ten exercises, and no marks until the end.")
 @click.option("--only-wrong", is_flag=True, help="Only what you got wrong last time.")
 @click.option("--list", "is_list", is_flag=True, help="Name all drills and leave.")
@@ -100,6 +122,8 @@ def show_topic_page(above: bool, number: int, plain: bool) -> None:
 def drill(
     above: bool,
     topic: int | None,
+    model: str | None,
+    input_spec: str | None,
     is_test: bool,
     only_wrong: bool,
     is_list: bool,
@@ -110,23 +134,62 @@ def drill(
 
     A wrong answer is met with the mistake that leads to it, and the place where it enters.
     """
-    from foveal.learn.terminal.practice import drilled_skills, list_drills, practise, take_test
+    from foveal.learn.skills import find_exercise
+    from foveal.learn.terminal.practice import (
+        drilled_skills,
+        drills_among,
+        list_drills,
+        practise,
+        take_test,
+    )
 
-    if is_list:
-        click.echo(list_drills(topic))
-        return
     if is_test and only_wrong:
         raise click.UsageError("--test and --only-wrong do not go together; give one of them.")
-    skills = drilled_skills(topic)
+    if input_spec is not None and model is None:
+        raise click.UsageError("--input is the input of a network; name that with --on.")
+    if model is None:
+        if is_list:
+            click.echo(list_drills(topic))
+            return
+        skills, find = drilled_skills(topic), find_exercise
+    else:
+        if not is_list:
+            _require_terminal("learn drill")  # said before the network is followed
+            click.echo(f"Following {printable(model)} …", err=True)
+        templates = _network_drills(model, input_spec)
+        skills, find = drills_among(templates, topic)
+        if is_list:
+            click.echo(list_drills(topic, templates))
+            return
     _require_terminal("learn drill")
     with _learning(above or plain, seed=seed) as learner:
         if is_test:
-            take_test(learner, skills)
+            take_test(learner, skills, find=find)
         else:
-            practise(learner, skills, only_wrong=only_wrong)
+            practise(learner, skills, only_wrong=only_wrong, find=find)
 
 
-@command.command("quiz", epilog="\b\nExample:\n  foveal learn quiz\n  foveal learn quiz 24")
+def _network_drills(model: str, input_spec: str | None) -> tuple[Template, ...]:
+    from foveal.inspection import parse_input
+    from foveal.learn.drills.from_network import network_templates
+
+    shape: tuple[Any, ...] | None = None
+    if input_spec is not None:
+        given = parse_input(input_spec)
+        shape = given if isinstance(given, tuple) else ()
+        if len(shape) != 3 or not all(isinstance(size, int) for size in shape):
+            raise UsageError(
+                f"got the input {printable(input_spec)!r}, expected one image as CxHxW.",
+                next_step="Leave the batch axis out, as in --input 3x224x224.",
+            )
+    return network_templates(model, shape)
+
+
+@command.command(
+    "quiz",
+    short_help="One question of each topic, or all of one.",
+    epilog="\b\nExample:\n  foveal learn quiz\n  foveal learn quiz 24",
+)
 @click.argument("topic", type=int, required=False)
 @click.option("--new", "is_new", is_flag=True, help="Begin anew instead of where you left.")
 @_seed_option
@@ -146,7 +209,9 @@ def quiz(above: bool, topic: int | None, is_new: bool, seed: int | None, plain: 
         sit_quiz(learner, topic)
 
 
-@command.command("review", epilog="\b\nExample:\n  foveal learn review")
+@command.command(
+    "review", short_help="What is due today.", epilog="\b\nExample:\n  foveal learn review"
+)
 @_seed_option
 @_plain_option
 @click.pass_obj
@@ -164,7 +229,7 @@ def review(above: bool, seed: int | None, plain: bool) -> None:
         review_due(learner)
 
 
-@command.group("progress")
+@command.group("progress", short_help="Export or import your answers.")
 def progress() -> None:
     """Take your answers to another machine or to the web page, or bring them back."""
 
@@ -213,7 +278,11 @@ def import_progress(file: Path) -> None:
         )
 
 
-@command.command("check", epilog="\b\nExample:\n  foveal learn check")
+@command.command(
+    "check",
+    short_help="Mark kept answers again, as after an upgrade.",
+    epilog="\b\nExample:\n  foveal learn check",
+)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def check(file: Path | None, as_json: bool) -> None:
@@ -279,13 +348,14 @@ def _screen(plain: bool) -> Any:
     from foveal.report.text_layout import plain as no_style
 
     style = no_style if plain else terminal_style()
-    is_plain = plain or not sys.stdout.isatty()
-    return Screen(write=click.echo, read=_read_line, style=style, is_plain=is_plain)
+    return Screen(write=click.echo, read=_read_line, style=style, is_plain=plain)
 
 
 def _read_line(prompt: str) -> str:
     # readline gives editing; it must not count colours as columns.
-    return input(re.sub(r"(\x1b\[[0-9;]*m)", "\x01\\1\x02", prompt))
+    typed = input(re.sub(r"(\x1b\[[0-9;]*m)", "\x01\\1\x02", prompt))
+    # Bytes that are no UTF-8 came as surrogates, which no file can hold.
+    return typed.encode("utf-8", "replace").decode("utf-8")
 
 
 @contextmanager
@@ -299,7 +369,8 @@ def _learning(plain: bool, *, seed: int | None = None) -> Iterator[Learner]:
     from foveal.learn.terminal.screen import LeftError
 
     if _is_terminal():
-        import readline  # noqa: F401  line editing for input()
+        with suppress(ImportError):  # not on every system
+            import readline  # noqa: F401  line editing for input()
     try:
         store = Store(default_file())
     except ProgressError as error:

@@ -2,7 +2,12 @@
 
 from foveal.dataset.anonymous import anonymise, anonymise_findings, names_table
 from foveal.dataset.audit import Audit, audit
-from foveal.dataset.duplicates import Duplicates, find_duplicates, fuse_groups
+from foveal.dataset.duplicates import (
+    Duplicates,
+    find_duplicates,
+    fuse_groups,
+    number_copies,
+)
 from foveal.dataset.findings import AuditFinding, Severity
 from foveal.dataset.folds import FoldPlan, assign_folds, assign_holdout
 from foveal.dataset.grey_window import choose_grey_window
@@ -11,6 +16,7 @@ from foveal.dataset.manifest import ImageRecord, Layout, Manifest, Split
 from foveal.dataset.options import DataOptions
 from foveal.dataset.problems import PROBLEM_CODES, Problem, ProblemCode
 from foveal.dataset.scan import scan
+from foveal.dataset.seen import SeenImages, find_seen
 from foveal.dataset.trainable import require_trainable
 from foveal.dataset.unlabelled import list_images, scan_unlabelled
 
@@ -27,6 +33,7 @@ __all__ = [
     "Manifest",
     "Problem",
     "ProblemCode",
+    "SeenImages",
     "Severity",
     "Split",
     "anonymise",
@@ -36,9 +43,11 @@ __all__ = [
     "audit",
     "choose_grey_window",
     "find_duplicates",
+    "find_seen",
     "fuse_groups",
     "list_images",
     "names_table",
+    "number_copies",
     "require_trainable",
     "scan",
     "scan_unlabelled",

@@ -108,7 +108,8 @@ def check_copies_across_splits(subject: AuditSubject) -> Iterator[AuditFinding]:
             severity="error",
             title=f"{count_noun(len(sets), 'picture')} on both sides of the given split",
             detail=f"{count_noun(len(leaked), 'image')} of val and test have a copy in another "
-            "split. The score on them says how well the classifier remembers.",
+            "split. A score on them would say how well the classifier remembers, so training "
+            "leaves copies of its images out of the figures.",
             fix="Remove the copies from val and test, or let Foveal make the split.",
             paths=examples_of_sets(subject.usable, sets),
             num_affected=sum(len(members) for members in sets),

@@ -122,6 +122,12 @@ def fuse_groups(manifest: Manifest, duplicates: Duplicates) -> Indices:
     return np.unique(first, return_inverse=True)[1].astype(np.int64)
 
 
+def number_copies(duplicates: Duplicates, num_images: int) -> Indices:
+    """Numbers the pictures behind the usable images, [N]: copies of one another share theirs."""
+    pairs = [pair for members in _all_sets(duplicates) for pair in pairwise(members)]
+    return np.unique(_link(num_images, pairs), return_inverse=True)[1].astype(np.int64)
+
+
 def _all_sets(duplicates: Duplicates) -> tuple[tuple[int, ...], ...]:
     return (*duplicates.exact, *duplicates.near, *duplicates.conflicting)
 

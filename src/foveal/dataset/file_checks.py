@@ -27,7 +27,7 @@ _REASONS: dict[str, tuple[str, str]] = {
     "missing": ("not found", "Correct their paths, or bring the files back."),
     "outside_folder": (
         "outside the data folder",
-        "Copy them into the data folder; a link may not lead out of it.",
+        "Copy them into the data folder, or read them where they are: --follow-links.",
     ),
     "missing_codec": ("whose decoder is not installed", "Install the package that is named."),
     "missing_label": (

@@ -12,6 +12,7 @@ from PIL import Image
 
 SIGNATURE_PX = 32
 _HASH_PX = 8
+_BAND_PIXELS = 1 << 22
 
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
@@ -40,14 +41,14 @@ def fingerprint(pixels: Pixels) -> Fingerprint:
     digest = hashlib.sha256(f"{pixels.dtype.str} {pixels.shape}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     grey, white = _to_grey(pixels)
-    levels = np.asarray(grey)
+    mean, std = _mean_and_std(grey)
     signature = _stretched(_shrunk(grey))
     return Fingerprint(
         pixel_digest=digest.hexdigest(),
         perceptual_hash=hash_signatures(signature[None])[0].tobytes(),
         signature=signature.tobytes(),
-        grey_mean=float(levels.mean(dtype=np.float64)) / white,
-        grey_std=float(levels.std(dtype=np.float64)) / white,
+        grey_mean=mean / white,
+        grey_std=std / white,
     )
 
 
@@ -94,12 +95,34 @@ def _is_grey(pixels: Pixels) -> bool:
 def _to_grey(pixels: Pixels) -> tuple[Image.Image, float]:
     """Returns the picture in grey and the level that is white."""
     if pixels.dtype == np.uint8:
-        image = Image.fromarray(pixels)
-        return (image if pixels.ndim == 2 else image.convert("L")), 255.0
+        if pixels.ndim == 2:
+            return Image.fromarray(pixels), 255.0
+        height, width = pixels.shape[:2]
+        grey = Image.new("L", (width, height))
+        step = max(1, _BAND_PIXELS // width)
+        for top in range(0, height, step):  # Pillow takes four bytes a pixel on the way
+            grey.paste(Image.fromarray(pixels[top : top + step]).convert("L"), (0, top))
+        return grey, 255.0
     if pixels.ndim == 3:
         # ITU-R BT.601 luma, which Pillow uses for 8-bit pictures, too.
         pixels = (pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)).astype(np.float32)
     return Image.fromarray(pixels), 1.0
+
+
+def _mean_and_std(grey: Image.Image) -> tuple[float, float]:
+    """Returns mean and deviation of the levels, without eight bytes a pixel for them."""
+    if grey.mode == "L":
+        counts, levels = np.array(grey.histogram(), np.float64), np.arange(256.0)
+        mean = float(counts @ levels / counts.sum())
+        return mean, float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))
+    rows = np.asarray(grey)
+    mean = float(rows.mean(dtype=np.float64))
+    step = max(1, _BAND_PIXELS // grey.width)
+    squares = sum(
+        float(((rows[top : top + step].astype(np.float64) - mean) ** 2).sum())
+        for top in range(0, len(rows), step)
+    )
+    return mean, float(np.sqrt(squares / rows.size))
 
 
 def _shrunk(grey: Image.Image) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from foveal.dataset.problems import Problem
 from foveal.dataset.reading import Progress, read_images
 from foveal.dataset.walking import walk
 from foveal.errors import UsageError
+from foveal.images import frame_of_file
 from foveal.text import printable
 
 
@@ -74,7 +75,7 @@ def _expand(path: str) -> Iterator[tuple[str, Problem | None]]:
     absolute = _absolute(path)
     if absolute.is_dir():
         yield from _expand_folder(absolute)
-    elif absolute.exists():
+    elif absolute.exists() or frame_of_file(absolute) is not None:
         yield str(absolute), None
     elif absolute.is_symlink():
         yield str(absolute), Problem("missing", "it is a link to a file that does not exist")

@@ -17,6 +17,7 @@ from foveal.evaluation.evidence import (
     DataFacts,
     Evidence,
     Grouping,
+    HeldOutGroups,
     Interval,
     LabelIssue,
     LearningCurve,
@@ -28,12 +29,11 @@ from foveal.evaluation.evidence import (
     ReliabilityBin,
     ShiftStability,
     Stability,
-    TestedGroups,
     Timing,
 )
 from foveal.evaluation.grouping import measure_leak
 from foveal.evaluation.intervals import wilson
-from foveal.evaluation.label_review import review_labels, worst_mistakes
+from foveal.evaluation.label_review import review_labels, why_not_reviewed, worst_mistakes
 from foveal.evaluation.learning_curve import extrapolate
 from foveal.evaluation.metrics import measure
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
@@ -50,6 +50,7 @@ from foveal.evaluation.wording import (
     describe_against_baseline,
     describe_calibration,
     describe_interval,
+    describe_label_review,
     describe_leak,
     describe_learning_curve,
     describe_prediction_sets,
@@ -65,6 +66,7 @@ __all__ = [
     "DataFacts",
     "Evidence",
     "Grouping",
+    "HeldOutGroups",
     "Interval",
     "LabelIssue",
     "LearningCurve",
@@ -77,7 +79,6 @@ __all__ = [
     "ReliabilityBin",
     "ShiftStability",
     "Stability",
-    "TestedGroups",
     "Timing",
     "accuracy_difference",
     "assess_calibration",
@@ -90,6 +91,7 @@ __all__ = [
     "describe_against_baseline",
     "describe_calibration",
     "describe_interval",
+    "describe_label_review",
     "describe_leak",
     "describe_learning_curve",
     "describe_prediction_sets",
@@ -107,6 +109,7 @@ __all__ = [
     "review_labels",
     "score_novelty",
     "softmax",
+    "why_not_reviewed",
     "wilson",
     "worst_mistakes",
 ]

@@ -169,7 +169,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class TestedGroups:
+class HeldOutGroups:
     """Something in the data that could be groups, held out to see whether it flatters.
 
     ``mixed_accuracy`` is reached where images that share it may stand on both sides of a fold,
@@ -209,7 +209,7 @@ class Grouping:
     random_accuracy: float | None
     leak: Interval | None
     origin: Literal["given", "name", "test"] | None = None
-    tested: tuple[TestedGroups, ...] = ()
+    tested: tuple[HeldOutGroups, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +275,10 @@ class Protocol:
     ``kind`` is ``"cross-validation"`` (``num_folds`` folds, every image predicted by a head
     that did not see its group), ``"hold-out"`` (a stratified share, or a given split) or
     ``"evaluation"`` (a finished run on new labelled data).
+
+    ``num_seen`` images were to be judged as well, but the classifier had been trained on them
+    or on a copy of them; no figure counts them. Only where nothing else was left is
+    ``measured_on`` ``"seen"``: then the figures are about images that had all been seen.
     """
 
     kind: Literal["cross-validation", "hold-out", "evaluation"]
@@ -282,6 +286,8 @@ class Protocol:
     seed: int
     sentence: str
     notes: tuple[str, ...] = ()
+    num_seen: int = 0
+    measured_on: Literal["unseen", "seen"] = "unseen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +300,10 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything measured about one classifier. Parts that do not apply are ``None``."""
+    """Everything measured about one classifier. Parts that do not apply are ``None``.
+
+    ``label_note`` says what the label review found, or why there was none.
+    """
 
     protocol: Protocol
     data: DataFacts
@@ -309,6 +318,7 @@ class Evidence:
     novelty: Novelty | None
     timing: Timing
     stability: Stability | None = None
+    label_note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the evidence as JSON values; what is not finite becomes ``null``.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from foveal.errors import UsageError
-from foveal.evaluation.evidence import LabelIssue, Mistake
+from foveal.evaluation.evidence import Baseline, LabelIssue, Metrics, Mistake
 from foveal.evaluation.inputs import (
     Floats,
     Ints,
@@ -20,6 +20,12 @@ from foveal.evaluation.inputs import (
     check_class_names,
 )
 
+_LEAST_AGREEMENT, _MOST_AGREEMENT = 0.85, 0.95
+_SLACK = 0.01
+_MIN_SURE = 20
+_FLAT = 0.05
+_MIN_FLAT_ACCURACY = 0.7
+
 
 def review_labels(
     probabilities: ArrayLike,
@@ -27,21 +33,24 @@ def review_labels(
     *,
     paths: Sequence[str],
     class_names: Sequence[str],
-    limit: int = 50,
+    limit: int = 100,
 ) -> tuple[LabelIssue, ...]:
     """Returns the labels most likely to be wrong, the most suspicious first.
 
     Confident learning (Northcutt et al. 2021, arXiv 1911.00068) as in cleanlab estimates
     how many labels of each class are wrong and picks those; they are ranked by the
-    probability of the given label. A list to look at, not a verdict: hard images are on
-    it too.
+    probability of the given label. Of a weak classifier that picks its own mistakes, so only
+    answers count that are sure enough: taken from the surest down, 95% must agree with their
+    labels (or what the surest quarter reaches, and 85% at least). Where mistakes do not become
+    fewer with confidence, as wrong labels alone make it, all answers count. A list to look at,
+    not a verdict: hard images are on it too.
 
     Args:
         probabilities: Out-of-fold and calibrated, shape [N, K].
         labels: Class indices, shape [N].
         paths: One path an image.
         class_names: One name a class.
-        limit: Most issues returned.
+        limit: Most issues returned; more than a person looks at are of no use.
 
     Raises:
         UsageError: Shapes disagree, or rows are no distributions.
@@ -54,6 +63,7 @@ def review_labels(
     kept = np.maximum(values[:, present], 1e-12)
     kept = kept / kept.sum(axis=1, keepdims=True)
     issues = _find_issues(np.searchsorted(present, truth), kept)
+    issues = issues[values.max(axis=1)[issues] >= _least_confidence(values, truth)]
     result = []
     for index in issues[:limit]:
         given = int(truth[index])
@@ -70,6 +80,40 @@ def review_labels(
             )
         )
     return tuple(result)
+
+
+def why_not_reviewed(metrics: Metrics, baseline: Baseline) -> str:
+    """Returns why labels cannot be reviewed by this classifier, or nothing where they can.
+
+    A classifier that is no better than chance contradicts labels by chance.
+    """
+    balanced = metrics.balanced_accuracy.low
+    present = sum(item.num_images > 0 for item in metrics.per_class)
+    is_better = baseline.gain.low is not None and baseline.gain.low > 0.0
+    if is_better or (balanced is not None and balanced * max(1, present) > 1.0):
+        return ""
+    return (
+        "Not reviewed: the classifier is not shown to be better than chance, so what it "
+        "contradicts says nothing about the labels."
+    )
+
+
+def _least_confidence(probabilities: Floats, labels: Ints) -> float:
+    """Returns how sure an answer must be for its contradiction to count."""
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    order = np.argsort(-confidence, kind="stable")
+    so_far = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    surest = float(so_far[min(len(order), max(_MIN_SURE, len(order) // 4)) - 1])
+    overall = float(so_far[-1])
+    if overall >= _MIN_FLAT_ACCURACY and overall >= surest - _FLAT:
+        return 0.0
+    # With some wrong labels among the surest answers, too, fewer agree.
+    wanted = min(max(surest - _SLACK, _LEAST_AGREEMENT), _MOST_AGREEMENT)
+    enough = np.flatnonzero(so_far[_MIN_SURE - 1 :] >= wanted)
+    if not enough.size:
+        return np.inf
+    return float(confidence[order[enough[-1] + _MIN_SURE - 1]])
 
 
 def _find_issues(labels: Ints, probabilities: Floats) -> Ints:

@@ -14,14 +14,16 @@ from typing import Literal
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
+    Evidence,
     Grouping,
+    HeldOutGroups,
     Interval,
+    LabelIssue,
     LearningCurve,
     Metrics,
     PredictionSets,
     ReliabilityBin,
     Stability,
-    TestedGroups,
 )
 from foveal.text import count_noun, printable
 
@@ -85,6 +87,21 @@ def describe_against_baseline(metrics: Metrics, baseline: Baseline) -> str:
     return f"not distinguishable from {answer}"
 
 
+def describe_judged(evidence: Evidence) -> str:
+    """Returns what images the figures are about, and what was left out of them, as a phrase."""
+    protocol, num_images = evidence.protocol, evidence.metrics.num_images
+    if protocol.measured_on == "seen":
+        return "the very images it was trained on"
+    if protocol.num_seen:
+        whole = num_images + protocol.num_seen
+        unseen = count_noun(num_images, "unseen image")
+        return f"{unseen}; {protocol.num_seen:,} of the {whole:,} had been seen"
+    # A split that came with the data is kept as it is, whatever it does to groups.
+    if evidence.grouping.source is not None and protocol.kind == "cross-validation":
+        return "images of unseen groups"
+    return "images it had not seen"
+
+
 def describe_leak(grouping: Grouping) -> str:
     """Returns what random folds would have claimed, as sentences."""
     if (
@@ -126,7 +143,7 @@ def describe_leak(grouping: Grouping) -> str:
     return f"{facts} {verdict}"
 
 
-def describe_tested(tested: TestedGroups) -> str:
+def describe_tested(tested: HeldOutGroups) -> str:
     """Returns what holding out something that could be groups showed, as sentences."""
     facts = (
         f"With images that share it on both sides, a quick classifier is right in "
@@ -221,6 +238,17 @@ def describe_prediction_sets(
             )
             sentences.append(f"The true label is missed more often for {named}.")
     return " ".join(sentences)
+
+
+def describe_label_review(issues: Sequence[LabelIssue]) -> str:
+    """Returns how many labels are worth a second look, and why so many."""
+    if not issues:
+        return "None stands out against the answers that the classifier is sure enough of."
+    verb = "is" if len(issues) == 1 else "are"
+    return (
+        f"{count_noun(len(issues), 'label')} {verb} worth a second look: answers that sure agree "
+        "with their labels in general, and contradict these."
+    )
 
 
 def describe_learning_curve(curve: LearningCurve) -> str:

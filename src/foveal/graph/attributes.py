@@ -155,8 +155,18 @@ def _group_norm(call: Call, name: str) -> Attributes:
     return {"num_groups": call.get("num_groups", 1), "eps": call.get("eps", 4, 1e-5)}
 
 
+# Where ``dim`` stands in the arguments, if not second.
+_POSITION_OF_DIM = {"topk": 2, "kthvalue": 2, "norm": 2, "vector_norm": 2, "cosine_similarity": 2}
+
+
 def _dims(call: Call, name: str) -> Attributes:
-    dims = call.get("dim", 1)
+    dims = call.get("dim", _POSITION_OF_DIM.get(name, 1))
+    if isinstance(dims, torch.Tensor):
+        return {}
+    if dims is None and name in {"topk", "kthvalue", "sort", "argsort"}:
+        dims = -1
+    if dims is None and name == "cosine_similarity":
+        dims = 1
     if dims is None:
         dims = tuple(range(call.first.dim()))
     elif isinstance(dims, int):
@@ -202,7 +212,11 @@ def _interpolate(call: Call, name: str) -> Attributes:
     if name.startswith("upsample_"):
         mode = name.removeprefix("upsample_")
     aligned = call.get("align_corners", 4) or name == "upsample_bilinear"
-    return {"mode": mode, "align_corners": bool(aligned)}
+    return {
+        "mode": mode,
+        "align_corners": bool(aligned),
+        "antialias": bool(call.get("antialias", 6, False)),
+    }
 
 
 def _permute(call: Call, name: str) -> Attributes:
@@ -248,6 +262,55 @@ def _slice(call: Call, name: str) -> Attributes:
     return {"index": ("tensor",)}
 
 
+def _fft(call: Call, name: str) -> Attributes:
+    rank = call.first.dim()
+    if name[-1] in {"2", "n"}:
+        dims = call.get("dim", 2)
+        if dims is None and call.get("s", 1) is not None:
+            dims = tuple(range(-len(call.get("s", 1)), 0))
+        if dims is None:
+            dims = (-2, -1) if name.endswith("2") else tuple(range(rank))
+    else:
+        dims = (call.get("dim", 2, -1),)
+    return {"dims": tuple(sorted(dim % rank for dim in dims))}
+
+
+def _recurrent(call: Call, name: str) -> Attributes:
+    is_layer = not name.endswith("_cell")
+    flags = [item for item in (*call.args, *call.kwargs.values()) if isinstance(item, bool)]
+    # bias, train, bidirectional, batch_first; packed sequences have no batch_first
+    return {
+        "is_bidirectional": is_layer and len(flags) > 2 and flags[2],
+        "batch_first": is_layer and len(flags) > 3 and flags[3],
+    }
+
+
+def _deform_conv(call: Call, name: str) -> Attributes:
+    weight = call.args[1]
+    stride, padding, dilation = (tuple(call.args[i : i + 2]) for i in (5, 7, 9))
+    groups = call.args[11]
+    return {
+        "kernel": tuple(weight.shape[2:]),
+        "stride": stride,
+        "padding": tuple((size, size) for size in padding),
+        "dilation": dilation,
+        "groups": groups,
+        "in_channels": weight.shape[1] * groups,
+        "out_channels": weight.shape[0],
+    }
+
+
+def _max_unpool(call: Call, name: str) -> Attributes:
+    axes = int(name[-2])
+    kernel = _per_axis(call.get("kernel_size", 2), axes)
+    stride = call.get("stride", 3)
+    return {
+        "kernel": kernel,
+        "stride": kernel if stride is None or stride == [] else _per_axis(stride, axes),
+        "padding": tuple((p, p) for p in _per_axis(call.get("padding", 4, 0), axes)),
+    }
+
+
 def _pixel_shuffle(call: Call, name: str) -> Attributes:
     return {"factor": next(v for v in (*call.args[1:], *call.kwargs.values()) if type(v) is int)}
 
@@ -275,6 +338,10 @@ _READERS: dict[Kind, Callable[[Call, str], Attributes]] = {
     "conv": _conv,
     "conv_transpose": _conv_transpose,
     "linear": _linear,
+    "deform_conv": _deform_conv,
+    "recurrent": _recurrent,
+    "fft": _fft,
+    "max_unpool": _max_unpool,
     "matmul": _einsum,
     "attention": _attention,
     "batch_norm": _batch_norm,
@@ -314,6 +381,8 @@ def settle_pool(kind: Kind, attributes: Attributes, call: Call, name: str) -> Ki
         size = attributes["output_size"]
         return "global_pool" if isinstance(size, tuple) and set(size) == {1} else kind
     rank = call.first.dim() if isinstance(call.first, torch.Tensor) else 0
+    if name in {"max", "min"} and isinstance(call.get("other", 1), torch.Tensor):
+        return "elementwise"
     is_spatial = rank in {4, 5} and attributes.get("dims") == tuple(range(2, rank))
     if kind == "reduce" and name in {"mean", "amax"} and is_spatial:
         attributes["function"] = "max" if name == "amax" else "avg"

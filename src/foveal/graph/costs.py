@@ -1,17 +1,20 @@
 """Multiply-accumulates of one call, from the shapes that went in and came out.
 
-Counted are convolutions, linear maps, matrix products and attention. Normalisation,
-pooling, activations and additions have none by this definition, as in torchvision's
+Counted are convolutions, linear maps, recurrent layers, matrix products and attention.
+Normalisation, pooling, activations, additions, resizing and Fourier transforms have none by
+this definition, as in torchvision's
 published figures; fvcore counts a few of them (batch norm twice per element, layer norm five
 times), which is where its totals differ.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from foveal.arithmetic import (
     attention_macs,
@@ -22,6 +25,7 @@ from foveal.arithmetic import (
 from foveal.graph.attributes import Call
 from foveal.graph.figure import Figure
 from foveal.graph.graph import Kind
+from foveal.graph.structure import tensors_in
 
 
 def count_macs(kind: Kind, name: str, call: Call, output: torch.Tensor | None) -> Figure[int]:
@@ -33,9 +37,11 @@ def count_macs(kind: Kind, name: str, call: Call, output: torch.Tensor | None) -
         call: Its arguments, tensors on the meta device.
         output: Its first result.
     """
-    if kind == "conv":
+    if kind in {"conv", "deform_conv"}:
         assert output is not None
-        return Figure(_conv(call, output))
+        return Figure(_conv(call, output, groups=call.args[11] if kind != "conv" else None))
+    if kind == "recurrent":
+        return Figure(_recurrent(name, call))
     if kind == "conv_transpose":
         return Figure(_conv_transpose(call))
     if kind == "linear":
@@ -54,9 +60,9 @@ def count_macs(kind: Kind, name: str, call: Call, output: torch.Tensor | None) -
     return Figure(0)
 
 
-def _conv(call: Call, output: torch.Tensor) -> int:
+def _conv(call: Call, output: torch.Tensor, *, groups: int | None) -> int:
     weight = call.get("weight", 1)
-    groups = call.get("groups", 6, 1)
+    groups = call.get("groups", 6, 1) if groups is None else groups
     axes = weight.dim() - 2
     batch = output.shape[0] if output.dim() == axes + 2 else 1
     return batch * convolution_macs(
@@ -86,6 +92,9 @@ def _conv_transpose(call: Call) -> int:
 def _matmul(name: str, call: Call, output: torch.Tensor) -> Figure[int]:
     if name == "einsum":
         return _einsum(call)
+    counted = _COUNTED_BY_RUNNING.get(name)
+    if counted is not None:
+        return _products_in(counted, call)
     left = {
         "matmul": 0,
         "mm": 0,
@@ -107,7 +116,8 @@ def _einsum(call: Call) -> Figure[int]:
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = operands[0]
     if not isinstance(equation, str) or len(operands) != 2:
-        return Figure.unavailable("what einsum costs is known for an equation and two operands")
+        # Several operands are multiplied in pairs, in an order that PyTorch chooses.
+        return _products_in(torch.einsum, call)
     sizes: dict[str, int] = {}
     terms = equation.replace(" ", "").partition("->")[0].split(",")
     for term, operand in zip(terms, operands, strict=True):
@@ -121,6 +131,54 @@ def _einsum(call: Call) -> Figure[int]:
             middle = shape[len(head) : len(shape) - len(tail)]
             sizes["..."] = max(prod(middle), sizes.get("...", 1))
     return Figure(prod(sizes.values()))
+
+
+class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the matrix products that a function is made of; on shapes, nothing is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.macs = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        first = {"aten::bmm": 0, "aten::mm": 0, "aten::addmm": 1, "aten::baddbmm": 1}.get(
+            func._schema.name
+        )
+        if first is not None:
+            self.macs += result.numel() * int(args[first].shape[-1])
+        return result
+
+
+_COUNTED_BY_RUNNING: dict[str, Callable[..., Any]] = {
+    "tensordot": torch.tensordot,
+    "addbmm": torch.addbmm,
+    "chain_matmul": torch.linalg.multi_dot,
+    "linalg_multi_dot": torch.linalg.multi_dot,
+}
+
+
+def _products_in(function: Callable[..., Any], call: Call) -> Figure[int]:
+    with _Products() as products:
+        function(*call.args, **call.kwargs)
+    return Figure(products.macs)
+
+
+def _recurrent(name: str, call: Call) -> int:
+    """Every weight matrix is applied at every step: W_ih, W_hh and the projection W_hr."""
+    tensors = tensors_in((call.args, call.kwargs))
+    source = tensors[0]
+    states = 1
+    if name.endswith("_cell"):
+        states = 2 if name == "lstm_cell" else 1
+        steps = source.shape[0] if source.dim() == 2 else 1
+    else:
+        states = 2 if name == "lstm" else 1
+        steps = source.numel() // source.shape[-1]
+    weights = tensors[1 + states :]
+    return steps * sum(weight.numel() for weight in weights if weight.dim() == 2)
 
 
 def _attention(name: str, call: Call) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from foveal.graph.field_rules import through_linear
-from foveal.graph.field_state import FieldState, drop_missing, join_axes, meet, scramble
+from foveal.graph.field_state import FieldState, absorb, drop_missing, join_axes, meet, scramble
 from foveal.graph.graph import Op
 from foveal.graph.layout import Layout, axes_in, broadcast, plain, scrambled, with_dim
 
@@ -51,7 +51,12 @@ def attend(op: Op, before: list[FieldState]) -> FieldState:
 
 
 def _scaled_dot_product(op: Op, before: list[FieldState]) -> FieldState:
+    if op.function == "multi_head_attention_forward":
+        # Its projections read all features of a token.
+        before = [_projected(op, state) for state in before]
     query, value = before[0], before[min(2, len(before) - 1)]
+    if any(state.layout is None for state in before):
+        return query.lost(f"{op.name!r} mixes features that hold places")
     assert query.layout is not None
     assert value.layout is not None
     state = query
@@ -61,6 +66,17 @@ def _scaled_dot_product(op: Op, before: list[FieldState]) -> FieldState:
     state = meet(op, state, [value.layout[tokens]])
     layout = (*query.layout[:-1], plain(op.output_shape[-1]))
     return drop_missing(replace(state, layout=layout))
+
+
+def _projected(op: Op, state: FieldState) -> FieldState:
+    """Returns the state after a projection of its last dimension."""
+    layout = state.layout
+    if layout is None:
+        return state
+    state = absorb(op, state, [len(layout) - 1])
+    if state.layout is None:
+        return state
+    return replace(state, layout=(*state.layout[:-1], plain(op.output_shape[-1])))
 
 
 def merge(op: Op, before: list[FieldState]) -> FieldState:

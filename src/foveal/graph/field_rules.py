@@ -22,7 +22,7 @@ from foveal.graph.layout import (
 )
 
 
-def _through_windows(
+def through_windows(
     op: Op,
     state: FieldState,
     num_axes: int,
@@ -89,7 +89,7 @@ def _window(op: Op, state: FieldState, *, is_transposed: bool) -> FieldState:
     def is_trivial(i: int) -> bool:
         return bool(kernel[i] == 1 and stride[i] == 1 and padding[i] == (0, 0))
 
-    return _through_windows(op, state, len(kernel), change, is_trivial=is_trivial)
+    return through_windows(op, state, len(kernel), change, is_trivial=is_trivial)
 
 
 def _adaptive_pool(op: Op, state: FieldState, layout: Layout) -> FieldState:
@@ -106,7 +106,7 @@ def _adaptive_pool(op: Op, state: FieldState, layout: Layout) -> FieldState:
     def is_trivial(i: int) -> bool:
         return bool(op.input_shapes[0][first + i] == sizes[i])
 
-    return _through_windows(op, state, len(sizes), change, is_trivial=is_trivial)
+    return through_windows(op, state, len(sizes), change, is_trivial=is_trivial)
 
 
 def _global_pool(op: Op, state: FieldState, layout: Layout) -> FieldState:
@@ -121,6 +121,7 @@ def _interpolate(op: Op, state: FieldState, layout: Layout) -> FieldState:
     corners: Literal["aligned", "half-pixel"] = (
         "aligned" if op.attributes["align_corners"] else "half-pixel"
     )
+    filtering: Literal["none", "antialias"] = "antialias" if op.attributes["antialias"] else "none"
     kinds: dict[str, Literal["nearest", "linear", "cubic"]] = {
         "nearest": "nearest",
         "linear": "linear",
@@ -134,9 +135,14 @@ def _interpolate(op: Op, state: FieldState, layout: Layout) -> FieldState:
     def change(field: AxisField, i: int, extent: int) -> AxisField:
         if mode == "area":
             return field.through_adaptive_pooling(extent, sizes[i])
-        return field.through_interpolation(extent, sizes[i], mode=kinds[mode], corners=corners)
+        return field.through_interpolation(
+            extent, sizes[i], mode=kinds[mode], corners=corners, filtering=filtering
+        )
 
-    return _through_windows(op, state, len(sizes), change, is_trivial=lambda i: False)
+    state = through_windows(op, state, len(sizes), change, is_trivial=lambda i: False)
+    if corners == "aligned":
+        state = replace(state, axes=tuple(replace(a, keeps_corners=True) for a in state.axes))
+    return state
 
 
 def _pad(op: Op, state: FieldState, layout: Layout) -> FieldState:
@@ -148,7 +154,7 @@ def _pad(op: Op, state: FieldState, layout: Layout) -> FieldState:
     def is_trivial(i: int) -> bool:
         return bool(pairs[i] == (0, 0))
 
-    return _through_windows(op, state, len(pairs), change, is_trivial=is_trivial)
+    return through_windows(op, state, len(pairs), change, is_trivial=is_trivial)
 
 
 def _pixel_shuffle(op: Op, state: FieldState, layout: Layout) -> FieldState:
@@ -162,7 +168,7 @@ def _pixel_shuffle(op: Op, state: FieldState, layout: Layout) -> FieldState:
             return field.through_interpolation(extent, extent * factor)
         return field.through_convolution(kernel=factor, stride=factor)
 
-    state = _through_windows(op, state, 2, change, is_trivial=lambda i: False)
+    state = through_windows(op, state, 2, change, is_trivial=lambda i: False)
     if state.layout is None:
         return state
     channel_dim = len(layout) - 3
@@ -176,6 +182,25 @@ def through_linear(op: Op, state: FieldState, layout: Layout) -> FieldState:
     if state.layout is None:
         return state
     return replace(state, layout=(*state.layout[:-1], plain(op.output_shape[-1])))
+
+
+def through_elements(op: Op, state: FieldState, layout: Layout) -> FieldState:
+    """Returns the field after a function of single elements, which weights may have widened."""
+    shape, before = op.output_shape, op.input_shapes[0]
+    if op.function == "view_as_real":
+        return replace(state, layout=(*layout, plain(2)))
+    if op.function == "view_as_complex":
+        return replace(state, layout=layout[:-1])
+    if shape == before or len(shape) < len(layout):
+        return state
+    filled = ((),) * (len(shape) - len(layout)) + layout
+    old = (1,) * (len(shape) - len(before)) + before
+    dims = (
+        # A single place that all units read stays one; weights make the rest of the dimension.
+        dim if size == was else plain(size)
+        for dim, size, was in zip(filled, shape, old, strict=True)
+    )
+    return replace(state, layout=tuple(dims))
 
 
 def _reduce(op: Op, state: FieldState, layout: Layout) -> FieldState:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, cast
 
-from foveal.arithmetic import AxisField
+from foveal.arithmetic import AxisField, union
 from foveal.graph.graph import Op
 from foveal.graph.layout import Dim, Layout, axes_in, with_dim
+
+# A field for each unit of an axis is kept up to this many.
+_MOST_UNITS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class AxisState:
         input_size: Length of the axis in the input.
         is_global: Whether everything is seen.
         reason: Why the local field is unknown.
+        keeps_corners: Whether a resize with aligned corners was on the way, after which units
+            drift against those of other branches.
     """
 
     field: AxisField | None
@@ -27,6 +33,7 @@ class AxisState:
     input_size: int
     is_global: bool = False
     reason: str | None = None
+    keeps_corners: bool = False
 
     def lost(self, reason: str) -> AxisState:
         """Returns the axis with its field given up; the first reason stays."""
@@ -137,7 +144,12 @@ def join_axes(op: Op, state: FieldState, other: FieldState) -> FieldState:
 def _join(op: Op, left: AxisState, right: AxisState) -> AxisState:
     is_global = left.is_global or right.is_global
     wide, narrow = (left, right) if left.extent >= right.extent else (right, left)
-    joined = replace(wide, is_global=is_global, reason=left.reason or right.reason)
+    joined = replace(
+        wide,
+        is_global=is_global,
+        reason=left.reason or right.reason,
+        keeps_corners=left.keeps_corners or right.keeps_corners,
+    )
     if joined.reason is not None:
         return replace(joined, field=None)
     if left.field is None or right.field is None:
@@ -149,8 +161,33 @@ def _join(op: Op, left: AxisState, right: AxisState) -> AxisState:
             return replace(joined, is_global=True)
         return joined.lost(f"{op.name!r} reads one and the same part of the input everywhere")
     if left.field.effective_stride != right.field.effective_stride:
+        united = _united_by_unit(left, right) if joined.keeps_corners else None
+        if united is not None:
+            return replace(joined, field=united)
         return joined.lost(f"{op.name!r} joins branches with different strides")
     return replace(joined, field=left.field.merged_with(right.field))
+
+
+def _united_by_unit(left: AxisState, right: AxisState) -> AxisField | None:
+    """Returns the union of two branches over one picture that drift against each other.
+
+    Resizing with aligned corners keeps the first and the last unit in place and moves those
+    between by a part of a unit, so every unit has a union of its own. None where the branches
+    do not begin and end at the same places.
+    """
+    a, b, num_units = left.field, right.field, left.extent
+    if a is None or b is None or num_units != right.extent or num_units > _MOST_UNITS:
+        return None
+    for unit in (0, num_units - 1):
+        first, second = a.positions(unit), b.positions(unit)
+        if first.last < second.first or second.last < first.first:
+            return None
+    plainer = min(a, b, key=lambda field: len(field.phases))
+    jump = plainer.effective_stride * num_units
+    if jump.denominator != 1:
+        jump = Fraction(left.input_size)
+    unions = (union((a.positions(u), b.positions(u))) for u in range(num_units))
+    return AxisField(int(jump), tuple(unions))
 
 
 def numbers(op: Op, name: str) -> tuple[Any, ...]:

@@ -26,8 +26,11 @@ AttributeValue = int | float | bool | str | None | tuple["AttributeValue", ...]
 Kind = Literal[
     "conv",  # attributes: kernel, stride, padding (pairs (before, after)), dilation, groups
     "conv_transpose",  # the same and output_padding
+    "deform_conv",  # as conv, read at places that offsets choose
     "linear",  # in_features, out_features
     "matmul",  # matmul, bmm, einsum between activations or with a bare parameter
+    "recurrent",  # LSTM, GRU and plain; function: "lstm", "gru_cell", ...; is_bidirectional
+    "fft",  # Fourier transforms; dims. Not products with weights, so no MACs
     "attention",  # scaled_dot_product_attention, multi_head_attention_forward
     "batch_norm",  # training, eps, momentum
     "layer_norm",  # normalized_shape, eps
@@ -55,7 +58,9 @@ Kind = Literal[
     "expand",
     "roll",
     "pad",  # padding as pairs (before, after), last dimension first; mode
-    "interpolate",  # output_size, mode, align_corners
+    "max_unpool",  # kernel, stride, padding
+    "grid_sample",  # samples at places that a grid chooses, and what makes such grids
+    "interpolate",  # output_size, mode, align_corners, antialias
     "pixel_shuffle",  # factor, function: "pixel_shuffle" or "pixel_unshuffle"
     "unfold",
     "reduce",  # mean, sum, max, ... over dims; keepdim
@@ -72,12 +77,14 @@ class Source:
     """Where a tensor comes from.
 
     Attributes:
-        kind: ``"op"`` for the result of an operation, ``"input"`` for an input of the graph.
-        index: Position in ``graph.ops`` or ``graph.inputs``.
+        kind: ``"op"`` for the result of an operation, ``"input"`` for an input of the graph,
+            ``"weights"`` for a tensor that the network holds (learned queries), where a layer
+            works on nothing else.
+        index: Position in ``graph.ops`` or ``graph.inputs``; for weights, of the reader.
         output: Which result, for operations that have several, such as ``split``.
     """
 
-    kind: Literal["op", "input"]
+    kind: Literal["op", "input", "weights"]
     index: int
     output: int = 0
 
@@ -155,7 +162,9 @@ class Op:
 
     Computation on parameters alone (a standardised weight, a table of position biases) is
     no operation of its own: it is folded into the operation that uses its result, which
-    then lists those parameters and has the attribute ``computed_weight = True``.
+    then lists those parameters, bears its MACs and has the attribute ``computed_weight =
+    True``. But a layer with weights of its own that works on parameters of others (attention
+    over learned queries) is one, and so is what follows it.
 
     Attributes:
         index: Position in ``graph.ops``, which is the order of execution.
@@ -202,9 +211,14 @@ class Op:
 
     @property
     def input_indices(self) -> tuple[int, ...]:
-        """Indices of the operations that feed it; ``-1 - k`` is the k-th graph input."""
+        """Indices of the operations that feed it; ``-1 - k`` is the k-th graph input.
+
+        Weights that a layer works on are left out.
+        """
         return tuple(
-            source.index if source.kind == "op" else -1 - source.index for source in self.inputs
+            source.index if source.kind == "op" else -1 - source.index
+            for source in self.inputs
+            if source.kind != "weights"
         )
 
     # A read-only view cannot be pickled, so the attributes travel as a plain dictionary.
@@ -321,4 +335,6 @@ class Graph:
         """Returns the shape of the tensor that ``source`` points at."""
         if source.kind == "input":
             return self.inputs[source.index].shape
+        if source.kind == "weights":
+            return self.ops[source.index].input_shapes[0]
         return self.ops[source.index].output_shapes[source.output]

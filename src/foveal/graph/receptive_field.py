@@ -17,13 +17,15 @@ from fractions import Fraction
 from foveal.arithmetic import AxisField
 from foveal.errors import UsageError
 from foveal.graph.field_mixing import attend, merge
-from foveal.graph.field_rules import RULES
+from foveal.graph.field_rules import RULES, through_elements
 from foveal.graph.field_state import AxisState, FieldState, join_axes
+from foveal.graph.field_transforms import TRANSFORMS
 from foveal.graph.figure import Status
 from foveal.graph.graph import Graph, Op, Shape
-from foveal.graph.layout import layout_of_input, sole_axis
+from foveal.graph.layout import layout_of_input, plain, sole_axis
 
 _AXIS_NAMES = {1: ("w",), 2: ("h", "w"), 3: ("d", "h", "w")}
+_RULES = {**RULES, **TRANSFORMS}
 _SAME = frozenset(
     {
         *("activation", "softmax", "dropout", "elementwise", "copy", "add", "sub", "mul", "div"),
@@ -101,11 +103,25 @@ def _axis_names(graph: Graph) -> tuple[str, ...]:
 def _states(graph: Graph) -> list[FieldState]:
     num_axes = len(_axis_names(graph))
     inputs = [_start(item.shape, num_axes) for item in graph.inputs]
+    states_of_input = inputs[0] if inputs else FieldState((), None)
     states: list[FieldState] = []
     for op in graph.ops:
-        before = [inputs[s.index] if s.kind == "input" else states[s.index] for s in op.inputs]
+        before = [
+            _of_weights(shape, states_of_input)
+            if source.kind == "weights"
+            else inputs[source.index]
+            if source.kind == "input"
+            else states[source.index]
+            for source, shape in zip(op.inputs, op.input_shapes, strict=True)
+        ]
         states.append(_step(op, before))
     return states
+
+
+def _of_weights(shape: Shape, start: FieldState) -> FieldState:
+    """Returns the state of a tensor that sees nothing of any input."""
+    axes = tuple(AxisState(None, 1, axis.input_size) for axis in start.axes)
+    return FieldState(axes, tuple(plain(size) for size in shape))
 
 
 def _start(shape: Shape, num_axes: int) -> FieldState:
@@ -139,16 +155,19 @@ def _step(op: Op, before: list[FieldState]) -> FieldState:
             return merge(op, before)
         state = before[0]
         rest = before[1:]
-        if state.layout is None:
+        layout = state.layout
+        if layout is None:
             state = state.lost("what came before could not be followed")
         else:
-            rule = RULES.get(op.kind)
-            if rule is not None:
-                state = rule(op, state, state.layout)
-            elif op.kind not in _SAME:
+            rule = through_elements if op.kind in _SAME else _RULES.get(op.kind)
+            if rule is None:
                 state = state.lost(f"what {op.name!r} ({op.function}) reads is not known")
+            else:
+                state = rule(op, state, layout)
         # Weights made from the picture (dynamic convolution) bring what they saw.
         for other in rest:
+            if op.kind == "max_unpool" and other.layout is not None:  # the indices
+                other = _RULES[op.kind](op, other, other.layout)
             state = join_axes(op, state, other)
         return state
     except UsageError as error:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import torch
@@ -26,6 +27,7 @@ from foveal.graph.assertions import asserted_value
 from foveal.graph.attributes import Call, read_attributes, settle_pool
 from foveal.graph.costs import count_macs
 from foveal.graph.execution import run_on_shapes, without_device
+from foveal.graph.figure import Figure
 from foveal.graph.graph import Source
 from foveal.graph.records import (
     CallRef,
@@ -54,6 +56,7 @@ from foveal.graph.vocabulary import (
     function_name,
 )
 
+_LAYER_KINDS = frozenset({"conv", "conv_transpose", "linear", "attention", "recurrent"})
 # Constants up to this size are computed for real, because forward may ask for their values.
 _MAX_CONSTANT_ELEMENTS = 65_536
 
@@ -70,6 +73,7 @@ class Recorder(TorchFunctionMode):
         self.stop: UnfollowableError | None = None
         self._thread = threading.get_ident()
         self._running = 0
+        self._work: dict[int, int] = {}
         self._paths = {id(module): path for path, module in model.named_modules()}
         self._root = Frame(0, None, model, "", (), 0)
         self._frame = self._root
@@ -277,11 +281,32 @@ class Recorder(TorchFunctionMode):
         self.calls.append(call)
         is_from_images = any(known.source is not None for known in inputs)
         has_values = not name.endswith("_like") and not name.startswith("new_")
-        if is_from_images and has_values:
-            self._record_op(call, name, Call(args, kwargs), inputs, outputs, changed)
+        arguments = Call(args, kwargs)
+        if has_values and (is_from_images or self._is_layer_at_work(name, inputs)):
+            self._record_op(call, name, arguments, inputs, outputs, changed)
         else:
+            self._note_work(call, name, arguments, outputs[0][1])
             self._record_weights(call, inputs if has_values else [], outputs)
         return result
+
+    def _is_layer_at_work(self, name: str, inputs: list[Known]) -> bool:
+        """Whether a layer applies weights of its own to weights of others (learned queries)."""
+        if KIND_BY_NAME.get(name) not in _LAYER_KINDS or len(inputs) < 2:
+            return False
+        own = self.book.own_names(self._frame.module)
+        applied = any(not own.isdisjoint(known.parameters) for known in inputs[1:])
+        return applied and own.isdisjoint((*inputs[0].parameters, *inputs[0].buffers))
+
+    def _note_work(
+        self, call: RecordedCall, name: str, arguments: Call, first: torch.Tensor
+    ) -> None:
+        """Keeps what a product of weights costs for the operation that will use its result."""
+        kind = KIND_BY_NAME.get(name)
+        if kind not in {*_LAYER_KINDS, "matmul"} or name in {"mv", "dot"}:
+            return
+        macs = count_macs(kind, name, arguments, first)
+        if macs.value:
+            self._work[call.index] = macs.value
 
     def _run(
         self,
@@ -317,6 +342,8 @@ class Recorder(TorchFunctionMode):
                 shapes.append(shape)
         kind = KIND_BY_NAME.get(name, "other")
         first = outputs[0][1]
+        if not sources:
+            sources, shapes = [Source("weights", index)], [tuple(weights[0].tensor.shape)]
         attributes = read_attributes(kind, name, arguments)
         if any(known.is_computed and known.parameters for known in weights):
             attributes["computed_weight"] = True
@@ -335,7 +362,7 @@ class Recorder(TorchFunctionMode):
             tuple(tuple(tensor.shape) for _, tensor in outputs),
             parameters,
             buffers,
-            count_macs(kind, name, arguments, first),
+            self._with_work(count_macs(kind, name, arguments, first), weights),
             str(first.dtype).removeprefix("torch."),
             not own.isdisjoint(parameters) or not own.isdisjoint(buffers),
             call,
@@ -350,6 +377,14 @@ class Recorder(TorchFunctionMode):
         for tensor in changed:
             self.book.overwrite(tensor, Source("op", index))
 
+    def _with_work(self, macs: Figure[int], weights: list[Known]) -> Figure[int]:
+        """Adds what it cost to compute the weights, at the first operation that uses them."""
+        calls = {index for known in weights for index in known.work}
+        more = sum(self._work.pop(index, 0) for index in calls)
+        if not more or macs.value is None:
+            return macs
+        return replace(macs, value=macs.value + more)
+
     def _record_weights(
         self,
         call: RecordedCall,
@@ -358,9 +393,13 @@ class Recorder(TorchFunctionMode):
     ) -> None:
         parameters = _merge(known.parameters for known in inputs)
         buffers = _merge(known.buffers for known in inputs)
+        work = tuple(dict.fromkeys(index for known in inputs for index in known.work))
+        if call.index in self._work:
+            work = (*work, call.index)
         for path, tensor in outputs:
             ref = self.book.ref(tensor) if call.overwritten else CallRef(call.index, path)
-            self.book.remember(Known(tensor, ref, None, parameters, buffers, is_computed=True))
+            known = Known(tensor, ref, None, parameters, buffers, work, is_computed=True)
+            self.book.remember(known)
 
     # --- constants ------------------------------------------------------------------------
 

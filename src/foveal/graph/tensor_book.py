@@ -27,6 +27,7 @@ class Known:
         source: What computed its present value. None for weights and constants.
         parameters: Names of the parameters that it is or was computed from.
         buffers: The same for buffers.
+        work: The calls on weights alone that it was computed by and that cost something.
         is_computed: Whether a call made it, rather than the model holding it.
         is_constant: Whether it is a small constant that forward made, with real values.
     """
@@ -36,6 +37,7 @@ class Known:
     source: Source | None = None
     parameters: tuple[str, ...] = ()
     buffers: tuple[str, ...] = ()
+    work: tuple[int, ...] = ()
     is_computed: bool = False
     is_constant: bool = False
 

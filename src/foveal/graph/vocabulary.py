@@ -23,8 +23,17 @@ def words(text: str) -> frozenset[str]:
 _NAMES_BY_KIND: dict[Kind, str] = {
     "conv": "conv1d conv2d conv3d",
     "conv_transpose": "conv_transpose1d conv_transpose2d conv_transpose3d",
+    "deform_conv": "torchvision::deform_conv2d",
     "linear": "linear",
-    "matmul": "matmul rmatmul bmm mm mv einsum addmm baddbmm addbmm bilinear dot tensordot",
+    "matmul": (
+        "matmul rmatmul bmm mm mv einsum addmm baddbmm addbmm bilinear dot vdot inner tensordot "
+        "chain_matmul linalg_multi_dot addmv"
+    ),
+    "recurrent": "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
+    "fft": (
+        "fft_fft fft_ifft fft_rfft fft_irfft fft_hfft fft_ihfft fft_fft2 fft_ifft2 fft_rfft2 "
+        "fft_irfft2 fft_fftn fft_ifftn fft_rfftn fft_irfftn"
+    ),
     "attention": "scaled_dot_product_attention multi_head_attention_forward",
     "batch_norm": "batch_norm",
     "layer_norm": "layer_norm",
@@ -41,6 +50,8 @@ _NAMES_BY_KIND: dict[Kind, str] = {
         "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout"
     ),
     "max_pool": "max_pool1d max_pool2d max_pool3d lp_pool1d lp_pool2d",
+    "max_unpool": "max_unpool1d max_unpool2d max_unpool3d",
+    "grid_sample": "grid_sample affine_grid",
     "avg_pool": "avg_pool1d avg_pool2d avg_pool3d",
     "adaptive_pool": (
         "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d "
@@ -65,7 +76,8 @@ _NAMES_BY_KIND: dict[Kind, str] = {
     "unfold": "unfold fold",
     "reduce": (
         "mean sum amax amin max min std var std_mean var_mean norm vector_norm prod logsumexp "
-        "all any argmax argmin aminmax median topk sort cumsum cumprod"
+        "all any argmax argmin aminmax median topk sort cumsum cumprod argsort kthvalue nansum "
+        "nanmean cosine_similarity count_nonzero logcumsumexp cummax cummin"
     ),
     "elementwise": (
         "pow square sqrt rsqrt exp expm1 log log1p log2 sin cos abs neg negative reciprocal clamp "
@@ -73,17 +85,20 @@ _NAMES_BY_KIND: dict[Kind, str] = {
         "minimum fmod remainder logical_not logical_and logical_or invert and or xor eq ne lt le "
         "gt ge bernoulli zeros_like ones_like full_like rand_like randn_like empty_like new_zeros "
         "new_ones new_empty new_full new_tensor fill zero uniform normal isnan isinf isfinite "
-        "nan_to_num atan2 positive sinc"
+        "nan_to_num atan2 positive sinc complex polar angle conj conj_physical imag tan asin acos "
+        "atan sinh cosh asinh acosh atanh exp2 erfc erfinv frac trunc logit logaddexp xlogy hypot "
+        "heaviside sgn copysign lgamma digamma bitwise_and bitwise_or bitwise_xor bitwise_not "
+        "arctan arctan2 fix i0 float_power"
     ),
     "copy": (
         "contiguous clone to float half double bfloat16 long int bool type type_as cpu cuda alias "
-        "detach data real view_as_real identity resolve_conj"
+        "detach data real view_as_real view_as_complex identity resolve_conj"
     ),
     "assign": (
         "setitem copy fill_diagonal masked_scatter index_copy index_add scatter scatter_add "
         "index_put"
     ),
-    "embedding": "embedding",
+    "embedding": "embedding embedding_bag",
 }
 
 KIND_BY_NAME: dict[str, Kind] = {
@@ -177,6 +192,7 @@ def _plain(name: str) -> str:
         return bare[1:] if bare[:1] in {"i", "r"} and bare[1:] in KIND_BY_NAME else bare
     if name.endswith("_") and not name.startswith("_"):
         return name.rstrip("_")
+    name = name.removesuffix("_with_indices")
     if name in {"_softmax", "_log_softmax", "_unsafe_view"}:
         return name[1:]
     return name

@@ -6,7 +6,7 @@ from foveal.images.frames import FrameChoice, frame_path
 from foveal.images.levels import LevelSummary
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, ImageFacts
 from foveal.images.preprocessing import PREPROCESSING_VERSION, Preprocessing
-from foveal.images.reading import FileContent, read_content
+from foveal.images.reading import FileContent, frame_of_file, read_content
 from foveal.images.resampling import Interpolation
 from foveal.images.resizing import Fit
 from foveal.images.set_window import (
@@ -48,6 +48,7 @@ __all__ = [
     "count_frames",
     "decode",
     "describe_window",
+    "frame_of_file",
     "frame_path",
     "pixel_versions",
     "pixel_versions_digest",

@@ -100,6 +100,25 @@ def _check_bmp(data: bytes) -> None:
         raise truncated(f"{len(data):,} of {announced:,} bytes are there")
 
 
+# --- AVIF and HEIC: ISO/IEC 14496-12 ----------------------------------------------------
+
+
+def _check_boxes(data: bytes) -> None:
+    position = num_boxes = 0
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        if size == 1:  # the size follows in 64 bits
+            size = int.from_bytes(data[position + 8 : position + 16], "big")
+        if size == 0:  # up to the end
+            return
+        num_boxes += 1
+        if size < 8 or num_boxes > _MAX_BLOCKS:
+            raise corrupt("a box of the file has no sensible length")
+        position += size
+    if position > len(data) or not num_boxes:
+        raise truncated(f"{len(data):,} of {position:,} bytes are there")
+
+
 # --- GIF: GIF89a specification ----------------------------------------------------------
 
 
@@ -184,4 +203,6 @@ _CHECKS: Final[dict[Format, Callable[[bytes], None]]] = {
     "WEBP": _check_webp,
     "BMP": _check_bmp,
     "GIF": _check_gif,
+    "AVIF": _check_boxes,
+    "HEIC": _check_boxes,
 }

@@ -44,7 +44,7 @@ def bytes_per_pixel(
     total = _OF_MODES.get(image.mode, _OF_OTHER_MODES)
     if "transparency" in image.info:
         total += _OF_ALPHA_KEY
-    if is_composed or format_name == "WEBP":
+    if is_composed or format_name in ("WEBP", "AVIF", "HEIC"):
         total += _OF_COMPOSING
     return total
 

@@ -29,9 +29,9 @@ def decode(
 ) -> DecodedImage:
     """Decodes one image file, upright and in one of two forms.
 
-    JPEG, PNG, TIFF, WebP, BMP, GIF and DICOM are recognised by content, whatever the name.
-    EXIF orientation is undone. Palettes, CMYK, YCbCr and 1-bit become RGB or gray; what is
-    transparent is shown on white. Of several frames or pages one is taken. 8-bit pixels
+    JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF, HEIC and DICOM are recognised by content, whatever
+    the name. EXIF orientation is undone. Palettes, CMYK, YCbCr and 1-bit become RGB or gray;
+    what is transparent is shown on white. Of several frames or pages one is taken. 8-bit pixels
     stay ``uint8``; deeper ones (16-bit, float, DICOM gray) are mapped to
     ``float32`` [0, 1] by ``window``. Colour profiles are not applied.
 

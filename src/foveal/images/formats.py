@@ -26,7 +26,7 @@ ProblemCode = Literal[
 ]
 """Why one file cannot be used; a stable word for tables and tests."""
 
-Format = Literal["JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "DICOM"]
+Format = Literal["JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF", "HEIC", "DICOM"]
 
 SUPPORTED_FORMATS: Final[tuple[Format, ...]] = (
     "JPEG",
@@ -35,6 +35,8 @@ SUPPORTED_FORMATS: Final[tuple[Format, ...]] = (
     "WEBP",
     "BMP",
     "GIF",
+    "AVIF",
+    "HEIC",
     "DICOM",
 )
 
@@ -44,6 +46,7 @@ SUPPORTED_SUFFIXES: Final[frozenset[str]] = frozenset(
         *(".png", ".apng"),
         *(".tif", ".tiff"),
         *(".webp", ".bmp", ".dib", ".gif"),
+        *(".avif", ".heic", ".heif", ".hif"),
         *(".dcm", ".dicom"),
     }
 )
@@ -60,12 +63,6 @@ class _Foreign:
 
 
 _FOREIGN_IMAGES: Final = (
-    _Foreign(4, b"ftypavif", "AVIF"),
-    _Foreign(4, b"ftypavis", "AVIF"),
-    _Foreign(4, b"ftyphei", "HEIC"),
-    _Foreign(4, b"ftyphev", "HEIC"),
-    _Foreign(4, b"ftypmif1", "HEIC"),
-    _Foreign(4, b"ftypmsf1", "HEIC"),
     _Foreign(4, b"ftypcrx", "camera raw (CR3)"),
     _Foreign(0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
     _Foreign(0, b"\xff\x4f\xff\x51", "JPEG 2000"),
@@ -176,8 +173,23 @@ def _known_format(data: bytes) -> Format | None:
         return "BMP"
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return "GIF"
+    if data[4:8] == b"ftyp":
+        return _heif_format(data)
     if data[128:132] == b"DICM" or _is_bare_dicom(data):
         return "DICOM"
+    return None
+
+
+def _heif_format(data: bytes) -> Format | None:
+    """Tells AVIF from HEIC by the brands of the first box (ISO/IEC 23008-12, 10.2)."""
+    end = min(int.from_bytes(data[:4], "big"), 512)
+    brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
+    if brands[0] in (b"avif", b"avis"):
+        return "AVIF"
+    if brands[0][:3] in (b"hei", b"hev"):
+        return "HEIC"
+    if brands[0] in (b"mif1", b"msf1"):  # a frame for either
+        return "AVIF" if {b"avif", b"avis"} & set(brands) else "HEIC"
     return None
 
 

@@ -7,6 +7,7 @@ functions). The result is in [0, 1], where 1 is white.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 WindowFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 
+_BAND_SAMPLES: Final = 1 << 20
 _FRAME_GROUPS: Final = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
 _FRAME_KEYWORDS: Final = (
     *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
@@ -118,22 +120,23 @@ def show(
     fixed = window.range_for(rules.kind)
     notes: tuple[str, ...] = ()
     summary = None
-    values: NDArray[Any]
+    values: NDArray[np.float32]
     if fixed is None:
         summary = _summary(levels, rules, is_padding, polarity)
     if fixed is not None:
         values = scale(levels, fixed.low, fixed.high, rules.kind, polarity)
     elif window.dicom == "header" and rules.voi_table is not None:
-        values = rules.voi_table(levels)
-        values = 1.0 - values if is_inverted else values
+        table = rules.voi_table
+        values = _by_band(levels, lambda part: 1.0 - table(part) if is_inverted else table(part))
     elif window.dicom == "header" and rules.window is not None:
-        values = _apply_window(levels, *rules.window, is_inverted=is_inverted)
+        shape = rules.window
+        values = _by_band(levels, lambda part: _apply_window(part, *shape, is_inverted=is_inverted))
     else:
         stretched = stretch(levels, window, kind=rules.kind, ignored=is_padding, polarity=polarity)
         values, notes = stretched.values, stretched.notes
         if window.dicom == "header":
             notes = ("The header gives no display window; percentiles are used.", *notes)
-    shown = np.nan_to_num(values, nan=0.0).astype(np.float32, copy=False)
+    shown = np.nan_to_num(values, copy=False, nan=0.0)
     if is_padding is not None:
         shown[is_padding] = 0.0
     return Stretched(shown, notes, summary)
@@ -167,7 +170,29 @@ def _to_units(stored: NDArray[Any], rules: FrameRules) -> NDArray[Any]:
         return rules.modality_table(stored)
     if (rules.slope, rules.intercept) == (1.0, 0.0):
         return stored
-    return stored * np.float64(rules.slope) + np.float64(rules.intercept)
+    if _stay_integers(stored, rules):  # as in CT: exact in half the memory
+        return stored.astype(np.int32) * np.int32(rules.slope) + np.int32(rules.intercept)
+    units: NDArray[np.float64] = stored * np.float64(rules.slope)
+    units += np.float64(rules.intercept)
+    return units
+
+
+def _stay_integers(stored: NDArray[Any], rules: FrameRules) -> bool:
+    if stored.dtype.kind not in "iu" or stored.dtype.itemsize > 2:
+        return False
+    is_whole = float(rules.slope).is_integer() and float(rules.intercept).is_integer()
+    return is_whole and abs(rules.slope) * 65_536 + abs(rules.intercept) < 2**31
+
+
+def _by_band(
+    levels: NDArray[Any], show_band: Callable[[NDArray[Any]], NDArray[Any]]
+) -> NDArray[np.float32]:
+    """Applies a rule band by band: its double precision takes eight bytes a pixel, repeatedly."""
+    shown = np.empty(levels.shape, np.float32)
+    step = max(1, _BAND_SAMPLES // max(1, levels.shape[1]))
+    for top in range(0, len(levels), step):
+        shown[top : top + step] = show_band(levels[top : top + step])
+    return shown
 
 
 def _apply_window(

@@ -29,6 +29,8 @@ _CPU_SECONDS_PER_BYTE: Final = 0.4 / 1_000_000
 # Of the clock: for what waits without working, and where no processor time is counted.
 _CLOCK_SECONDS: Final = 60.0
 _CLOCK_SECONDS_PER_BYTE: Final = 10 / 1_000_000
+# A strip or tile takes Pillow some microseconds, whatever is in it.
+_MANY_PIECES: Final = 1 << 13
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; from foveal.images.worker import main; main()"
 )
@@ -43,10 +45,11 @@ def needs_guard(data: bytes, format_name: Format) -> bool:
         return int.from_bytes(data[30:34], "little") in (1, 2)
     if format_name == "TIFF":
         try:
-            compression = read_tags(data).get(259)
+            tags = read_tags(data)
         except ImageError:
             return False  # it will be refused
-        return compression is not None and int(compression[0]) != 1
+        is_compressed = 259 in tags and int(tags[259][0]) != 1
+        return is_compressed or max(len(tags.get(tag, ())) for tag in (273, 324)) > _MANY_PIECES
     return False
 
 

@@ -1,12 +1,13 @@
-"""JPEG, PNG, TIFF, WebP, BMP and GIF, decoded by Pillow."""
+"""JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF and HEIC, decoded by Pillow and its plug-in."""
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from foveal.errors import ImageError
 from foveal.images import deep
@@ -32,6 +33,8 @@ _UNDO: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# More pictures in one of these are other views, bursts or depths of the first.
+_OF_ONE_SCENE: Final = ("JPEG", "HEIC")
 _BAND_ROWS: Final = 256
 _SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 _PLUGINS: Final[dict[str, tuple[str, ...]]] = {"JPEG": ("JPEG", "MPO")}
@@ -64,6 +67,9 @@ def decode_ordinary(
                 if not header.has_end:
                     data = with_end_marker(data, header)
                     notes.append("The end marker is missing; the picture is all there.")
+            elif format_name in ("AVIF", "HEIC"):
+                require_complete(data, format_name)
+                _require_codec(format_name)
             elif format_name == "WEBP":
                 require_complete(data, format_name)
                 require_size(*webp_size(data), max_pixels=max_pixels)
@@ -108,7 +114,25 @@ def _require_memory(
     require_affordable(decoded)
 
 
+def _require_codec(format_name: Format) -> None:
+    if format_name == "AVIF":
+        is_there, remedy = features.check("avif"), "a Pillow that was built with AVIF"
+    else:
+        is_there = importlib.util.find_spec("pillow_heif") is not None
+        remedy = "the package pillow-heif (pip install 'foveal[heic]')"
+    if not is_there:
+        # In the message itself, since a list of bad files shows that and no next step.
+        raise ImageError(
+            f"this is a {format_name} image, which needs {remedy}", code="missing_codec"
+        )
+
+
 def _open(data: bytes, format_name: Format) -> ImageFile.ImageFile:
+    if format_name == "HEIC":
+        from pillow_heif import HeifImageFile
+
+        image: ImageFile.ImageFile = HeifImageFile(io.BytesIO(data))
+        return image
     return Image.open(io.BytesIO(data), formats=_PLUGINS.get(format_name, (format_name,)))
 
 
@@ -130,7 +154,7 @@ def count_ordinary(data: bytes, format_name: Format) -> int:
         try:
             if format_name == "TIFF":
                 return len(stack_pages(data)[0])
-            if format_name == "JPEG":
+            if format_name in _OF_ONE_SCENE:
                 return 1
             return _find_frame(_open(data, format_name), data, format_name, 1).count
         except ANY_ERROR as error:
@@ -149,7 +173,7 @@ def _find_frame(
 ) -> _Pages:
     is_gif = format_name == "GIF"  # Pillow would read it to its end for this
     count = count_gif_pictures(data) if is_gif else int(getattr(image, "n_frames", 1))
-    if count == 1 or format_name == "JPEG":  # more pictures in a JPEG are other views of it
+    if count == 1 or format_name in _OF_ONE_SCENE:
         return _Pages(count, 0)
     index = frame_index(count, frame)
     if format_name == "PNG" and data[24] > 8:  # the low bytes are read from the first alone
@@ -169,7 +193,7 @@ def _decode(
 ) -> Raster:
     stored_mode, bits = image.mode, _bits_per_sample(image, data, format_name)
     canvas_px = image.width * image.height
-    if pages.count > 1 and format_name == "JPEG":
+    if pages.count > 1 and format_name in _OF_ONE_SCENE:
         notes.append("The file holds several pictures; the first is used.")
     elif pages.count > 1:
         word = "page" if format_name == "TIFF" else "frame"

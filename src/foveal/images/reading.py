@@ -45,6 +45,12 @@ class FileContent:
         return total.hexdigest()
 
 
+def frame_of_file(source: str | os.PathLike[str]) -> tuple[str, int] | None:
+    """Returns the file and the number where a path names one frame of a file that is there."""
+    split = split_frame_path(os.fspath(source))
+    return split if split is not None and Path(split[0]).is_file() else None
+
+
 def read_content(source: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> FileContent:
     """Returns the whole content of a file, or of the file that a frame's path lies in.
 
@@ -53,8 +59,8 @@ def read_content(source: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
     Raises:
         ImageError: As :func:`read_bytes`.
     """
-    split = split_frame_path(os.fspath(source))
-    if split is None or not Path(split[0]).is_file():
+    split = frame_of_file(source)
+    if split is None:
         return FileContent(read_bytes(source, max_pixels=max_pixels))
     return FileContent(read_bytes(split[0], max_pixels=max_pixels), split[1])
 

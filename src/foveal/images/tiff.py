@@ -20,7 +20,7 @@ from foveal.images.faults import corrupt, truncated
 _NUM_BYTES_OF_TYPES: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 # Types that a reader turns into one number each, not into a run of bytes.
 _NUMBER_TYPES: Final = frozenset({3, 4, 5, 8, 9, 10, 11, 12, 13, 16, 17, 18})
-_MAX_VALUES: Final = 1 << 20
+_MAX_VALUES: Final = 1 << 18
 _MAX_ENTRIES: Final = 1 << 12
 _MAX_PAGES: Final = 1 << 14
 _MAX_ENTRIES_OF_ALL_PAGES: Final = 1 << 18

@@ -88,7 +88,9 @@ class _Blocks:
             self._place(op)
 
     def of(self, source: Source) -> int:
-        """The block that a tensor lives in."""
+        """The block that a tensor lives in; weights count as none, they are no activations."""
+        if source.kind == "weights" and source not in self._block_of:
+            self._block_of[source] = self._add(0, born=-1)
         return self._block_of[source]
 
     def _add(self, size: int, *, born: int) -> int:
@@ -105,7 +107,7 @@ class _Blocks:
         for slot, shape in enumerate(op.output_shapes):
             source = Source("op", op.index, slot)
             if shares and first is not None:
-                self._block_of[source] = self._block_of[first]
+                self._block_of[source] = self.of(first)
             else:
                 size = prod(shape) * dtype_bytes(op.dtype)
                 self.made_by[op.index] += size

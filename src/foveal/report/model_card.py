@@ -10,6 +10,7 @@ from foveal.evaluation.wording import (
     describe_against_baseline,
     describe_calibration,
     describe_interval,
+    describe_judged,
     describe_leak,
     describe_learning_curve,
     describe_prediction_sets,
@@ -84,8 +85,8 @@ def _opening(report: ReportInput) -> str:
             f"# {escape_markdown(report.title)}",
             f"An image classifier of {count_noun(evidence.data.num_classes, 'class', 'classes')}: "
             f"{names}{f' and {more} more' if more > 0 else ''}.",
-            f"**Accuracy {describe_interval(evidence.metrics.accuracy)}** on images it was not "
-            f"trained on: {escape_markdown(verdict)}.",
+            f"**Accuracy {describe_interval(evidence.metrics.accuracy)}** on "
+            f"{describe_judged(evidence)}: {escape_markdown(verdict)}.",
             f"{escape_markdown(evidence.protocol.sentence)}",
         )
     )

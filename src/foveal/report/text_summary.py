@@ -9,6 +9,7 @@ from foveal.evaluation.wording import (
     describe_against_baseline,
     describe_calibration,
     describe_interval,
+    describe_judged,
     describe_leak,
     describe_learning_curve,
     describe_prediction_sets,
@@ -73,7 +74,6 @@ def render_evaluation_text(
     *,
     run_name: str | None = None,
     trained_accuracy: Interval | None = None,
-    num_seen: int = 0,
     report_path: str | None = None,
     style: Style = plain,
 ) -> str:
@@ -84,7 +84,6 @@ def render_evaluation_text(
         audit: What is wrong with the new data.
         run_name: The run that was measured, where it should be named.
         trained_accuracy: The run's own held-out accuracy, to set beside the new one.
-        num_seen: How many of the images the run was trained on.
         report_path: Where the HTML report lies.
         style: Adds colour to finished pieces.
     """
@@ -97,7 +96,7 @@ def render_evaluation_text(
         _classes(evidence),
         facts(_figures(evidence), style=style, name_columns=NAME_COLUMNS),
         facts(_findings(evidence), style=style, name_columns=NAME_COLUMNS),
-        _headline(evidence, style, num_seen=num_seen),
+        _headline(evidence, style),
     ]
     rest = "(foveal audit shows all)" if report_path is None else "in the report"
     warnings = _warnings(evidence, audit, style, rest=rest)
@@ -167,39 +166,25 @@ def _findings(evidence: Evidence) -> list[tuple[str, str]]:
         pairs.append(("Grouping", describe_leak(evidence.grouping)))
     if evidence.learning_curve is not None:
         pairs.append(("More images", describe_learning_curve(evidence.learning_curve)))
-    if evidence.label_review:
-        # The list is cut off somewhere, so its length counts what is listed and no more.
-        listed = count_noun(len(evidence.label_review), "label")
-        pairs.append(("Labels", f"{listed} listed for a second look."))
+    if evidence.label_note:
+        pairs.append(("Labels", evidence.label_note))
     pairs.append(("Time", seconds(evidence.timing.total_seconds)))
     return pairs
 
 
-def _headline(evidence: Evidence, style: Style, *, num_seen: int = 0) -> str:
+def _headline(evidence: Evidence, style: Style) -> str:
     metrics = evidence.metrics
     verdict = describe_against_baseline(metrics, evidence.baseline)
     low = evidence.baseline.gain.low
     good = low is not None and round(low, 3) > 0.0
-    if num_seen == 0 and _keeps_groups_apart(evidence):
-        whose = "images whose groups it had not seen"
-    elif num_seen == 0:
-        whose = "images it had not seen"
-    elif num_seen < evidence.data.num_images:
-        whose = "images it was partly trained on"
-    else:
-        whose = "the very images it was trained on"
-    first = f"Accuracy {describe_interval(metrics.accuracy)} on {whose}"
+    good = good and evidence.protocol.measured_on == "unseen"
+    first = f"Accuracy {describe_interval(metrics.accuracy)} on {describe_judged(evidence)}"
     return "\n".join(
         (
             style(wrap(first), "number"),
             style(wrap(f"{verdict[:1].upper()}{verdict[1:]}."), "good" if good else "warning"),
         )
     )
-
-
-def _keeps_groups_apart(evidence: Evidence) -> bool:
-    # A split that came with the data is kept as it is, whatever it does to groups.
-    return evidence.grouping.source is not None and evidence.protocol.kind == "cross-validation"
 
 
 def _warnings(evidence: Evidence, audit: AuditLike | None, style: Style, *, rest: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,15 +25,20 @@ from foveal.runs.folder import (
     NOVELTY_NAME,
     ONNX_NAME,
     PREPROCESSING_NAME,
+    WEIGHTS_NAME,
     read_manifest,
     verify_files,
 )
+from foveal.runs.reading import read_run
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.explain.pictures import ExplainedPicture
 
 _NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
+
+# A run that is replaced again and again while it is read is given up.
+_NUM_READINGS = 5
 
 Progress = Callable[[int, int], None]
 
@@ -82,6 +86,7 @@ class Classifier:
         novelty: Tells unlike images.
         notes: What a reader of its answers should know, one sentence each: that images are
             decoded by other versions here than where the run was made.
+        manifest: ``manifest.json``, as it was when the run was loaded.
     """
 
     folder: Path
@@ -92,7 +97,21 @@ class Classifier:
     set_thresholds: NDArray[np.float64]
     novelty: NoveltyReference
     notes: tuple[str, ...]
+    manifest: dict[str, Any]
     _session: Any
+
+    def verify_files(self, *names: str) -> None:
+        """Checks further files of the run against the manifest that it was loaded with.
+
+        Raises:
+            RunAlteredError: The run was replaced since it was loaded, or one is altered.
+        """
+        if read_manifest(self.folder) != self.manifest:
+            raise RunAlteredError(
+                f"{printable(str(self.folder))} was replaced since it was loaded.",
+                next_step="Load it again.",
+            )
+        verify_files(self.folder, self.manifest, names)
 
     def predict(
         self,
@@ -153,6 +172,7 @@ class Classifier:
         from foveal.explain.pictures import Asked
         from foveal.runs.explaining import class_indices, explain_run
 
+        self.verify_files(WEIGHTS_NAME, PREPROCESSING_NAME)
         several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         wanted = [classes] if isinstance(classes, (str, int)) else classes
         indices = None if wanted is None else class_indices(wanted, self.class_names)
@@ -221,28 +241,35 @@ def load(run: str | os.PathLike[str]) -> Classifier:
 
     Raises:
         RunIncompleteError: The folder is missing, unfinished or no run.
-        RunAlteredError: A file has another digest than recorded.
+        RunAlteredError: A file has another digest than recorded, or a field that cannot be.
     """
-    from safetensors.numpy import load as load_arrays
-
     folder = Path(run)
-    manifest = read_manifest(folder)
+    for _ in range(_NUM_READINGS - 1):
+        manifest = read_manifest(folder)
+        with contextlib.suppress(RunAlteredError):
+            classifier = _read(folder, manifest)
+            if read_manifest(folder) == manifest:
+                return classifier
+        if read_manifest(folder) == manifest:
+            break  # nobody replaced it meanwhile, so that it is the run itself
+    return _read(folder, read_manifest(folder))
+
+
+def _read(folder: Path, manifest: dict[str, Any]) -> Classifier:
     verify_files(folder, manifest, _NEEDED)
-    with _named_as_altered(folder):
-        config = _read_json(folder / CONFIG_NAME)
-        evaluation = _read_json(folder / EVALUATION_NAME)
-        prepared = _read_json(folder / PREPROCESSING_NAME)
-        return Classifier(
-            folder=folder,
-            class_names=tuple(config["label_names"]),
-            preprocessing=Preprocessing.from_json(prepared["preprocessing"]),
-            evaluation=evaluation,
-            temperature=float(evaluation["calibration"]["temperature"]),
-            set_thresholds=np.array(evaluation["prediction_sets"]["thresholds"], np.float64),
-            novelty=NoveltyReference.from_arrays(load_arrays((folder / NOVELTY_NAME).read_bytes())),
-            notes=_version_notes(prepared.get("decoders", {})),
-            _session=_open_session(folder / ONNX_NAME),
-        )
+    stored = read_run(folder)
+    return Classifier(
+        folder=folder,
+        class_names=stored.class_names,
+        preprocessing=stored.preprocessing,
+        evaluation=stored.evaluation,
+        temperature=stored.temperature,
+        set_thresholds=stored.set_thresholds,
+        novelty=stored.novelty,
+        notes=_version_notes(stored.decoders),
+        manifest=manifest,
+        _session=stored.session,
+    )
 
 
 def _version_notes(recorded: Mapping[str, str]) -> tuple[str, ...]:
@@ -254,33 +281,3 @@ def _version_notes(recorded: Mapping[str, str]) -> tuple[str, ...]:
         "so pixels of JPEG, WebP, AVIF and DICOM files may differ slightly: "
         f"{printable('; '.join(differing))}.",
     )
-
-
-def _open_session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # one call a core: see foveal.features.backends
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # The contents, since a path that is no UTF-8 cannot be handed over.
-    return onnxruntime.InferenceSession(
-        path.read_bytes(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text("utf-8"))
-
-
-@contextlib.contextmanager
-def _named_as_altered(folder: Path) -> Iterator[None]:
-    """The digests are right, so what cannot be read was written so: by hand, or by another."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunAlteredError(
-            f"{printable(str(folder))} holds a file without the expected contents "
-            f"({type(error).__name__}: {error}).",
-            next_step="Train again with this version of Foveal.",
-        ) from error

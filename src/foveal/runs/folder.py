@@ -60,7 +60,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{name} has no {MANIFEST_NAME}: it is no run folder, or was never finished.",
             next_step="Make one with: foveal train DATA --out RUN",
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
         raise RunIncompleteError(
@@ -90,7 +90,7 @@ def verify_files(folder: Path, manifest: dict[str, Any], names: tuple[str, ...])
                 f"{printable(str(path))} is missing from the run.",
                 next_step="Restore the folder from a copy, or train again.",
             )
-        if _digest(path) != recorded.get("sha256"):
+        if not isinstance(recorded, dict) or _digest(path) != recorded.get("sha256"):
             raise RunAlteredError(
                 f"{printable(str(path))} was altered since the run was written: its digest "
                 "differs from the recorded one.",

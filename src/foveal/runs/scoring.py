@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from foveal.dataset import (
     Manifest,
     audit,
     find_duplicates,
+    find_seen,
     fuse_groups,
     scan,
 )
@@ -30,18 +32,18 @@ from foveal.evaluation import (
     assess_calibration,
     assess_prediction_sets,
     compare_with_baseline,
+    describe_label_review,
     measure,
     review_labels,
+    why_not_reviewed,
     worst_mistakes,
 )
 from foveal.images import describe_window
 from foveal.runs.classifier import Classifier, Prediction
 from foveal.runs.folder import (
     MANIFEST_TABLE_NAME,
-    read_manifest,
-    verify_files,
 )
-from foveal.runs.tables import read_digests
+from foveal.runs.tables import read_seen
 from foveal.text import count_noun, near_names, printable
 
 Progress = Callable[[int, int], None]
@@ -55,8 +57,8 @@ class Scored:
         evidence: The figures; nothing in them was fitted to these images.
         audit: Of the new data.
         predictions: One a usable image, in the manifest's order.
-        num_seen: How many of the images were in the data the run was trained on; they
-            flatter the figures.
+        num_seen: How many of the images the run was trained on, themselves or as a copy. No
+            figure counts them, unless there are no others.
     """
 
     evidence: Evidence
@@ -91,9 +93,9 @@ def evaluate_classifier(
         RunAlteredError: A file of the run has another digest than recorded.
     """
     start = time.perf_counter()
-    written = read_manifest(classifier.folder)
-    verify_files(classifier.folder, written, (MANIFEST_TABLE_NAME,))
-    is_each = written.get("config", {}).get("frames") == "each"
+    classifier.verify_files(MANIFEST_TABLE_NAME)
+    config = classifier.manifest.get("config")
+    is_each = isinstance(config, dict) and config.get("frames") == "each"
     manifest = scan(
         data,
         groups=groups or GroupOptions(),
@@ -116,10 +118,15 @@ def evaluate_classifier(
             next_step="Leave the data alone while Foveal reads it, then run the command again.",
         )
     duplicates = find_duplicates(manifest)
-    members = fuse_groups(manifest, duplicates)
+    is_seen = find_seen(manifest.usable, read_seen(classifier.folder))
+    num_seen, num_given = int(is_seen.sum()), len(is_seen)
+    # Where every image had been seen, the figures are about those, and say so.
+    rows = np.flatnonzero(~is_seen) if num_seen < num_given else np.arange(num_given)
+    members = fuse_groups(manifest, duplicates)[rows]
+    labels = labels[rows]
     names = classifier.class_names
-    logits = np.array([one.logits for one in predictions], np.float64)
-    paths = [printable(record.path) for record in manifest.usable]
+    logits = np.array([predictions[row].logits for row in rows], np.float64)
+    paths = [printable(manifest.usable[row].path) for row in rows]
     calibration, probabilities = assess_calibration(
         logits, labels, groups=members, temperature=classifier.temperature
     )
@@ -133,18 +140,11 @@ def evaluate_classifier(
         conditional=recorded["conditional"],
         seed=seed,
     )
-    flagged = float(np.mean([one.is_unlike_training is True for one in predictions]))
-    known = read_digests(classifier.folder)
-    num_seen = sum(record.digest in known for record in manifest.usable)
+    flagged = float(np.mean([predictions[row].is_unlike_training is True for row in rows]))
+    issues = review_labels(probabilities, labels, paths=paths, class_names=names)
+    mistakes = worst_mistakes(probabilities, labels, paths=paths, class_names=names)
     evidence = Evidence(
-        protocol=Protocol(
-            "evaluation",
-            1,
-            seed,
-            f"The finished classifier on {count_noun(len(labels), 'image')} that were given to "
-            "it now; nothing was fitted to them.",
-            _note_seen(num_seen),
-        ),
+        protocol=_describe_protocol(num_given, num_seen, seed),
         data=DataFacts(
             num_images=len(labels),
             num_classes=len(names),
@@ -159,13 +159,18 @@ def evaluate_classifier(
         prediction_sets=sets,
         grouping=Grouping(manifest.group_source, manifest.groups_are_approximate, None, None, None),
         learning_curve=None,
-        label_review=review_labels(probabilities, labels, paths=paths, class_names=names),
-        mistakes=worst_mistakes(probabilities, labels, paths=paths, class_names=names),
+        # The functions number the images that count; their reader wants the usable ones.
+        label_review=tuple(replace(one, index=int(rows[one.index])) for one in issues),
+        mistakes=tuple(replace(one, index=int(rows[one.index])) for one in mistakes),
         novelty=Novelty(
             str(classifier.evaluation["novelty"]["method"]), classifier.novelty.threshold, flagged
         ),
         timing=Timing({}, time.perf_counter() - start),
     )
+    if not_reviewed := why_not_reviewed(evidence.metrics, evidence.baseline):
+        evidence = dataclasses.replace(evidence, label_review=())
+    note = not_reviewed or describe_label_review(evidence.label_review)
+    evidence = dataclasses.replace(evidence, label_note=note)
     levels = [record.levels for record in manifest.usable if record.levels is not None]
     window = describe_window(classifier.preprocessing.window, levels)
     found = audit(manifest, duplicates=duplicates, window=window)
@@ -193,10 +198,26 @@ def _match_classes(
     return np.array([index[printable(record.label or "")] for record in manifest.usable], np.int64)
 
 
-def _note_seen(num_seen: int) -> tuple[str, ...]:
-    if num_seen == 0:
-        return ()
-    return (
-        f"{count_noun(num_seen, 'image')} of these were in the data the run was trained on: "
-        "the figures flatter it.",
+def _describe_protocol(num_given: int, num_seen: int, seed: int) -> Protocol:
+    had_been = "had been in the training data, unchanged or as a copy"
+    if num_seen == num_given:
+        given = "The one image" if num_given == 1 else f"All {num_given:,} images"
+        return Protocol(
+            "evaluation",
+            1,
+            seed,
+            "The finished classifier on images that it was trained on.",
+            (
+                f"{given} {had_been}: these figures say how well it remembers, and nothing about "
+                "new images.",
+            ),
+            num_seen=num_seen,
+            measured_on="seen",
+        )
+    sentence = (
+        f"The finished classifier on {count_noun(num_given - num_seen, 'image')} that were given "
+        "to it now; nothing was fitted to them."
     )
+    left_out = f"{num_seen:,} of the {num_given:,} images {had_been}, and are not counted."
+    notes = (left_out,) if num_seen else ()
+    return Protocol("evaluation", 1, seed, sentence, notes, num_seen=num_seen)

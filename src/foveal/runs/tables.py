@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsInt
 
+import numpy as np
+
+from foveal.dataset import ImageRecord, SeenImages
+from foveal.dataset.duplicates import shows_something
+from foveal.dataset.near_pairs import SKETCH_PX
+from foveal.dataset.seen import sketch_records
 from foveal.runs.folder import MANIFEST_TABLE_NAME, OUT_OF_FOLD_NAME
+from foveal.runs.reading import named_as_altered
 from foveal.text import printable
 
 if TYPE_CHECKING:
@@ -17,7 +25,9 @@ def write_manifest_table(folder: Path, trained: TrainedClassifier) -> None:
     import pyarrow as pa
 
     records = trained.manifest.records
-    fused = dict(zip(map(id, trained.manifest.usable), trained.groups, strict=True))
+    usable = trained.manifest.usable
+    fused = dict(zip(map(id, usable), trained.groups, strict=True))
+    fitted = {id(usable[row]) for row in trained.judged.fitted_rows}
     columns = {
         "path": pa.array([printable(record.path) for record in records], pa.string()),
         "label": pa.array([_shown(record.label) for record in records], pa.string()),
@@ -25,6 +35,9 @@ def write_manifest_table(folder: Path, trained: TrainedClassifier) -> None:
         "fused_group": pa.array([_number(fused.get(id(record))) for record in records], pa.int64()),
         "split": pa.array([record.split for record in records], pa.string()),
         "digest": pa.array([record.digest for record in records], pa.string()),
+        "pixel_digest": pa.array([record.pixel_digest for record in records], pa.string()),
+        "sketch": pa.array(_sketches(records), pa.binary(SKETCH_PX**2)),
+        "is_fitted": pa.array([id(record) in fitted for record in records], pa.bool_()),
         "size_bytes": pa.array([record.size_bytes for record in records], pa.int64()),
         "width_px": pa.array([record.width_px for record in records], pa.int32()),
         "height_px": pa.array([record.height_px for record in records], pa.int32()),
@@ -63,14 +76,47 @@ def write_out_of_fold(folder: Path, trained: TrainedClassifier) -> None:
     _write(pa.table(columns), folder / OUT_OF_FOLD_NAME)
 
 
-def read_digests(folder: Path) -> frozenset[str]:
-    """Returns the digests of the images a run was made from."""
+def read_seen(folder: Path) -> SeenImages:
+    """Returns what is kept of the images that a run's classifier was fitted to.
+
+    Raises:
+        RunAlteredError: The table is none, or lacks a column of the type it was written with.
+    """
+    import pyarrow as pa
     from pyarrow import parquet
 
-    with (folder / MANIFEST_TABLE_NAME).open("rb") as stream:
-        table = parquet.read_table(stream, columns=["digest", "problem"])
-    rows = zip(table["digest"].to_pylist(), table["problem"].to_pylist(), strict=True)
-    return frozenset(digest for digest, problem in rows if digest and problem is None)
+    schema = pa.schema(
+        [
+            ("digest", pa.string()),
+            ("pixel_digest", pa.string()),
+            ("sketch", pa.binary(SKETCH_PX**2)),
+            ("is_fitted", pa.bool_()),
+        ]
+    )
+    with (
+        named_as_altered(folder, MANIFEST_TABLE_NAME),
+        (folder / MANIFEST_TABLE_NAME).open("rb") as stream,
+    ):
+        table = parquet.read_table(stream, columns=schema.names)
+        if table.schema.remove_metadata() != schema:
+            raise ValueError(f"got columns {table.schema}, expected {schema}")
+        rows = table.to_pylist()
+    fitted = [row for row in rows if row["is_fitted"]]
+    sketches = [row["sketch"] for row in fitted if row["sketch"] is not None]
+    return SeenImages(
+        digests=frozenset(row["digest"] for row in fitted if row["digest"]),
+        pixel_digests=frozenset(row["pixel_digest"] for row in fitted if row["pixel_digest"]),
+        sketches=np.frombuffer(b"".join(sketches), np.uint8).reshape(-1, SKETCH_PX, SKETCH_PX),
+    )
+
+
+def _sketches(records: Sequence[ImageRecord]) -> list[bytes | None]:
+    """Returns each image's sketch; ``None`` for one that shows nothing or was not read."""
+    shown = [row for row, record in enumerate(records) if shows_something(record)]
+    sketches: list[bytes | None] = [None] * len(records)
+    for row, one in zip(shown, sketch_records([records[row] for row in shown]), strict=True):
+        sketches[row] = one.tobytes()
+    return sketches
 
 
 def _write(table: Any, file: Path) -> None:

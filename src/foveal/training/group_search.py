@@ -25,7 +25,7 @@ from foveal.dataset.structure import (
 )
 from foveal.dataset.structure_checks import describe_candidate, describe_passed_over
 from foveal.errors import DataError
-from foveal.evaluation import TestedGroups, accuracy_difference, describe_tested
+from foveal.evaluation import HeldOutGroups, accuracy_difference, describe_tested
 from foveal.text import count_noun, printable
 from foveal.training.config import TrainConfig
 from foveal.training.cross_validation import choose_penalty, predict_out_of_fold
@@ -45,7 +45,7 @@ class GroupSearch:
     """
 
     manifest: Manifest
-    tested: tuple[TestedGroups, ...]
+    tested: tuple[HeldOutGroups, ...]
     findings: tuple[AuditFinding, ...]
 
 
@@ -133,7 +133,7 @@ class _HoldOut:
         self._mixed: dict[int, NDArray[np.bool_]] = {}
         self._penalty: float | None = None
 
-    def measure(self, candidate: Candidate) -> TestedGroups | None:
+    def measure(self, candidate: Candidate) -> HeldOutGroups | None:
         """Returns what was measured; ``None`` where the groups cannot be kept apart."""
         members = join_groups(self._groups, candidate.groups)
         try:
@@ -145,7 +145,7 @@ class _HoldOut:
         except DataError:
             return None
         mixed, apart = self._mixed[plan.num_folds], self._right(plan)
-        return TestedGroups(
+        return HeldOutGroups(
             source=candidate.source,
             option=candidate.option,
             num_groups=candidate.num_groups,
@@ -185,7 +185,7 @@ class _HoldOut:
 def _choose(
     able: Sequence[int],
     candidates: Sequence[Candidate],
-    tested: Mapping[int, TestedGroups | None],
+    tested: Mapping[int, HeldOutGroups | None],
 ) -> int:
     """Returns the widest candidate; of several that cross, the one that costs most."""
 
@@ -207,7 +207,7 @@ def _describe(
     one: Candidate,
     is_alike: bool,
     was_tried: bool,
-    outcome: TestedGroups | None,
+    outcome: HeldOutGroups | None,
     is_covered: bool,
 ) -> AuditFinding:
     measured = "It was not tested."
@@ -226,11 +226,11 @@ def _describe(
     )
 
 
-def _may_flatter(outcome: TestedGroups) -> bool:
+def _may_flatter(outcome: HeldOutGroups) -> bool:
     return outcome.is_harmful or (outcome.difference.estimate or 0.0) >= _WORTH_A_WARNING
 
 
-def _note(chosen: Candidate, outcome: TestedGroups | None, others: Sequence[str]) -> str:
+def _note(chosen: Candidate, outcome: HeldOutGroups | None, others: Sequence[str]) -> str:
     beside = f" The same was found for {', '.join(others)}." if others else ""
     shown = "" if outcome is None else f" {describe_tested(outcome)}"
     return (

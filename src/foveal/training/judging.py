@@ -14,20 +14,22 @@ from foveal.evaluation import (
     DataFacts,
     Evidence,
     Grouping,
+    HeldOutGroups,
     LabelIssue,
     LearningCurve,
     Mistake,
     Novelty,
     Stability,
-    TestedGroups,
     Timing,
     calibrate,
     compare_with_baseline,
+    describe_label_review,
     evaluate_prediction_sets,
     extrapolate,
     measure,
     measure_leak,
     review_labels,
+    why_not_reviewed,
     worst_mistakes,
 )
 from foveal.evaluation.evidence import Protocol
@@ -49,6 +51,7 @@ class Judged:
         logits: [M, K].
         probabilities: [M, K], calibrated without the image's own fold.
         fold_heads: By fold, the head that gave its logits and had not seen its images.
+        fitted_rows: [N'], the usable images that the finished classifier was fitted to.
     """
 
     rows: NDArray[np.int64]
@@ -56,6 +59,7 @@ class Judged:
     logits: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     fold_heads: tuple[LinearHead, ...]
+    fitted_rows: NDArray[np.int64]
 
 
 def judge(
@@ -66,7 +70,7 @@ def judge(
     protocol: Protocol,
     novelty: Novelty,
     stability: Stability | None,
-    tested: tuple[TestedGroups, ...],
+    tested: tuple[HeldOutGroups, ...],
     config: TrainConfig,
     finish: Callable[[], Timing],
 ) -> tuple[Judged, Evidence]:
@@ -100,7 +104,10 @@ def judge(
         conditional=config.conditional,
         seed=config.seed,
     )
-    issues = review_labels(probabilities, labels, paths=paths, class_names=names)
+    not_reviewed = why_not_reviewed(metrics, baseline)
+    issues = (
+        () if not_reviewed else review_labels(probabilities, labels, paths=paths, class_names=names)
+    )
     mistakes = worst_mistakes(probabilities, labels, paths=paths, class_names=names)
     counts = np.bincount(manifest.labels, minlength=len(names))
     evidence = Evidence(
@@ -129,8 +136,16 @@ def judge(
         novelty=novelty,
         timing=finish(),
         stability=stability,
+        label_note=not_reviewed or describe_label_review(issues),
     )
-    judged = Judged(rows, fitted.fold_index, fitted.logits, probabilities, fitted.fold_heads)
+    judged = Judged(
+        rows,
+        fitted.fold_index,
+        fitted.logits,
+        probabilities,
+        fitted.fold_heads,
+        fitted.fitted_rows,
+    )
     return judged, evidence
 
 

@@ -15,6 +15,7 @@ from foveal.text import count_noun, printable
 from foveal.training.config import TrainConfig
 
 _MAX_GIVEN_FOLDS = 20
+_TORN_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +38,43 @@ class Plan:
         return self.described.kind == "hold-out"
 
 
-def choose_plan(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) -> Plan:
+def choose_plan(
+    manifest: Manifest,
+    groups: NDArray[np.int64],
+    config: TrainConfig,
+    *,
+    pictures: NDArray[np.int64] | None = None,
+) -> Plan:
     """Returns the plan, with a note where groups were taken that nobody gave; see ``_choose``."""
-    plan = _choose(manifest, groups, config)
+    plan = _choose(manifest, groups, config, pictures)
     if not manifest.group_note:
         return plan
     described = replace(plan.described, notes=(manifest.group_note, *plan.described.notes))
     return replace(plan, described=described)
 
 
-def _choose(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) -> Plan:
+def _choose(
+    manifest: Manifest,
+    groups: NDArray[np.int64],
+    config: TrainConfig,
+    pictures: NDArray[np.int64] | None,
+) -> Plan:
     """Returns the plan: splits that came with the data are respected, else what was asked for.
 
     Args:
         manifest: The data.
         groups: [N], duplicates fused.
         config: ``test_size``, ``num_folds`` and ``seed``.
+        pictures: [N], copies of one another share a number; no copies by default.
 
     Raises:
         DataError: The classes or groups cannot be divided so.
     """
-    if config.test_size is None and manifest.has_splits:
-        return _given_split(manifest, groups, config)
+    torn = _note_torn_split(manifest, groups)
+    if config.test_size is None and manifest.has_splits and not torn:
+        return _given_split(
+            manifest, groups, config, np.arange(len(groups)) if pictures is None else pictures
+        )
     kept_together = _describe_groups(manifest, groups)
     given, why_not = given_folds(manifest, groups)
     if config.test_size is not None:
@@ -91,9 +107,31 @@ def _choose(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) 
         f"by a classifier that had {_describe_unseen(manifest, groups)}."
     )
     described = Protocol(
-        "cross-validation", plan.num_folds, config.seed, sentence, (*plan.notes, *why_not)
+        "cross-validation", plan.num_folds, config.seed, sentence, (*torn, *plan.notes, *why_not)
     )
     return Plan(described, plan.fold_index)
+
+
+def _note_torn_split(manifest: Manifest, groups: NDArray[np.int64]) -> tuple[str, ...]:
+    """Returns a note where a given split parts groups that the program found, else nothing.
+
+    A figure on images whose patients were trained on is what groups are there to avoid; few of
+    them are counted in a note instead. Groups that the reader gave beside a split are left.
+    """
+    if manifest.group_origin not in ("name", "test") or not manifest.has_splits:
+        return ()
+    splits = np.array([record.split or "" for record in manifest.usable])
+    is_train = splits == "train"
+    is_tested = splits == ("test" if (splits == "test").any() else "val")
+    num_torn = int(np.isin(groups[is_tested], groups[is_train]).sum())
+    if num_torn < _TORN_SHARE * is_tested.sum() or not num_torn:
+        return ()
+    return (
+        f"The split that came with the data was not used: {num_torn:,} of "
+        f"{count_noun(int(is_tested.sum()), 'tested image')} share {manifest.group_source} with "
+        "training images. All images were cross-validated by group instead. To measure on the "
+        "split as it came: --no-groups.",
+    )
 
 
 def given_folds(
@@ -130,7 +168,12 @@ def given_folds(
     return None, (f"The {name} was not used as folds: {reason}.",)
 
 
-def _given_split(manifest: Manifest, groups: NDArray[np.int64], config: TrainConfig) -> Plan:
+def _given_split(
+    manifest: Manifest,
+    groups: NDArray[np.int64],
+    config: TrainConfig,
+    pictures: NDArray[np.int64],
+) -> Plan:
     splits = np.array([record.split or "" for record in manifest.usable])
     tested = "test" if (splits == "test").any() else "val"
     is_test = splits == tested
@@ -153,17 +196,33 @@ def _given_split(manifest: Manifest, groups: NDArray[np.int64], config: TrainCon
         notes.append("The validation part was trained on together with the training part.")
     if unassigned := int((splits == "").sum()):
         notes.append(f"{count_noun(unassigned, 'image')} in no part of the split went unused.")
+    part = "test" if tested == "test" else "validation"
+    is_seen = is_test & np.isin(pictures, pictures[is_train])
+    num_seen, num_given = int(is_seen.sum()), int(is_test.sum())
+    if num_seen == num_given:
+        raise DataError(
+            f"Every image of the {part} part is a copy of a training image: nothing is left to "
+            "measure on.",
+            next_step="Put other images into it, or let Foveal make the split: --test-size 0.2.",
+        )
+    is_test &= ~is_seen
     if straddling := int(np.isin(groups[is_test], groups[is_train]).sum()):
         notes.append(
-            f"{count_noun(straddling, 'tested image')} shared a group, or a near copy, with the "
-            "training part: the split was kept as it came, and the figures may flatter."
+            f"{count_noun(straddling, 'tested image')} shared a group with the training part: "
+            "the split was kept as it came, and the figures may flatter."
         )
     sentence = (
-        f"Measured on the {count_noun(int(is_test.sum()), 'image')} of the "
-        f"{'test' if tested == 'test' else 'validation'} part that came with the data."
+        f"Measured on the {count_noun(int(is_test.sum()), 'image')} of the {part} part that "
+        "came with the data"
     )
+    if num_seen:
+        sentence += (
+            f" and had not been seen in training; {num_seen:,} of the {num_given:,} had been, "
+            "as copies, and are not counted"
+        )
     fold_index = np.select([is_test, is_train], [0, -1], -2)
-    return _holdout(fold_index, sentence, config.seed, tuple(notes))
+    plan = _holdout(fold_index, f"{sentence}.", config.seed, tuple(notes))
+    return replace(plan, described=replace(plan.described, num_seen=num_seen))
 
 
 def _holdout(

@@ -28,6 +28,7 @@ from foveal.dataset import (
     find_duplicates,
     fuse_groups,
     names_table,
+    number_copies,
     require_trainable,
     scan,
 )
@@ -176,7 +177,9 @@ def train_classifier(
         found = audit(manifest, duplicates=duplicates, structure=findings, window=chosen)
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
-    plan = choose_plan(manifest, groups, config)
+    plan = choose_plan(
+        manifest, groups, config, pictures=number_copies(duplicates, len(manifest.usable))
+    )
     fitted = fit_by_plan(
         features,
         manifest.labels,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from foveal.learn.answers import spell
@@ -11,6 +13,7 @@ from foveal.learn.exercise import Exercise
 from foveal.learn.quiz import QUESTIONS, find_question
 from foveal.learn.terminal.asking import SkippedError
 from foveal.learn.terminal.ladder import after, show_proof, show_solution, try_exercise
+from foveal.learn.terminal.markup import render
 from foveal.learn.terminal.screen import LeftError
 
 from .conftest import Desk, right_lines
@@ -155,9 +158,22 @@ def test_every_drill_can_be_answered_at_the_terminal(
     assert_fits(desk)
 
 
+def test_code_is_broken_where_python_goes_on_reading() -> None:
+    call = "up = nn.ConvTranspose2d(8, 8, kernel_size=5, stride=3, padding=1, output_padding=1)"
+    shown = render(f"```\n{call}\n```").split("\n")
+    assert max(map(len, shown)) <= 80
+    assert ast.dump(ast.parse("\n".join(line[4:] for line in shown))) == ast.dump(ast.parse(call))
+
+
+def test_stress_is_not_taken_for_multiplication() -> None:
+    assert render("In *evaluation*, 2*a*b and `c*d*e` stay.") == (
+        "In evaluation, 2*a*b and c*d*e stay."
+    )
+
+
 def assert_fits(desk: Desk) -> None:
     lines = [line for text in desk.said for line in text.split("\n")]
-    # A prompt is followed by what is typed; code is never broken.
-    laid_out = [line for line in lines if not line.startswith("    ") and ": " not in line]
+    # A prompt is followed by what is typed.
+    laid_out = [line for line in lines if line.startswith("    ") or ": " not in line]
     assert [line for line in laid_out if len(line) > 80] == []
     assert not any("`" in line or "**" in line for line in laid_out)

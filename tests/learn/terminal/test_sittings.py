@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from foveal.errors import ProgressError, UsageError
 from foveal.learn.answers import spell
 from foveal.learn.exercise import Exercise
+from foveal.learn.labs import LABS
 from foveal.learn.quiz import find_question
 from foveal.learn.rechecking import recheck
 from foveal.learn.skills import all_skills, find_exercise, skills_of
@@ -21,6 +23,7 @@ from foveal.learn.terminal.map import next_step, show_map, topic_states, walk_ma
 from foveal.learn.terminal.practice import drilled_skills, practise, review_due, take_test
 from foveal.learn.terminal.quiz_sitting import sit_quiz, unfinished
 from foveal.learn.terminal.screen import LeftError
+from foveal.learn.terminal.topic_page import show_topic
 from foveal.learn.topics import TOPICS
 
 from .conftest import Desk
@@ -181,9 +184,16 @@ def test_the_quiz_asks_one_of_each_topic_and_says_where_to_go(
     topics = [review.skill for review in learner.reviews()]
     assert len(topics) == len(set(topics)) == 27
     assert "25 of 27 right at the first try." in desk.flat
-    assert "foveal learn drill 15, foveal lab receptive-field" in desk.flat
-    assert "foveal learn topic 16, foveal lab normalisation" in desk.flat
+    assert "15 foveal learn topic 15, foveal learn drill 15" in desk.flat
+    assert "16 foveal learn topic 16" in desk.flat
     assert unfinished(learner) is None
+
+
+def test_only_labs_that_are_there_are_recommended(desk: Desk) -> None:
+    for topic in TOPICS:
+        show_topic(desk.learner().screen, topic)
+    named = set(re.findall(r"foveal lab ([\w-]+):", desk.text))
+    assert named == {topic.lab for topic in TOPICS} & {name for name, _ in LABS}
 
 
 def test_a_quiz_that_was_left_goes_on_where_it_was(
@@ -277,3 +287,26 @@ def test_every_skill_has_a_topic_and_every_topic_a_skill() -> None:
 
 def test_learner_types_are_what_they_say(desk: Desk) -> None:
     assert isinstance(desk.learner(), Learner)
+
+
+def test_a_test_that_is_left_marks_what_was_answered(desk: Desk) -> None:
+    learner = desk.learner()
+    exercise_lines = ["1", "1", "1", "1", "q"]
+    desk.lines = list(exercise_lines)
+    with pytest.raises(LeftError):
+        take_test(learner, drilled_skills(23), length=9)
+    answered = len(learner.reviews())
+    assert answered >= 1
+    assert f"of {answered} right." in desk.flat
+
+
+def test_a_database_that_breaks_under_way_is_told_and_practice_goes_on(
+    tmp_path: Path, desk: Desk, answering: dict[str, bool]
+) -> None:
+    store = Store(tmp_path / "p.sqlite")
+    learner = desk.learner("", "", "q", store=store)
+    store.close()
+    with pytest.raises(LeftError):
+        sit_quiz(learner, 8)
+    assert desk.flat.count("answers are not kept") == 1
+    assert len(learner.reviews()) >= 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import subprocess
 import sys
 
@@ -12,6 +11,8 @@ import torch
 from torch import nn
 
 from foveal.errors import UsageError
+from foveal.learn.drills import templates_of
+from foveal.learn.labs import LABS
 from foveal.learn.quiz import questions_of
 from foveal.learn.topics import TOPICS, Topic, find_topic
 from foveal.learn.topics.by_hand import ascend, correlate, folded_batch_norm, grad_cam, pooled
@@ -51,17 +52,13 @@ def test_a_topic_has_what_the_course_promises(topic: Topic) -> None:
 
 @each_topic
 def test_a_topic_with_drills_has_drills(topic: Topic) -> None:
-    drills = pytest.importorskip("foveal.learn.drills")
     if "drill" in topic.places:
-        assert drills.templates_of(topic.number)
+        assert templates_of(topic.number)
 
 
 @each_topic
 def test_a_lab_that_is_named_is_there(topic: Topic) -> None:
-    if importlib.util.find_spec("foveal.learn.labs") is None:
-        pytest.skip("the labs are not there")
-    labs = importlib.import_module("foveal.learn.labs")
-    assert not topic.lab or topic.lab in {lab.name for lab in labs.LABS}
+    assert not topic.lab or topic.lab in {name for name, _ in LABS}
 
 
 @each_topic
@@ -89,6 +86,36 @@ def test_the_text_is_complete(topic: Topic) -> None:
 def test_an_example_fits_into_eighty_columns(topic: Topic) -> None:
     blocks = topic.example().split("```")[1::2]
     assert all(len(line) <= 76 for block in blocks for line in block.splitlines())
+    figure = topic.figure()
+    if figure is not None:
+        assert all(len(line) <= 76 for line in figure.text.splitlines())
+        assert figure.alternative
+
+
+def test_drawings_show_what_the_examples_say() -> None:
+    drawn = {number: find_topic(number).figure() for number in (5, 12, 15)}
+    counts = {
+        number: figure.text.splitlines()[-1].count("■")
+        for number, figure in drawn.items()
+        if figure is not None
+    }
+    assert counts == {5: 7, 12: 7, 15: 11}
+
+
+def test_the_walk_of_the_kernel_is_the_layers() -> None:
+    figure = find_topic(2).figure()
+    assert figure is not None
+    layer = nn.Conv1d(1, 1, 3, stride=2, padding=1, bias=False)
+    nn.init.ones_(layer.weight)
+    places = layer(torch.zeros(1, 1, 6)).shape[2]
+    rows = figure.text.splitlines()[1:]
+    assert len(rows) == places
+    for place, row in enumerate(rows):
+        x = torch.zeros(1, 1, 6, requires_grad=True)
+        layer(x)[0, 0, place].backward()
+        assert x.grad is not None
+        cells = row[12:].ljust(15)[2:14:2]  # without the padding
+        assert [cell == "■" for cell in cells] == (x.grad[0, 0] != 0).tolist()
 
 
 def test_pages_do_not_wait_for_torch() -> None:

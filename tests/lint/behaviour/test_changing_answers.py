@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from foveal.lint import Checked, Finding, NotApplicable, lint
+from foveal.lint import Checked, Finding, lint
 
 
 class WithLast(nn.Module):
@@ -80,7 +80,15 @@ def test_stays_silent_on_batch_norm_in_training_mode(
     assert outcome(net.train(), batch=batch) == Checked()
 
 
-def test_does_not_apply_while_training(batch: torch.Tensor) -> None:
+class AlwaysDrops(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(x, 0.5)
+
+
+def test_dropout_belongs_to_training_if_evaluation_switches_it_off(batch: torch.Tensor) -> None:
     net = WithLast(nn.Dropout(0.5)).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    assert isinstance(outcome(net, batch=batch, optimizer=optimizer), NotApplicable)
+    assert outcome(net, batch=batch, optimizer=optimizer) == Checked()
+    found = outcome(WithLast(AlwaysDrops()).train(), batch=batch, optimizer=optimizer)
+    assert isinstance(found, Checked)
+    assert [finding.severity for finding in found.findings] == ["warning"]

@@ -11,13 +11,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from foveal.learn.answers import spell
+from foveal.learn.answers import equal, spell
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.mistakes import mistake_kind
 from foveal.learn.exercise import Choice, Field, Figure, Kind, Mistake, Step, Value
-from foveal.learn.formula import FormulaError, evaluate
+from foveal.learn.formula import FormulaError, evaluate, pretty, substituted
+from foveal.learn.mistakes import mistake_kind
 
-_NAME = re.compile(r"[A-Za-z_]\w*(?:\[\d+\])?(?!\w*\()")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -48,6 +47,8 @@ class Sheet:
         figure: A drawing for the question.
         solution_figure: A drawing that gives the answer away.
         traps: The traps that hold, by the instance's own numbers.
+        lenient: Whether mistakes that cannot be told apart here are named together, and those
+            that give the right answer left out. Otherwise such an instance is rejected.
         given: What the question gives, by name; formulas may use it.
         values: The right values of the blanks so far, by key.
     """
@@ -61,6 +62,7 @@ class Sheet:
     traps: frozenset[str] = frozenset()
     fields: list[Field] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    lenient: bool = False
     given: dict[str, Value] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
 
@@ -119,7 +121,9 @@ class Sheet:
             for each in wrong
             if (mistake := self._mistake(each if isinstance(each, Wrong) else Wrong(*each), index))
         )
-        self.fields.append(_with_mistakes(field, found))
+        if self.lenient:
+            found = _told_apart(field, found)
+        self.fields.append(replace(field, mistakes=found))
         self.values[key] = answer
 
     def choice(
@@ -218,7 +222,7 @@ class Sheet:
 
     def _grounded(self, formula: str) -> str:
         """Returns the formula with numbers for what is given; only keys of blanks are left."""
-        return _substituted(formula, self.given) if self.given else formula
+        return substituted(formula, self.given) if self.given else formula
 
     def _uses_values(self, formula: str) -> bool:
         return any(re.search(rf"\b{key}\b", formula) for key in self.values)
@@ -246,16 +250,6 @@ class Sheet:
 Make = Callable[[Chance, int, str], Sheet | None]
 
 
-def pretty(formula: str, values: dict[str, Value]) -> str:
-    """Returns the formula as one would write it, names replaced by their values.
-
-    >>> pretty("floor((c[1] + 2*1 - 3)/2) + 1", {"c": (64, 56, 56)})
-    'floor((56 + 2·1 − 3)/2) + 1'
-    """
-    shown = _substituted(formula, values)
-    return shown.replace("*", "·").replace("-", "−").replace("^2", "²")
-
-
 def _bare(value: Value) -> str:
     """Returns the value as ``pretty`` would write it."""
     return spell(value).replace(",", "").replace("-", "−")
@@ -270,18 +264,6 @@ def enumerated(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
-def _substituted(formula: str, values: dict[str, Value]) -> str:
-    def value_of(found: re.Match[str]) -> str:
-        text = found.group()
-        if text.partition("[")[0] not in values:
-            return text
-        value = evaluate(text, values)
-        shown = f"{value:.10g}" if isinstance(value, float) else str(value)
-        return f"({shown})" if shown.startswith("-") else shown
-
-    return _NAME.sub(value_of, formula)
-
-
 def _same(value: Value, answer: Value) -> bool:
     if isinstance(value, int | float) and isinstance(answer, int | float):
         return math.isclose(value, answer, rel_tol=1e-9, abs_tol=1e-12)
@@ -292,5 +274,16 @@ def _ordered(letters: str, values: Sequence[float]) -> tuple[str, ...]:
     return tuple(letter for _, letter in sorted(zip(values, letters, strict=True)))
 
 
-def _with_mistakes(field: Field, mistakes: tuple[Mistake, ...]) -> Field:
-    return replace(field, mistakes=mistakes)
+def _told_apart(field: Field, mistakes: tuple[Mistake, ...]) -> tuple[Mistake, ...]:
+    """Returns mistakes with different values; one that stands for two names both."""
+    found: list[Mistake] = []
+    for mistake in mistakes:
+        if equal(field, mistake.value, field.answer):
+            continue
+        place = next((n for n, m in enumerate(found) if equal(field, m.value, mistake.value)), None)
+        if place is None:
+            found.append(mistake)
+        else:
+            also = mistake.feedback.replace("It looks like", "Or")
+            found[place] = replace(found[place], feedback=f"{found[place].feedback} {also}")
+    return tuple(found)

@@ -100,7 +100,7 @@ def arrange(name: str, question: str, *steps: tuple[str, str], reasons: str, hin
         tuple(keys[text] for text, _ in steps),
         choices=tuple(Choice(keys[text], text, why) for text, why in options),
     )
-    worked = tuple(Step(f"{text}: {why}", keys[text]) for text, why in steps)
+    worked = tuple(Step(f"{text} ({why})", keys[text]) for text, why in steps)
     return _exercise(name, question, (field,), steps=worked, reasons=reasons, hint=hint)
 
 
@@ -131,7 +131,10 @@ def assign(
         choices=tuple(Choice(key, text) for text, key in keys.items()),
         items=tuple(item for item, _, _ in pairs),
     )
-    worked = tuple(Step(f"{item}: {option}. {why}", keys[option]) for item, option, why in pairs)
+    worked = tuple(
+        Step(f"{item}: {option}. {why[:1].upper()}{why[1:]}", keys[option])
+        for item, option, why in pairs
+    )
     return _exercise(name, question, (field,), steps=worked, reasons=reasons, hint=hint)
 
 

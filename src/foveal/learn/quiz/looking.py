@@ -11,7 +11,7 @@ def _weights_by_hand() -> Exercise:
     maps = ((2.0, 0.0, 4.0, 2.0), (1.0, 3.0, 0.0, 2.0))
     gradients = ((1.0, 1.0, 0.0, 2.0), (-1.0, -2.0, -1.0, 0.0))
     weights, _ = grad_cam(maps, gradients)
-    place = 3
+    place = 0
     values = tuple(channel[place] for channel in maps)
     here = sum(weight * value for weight, value in zip(weights, values, strict=True))
 
@@ -25,7 +25,7 @@ def _weights_by_hand() -> Exercise:
         f"map 1 {square(maps[0])}   gradient {square(gradients[0])}\n"
         f"map 2 {square(maps[1])}   gradient {square(gradients[1])}\n"
         "```\n"
-        "Give Grad-CAM's weights of both channels, and the map's value at the bottom right.",
+        "Give Grad-CAM's weights of both channels, and the map's value at the top left.",
         number(
             "first",
             "Weight of channel 1",
@@ -48,10 +48,10 @@ def _weights_by_hand() -> Exercise:
         ),
         number(
             "value",
-            "Bottom right",
+            "Top left",
             max(0.0, here),
             (
-                "channels-unweighted",
+                "channels-not-weighted",
                 sum(values),
                 "Weight each channel before adding.",
             ),
@@ -77,7 +77,7 @@ def _weights_by_hand() -> Exercise:
             f"gradients = torch.tensor({[list(g) for g in gradients]})\n"
             "weights = gradients.mean(dim=1)\n"
             "for weight in weights:\n    print(round(float(weight), 4))\n"
-            "print(round(float((weights @ maps).relu()[3]), 4))"
+            f"print(round(float((weights @ maps).relu()[{place}]), 4))"
         ),
         reasons="Average the gradients over space, sum the weighted channels, then ReLU.",
         hint="First the mean of each gradient map.",

@@ -34,9 +34,10 @@ def _biases_saved() -> Exercise:
             "Parameters",
             saved,
             (
-                "inputs-counted",
+                "all-widths-counted",
                 outer + 2 * inner + outer,
-                f"Biases belong to outputs: {inner}, {inner} and {outer}.",
+                f"The first {outer} is an input. Biases belong to outputs: {inner}, {inner}, "
+                f"{outer}.",
             ),
             ("one-forgotten", inner + outer, "There are three convolutions."),
             (
@@ -388,9 +389,9 @@ TRAINING: tuple[Exercise, ...] = (
             "Then memory is wasted; the numbers are the same.",
         ),
         (
-            "The softmax runs over the batch axis of a `dim=1` output",
-            "`dim=1` is the axis of classes. With `dim=0` companions would matter indeed, but "
-            "then the probabilities of one image would not add up to 1.",
+            "The softmax was taken over `dim=0`",
+            "Then the probabilities of one image would not add up to 1, and the logits would "
+            "still be the same.",
         ),
         reasons="In training mode batch norm uses the statistics of the batch. Call "
         "`model.eval()`. The linter tries it with other companions: B301.",

@@ -26,7 +26,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("r", "read", "the page of the topic"),
     ("q", "quit", "leave; everything answered is kept"),
 )
-REMINDER = "h hint · w solution · s skip · ? all commands"
+REMINDER = "h hint · r read the topic · w solution · s skip · ? all commands"
 
 _EXPECTED = {
     "integer": "a whole number; 73,856 or 64*9+1 are read as well",
@@ -74,12 +74,7 @@ def show_question(screen: Screen, exercise: Exercise, *, heading: str = "") -> N
     screen.say(" · ".join(part for part in parts if part), "heading")
     screen.write("")
     screen.say(exercise.question)
-    if exercise.figure is not None:
-        screen.write("")
-        if screen.is_plain:
-            screen.say(exercise.figure.alternative)
-        else:
-            screen.write("\n".join(map(printable, exercise.figure.text.split("\n"))))
+    screen.draw(exercise.figure)
     for each in exercise.fields:
         _show_options(screen, each)
     screen.write("")

@@ -190,6 +190,7 @@ def show_solution(screen: Screen, exercise: Exercise) -> None:
             screen.say(f"{number}. {step.text}")
         else:
             screen.write(styled(wrap(step.text, indent="   ", first=f"{number}. "), screen.style))
+    screen.draw(exercise.solution_figure)
     for each in exercise.fields:
         # A number's last step says it already.
         if each.kind in ("choice", "boolean", "order", "match", "code") or not exercise.steps:
@@ -201,7 +202,7 @@ def show_solution(screen: Screen, exercise: Exercise) -> None:
 def show_proof(screen: Screen, exercise: Exercise) -> None:
     """Prints a snippet of PyTorch that gives the answer, runs it, and prints what it says."""
     screen.write("")
-    screen.write("\n".join("    " + line for line in exercise.proof.rstrip().split("\n")))
+    screen.say(f"```\n{exercise.proof.rstrip()}\n```")
     screen.write("")
     screen.say("Running it …", "quiet")
     try:

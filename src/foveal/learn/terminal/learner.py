@@ -68,6 +68,14 @@ class Learner:
         )
         self._keep(lambda store: store.add(review))
 
+    def sitting(self, name: str) -> Mapping[str, Any] | None:
+        """Returns an unfinished sitting; None if there is none."""
+        try:
+            return self.store.sitting(name)
+        except ProgressError as error:
+            self._go_on_in_memory(error, self._known())
+            return None
+
     def keep_sitting(self, name: str, content: Mapping[str, Any]) -> None:
         """Keeps an unfinished sitting."""
         self._keep(lambda store: store.keep_sitting(name, content))

@@ -8,7 +8,8 @@ from foveal.report.text_layout import COLUMNS, Role, Style, plain, wrap
 from foveal.text import printable
 
 _BLOCK = re.compile(r"```[a-z]*\n(.*?)\n?```", re.DOTALL)
-_SPAN = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*", re.DOTALL)
+_BLOCK_INDENT = "    "
+_SPAN = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|(?<![\w*])\*([A-Za-z][^*]*?)\*(?![\w*])", re.DOTALL)
 
 
 def render(text: str, *, style: Style = plain, columns: int = COLUMNS, indent: str = "") -> str:
@@ -22,7 +23,9 @@ def render(text: str, *, style: Style = plain, columns: int = COLUMNS, indent: s
     parts = []
     for index, part in enumerate(_BLOCK.split(text)):
         if index % 2:
-            parts.append("\n".join(f"{indent}    {printable(line)}" for line in part.split("\n")))
+            room = columns - len(indent) - len(_BLOCK_INDENT)
+            lines = [short for line in part.split("\n") for short in _fitting(line, room)]
+            parts.append("\n".join(f"{indent}{_BLOCK_INDENT}{line}" for line in lines))
         elif part.strip():
             parts.append(_paragraphs(part.strip(), style, columns, indent))
     return "\n\n".join(parts)
@@ -34,7 +37,7 @@ def plain_text(text: str) -> str:
     >>> plain_text("**Never** `flip`")
     'Never flip'
     """
-    return _SPAN.sub(lambda found: found[1] or found[2], text)
+    return _SPAN.sub(lambda found: found[1] or found[2] or found[3], text)
 
 
 def styled(text: str, style: Style = plain) -> str:
@@ -42,7 +45,7 @@ def styled(text: str, style: Style = plain) -> str:
 
     def replace(found: re.Match[str]) -> str:
         role: Role = "info" if found[1] else "number"
-        lines = (found[1] or found[2]).split("\n")
+        lines = (found[1] or found[2] or found[3]).split("\n")
         # A style never crosses a line: the next line begins with its indent.
         return "\n".join(_styled_line(line, style, role) for line in lines)
 
@@ -62,3 +65,14 @@ def _paragraphs(text: str, style: Style, columns: int, indent: str) -> str:
         )
         for paragraph in re.split(r"\n\s*\n", text)
     )
+
+
+def _fitting(line: str, room: int) -> list[str]:
+    """Returns a line of code broken after commas, where brackets let Python go on reading."""
+    line = printable(line)
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    lines = []
+    while len(line) > room and (cut := line.rfind(", ", len(indent), room)) > 0:
+        lines.append(line[: cut + 1])
+        line = indent + line[cut + 2 :]
+    return [*lines, line]

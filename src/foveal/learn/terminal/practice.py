@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from foveal.errors import UsageError
-from foveal.learn.drills import TEMPLATES, templates_of
+from foveal.learn.drills import TEMPLATES, Template, templates_of
 from foveal.learn.exercise import Exercise
 from foveal.learn.marking import mark
 from foveal.learn.review import due_skills, fresh_seed, level_for
@@ -16,6 +16,7 @@ from foveal.learn.skills import (
     find_exercise,
     next_variant,
     skill_topics,
+    skills_in,
     skills_of,
 )
 from foveal.learn.terminal.asking import SkippedError
@@ -62,10 +63,44 @@ def drilled_skills(topic: int | None) -> tuple[Skill, ...]:
     return found
 
 
-def list_drills(topic: int | None) -> str:
+def drills_among(
+    templates: Sequence[Template], topic: int | None
+) -> tuple[tuple[Skill, ...], Find]:
+    """Returns the skills of drills that are not in the table, and what makes their exercises.
+
+    Args:
+        templates: Drills of a network, say.
+        topic: Only those of this topic; all if None.
+
+    Raises:
+        UsageError: There are none.
+    """
+    chosen = {each.name: each for each in _of_topic(templates, topic)}
+    if not chosen:
+        there = sorted({each.topic for each in templates})
+        raise UsageError(
+            f"this network has no drills on topic {topic}.",
+            next_step=f"It has some on {', '.join(map(str, there))}.",
+        )
+
+    def find(name: str, *, seed: int, level: int) -> Exercise:
+        return chosen[name].exercise(seed, level)
+
+    return skills_in(chosen.values()), find
+
+
+def list_drills(topic: int | None, templates: Sequence[Template] = TEMPLATES) -> str:
     """Returns a line for each drill: its topic, name and title."""
-    chosen = TEMPLATES if topic is None else templates_of(find_topic(topic).number)
-    return "\n".join(f"{each.topic:>2}  {each.name:<26} {each.title}" for each in chosen)
+    return "\n".join(
+        f"{each.topic:>2}  {each.name:<26} {each.title}" for each in _of_topic(templates, topic)
+    )
+
+
+def _of_topic(templates: Sequence[Template], topic: int | None) -> list[Template]:
+    if topic is None:
+        return list(templates)
+    number = find_topic(topic).number
+    return [each for each in templates if number in (each.topic, *each.also_topics)]
 
 
 def practise(
@@ -206,6 +241,8 @@ def nothing_due(learner: Learner) -> str:
 def begin_topic(learner: Learner, topic: int) -> None:
     """Asks about one topic, its drills first, until the learner leaves."""
     skills = skills_of(topic)
+    if not any(skill.name in learner.standings() for skill in skills):
+        learner.screen.say("New here. Predict first; type r to read the page before you answer.")
     practise(learner, skills)
 
 

@@ -14,6 +14,7 @@ from foveal.learn.terminal.ladder import after, try_exercise
 from foveal.learn.terminal.learner import Learner
 from foveal.learn.terminal.markup import styled
 from foveal.learn.terminal.screen import LeftError
+from foveal.learn.terminal.topic_page import lab_shows
 from foveal.learn.topics import TOPICS, Topic, find_topic
 from foveal.report.text_layout import wrap
 from foveal.text import count_noun
@@ -92,7 +93,7 @@ def _drawn(learner: Learner, topic: int | None) -> list[Exercise]:
 
 
 def _begun(learner: Learner, name: str) -> tuple[list[Exercise], dict[str, str]]:
-    content = learner.store.sitting(name)
+    content = learner.sitting(name)
     if content is None:
         return [], {}
     names, results = content.get("questions"), content.get("results")
@@ -143,7 +144,7 @@ def _show_result(learner: Learner, questions: list[Exercise], results: Mapping[s
         ways = [f"foveal learn topic {topic.number}"]
         if "drill" in topic.places:
             ways.append(f"foveal learn drill {topic.number}")
-        if topic.lab:
+        if lab_shows(topic):
             ways.append(f"foveal lab {topic.lab}")
         screen.write(wrap(", ".join(ways), indent="     ", first=f"{topic.number:>3}  "))
     if len(weak) > 5:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from foveal.learn.exercise import Figure
 from foveal.learn.terminal.markup import render
 from foveal.report.text_layout import Role, Style, plain
+from foveal.text import printable
 
 
 class LeftError(Exception):
@@ -43,7 +45,17 @@ class Screen:
         if role is None:
             self.write(render(text, style=self.style))
         else:
-            self.write(self.style(render(text), role))
+            self.write(self.style(render(self._listed(text)), role))
+
+    def draw(self, figure: Figure | None) -> None:
+        """Prints a drawing, or what it shows in words; nothing for None."""
+        if figure is None:
+            return
+        self.write("")
+        if self.is_plain:
+            self.say(figure.alternative)
+        else:
+            self.write("\n".join(f"    {printable(line)}" for line in figure.text.split("\n")))
 
     def ask(self, prompt: str) -> str:
         """Returns what was typed.
@@ -74,7 +86,7 @@ class Screen:
             self.write("")
             if prompt:
                 self.say(prompt)
-            self.write(self.style(render(said), "quiet"))
+            self.say(said, "quiet")
             typed = self.ask("> ").strip().lower()
             letter = typed or "enter"
             if letter in words:
@@ -82,3 +94,7 @@ class Screen:
                     raise LeftError("asked")
                 return "" if letter == "enter" else letter
             self.say(f"{typed!r} is none of these.")
+
+    def _listed(self, text: str) -> str:
+        # A screen reader reads the dots between the parts of a line aloud.
+        return text.replace(" · ", ", ") if self.is_plain else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from foveal.learn.drills import templates_of
+from foveal.learn.labs import LABS
 from foveal.learn.quiz import questions_of
 from foveal.learn.terminal.markup import styled
 from foveal.learn.terminal.screen import Screen
@@ -20,6 +21,7 @@ def show_topic(screen: Screen, topic: Topic) -> None:
     screen.write("")
     screen.write(screen.style("Computed", "heading"))
     screen.say(topic.example())
+    screen.draw(topic.figure())
     screen.write("")
     screen.write(screen.style("What people get wrong", "heading"))
     for each in topic.misconceptions:
@@ -38,11 +40,17 @@ def places(topic: Topic) -> list[tuple[str, str]]:
         rows.append(("drill", f"foveal learn drill {topic.number}: {titles}"))
     questions = len(questions_of(topic.number))
     rows.append(("quiz", f"foveal learn quiz {topic.number}: {count_noun(questions, 'question')}"))
-    if topic.lab:
-        rows.append(("lab", f"foveal lab {topic.lab}"))
+    shown = lab_shows(topic)
+    if shown:
+        rows.append(("lab", f"foveal lab {topic.lab}: {shown[:1].lower()}{shown[1:]}"))
     if topic.engine:
         rows.append(("in Foveal", ", ".join(topic.engine)))
     if topic.rules:
         rows.append(("lint rules", ", ".join(topic.rules)))
     rows.append(("paper", topic.paper))
     return rows
+
+
+def lab_shows(topic: Topic) -> str:
+    """Returns what the topic's lab shows; empty where there is no such lab."""
+    return dict(LABS).get(topic.lab, "")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from foveal.arithmetic import AxisField, convolution_parameters, linear_parameters
+from foveal.learn.drills.diagrams import field_through
+from foveal.learn.drills.layers import Window
+from foveal.learn.exercise import Figure
 from foveal.learn.topics.known_networks import (
     IMAGENET_CLASSES,
     VGG16_FEATURES,
@@ -31,6 +34,10 @@ def _three_small() -> str:
         "```\n"
         f"The stack has {1 - stack / one:.0%} fewer weights."
     )
+
+
+def _three_small_drawn() -> Figure | None:
+    return field_through([(f"layer {index}", Window(3)) for index in (1, 2, 3)])
 
 
 def _skip_connection() -> str:
@@ -122,6 +129,7 @@ BLOCKS: tuple[Topic, ...] = (
             "It is no free lunch: the stack keeps three maps in memory instead of one."
         ),
         example=_three_small,
+        figure=_three_small_drawn,
         misconceptions=(
             "“Three times 3 is a field of 9.” Neighbouring windows overlap: each layer adds only "
             "k−1.",
@@ -179,6 +187,7 @@ BLOCKS: tuple[Topic, ...] = (
         engine=("foveal.arithmetic.convolution_parameters", "foveal.models.build"),
         places=("engine", "drill", "quiz"),
         lab="costs",
+        rules=("S125",),
         paper="He et al., Deep Residual Learning, arXiv:1512.03385, figure 5",
     ),
     Topic(

@@ -10,7 +10,9 @@ from foveal.arithmetic import (
     normalisation_parameters,
     pooling_size,
 )
+from foveal.learn.exercise import Figure, Grid
 from foveal.learn.topics.topic import Topic
+from foveal.text import count_noun
 
 
 def _output_shape() -> str:
@@ -27,6 +29,34 @@ def _output_shape() -> str:
         f"shape    1×{channels}×{out}×{out}\n"
         "```\n"
         f"{room} is odd, so the floor matters: the last step does not fit and is dropped."
+    )
+
+
+def _walk_drawn() -> Figure:
+    size, kernel, stride, padding = 6, 3, 2, 1
+    places = convolution_size(size, kernel=kernel, stride=stride, padding=padding)
+    width = size + 2 * padding
+    rows = [tuple("0" if c < padding or c >= width - padding else "·" for c in range(width))]
+    rows += [
+        tuple("■" if 0 <= c - place * stride < kernel else " " for c in range(width))
+        for place in range(places)
+    ]
+    labels = ("padded row", *(f"place {place + 1}" for place in range(places)))
+    text = "\n".join(
+        f"{label:<12}{' '.join(row)}".rstrip() for label, row in zip(labels, rows, strict=True)
+    )
+    left = width - ((places - 1) * stride + kernel)
+    alternative = (
+        f"A row of {size} pixels with {padding} zero on each side: {width} cells. A kernel of "
+        f"{kernel} with stride {stride} stands at {places} places, beginning at cells "
+        f"{', '.join(str(place * stride + 1) for place in range(places))}. "
+        f"{count_noun(left, 'cell')} at the end is never read."
+    )
+    marked = tuple(
+        (r, c) for r, row in enumerate(rows) for c, cell in enumerate(row) if cell == "■"
+    )
+    return Figure(
+        text, alternative, (Grid("A kernel walks along a row", tuple(rows), labels, marked),)
     )
 
 
@@ -127,6 +157,7 @@ COUNTING: tuple[Topic, ...] = (
             "the layer's own; it does not depend on the input."
         ),
         example=_output_shape,
+        figure=_walk_drawn,
         misconceptions=(
             "“Padding `p` adds `p`.” It adds `p` on **each** side, so 2p.",
             "“The division is exact, or rounded.” It is cut down: half a stride is no position.",
@@ -232,7 +263,7 @@ COUNTING: tuple[Topic, ...] = (
         ),
         engine=("foveal.models.build", "foveal.inspection.inspect"),
         places=("engine", "drill", "quiz"),
-        rules=("S104", "S111", "S120", "T410"),
+        rules=("S104", "S111", "S120", "S124", "T410"),
         paper="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
     ),
     Topic(

@@ -8,6 +8,9 @@ from foveal.arithmetic import (
     effective_kernel,
     linear_parameters,
 )
+from foveal.learn.drills.diagrams import field_through
+from foveal.learn.drills.layers import Window
+from foveal.learn.exercise import Figure
 from foveal.learn.topics.by_hand import correlate, pooled
 from foveal.learn.topics.topic import Topic
 
@@ -100,6 +103,18 @@ def _receptive_field() -> str:
         f"on. After it, each layer adds {kernel - 1} · 2 = {(kernel - 1) * 2} pixels, not "
         f"{kernel - 1}."
     )
+
+
+def _field_drawn() -> Figure | None:
+    return _through(Window(3, stride=2), Window(3), Window(3))
+
+
+def _gridding_drawn() -> Figure | None:
+    return _through(*(Window(3, dilation=2) for _ in range(3)))
+
+
+def _through(*windows: Window) -> Figure | None:
+    return field_through([(f"layer {index}", each) for index, each in enumerate(windows, start=1)])
 
 
 def _cross_correlation() -> str:
@@ -210,6 +225,7 @@ SEEING: tuple[Topic, ...] = (
             "before it have covered."
         ),
         example=_dilation,
+        figure=_gridding_drawn,
         misconceptions=(
             "“Dilation shrinks the map like a stride.” It only needs more padding; with it, the "
             "size stays.",
@@ -235,6 +251,7 @@ SEEING: tuple[Topic, ...] = (
             "where most of the influence comes from, is smaller and densest in its middle."
         ),
         example=_receptive_field,
+        figure=_field_drawn,
         misconceptions=(
             "“A layer's own stride widens its own field.” It widens the steps of the layers "
             "after it.",

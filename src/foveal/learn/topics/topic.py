@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from foveal.learn.exercise import Figure
+
 Place = Literal["engine", "lab", "drill", "quiz"]
 Chapter = Literal["Counting", "Seeing", "Blocks", "Training", "Looking inside"]
 
@@ -24,6 +26,7 @@ class Topic:
         misconceptions: What people get wrong, each answered in the same breath.
         engine: Dotted names of the functions or classes that do it in Foveal.
         places: Where a learner meets it.
+        figure: Draws the example, where a drawing helps.
         lab: Name for ``foveal lab``, or empty.
         rules: Codes of ``foveal lint`` that point here.
         paper: Where it was published, with an identifier that can be looked up.
@@ -38,5 +41,6 @@ class Topic:
     engine: tuple[str, ...]
     places: tuple[Place, ...]
     paper: str
+    figure: Callable[[], Figure | None] = lambda: None
     lab: str = ""
     rules: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from foveal.graph.borrowing import fully_borrowed
 from foveal.lint.behaviour.passes import images_of, reason_not_to_run, run
 from foveal.lint.behaviour.watching import Call, watching
 from foveal.lint.context import LintContext
-from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity
+from foveal.lint.finding import Checked, Finding, Outcome, Severity
 from foveal.lint.rule import Rule
 
 _MAX_REPEATED = 8
@@ -25,7 +25,7 @@ def check(context: LintContext) -> Outcome:
     if (reason := reason_not_to_run(context)) is not None:
         return reason
     if context.optimizer is not None and context.model.training:
-        return NotApplicable("the model is being trained, and dropout belongs to that")
+        return _dropout_in_evaluation(context)
     images = images_of(context, at_most=_MAX_REPEATED)
     with fully_borrowed(context.model) as model:
         first, second = run(model, images), run(model, images)
@@ -33,6 +33,45 @@ def check(context: LintContext) -> Outcome:
             return Checked()
         cause, place = _trace_difference(model, images)
     return Checked((_finding(context.model, _change(first, second), cause, place),))
+
+
+def _dropout_in_evaluation(context: LintContext) -> Outcome:
+    """Looks for functional dropout that evaluation mode does not switch off.
+
+    A model that is being trained may draw what it likes while it trains, and other draws in
+    evaluation mode may be meant (a variational autoencoder); dropout is not.
+    """
+    found: list[str] = []
+
+    def see(call: Call) -> None:
+        before = call.arguments[0] if "dropout" in call.function and call.arguments else None
+        if isinstance(before, Tensor) and before.shape == call.result.shape:
+            changed = torch.ne(call.result, before)
+            found.extend([call.place] if bool(changed.any()) else [])
+
+    images = images_of(context, at_most=2)
+    with fully_borrowed(context.model) as model:
+        for module in model.modules():
+            module.training = False
+        with watching(model, see):
+            run(model, images)
+    if not found:
+        return Checked()
+    return Checked(
+        (
+            Finding(
+                code="B306",
+                severity="warning",
+                place=found[0],
+                evidence=(
+                    f"{found[0]!r} drops values in evaluation mode too: eval() does not switch "
+                    "it off, so every prediction will depend on chance."
+                ),
+                fix="Write F.dropout(x, p, training=self.training), or use nn.Dropout.",
+                data={"num_places": len(found)},
+            ),
+        )
+    )
 
 
 def _change(one: Tensor, other: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""B308: images on a scale that new weights are not made for."""
+"""B308: images that the network is not made for: type, order, channels, scale."""
 
 from __future__ import annotations
 
@@ -103,7 +103,15 @@ def _refused(context: LintContext, images: Tensor) -> Finding | None:
                     f"layer with in_channels={images.shape[1]}.",
                 )
             break
-    return None
+    if isinstance(error, TypeError):
+        # It may want more than one input, which a batch alone cannot tell.
+        return None
+    return _told(
+        "error",
+        f"The model fails on images of shape {list(images.shape)} with {type(error).__name__}: "
+        f"{first_line(error)}",
+        "Give images of the size it is made for, or mend the layer that the message names.",
+    )
 
 
 def _failure(context: LintContext, images: Tensor) -> Exception | None:
@@ -140,4 +148,4 @@ def _told(severity: Severity, evidence: str, fix: str) -> Finding:
     return Finding("B308", severity, "", evidence, fix)
 
 
-RULE = Rule("B308", "images on an unusual scale", "error", check, topics=(16,))
+RULE = Rule("B308", "images that the network is not made for", "error", check, topics=(16,))

@@ -15,6 +15,7 @@ from foveal.graph.structure import tensors_with_paths
 from foveal.lint.behaviour.passes import (
     call,
     copied,
+    first_line,
     images_of,
     reason_not_to_run,
     set_training_modes,
@@ -153,7 +154,10 @@ def _gradients(result: Any, weights: list[Tensor]) -> tuple[Tensor | None, ...]:
         return (None,) * len(weights)
     # Weighted by chance, since softmax adds to one whatever the weights are.
     total = torch.stack([(tensor * torch.randn_like(tensor)).sum() for tensor in outputs]).sum()
-    return torch.autograd.grad(total, weights, allow_unused=True)
+    try:
+        return torch.autograd.grad(total, weights, allow_unused=True)
+    except RuntimeError as error:
+        raise CannotTellError(f"the backward pass fails: {first_line(error)}") from error
 
 
 def _finding(

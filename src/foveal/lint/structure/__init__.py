@@ -16,6 +16,7 @@ from foveal.lint.structure import (
     linear_after_linear,
     linear_network,
     mostly_padding,
+    narrow_passage,
     norm_after_last,
     plain_stack,
     small_final_map,
@@ -51,6 +52,8 @@ RULES: tuple[Rule, ...] = (
     linear_network.RULE,
     extreme_settings.DROPOUT,
     extreme_settings.MOMENTUM,
+    narrow_passage.SOFTMAX,
+    narrow_passage.PASSAGE,
 )
 
 __all__ = ["RULES"]

@@ -38,7 +38,8 @@ def check(context: LintContext) -> Outcome:
     at_work, again = used
     at_work = [tensor for tensor in at_work if id(tensor) not in held]
     places = {id(tensor): place for place, tensor in named.items()}
-    kept = {places[id(tensor)]: tensor for tensor in at_work if id(tensor) in places}
+    working = {id(tensor) for tensor in at_work}
+    kept = {place: tensor for place, tensor in named.items() if id(tensor) in working}
     findings = list(_kept(context, kept, "error") if kept else ())
     # Both passes' tensors are alive, so no identity is used twice.
     second = {id(tensor) for tensor in again}

@@ -84,7 +84,7 @@ def _is_read_elsewhere(graph: Graph, op: Op, source: Source) -> bool:
         return True
     if source.kind == "op" and is_output(graph, graph.ops[source.index]):
         return True
-    if source.kind == "input" or graph.ops[source.index].kind not in _IN_PLACE:
+    if source.kind != "op" or graph.ops[source.index].kind not in _IN_PLACE:
         return False
     before = graph.ops[source.index]
     return all(_is_read_elsewhere(graph, before, earlier) for earlier in before.inputs)

@@ -23,13 +23,17 @@ from foveal.lint.behaviour.passes import (
 )
 from foveal.lint.context import LintContext
 from foveal.lint.finding import CannotTellError, Checked, Finding, NotApplicable, Outcome, Severity
-from foveal.lint.losses import OF_DISTANCES, OF_LOG_PROBABILITIES, loss_name
+from foveal.lint.losses import KNOWN, OF_DISTANCES, OF_LOG_PROBABILITIES, loss_name
 from foveal.lint.rule import Rule
 from foveal.lint.structure.squashed_logits import RANGES
 
 MAX_IMAGES = 32
 # How far the sum of what should be probabilities may be from 1, by half precision too.
 _SUM_TOLERANCE = 0.05
+# Classes from which on a batch that knows the first tenth alone is no chance.
+_MANY = 50
+# A cross-entropy of probabilities moves by 1 between the best and the worst answer.
+_BOUNDED = 1.5
 # Labels may overshoot an activation's range a little (noise, interpolation), or a few far.
 _BEYOND, _MIN_SHARE_BEYOND = 0.1, 0.05
 
@@ -53,6 +57,8 @@ def check(context: LintContext) -> Outcome:
         return reason
     if context.labels is None:
         return NotApplicable("no labels were given")
+    if (told := _rows(context)) is not None:
+        return Checked((_finding(told, loss_name(context.loss)),))
     result, outputs = training_outputs(context)
     labels = context.labels[: len(outputs)].to(outputs.device)
     name = loss_name(context.loss)
@@ -65,13 +71,44 @@ def check(context: LintContext) -> Outcome:
         told = (
             _shapes_and_ranges(name, outputs, labels, context)
             or _call(context, result, outputs, labels, name)
+            or _floor(context, outputs, labels, name)
             or _values(name, outputs)
             or _range(context, name, labels)
         )
     if told is None:
         return Checked()
-    return Checked(
-        (Finding("T410", told.severity, "", told.evidence, told.fix, data={"loss": name}),)
+    return Checked((_finding(told, name),))
+
+
+def _finding(told: Told, name: str | None) -> Finding:
+    return Finding("T410", told.severity, "", told.evidence, told.fix, data={"loss": name})
+
+
+def _rows(context: LintContext) -> Told | None:
+    """Compares the numbers of images, labels and answers."""
+    assert context.batch is not None
+    assert context.labels is not None
+    num_images = len(context.batch)
+    if context.labels.dim() == 0 or len(context.labels) != num_images:
+        return Told(
+            "error",
+            f"there are {num_images} images and labels of shape {_shape(context.labels)}.",
+            "Give one label for each image.",
+        )
+    images = images_of(context, at_most=num_images if num_images <= MAX_IMAGES else MAX_IMAGES)
+    (model,) = copied(context.model)
+    with fully_borrowed(model), torch.no_grad():
+        set_training_modes(model, num_images=len(images))
+        result = call(model, images)
+    if not isinstance(result, Tensor) or (result.dim() > 0 and len(result) == len(images)):
+        return None
+    if loss_name(context.loss) not in KNOWN:
+        return None
+    return Told(
+        "error",
+        f"the model returns {_shape(result)} for {len(images)} images: the first dimension is not "
+        "that of the batch any more.",
+        "Keep the batch dimension: flatten(1), reshape(len(x), -1), squeeze only the last axis.",
     )
 
 
@@ -171,6 +208,15 @@ def _classes(outputs: Tensor, labels: Tensor, context: LintContext, name: str) -
             "Look at how labels are read, or choose another ignore_index.",
         )
     low, high = int(counted.min()), int(counted.max())
+    num_labels = counted.numel()
+    is_far_below = num_classes >= _MANY and 0 <= 10 * (high + 1) <= num_classes
+    if is_far_below and counted.dim() == 1 and num_labels >= 8 and low >= 0:
+        return Told(
+            "warning",
+            f"the model has {num_classes:,} outputs, and {num_labels} labels go from {low} to "
+            f"{high}: nine tenths of the outputs are for classes that are not there.",
+            f"Give the last layer as many outputs as there are classes ({high + 1}?).",
+        )
     if low < 0 or high >= num_classes:
         fix = f"Give the last layer {high + 1} outputs, or mend the labels."
         if low == 1 and high == num_classes:
@@ -293,6 +339,33 @@ def _call(
     return None
 
 
+def _floor(context: LintContext, outputs: Tensor, labels: Tensor, name: str) -> Told | None:
+    """Asks a loss of the caller's own what it makes of perfect answers.
+
+    A softmax inside it, before a cross-entropy, bounds it from both sides.
+    """
+    is_of_classes = labels.dim() == 1 and not labels.is_floating_point() and outputs.dim() == 2
+    if name in KNOWN or not is_of_classes or outputs.shape[1] < 3 or int(labels.min()) < 0:
+        return None
+    perfect = torch.nn.functional.one_hot(labels.long(), outputs.shape[1]).to(outputs.dtype)
+    try:
+        with torch.no_grad():
+            values = [float(context.loss(s * perfect, labels)) for s in (-50, -10, 0, 10, 50)]
+    except Exception:
+        return None
+    worst, _, unsure, good, best = values
+    if not all(map(math.isfinite, values)) or unsure <= 0 or abs(good - best) > 0.01 * abs(best):
+        return None
+    if worst - best > _BOUNDED or best < unsure / 2:
+        return None
+    return Told(
+        "error",
+        f"{name} gives perfect logits {best:.2f} and undecided ones {unsure:.2f}: it can hardly "
+        "fall, as where softmax is applied twice.",
+        "Give the logits themselves to cross_entropy.",
+    )
+
+
 def _values(name: str, outputs: Tensor) -> Told | None:
     """Judges what the loss took without a word."""
     detached = outputs.detach().float()
@@ -373,6 +446,7 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Told | None:
 
 
 def _not_probabilities(name: str, outputs: Tensor) -> Told:
+    outputs = outputs.detach()
     return Told(
         "error",
         f"{name} expects probabilities; the outputs go from {float(outputs.min()):.2g} to "

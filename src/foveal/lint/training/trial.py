@@ -44,6 +44,10 @@ SMALLER_RATE = 1e-2
 SAME = 1e-6
 
 
+class BackwardError(Exception):
+    """The backward pass of the caller's own model and loss fails."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What happened.
@@ -97,7 +101,10 @@ def check(context: LintContext) -> Outcome:
     """
     if (reason := _reason_not_to_try(context)) is not None:
         return reason
-    trial = run_trial(context)
+    try:
+        trial = run_trial(context)
+    except BackwardError as error:
+        return Checked((_no_way_back(error),))
     if trial is None:
         return NotApplicable("the loss does not take this batch (T410)")
     first = trial.losses[0]
@@ -188,6 +195,8 @@ def run_trial(context: LintContext, *, rate_factor: float = 1.0) -> Trial | None
             try:
                 _step(optimizer, value, measure)
                 value, outputs = measure()
+            except BackwardError:
+                raise
             except Exception as error:
                 raise CannotTellError(
                     f"the trial fails with {type(error).__name__}: {first_line(error)}"
@@ -204,7 +213,10 @@ def run_trial(context: LintContext, *, rate_factor: float = 1.0) -> Trial | None
 
 def _step(optimizer: Any, value: Tensor, measure: Callable[[], tuple[Tensor, Tensor]]) -> None:
     optimizer.zero_grad()
-    value.backward()  # type: ignore[no-untyped-call]
+    try:
+        value.backward()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        raise BackwardError(first_line(error)) from error
     if not isinstance(optimizer, torch.optim.LBFGS):
         optimizer.step()
         return
@@ -278,6 +290,17 @@ def _told(trial: Trial, severity: Severity, evidence: str, fix: str, *, place: s
             "losses": [loss if math.isfinite(loss) else None for loss in trial.losses],
             "typical_update_ratio": trial.typical_ratio,
         },
+    )
+
+
+def _no_way_back(error: BackwardError) -> Finding:
+    return Finding(
+        "T415",
+        "error",
+        "",
+        f"The backward pass fails: {error}",
+        "Look for values that are overwritten in place (+=, relu_) after they were used, and for "
+        "functions without a derivative; torch.autograd.set_detect_anomaly(True) names the line.",
     )
 
 

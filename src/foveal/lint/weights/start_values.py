@@ -19,6 +19,8 @@ STANDARD_ERRORS = 4.0
 # layers stay below 4.5; those trained layers of torchvision's MobileNet v2 that look normal,
 # of a deviation that some formula happens to give, begin at 7.8.
 UNEVEN = 5.0
+# Deviation of a standard normal distribution that is cut at two deviations.
+_CUT = 0.87962566
 MAX_CHANNELS, MIN_CHANNELS = 1_024, 8
 
 
@@ -56,7 +58,7 @@ def _distribution(module: nn.Module, weight: torch.Tensor, values: np.ndarray) -
             continue
         cut = ndtr(2.0)
         # The scale at which a normal distribution cut at two deviations has this deviation.
-        scaled = values / (expected / 0.87962566)
+        scaled = values / (expected / _CUT)
         truncated = np.clip((ndtr(scaled) - 1 + cut) / (2 * cut - 1), 0, 1)
         if _fits(values, ndtr(values / expected)) or _fits(values, truncated):
             return f"normal with deviation {expected:.4g} ({formula})"
@@ -97,4 +99,7 @@ def _usual_deviations(module: nn.Module, weight: torch.Tensor) -> list[tuple[flo
         (sqrt(2 / (fan_in + fan_out)), "√(2 / (fan in + fan out))"),
         (sqrt(2 * groups / fan_out), "√(2 / fan out of a group)"),
     ]
-    return found + [(constant, "a usual constant") for constant in (0.02, 0.01, 0.1, 0.001)]
+    constants = [(constant, "a usual constant") for constant in (0.02, 0.01, 0.1, 0.001)]
+    # TensorFlow's truncated normal states the deviation before it cuts at two of them.
+    cut = [(_CUT * value, f"{value:g}, cut at two deviations") for value, _ in constants]
+    return found + constants + cut

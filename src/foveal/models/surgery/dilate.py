@@ -21,10 +21,13 @@ from foveal.models.surgery.places import own_copy, replace_module
 _UNSPREADABLE: frozenset[Kind] = frozenset(
     {
         *("conv_transpose", "interpolate", "pixel_shuffle", "unfold", "roll", "attention"),
-        *("matmul", "pad", "avg_pool", "other"),
+        *("matmul", "pad", "avg_pool", "other", "deform_conv", "grid_sample", "max_unpool"),
+        *("recurrent", "fft"),
     }
 )
-_RESIZES: frozenset[Kind] = frozenset({"conv_transpose", "interpolate", "pixel_shuffle"})
+_RESIZES: frozenset[Kind] = frozenset(
+    {"conv_transpose", "interpolate", "pixel_shuffle", "max_unpool"}
+)
 _ENDS_THE_GRID: frozenset[Kind] = frozenset({"global_pool", "adaptive_pool", "reduce"})
 _WINDOWS: frozenset[Kind] = frozenset({"conv", "max_pool", "avg_pool"})
 _ACROSS_PLACES: frozenset[Kind] = frozenset({"group_norm", "instance_norm"})
@@ -85,7 +88,7 @@ def dilate(model: nn.Module, output_stride: int, *, input_shape: Sequence[int]) 
     }
     settings: dict[str, tuple[_Grid, _Grid]] = {}
     for op in graph.ops:
-        grid = _merged(op, [grids[source] for source in op.inputs])
+        grid = _merged(op, [grids.get(source) for source in op.inputs])
         after = None if grid is None else _step(op, grid, output_stride, modules)
         if grid is not None and after is not None and op.kind in _WINDOWS:
             kept = settings.setdefault(op.module_path, (grid, after))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from functools import cache
 from typing import TYPE_CHECKING
 
 from foveal.inspection import Comparison, EffectiveField, Inspection
+from foveal.report.frame import html_page
 from foveal.report.inspection import wording
 from foveal.report.inspection.as_text import field_sentence, size_text
 from foveal.report.inspection.comparison_text import render_comparison_text
@@ -36,8 +35,6 @@ def render_inspection_html(
         background: The image beneath it, ``[H, W]`` or ``[H, W, 3]``.
         comparison: Against another network, which is then shown beneath.
     """
-    style = _style()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     body = _body(table, effective, background)
     if comparison is not None:
         body += (
@@ -45,18 +42,11 @@ def render_inspection_html(
             f"<pre>{text_block(render_comparison_text(comparison))}</pre>"
             f"{_body(comparison.second, None, None)}"
         )
-    # The bars are drawn with style attributes; scripts and requests are forbidden.
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
-        "style-src-attr 'unsafe-inline'"
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{text(table.name)}, inspected</title><style>{style}</style></head>"
-        f'<body class="fv"><main class="fv-inner">{body}</main></body></html>\n'
+    return html_page(
+        title=f"{table.name}, inspected",
+        body=f'<main class="fv-inner">{body}</main>',
+        style=_style(),
+        body_class="fv",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foveal.evaluation.evidence import Evidence, Interval
-from foveal.evaluation.wording import describe_against_baseline
+from foveal.evaluation.wording import describe_against_baseline, describe_judged
 from foveal.report.figures import HeadlineRow, draw_headline_strip
 from foveal.report.numbers import area, area_range, percent, percent_range
 from foveal.report.tables import Cell, Drawing, Table
@@ -20,6 +20,7 @@ class Headline:
     interval: str
     verdict: str
     protocol: str
+    judged: str
     is_better: bool
     drawing: Drawing
 
@@ -35,7 +36,10 @@ def headline(evidence: Evidence) -> Headline:
         interval=spoken_range(metrics.accuracy),
         verdict=describe_against_baseline(metrics, baseline),
         protocol=evidence.protocol.sentence,
-        is_better=low is not None and round(low, 3) > 0.0,
+        judged=describe_judged(evidence),
+        is_better=low is not None
+        and round(low, 3) > 0.0
+        and evidence.protocol.measured_on == "unseen",
         drawing=Drawing(
             svg=draw_headline_strip(rows, constant_name=name),
             caption="The dot is the estimate, the bar its 95% interval. Where a bar "

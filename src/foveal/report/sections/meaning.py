@@ -29,6 +29,7 @@ def _does(evidence: Evidence) -> tuple[str, ...]:
     metrics = evidence.metrics
     by = (
         "by the finished classifier"
+        + (", which was trained on them" if evidence.protocol.measured_on == "seen" else "")
         if evidence.protocol.kind == "evaluation"
         else "each by a model that was not trained on that image"
     )

@@ -1,0 +1,277 @@
+"""A run's files read back: every field has its type, range and length, or it is named.
+
+The digests of a run are no signature: whoever changes a file can write its new digest beside it.
+So what is read is checked, and a field that cannot be right is an error with its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.errors import DataError, RunAlteredError, UsageError
+from foveal.evaluation import NoveltyReference
+from foveal.images import Preprocessing, View
+from foveal.runs.folder import (
+    CONFIG_NAME,
+    EVALUATION_NAME,
+    NOVELTY_NAME,
+    ONNX_NAME,
+    PREPROCESSING_NAME,
+)
+from foveal.text import printable
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+_T = TypeVar("_T")
+_OUTPUTS = ("probabilities", "logits", "features")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """What a run's files hold for prediction, checked; see the fields of ``Classifier``."""
+
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    views: tuple[View, ...]
+    decoders: dict[str, str]
+    evaluation: dict[str, Any]
+    temperature: float
+    set_thresholds: NDArray[np.float64]
+    novelty: NoveltyReference
+    session: InferenceSession
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Reads the files that prediction needs; their digests were checked before.
+
+    Raises:
+        RunAlteredError: A field is missing, or has a value that no training writes.
+    """
+    config = _File.read(folder, CONFIG_NAME)
+    evaluation = _File.read(folder, EVALUATION_NAME)
+    prepared = _File.read(folder, PREPROCESSING_NAME)
+    names = _class_names(config)
+    config.require("num_classes", config.get("num_classes") == len(names), f"{len(names)}")
+    preprocessing = _preprocessing(prepared)
+    views = prepared.words("views", get_args(View))
+    decoders = prepared.content.get("decoders", {})
+    prepared.require("decoders", _is_text_by_text(decoders), "versions by name")
+    temperature = evaluation.number("calibration.temperature", above=0.0)
+    thresholds = evaluation.numbers("prediction_sets.thresholds", len(names))
+    alpha = evaluation.number("prediction_sets.alpha", above=0.0)
+    evaluation.require("prediction_sets.alpha", alpha < 1.0, "a number below 1")
+    kind = evaluation.get("prediction_sets.conditional")
+    evaluation.require(
+        "prediction_sets.conditional", kind in ("marginal", "class"), "marginal or class"
+    )
+    method = evaluation.get("novelty.method")
+    evaluation.require("novelty.method", isinstance(method, str), "text")
+    _check_interval(evaluation, "metrics.accuracy")
+    novelty = _novelty(folder)
+    session = _open_session(folder, preprocessing, len(names), novelty.mean.size)
+    said = _File.of_metadata(folder, session)
+    for place, value in (
+        ("class_names", list(names)),
+        ("temperature", temperature),
+        ("set_thresholds", thresholds.tolist()),
+        ("views", list(views)),
+        ("preprocessing", prepared.get("preprocessing")),
+    ):
+        said.require(place, said.get(place) == value, "what the run's other files say")
+    return StoredRun(
+        class_names=names,
+        preprocessing=preprocessing,
+        views=views,
+        decoders=dict(decoders),
+        evaluation=evaluation.content,
+        temperature=temperature,
+        set_thresholds=thresholds,
+        novelty=novelty,
+        session=session,
+    )
+
+
+@contextlib.contextmanager
+def named_as_altered(folder: Path, file: str) -> Iterator[None]:
+    """Turns what a library says of a damaged file into an error that names it."""
+    try:
+        yield
+    except RunAlteredError:
+        raise
+    except (DataError, UsageError) as error:
+        _refuse(folder, file, "", error.message)
+    # Libraries have trees of errors of their own: onnxruntime's, arrow's, safetensors'.
+    except Exception as error:
+        _refuse(folder, file, "", f"it cannot be read ({type(error).__name__}: {error})")
+
+
+def _refuse(folder: Path, file: str, place: str, reason: str) -> NoReturn:
+    where = printable(str(folder / file)) + (f", {place}" if place else "")
+    raise RunAlteredError(
+        f"{where}: {printable(reason)[:300]}. The run was altered, or written by another version.",
+        next_step="Restore the folder from a copy, or train again.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of JSON, whose fields are asked for by their place, such as ``a.b``."""
+
+    folder: Path
+    name: str
+    content: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> _File:
+        return cls.of(folder, name, lambda: (folder / name).read_text("utf-8"))
+
+    @classmethod
+    def of_metadata(cls, folder: Path, session: InferenceSession) -> _File:
+        return cls.of(
+            folder, ONNX_NAME, lambda: session.get_modelmeta().custom_metadata_map["foveal"]
+        )
+
+    @classmethod
+    def of(cls, folder: Path, name: str, text: Callable[[], str]) -> _File:
+        with named_as_altered(folder, name):
+            content = json.loads(text())
+        if not isinstance(content, dict):
+            _refuse(folder, name, "", f"got {type(content).__name__}, expected an object")
+        return cls(folder, name, content)
+
+    def get(self, place: str) -> Any:
+        value: Any = self.content
+        for key in place.split("."):
+            if not isinstance(value, dict) or key not in value:
+                _refuse(self.folder, self.name, place, "it is missing")
+            value = value[key]
+        return value
+
+    def require(self, place: str, is_right: bool, expected: str) -> None:
+        if not is_right:
+            got = json.dumps(self.content.get(place, self._shown(place)), ensure_ascii=True)[:80]
+            _refuse(self.folder, self.name, place, f"got {got}, expected {expected}")
+
+    def number(self, place: str, *, above: float) -> float:
+        value = self.get(place)
+        is_right = _is_number(value) and value > above
+        self.require(place, is_right, f"a finite number above {above:g}")
+        return float(value)
+
+    def numbers(self, place: str, count: int) -> NDArray[np.float64]:
+        values = self.get(place)
+        is_right = (
+            isinstance(values, list)
+            and len(values) == count
+            and all(_is_number(value) and 0.0 <= value <= 1.0 for value in values)
+        )
+        self.require(place, is_right, f"{count} numbers from 0 to 1")
+        return np.array(values, np.float64)
+
+    def words(self, place: str, known: tuple[_T, ...]) -> tuple[_T, ...]:
+        values = self.get(place)
+        is_right = isinstance(values, list) and bool(values)
+        is_right = is_right and all(isinstance(one, str) and one in known for one in values)
+        self.require(place, is_right, f"some of {', '.join(map(str, known))}")
+        return tuple(values)
+
+    def _shown(self, place: str) -> Any:
+        value: Any = self.content
+        for key in place.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_text_by_text(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(one, str) for one in value.values())
+
+
+def _class_names(config: _File) -> tuple[str, ...]:
+    names = config.get("label_names")
+    is_right = (
+        isinstance(names, list)
+        and len(names) >= 2
+        and all(isinstance(name, str) and name and printable(name) == name for name in names)
+        and len(set(names)) == len(names)
+    )
+    config.require("label_names", is_right, "two or more different names on one line each")
+    return tuple(names)
+
+
+def _preprocessing(prepared: _File) -> Preprocessing:
+    with named_as_altered(prepared.folder, prepared.name):
+        return Preprocessing.from_json(prepared.get("preprocessing"))
+
+
+def _check_interval(file: _File, place: str) -> None:
+    interval = file.get(place)
+    is_right = (
+        isinstance(interval, dict)
+        and set(interval) == {"estimate", "low", "high"}
+        and all(
+            value is None or (_is_number(value) and 0.0 <= value <= 1.0)
+            for value in interval.values()
+        )
+    )
+    file.require(place, is_right, "estimate, low and high from 0 to 1")
+
+
+def _novelty(folder: Path) -> NoveltyReference:
+    from safetensors.numpy import load
+
+    with named_as_altered(folder, NOVELTY_NAME):
+        arrays = load((folder / NOVELTY_NAME).read_bytes())
+        for name, array in arrays.items():
+            if array.size == 0 or not np.isfinite(array.astype(np.float64)).all():
+                _refuse(folder, NOVELTY_NAME, name, "got numbers that are not finite, or none")
+        reference = NoveltyReference.from_arrays(arrays)
+    if (reference.scales <= 0).any():
+        _refuse(folder, NOVELTY_NAME, "scales", "got a scale that is not above 0")
+    if reference.residual_scale < 0 or reference.threshold <= 0:
+        _refuse(folder, NOVELTY_NAME, "threshold, residual_scale", "got a number below 0")
+    return reference
+
+
+def _open_session(
+    folder: Path, preprocessing: Preprocessing, num_classes: int, num_features: int
+) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # one call a core: see foveal.features.backends
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what it says of a damaged file is in its error
+    with named_as_altered(folder, ONNX_NAME):
+        # The contents, since a path that is no UTF-8 cannot be handed over.
+        session = onnxruntime.InferenceSession(
+            (folder / ONNX_NAME).read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+        shapes = {
+            one.name: list(one.shape) for one in (*session.get_inputs(), *session.get_outputs())
+        }
+    height, width = preprocessing.height_px, preprocessing.width_px
+    expected = {"images": [3, height, width], "probabilities": [num_classes]}
+    expected |= {"logits": [num_classes], "features": [num_features]}
+    for name, shape in expected.items():
+        if shapes.get(name, [None])[1:] != shape:
+            _refuse(
+                folder,
+                ONNX_NAME,
+                name,
+                f"got the shape {shapes.get(name)}, expected [N, {', '.join(map(str, shape))}]",
+            )
+    return session
