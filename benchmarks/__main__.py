@@ -23,6 +23,7 @@ BENCHMARKS: tuple[tuple[str, str], ...] = (
 )
 # Long, and about truth instead of speed: run only when named.
 SURVEYS: tuple[tuple[str, str], ...] = (
+    ("duplicates", "benchmarks.duplicate_recall"),
     ("trace-survey", "benchmarks.trace_survey"),
     ("inspect-agreement", "benchmarks.inspect_agreement"),
     ("explain-agreement", "benchmarks.explain_agreement"),

@@ -16,10 +16,10 @@ from contextlib import ExitStack, redirect_stdout
 
 from foveal.learn.answers import Unreadable, equal, read, spell
 from foveal.learn.drills import TEMPLATES, Template
-from foveal.learn.drills.mistakes import mistake_kind
 from foveal.learn.exercise import Exercise, Field, Value, from_json, to_json
 from foveal.learn.formula import evaluate
 from foveal.learn.marking import mark
+from foveal.learn.mistakes import mistake_kind
 
 SEEDS = 1000
 

@@ -123,3 +123,36 @@ def test_a_plain_network_beside_the_residual_one():
 
 def test_the_forms_of_model_are_told():
     assert "foveal:NAME" in _run("--help").stdout
+
+
+SEVERAL = """
+import torch
+from torch import nn
+class Both(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.image = nn.Conv2d(3, 4, 3)
+        self.table = nn.Embedding(10, 4)
+    def forward(self, image, tokens):
+        return self.image(image).mean((2, 3)) + self.table(tokens).mean(1)
+def row():
+    return nn.Conv1d(2, 4, 3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "shown"),
+    [
+        ("Both", "3x8x8,1x5", "3×8×8 float32, 5 int64"),
+        ("Both", "tokens=1x5:int64,image=3x8x8", "5 int64, 3×8×8 float32"),
+        ("row", "2x50", "2×50 float32"),
+    ],
+)
+def test_several_inputs_names_types_and_rows(tmp_path, name, given, shown):
+    path = tmp_path / "several.py"
+    path.write_text(SEVERAL)
+
+    result = _run(f"{path}:{name}", "--input", given)
+
+    assert result.exit_code == 0
+    assert shown in result.stdout

@@ -100,7 +100,7 @@ def test_what_could_not_be_told_is_said(tmp_path: Path) -> None:
     assert "COULD NOT TELL  S105" in result.stdout
 
 
-@pytest.mark.parametrize("shape", ["224", "3x224", "3x0x4", "axbxc"])
+@pytest.mark.parametrize("shape", ["224", "224x224", "3x0x4", "axbxc", "a=3x8x8,3x8x8"])
 def test_a_wrong_shape_is_answered_with_an_example(file: Path, shape: str) -> None:
     result = run(f"{file}:biased", "--input", shape)
     assert result.exit_code == 2

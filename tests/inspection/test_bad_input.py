@@ -91,3 +91,24 @@ def test_an_operation_that_is_not_there_has_near_names(cifar_net):
     table = inspect(cifar_net, (3, 32, 32))
     with pytest.raises(UsageError, match="no operation named"):
         table.op("conv99")
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ("image=3x8x8,1x5", "each needs one of its own"),
+        ("a=3x8x8,a=1x5", "each needs one of its own"),
+        ("2x16:int46", "no type; .*int64"),
+    ],
+)
+def test_names_and_types_that_cannot_be_read_are_refused(spec, why):
+    with pytest.raises(UsageError, match=why):
+        parse_input(spec)
+
+
+def test_names_and_types_are_read():
+    found = parse_input("image=3x8x8,tokens=16:int64")
+
+    assert found["image"] == (3, 8, 8)
+    assert (found["tokens"].shape, found["tokens"].dtype) == ((16,), torch.int64)
+    assert parse_input("2x1000") == (2, 1000)

@@ -119,3 +119,13 @@ def test_json_that_is_no_exercise_is_refused() -> None:
 def test_an_unknown_blank_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match="no blank 'z'; expected one of a, b, c"):
         TABLE.field("z")
+
+
+def test_a_carried_mistake_is_told_with_the_learners_own_numbers() -> None:
+    first = mark(TABLE, {"a": "30", "b": "14.5", "c": "6"}).fields[1]
+    assert "(30 − 3)/2 + 1 = 14.5" in first.message
+
+
+def test_a_rounded_mistake_is_still_that_mistake() -> None:
+    # 13.5 rounded up.
+    assert mark(TABLE, {"a": "28", "b": "14", "c": "6"}).mistakes == ("no-floor",)

@@ -28,7 +28,10 @@ Example:
 @click.command("inspect", epilog=_EPILOG)
 @click.argument("model")
 @click.option(
-    "--input", "input_spec", metavar="CxHxW", help="Input, e.g. 3x224x224; commas for several."
+    "--input",
+    "input_spec",
+    metavar="CxHxW",
+    help="Input, e.g. 3x224x224; commas for several, NAME= and :int64 before and after one.",
 )
 @click.option(
     "--by",

@@ -175,7 +175,8 @@ def _network_drills(model: str, input_spec: str | None) -> tuple[Template, ...]:
 
     shape: tuple[Any, ...] | None = None
     if input_spec is not None:
-        shape = parse_input(input_spec)
+        given = parse_input(input_spec)
+        shape = given if isinstance(given, tuple) else ()
         if len(shape) != 3 or not all(isinstance(size, int) for size in shape):
             raise UsageError(
                 f"got the input {printable(input_spec)!r}, expected one image as CxHxW.",

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foveal.cli.options import echo_json
+from foveal.errors import UsageError
 from foveal.text import count_noun
 
 if TYPE_CHECKING:
     import torch
 
+    from foveal.graph.inputs import InputShape
     from foveal.models.sources import ResolvedModel, Weights
 
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     "--input",
     "input_text",
     metavar="CxHxW",
-    help="Shape of one image, as 3x224x224 (default: the model's own).",
+    help="Input, as 3x224x224; commas for several, NAME= and :int64 before and after one "
+    "(default: the model's own).",
 )
 @click.option(
     "--weights",
@@ -76,7 +79,7 @@ def command(
 
     is_folder = Path(model).is_dir()
     resolved = resolve_model(model, weights=weights or ("pretrained" if is_folder else "none"))
-    shape = input_shape or resolved.input_shape
+    shape = resolved.input_shape if input_shape is None else input_shape
     batch: torch.Tensor | None = None
     expected: dict[str, Any] | None = None
     given: dict[str, Any] | None = None
@@ -87,6 +90,8 @@ def command(
                 "--images are run through the network, which needs weights: add "
                 "--weights pretrained or --weights random."
             )
+        if not (isinstance(shape, tuple) and len(shape) == 3 and isinstance(shape[0], int)):
+            raise click.UsageError("--images go with an --input of one image, as 3x224x224.")
         batch, expected, given, more = _read_batch(images, resolved, shape, stated)
         notes += more
     report = lint(
@@ -110,17 +115,17 @@ def command(
         sys.exit(1)
 
 
-def _read_shape(text: str | None) -> tuple[int, int, int] | None:
+def _read_shape(text: str | None) -> InputShape | None:
+    from foveal.inspection import parse_input
+
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+)[x×,](\d+)[x×,](\d+)", text.strip().lower())
-    sizes = tuple(int(part) for part in match.groups()) if match else ()
-    if len(sizes) != 3 or min(sizes) < 1:
-        raise click.BadParameter(
-            f"{text!r} came, expected channels, height and width as in 3x224x224.",
-            param_hint="--input",
-        )
-    return sizes[0], sizes[1], sizes[2]
+    # One image may also be written as Python prints it: 3,224,224.
+    is_one_image = re.fullmatch(r"\s*\d+\s*,\s*\d+\s*,\s*\d+\s*", text)
+    try:
+        return parse_input(text.replace(",", "x") if is_one_image else text)
+    except UsageError as error:
+        raise click.BadParameter(str(error), param_hint="--input") from error
 
 
 def _read_batch(

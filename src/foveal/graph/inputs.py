@@ -118,6 +118,16 @@ def read_inputs(
     return readings
 
 
+def shapes_given(model: torch.nn.Module, input_shape: InputShape) -> list[Shape]:
+    """Returns the whole shape of each input that ``input_shape`` most likely means.
+
+    Raises:
+        UsageError: It is no shape.
+    """
+    first = read_inputs(model, input_shape, None)[0]
+    return [tuple(tensor.shape) for tensor in first.tensors]
+
+
 def _build(
     model: torch.nn.Module, given: InputShape, dtype: torch.dtype, num_axes: int | None
 ) -> Inputs:

@@ -34,7 +34,7 @@ class Mistake:
     """A wrong way that was followed to its end in this instance.
 
     Attributes:
-        code: Stable name of the mistake, such as ``"no-floor"``; see ``drills.mistakes``.
+        code: Stable name of the mistake, such as ``"no-floor"``; see ``mistakes``.
         value: The answer that one gets with it.
         step: Index of the worked step where it enters.
         feedback: One or two sentences about this instance, with its numbers.

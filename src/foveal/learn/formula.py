@@ -20,6 +20,7 @@ _MAX_DEPTH = 40
 _MAX_BITS = 512
 
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?|\.\d+)|([A-Za-z_]\w*)|(\*\*|//|[-+*/^(),\[\]]))")
+_NAME = re.compile(r"[A-Za-z_]\w*(?:\[\d+\])?(?!\w*\()")
 _Result = Fraction | tuple[Fraction, ...]
 
 
@@ -52,6 +53,30 @@ def evaluate(text: str, values: Mapping[str, Value] | None = None) -> Value:
             raise FormulaError("a part of the shape is no whole number")
         return tuple(int(part) for part in result)
     return int(result) if result.denominator == 1 else float(result)
+
+
+def pretty(formula: str, values: Mapping[str, Value]) -> str:
+    """Returns the formula as one would write it, names replaced by their values.
+
+    >>> pretty("floor((c[1] + 2*1 - 3)/2) + 1", {"c": (64, 56, 56)})
+    'floor((56 + 2·1 − 3)/2) + 1'
+    """
+    shown = substituted(formula, values)
+    return shown.replace("*", "·").replace("-", "−").replace("^2", "²")
+
+
+def substituted(formula: str, values: Mapping[str, Value]) -> str:
+    """Returns the formula with numbers in the place of those names."""
+
+    def value_of(found: re.Match[str]) -> str:
+        text = found.group()
+        if text.partition("[")[0] not in values:
+            return text
+        value = evaluate(text, values)
+        shown = f"{value:.10g}" if isinstance(value, float) else str(value)
+        return f"({shown})" if shown.startswith("-") else shown
+
+    return _NAME.sub(value_of, formula)
 
 
 def _tokens(text: str) -> list[str]:

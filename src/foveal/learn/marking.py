@@ -13,7 +13,8 @@ from typing import Literal
 
 from foveal.learn.answers import Unreadable, equal, read, spell
 from foveal.learn.exercise import Exercise, Field, Mistake, Value
-from foveal.learn.formula import FormulaError, evaluate
+from foveal.learn.formula import FormulaError, evaluate, pretty
+from foveal.learn.mistakes import mistake_kind
 
 Verdict = Literal[
     "right",
@@ -160,7 +161,7 @@ def _known(
 ) -> Mistake | None:
     """Returns the mistake that leads to what was given, from the learner's own values first."""
     found = [
-        replace(each, value=value)
+        replace(each, value=value, feedback=_told(each, value, own_values))
         for each in field.mistakes
         if own_values
         and each.follow
@@ -170,6 +171,15 @@ def _known(
     exact = (each for each in found if equal(field, given, each.value))
     rounded = (each for each in found if _rounded(field, given, each.value))
     return next(exact, next(rounded, None))
+
+
+def _told(mistake: Mistake, value: Value, own_values: Mapping[str, Value]) -> str:
+    """Returns the feedback with the learner's own numbers."""
+    if value == mistake.value:
+        return mistake.feedback
+    kind = mistake_kind(mistake.code)
+    way = f"{pretty(mistake.follow, own_values)} = {spell(value)}"
+    return f"It looks like {kind.title}: {way}. {kind.sentence}"
 
 
 def _rounded(field: Field, given: Value, value: Value) -> bool:

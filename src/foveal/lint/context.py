@@ -12,6 +12,7 @@ from torch import nn
 
 from foveal.errors import FovealError
 from foveal.graph import Graph, Head, Op, ReceptiveField, head, receptive_fields, trace
+from foveal.graph.inputs import InputShape as GivenShape
 from foveal.lint.finding import CannotTellError, RefusedInputError
 
 InputShape = tuple[int, ...]
@@ -29,6 +30,8 @@ class LintContext:
         model: Never written to.
         input_shape: Of one image, ``(C, H, W)``; empty when it could not be told.
         input_source: Where that shape comes from, or why it could not be told.
+        example: What the model is traced with, where that is no single image: several
+            shapes, a mapping, tensors; ``input_shape`` is then that of the first of them.
         batch: Images ``(N, C, H, W)`` as the model is given them in training, if any.
         labels: Class indices ``(N,)`` of the batch, if any.
         optimizer: The optimizer it is to be trained with, if any.
@@ -44,6 +47,7 @@ class LintContext:
     model: nn.Module
     input_shape: InputShape
     input_source: str = "given"
+    example: GivenShape | None = None
     batch: torch.Tensor | None = None
     labels: torch.Tensor | None = None
     optimizer: torch.optim.Optimizer | None = None
@@ -55,10 +59,11 @@ class LintContext:
 
     @cached_property
     def _graph_or_error(self) -> Graph | CannotTellError:
-        if not self.input_shape:
+        given = self.input_shape if self.example is None else self.example
+        if self.example is None and not self.input_shape:
             return CannotTellError(self.input_source)
         try:
-            graph = trace(self.model, self.input_shape, mode="eval")
+            graph = trace(self.model, given, mode="eval")
         except FovealError as error:
             return RefusedInputError(" ".join(filter(None, (error.message, error.next_step))))
         if graph.status != "complete":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,8 @@ from torch import nn
 
 from foveal.errors import UsageError
 from foveal.graph.borrowing import fully_borrowed
+from foveal.graph.inputs import InputShape as GivenShape
+from foveal.graph.inputs import shapes_given
 from foveal.lint.context import LintContext, infer_input_shape
 from foveal.lint.finding import (
     SEVERITIES,
@@ -28,8 +30,8 @@ from foveal.lint.rule import Rule
 def lint(
     model: nn.Module,
     *,
-    input_shape: tuple[int, ...] | None = None,
-    batch: torch.Tensor | None = None,
+    input_shape: GivenShape | None = None,
+    batch: torch.Tensor | Sequence[Any] | Mapping[str, Any] | None = None,
     labels: torch.Tensor | None = None,
     optimizer: torch.optim.Optimizer | None = None,
     loss: Any = None,
@@ -46,10 +48,14 @@ def lint(
     not apply), and is left exactly as it was found.
 
     Args:
-        model: Any module that is called with one batch of images.
-        input_shape: Of one image, ``(C, H, W)``. If None it is taken from the batch, from
-            what timm notes about its models, or from the first convolution at 224 by 224.
+        model: Any module that is called with a batch of images, or of sequences, volumes,
+            tokens, or with several tensors.
+        input_shape: Of one image, ``(C, H, W)``; any that ``foveal.graph.trace`` takes. If
+            None it is taken from the batch, from what timm notes about its models, or from the
+            first convolution at 224 by 224.
         batch: Images ``(N, C, H, W)``, prepared as for training; behaviour rules need them.
+            Anything else the model takes (several tensors, a dictionary, whole numbers) says
+            what its input is, and rules over behaviour do not apply.
         labels: Class indices ``(N,)`` of the batch.
         optimizer: What the model is to be trained with; training rules need it.
         loss: The loss it is to be trained with.
@@ -62,34 +68,33 @@ def lint(
         ignore: The same, to leave out.
 
     Raises:
-        UsageError: The input shape is none, the batch is no batch of images, or a code names
+        UsageError: The input shape is none, the batch has no batch dimension, or a code names
             no rule.
     """
     rules = choose_rules(select=select, ignore=ignore)
-    if input_shape is not None and (
-        len(input_shape) != 3 or not all(isinstance(size, int) and size > 0 for size in input_shape)
-    ):
-        raise UsageError(
-            f"input_shape is {tuple(input_shape)!r}, expected the (C, H, W) of one image.",
-            next_step="Give it as in input_shape=(3, 224, 224).",
-        )
-    if batch is not None and batch.dim() != 4:
-        raise UsageError(
-            f"the batch has shape {tuple(batch.shape)}, expected (N, C, H, W).",
-            next_step="Add the batch dimension with batch[None] if it is one image.",
-        )
-    source = "given"
-    if input_shape is None:
+    images = batch if isinstance(batch, torch.Tensor) and batch.is_floating_point() else None
+    if images is not None and images.dim() != 4:
+        if any(isinstance(module, nn.Conv2d) for module in model.modules()):
+            raise UsageError(
+                f"the batch has shape {tuple(images.shape)}, expected (N, C, H, W).",
+                next_step="Add the batch dimension with batch[None] if it is one image.",
+            )
+        images = None
+    source, example = "given", input_shape
+    if input_shape is None and batch is not None and images is None:
+        source, example = "the batch", batch
+    if example is None:
         try:
-            input_shape, source = infer_input_shape(model, batch)
+            example, source = infer_input_shape(model, images)
         except CannotTellError as error:
-            source = error.reason
-            input_shape = ()
+            example, source = (), error.reason
+    shapes = [] if isinstance(example, tuple) and not example else shapes_given(model, example)
     context = LintContext(
         model=model,
-        input_shape=tuple(input_shape),
+        input_shape=shapes[0][1:] if shapes else (),
         input_source=source,
-        batch=batch,
+        example=None if _is_one_image(example) else example,
+        batch=images,
         labels=labels,
         optimizer=optimizer,
         loss=loss,
@@ -99,6 +104,12 @@ def lint(
         settings=settings,
     )
     return run_rules(rules, context)
+
+
+def _is_one_image(example: Any) -> bool:
+    return not isinstance(example, torch.Size | torch.Tensor | Mapping) and (
+        len(example) in {0, 3} and all(isinstance(size, int) for size in example)
+    )
 
 
 def run_rules(rules: Iterable[Rule], context: LintContext) -> LintReport:

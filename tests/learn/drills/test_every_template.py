@@ -13,8 +13,9 @@ from benchmarks.drills import disagreements, weaknesses
 from foveal.errors import UsageError
 from foveal.learn.drills import TEMPLATES, Template, template, templates_of
 from foveal.learn.drills.template import LEVELS, PLAIN
+from foveal.learn.mistakes import MISTAKES
 
-SEEDS = 12
+SEEDS = 8
 
 every_template = pytest.mark.parametrize("drill", TEMPLATES, ids=lambda drill: drill.name)
 
@@ -92,3 +93,15 @@ def test_a_topic_has_its_own_drills_first() -> None:
 def test_a_level_or_seed_that_is_none_is_refused(seed: int, level: int) -> None:
     with pytest.raises(UsageError, match="expected"):
         TEMPLATES[0].exercise(seed, level)
+
+
+def test_every_mistake_of_the_table_is_made_by_some_drill() -> None:
+    made = {
+        mistake.code
+        for drill in TEMPLATES
+        for level in LEVELS
+        for seed in range(2 * len(drill.traps))
+        for field in drill.exercise(seed, level).fields
+        for mistake in field.mistakes
+    }
+    assert {kind.code for kind in MISTAKES} == made

@@ -132,9 +132,9 @@ def test_ignore_takes_families() -> None:
     assert set(report.outcomes) == {"S101"}
 
 
-@pytest.mark.parametrize("shape", [(224, 224), (3, 0, 8), (1, 3, 8, 8)])
+@pytest.mark.parametrize("shape", [(3, 0, 8), (3, -1, 8), (3.5, 8, 8)])
 def test_an_input_shape_that_is_none_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(UsageError, match=r"expected the \(C, H, W\) of one image"):
+    with pytest.raises(UsageError, match=r"expected positive whole numbers"):
         lint(nn.Conv2d(3, 8, 3), input_shape=shape)
 
 

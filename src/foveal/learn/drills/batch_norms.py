@@ -82,7 +82,7 @@ def _line(chance: Chance, level: int, trap: str) -> Sheet | None:
         )
     asked = ["slope"] + (["offset"] if level > 1 else [])
     sheet.question = (
-        "A batch norm in *evaluation* has, for one channel,\n\n```\n"
+        "A batch norm in **evaluation** has, for one channel,\n\n```\n"
         f"weight γ = {float(gamma):g}      running_mean μ = {float(mean):g}\n"
         f"bias   β = {float(beta):g}      running_var σ² = {float(variance):g}      "
         f"eps = {float(_EPSILON):g}\n```\n\n"

@@ -5,7 +5,14 @@ from __future__ import annotations
 from foveal.arithmetic import linear_parameters
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.layers import Conv, Map
-from foveal.learn.drills.parameters import COUNT, IMPORTS, count_proof, fill_total, square
+from foveal.learn.drills.parameters import (
+    COUNT,
+    IMPORTS,
+    count_proof,
+    draw_width,
+    fill_total,
+    square,
+)
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import Template
 
@@ -101,7 +108,7 @@ def _asked(level: int) -> str:
 
 
 def _basic_block(chance: Chance, level: int, trap: str) -> Sheet:
-    width = chance.pick((16, 24, 32, 48, 64, 96, 128, 192, 256, 320, 384, 512))
+    width = draw_width(chance)
     c_in = width // 2 if trap == "shortcut" else width
     stride = 2 if trap == "shortcut" else 1
     layers = [("conv1", _conv(c_in, width, 3, stride)), ("conv2", _conv(width, width, 3))]
@@ -120,9 +127,7 @@ def _basic_block(chance: Chance, level: int, trap: str) -> Sheet:
 
 
 def _bottleneck_block(chance: Chance, level: int, trap: str) -> Sheet:
-    width = chance.pick(
-        (16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
-    )
+    width = draw_width(chance)
     end = 4 * width
     # The first block of a later stage comes from the stage before, which ends at 2 · width.
     c_in, stride = (2 * width, 2) if trap == "shortcut" else (end, 1)
@@ -148,7 +153,7 @@ def _bottleneck_block(chance: Chance, level: int, trap: str) -> Sheet:
 
 def _shortcut_code(chance: Chance, level: int, trap: str) -> Sheet:
     """What the shortcut must be, so that the addition works."""
-    c_in = chance.pick((16, 24, 32, 48, 64, 96, 128, 256))
+    c_in = draw_width(chance, most=256)
     width = c_in * 2
     bottleneck = trap == "bottleneck"
     end = 4 * width if bottleneck else width

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.parameters import COUNT, IMPORTS, count_proof, fill_total, same_conv
+from foveal.learn.drills.parameters import (
+    COUNT,
+    IMPORTS,
+    count_proof,
+    draw_width,
+    fill_total,
+    same_conv,
+)
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import PLAIN, Template
 
@@ -15,7 +22,7 @@ _BOTTLENECK = (
 
 
 def _bottleneck_parameters(chance: Chance, level: int, trap: str) -> Sheet:
-    wide = chance.pick((64, 96, 128, 192, 256, 384, 512))
+    wide = 2 * draw_width(chance, most=384)
     narrow = wide // (chance.pick((2, 8)) if trap == "other-ratio" else 4)
     kernel = chance.pick((3, 3, 5))
     layers = [
@@ -93,7 +100,7 @@ def _bottleneck_parameters(chance: Chance, level: int, trap: str) -> Sheet:
 
 def _bottleneck_width(chance: Chance, level: int, trap: str) -> Sheet:
     """Backwards: the weights are known, the reduced width is not."""
-    narrow = chance.pick((8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128))
+    narrow = draw_width(chance, most=192)
     times = chance.pick((2, 3, 8)) if trap == "other-ratio" else 4
     wide = narrow * times
     sheet = Sheet(traps=frozenset((trap,)) - {PLAIN})

@@ -153,7 +153,7 @@ def _true_convolution(chance: Chance, level: int, trap: str) -> Sheet | None:
             )
             names.append((a, b))
         sheet.question = (
-            "`F.conv2d(x, k)` is to give the *true* convolution of x with the kernel w below. "
+            "`F.conv2d(x, k)` is to give the **true** convolution of x with the kernel w below. "
             f"What must {enumerated([f'k[{a}][{b}]' for a, b in names])} be?"
         )
         sheet.figure = number_grids([("kernel w", kernel)])
@@ -206,7 +206,7 @@ def _true_convolution(chance: Chance, level: int, trap: str) -> Sheet | None:
             )
             prints += "print(round(nn.functional.conv2d(x, w).item()))\n"
         sheet.question = (
-            "The kernel w lies exactly on the map x. What is the single value of the *true* "
+            "The kernel w lies exactly on the map x. What is the single value of the **true** "
             "convolution, the one of mathematics"
             + ("?" if level < 3 else ", and what does `F.conv2d(x, w)` give?")
         )

@@ -339,7 +339,7 @@ def _order_by_field(chance: Chance, level: int, trap: str) -> Sheet | None:
     if not sheet.fields[-1].mistakes:
         return None
     sheet.question = (
-        "Order these stacks by the receptive field of their last unit, the *narrowest first*. "
+        "Order these stacks by the receptive field of their last unit, the **narrowest first**. "
         + _LEGEND
     )
     sheet.hint = "Count the field of each; more layers need not see more."

@@ -295,6 +295,8 @@ def shape_mistakes(layer: Layer, source: str, given: Map) -> tuple[Wrong, ...]:
     result = layer.shape(given)
     if result[1] != result[2]:
         codes["axes-swapped"] = None
+    if isinstance(layer, Conv):
+        codes["channels-last"] = None
     return tuple(Wrong(code, layer.shape_formula(source, code)) for code in codes)
 
 
@@ -331,6 +333,8 @@ def _arranged(channels: str, high: str, wide: str, given: str, mistake: str) -> 
         high, wide = wide, high
     if mistake == "channels-kept":
         channels = given
+    if mistake == "channels-last":
+        return f"({high}, {wide}, {channels})"
     return f"({channels}, {high}, {wide})"
 
 

@@ -13,13 +13,24 @@ from foveal.learn.drills.layers import (
     shape_mistakes,
     shape_traps,
 )
-from foveal.learn.drills.parameters import IMPORTS, count_proof, fill_counts, fill_total, square
+from foveal.learn.drills.parameters import (
+    IMPORTS,
+    count_proof,
+    draw_width,
+    fill_counts,
+    fill_total,
+    square,
+)
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.sizes import CONVENTION
 from foveal.learn.drills.template import PLAIN, Template
 
-_WIDTHS = ((16, 32, 64), (24, 48, 96), (32, 64, 128), (20, 40, 80), (48, 96, 192), (64, 128, 256))
 _CLASSES = (2, 5, 10, 20, 100)
+
+
+def _draw_widths(chance: Chance) -> tuple[int, int, int]:
+    first = draw_width(chance, most=96)
+    return first, 2 * first, 4 * first
 
 
 def _conv(c_in: int, c_out: int, kernel: int = 3) -> Conv:
@@ -29,7 +40,7 @@ def _conv(c_in: int, c_out: int, kernel: int = 3) -> Conv:
 def _shapes(chance: Chance, level: int, trap: str) -> Sheet | None:
     side = chance.pick((26, 28, 30, 36) if trap == "floor" else (24, 32, 40, 48, 64))
     colours = chance.pick((1, 3, 3))
-    widths, classes = chance.pick(_WIDTHS), chance.pick(_CLASSES)
+    widths, classes = _draw_widths(chance), chance.pick(_CLASSES)
     kernel = chance.pick((3, 3, 5))
     layers: list[tuple[str, Layer]] = [
         ("conv1", _conv(colours, widths[0], kernel)),
@@ -114,7 +125,7 @@ def _add_head(sheet: Sheet, source: str, shape: Map, classes: int) -> None:
 
 
 def _parameters(chance: Chance, level: int, trap: str) -> Sheet:
-    widths, classes = chance.pick(_WIDTHS), chance.pick(_CLASSES)
+    widths, classes = _draw_widths(chance), chance.pick(_CLASSES)
     colours = chance.pick((1, 3))
     side = 8 if level == 3 else 16
     layers = [("conv1", _conv(colours, widths[0])), ("conv2", _conv(widths[0], widths[1]))]
@@ -164,7 +175,7 @@ def _parameters(chance: Chance, level: int, trap: str) -> Sheet:
 def _code(chance: Chance, level: int, trap: str) -> Sheet | None:
     """Blanks in the code of a network."""
     side = chance.pick((24, 32, 40, 48))
-    widths, classes = chance.pick(_WIDTHS), chance.pick(_CLASSES)
+    widths, classes = _draw_widths(chance), chance.pick(_CLASSES)
     colours = chance.pick((1, 3))
     sheet = Sheet(traps=frozenset((trap,)))
     sheet.blank(

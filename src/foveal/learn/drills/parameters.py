@@ -20,6 +20,12 @@ _RULE = (
 )
 
 
+def draw_width(chance: Chance, *, most: int = 512) -> int:
+    """Returns a number of channels: now and then a power of two, else a multiple of 8."""
+    powers = [width for width in (16, 32, 64, 128, 256, 512) if width <= most]
+    return chance.pick(powers) if chance.below(3) == 0 else 8 * chance.between(2, most // 8)
+
+
 def square(kernel: int) -> tuple[int, int]:
     """Returns the pair that PyTorch makes of one number."""
     return kernel, kernel
@@ -143,7 +149,7 @@ def _block_parameters(chance: Chance, level: int, trap: str) -> Sheet:
     code = "\n".join(lines)
     sheet.question = (
         f"A block of convolutions, each with its batch norm (and a ReLU):\n\n```\n{code}\n```\n\n"
-        "How many *learned* parameters has each line"
+        "How many **learned** parameters has each line"
         + (", and how many have they together?" if level > 1 else "?")
     )
     sheet.hint = "Batch norm stores four numbers a channel. Which of them does training learn?"
@@ -383,7 +389,7 @@ def _macs(chance: Chance, level: int, trap: str) -> Sheet | None:
     )
     sheet.reasons = (
         "Every output value reads one kernel: (C_in / g)·k·k multiplications. There are C_out·H·W "
-        "output values, of the *output*, so a stride of 2 makes a layer four times cheaper."
+        "output values, of the **output**, so a stride of 2 makes a layer four times cheaper."
     )
     return sheet
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from foveal.learn.answers import equal, spell
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.mistakes import mistake_kind
 from foveal.learn.exercise import Choice, Field, Figure, Kind, Mistake, Step, Value
-from foveal.learn.formula import FormulaError, evaluate
+from foveal.learn.formula import FormulaError, evaluate, pretty, substituted
+from foveal.learn.mistakes import mistake_kind
 
-_NAME = re.compile(r"[A-Za-z_]\w*(?:\[\d+\])?(?!\w*\()")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -223,7 +222,7 @@ class Sheet:
 
     def _grounded(self, formula: str) -> str:
         """Returns the formula with numbers for what is given; only keys of blanks are left."""
-        return _substituted(formula, self.given) if self.given else formula
+        return substituted(formula, self.given) if self.given else formula
 
     def _uses_values(self, formula: str) -> bool:
         return any(re.search(rf"\b{key}\b", formula) for key in self.values)
@@ -251,16 +250,6 @@ class Sheet:
 Make = Callable[[Chance, int, str], Sheet | None]
 
 
-def pretty(formula: str, values: dict[str, Value]) -> str:
-    """Returns the formula as one would write it, names replaced by their values.
-
-    >>> pretty("floor((c[1] + 2*1 - 3)/2) + 1", {"c": (64, 56, 56)})
-    'floor((56 + 2·1 − 3)/2) + 1'
-    """
-    shown = _substituted(formula, values)
-    return shown.replace("*", "·").replace("-", "−").replace("^2", "²")
-
-
 def _bare(value: Value) -> str:
     """Returns the value as ``pretty`` would write it."""
     return spell(value).replace(",", "").replace("-", "−")
@@ -273,18 +262,6 @@ def enumerated(parts: Sequence[str]) -> str:
     'a, b and c'
     """
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-
-
-def _substituted(formula: str, values: dict[str, Value]) -> str:
-    def value_of(found: re.Match[str]) -> str:
-        text = found.group()
-        if text.partition("[")[0] not in values:
-            return text
-        value = evaluate(text, values)
-        shown = f"{value:.10g}" if isinstance(value, float) else str(value)
-        return f"({shown})" if shown.startswith("-") else shown
-
-    return _NAME.sub(value_of, formula)
 
 
 def _same(value: Value, answer: Value) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.fields import FIELD_CODE, fields_after
 from foveal.learn.drills.layers import Window
-from foveal.learn.drills.parameters import COUNT, same_conv
+from foveal.learn.drills.parameters import COUNT, draw_width, same_conv
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import PLAIN, Template
 
@@ -14,7 +14,7 @@ def _stack_or_large(chance: Chance, level: int, trap: str) -> Sheet:
     """Several small kernels against a large one."""
     kernel = 5 if trap == "kernel-of-5" else 3
     depth = chance.pick((2, 3, 4)) if kernel == 3 else chance.pick((2, 3))
-    channels = chance.pick((16, 32, 48, 64, 96, 128, 192, 256))
+    channels = draw_width(chance, most=192)
     large = depth * (kernel - 1) + 1
     small_conv, large_conv = (
         same_conv(channels, channels, kernel),
@@ -73,7 +73,7 @@ def _stack_or_large(chance: Chance, level: int, trap: str) -> Sheet:
         "bias, one after the other. How large is their receptive field along one axis, and how "
         "many weights have they together?"
         + (
-            " How many weights has a *single* square convolution of the same channels and field?"
+            " How many weights has a **single** square convolution of the same channels and field?"
             if level > 1
             else ""
         )

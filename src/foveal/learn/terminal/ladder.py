@@ -190,6 +190,7 @@ def show_solution(screen: Screen, exercise: Exercise) -> None:
             screen.say(f"{number}. {step.text}")
         else:
             screen.write(styled(wrap(step.text, indent="   ", first=f"{number}. "), screen.style))
+    screen.draw(exercise.solution_figure)
     for each in exercise.fields:
         # A number's last step says it already.
         if each.kind in ("choice", "boolean", "order", "match", "code") or not exercise.steps:

@@ -78,7 +78,7 @@ def _batch_size(context: LintContext) -> tuple[int | None, str]:
 
 def _fewest_values(context: LintContext, batch_size: int) -> tuple[str, int] | None:
     """Returns the batch norm that averages over the fewest values, and how many."""
-    if not context.input_shape:
+    if not context.input_shape or context.example is not None:
         return None
     try:
         graph = trace(context.model, (batch_size, *context.input_shape), mode="eval")

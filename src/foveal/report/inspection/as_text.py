@@ -36,13 +36,16 @@ def render_inspection_text(table: Inspection, *, by: By = "op", style: Style = p
 
 
 def _heading(table: Inspection, style: Style) -> str:
-    inputs = ", ".join(wording.shape_text(item.shape) for item in table.inputs)
+    dtypes = {item.dtype for item in table.inputs}
+    inputs = ", ".join(
+        " ".join((wording.shape_text(item.shape), item.dtype if len(dtypes) > 1 else "")).strip()
+        for item in table.inputs
+    )
     name = printable(table.name)
     first = style(shorten_middle(name, COLUMNS), "heading")
     kind = printable(table.model_type)
-    second = (
-        f"{kind}, input {inputs} {table.inputs[0].dtype if table.inputs else ''}, {table.mode} mode"
-    )
+    dtype = f" {dtypes.pop()}" if len(dtypes) == 1 else ""
+    second = f"{kind}, input {inputs}{dtype}, {table.mode} mode"
     lines = [first, style(wrap(second), "quiet")]
     if table.status != "complete":
         lines.append(style(wrap(f"{table.status.upper()}: {table.reason}"), "warning"))

@@ -246,11 +246,6 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "The pooling before it has already made the map smaller.",
     ),
     MistakeKind(
-        "pooled-first",
-        "the pooling was counted as done before it is",
-        "At this line the map has not been pooled yet.",
-    ),
-    MistakeKind(
         "depthwise-as-dense",
         "the depthwise part was counted as an ordinary convolution",
         "A depthwise kernel sees one channel: k·k weights for each channel.",
@@ -345,11 +340,6 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "the expansion was forgotten",
         "A bottleneck block ends with four times its width.",
     ),
-    MistakeKind(
-        "one-branch-only",
-        "one branch was left out",
-        "Concatenation puts the channels of all branches one after the other.",
-    ),
     # Receptive fields
     MistakeKind(
         "strides-added",
@@ -405,11 +395,6 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "narrow-branch",
         "the narrowest branch was taken",
         "The result sees what any of its branches sees, so the widest one counts.",
-    ),
-    MistakeKind(
-        "dilation-of-next",
-        "the rates were shifted by one layer",
-        "A layer's own dilation spreads its own kernel.",
     ),
     MistakeKind(
         "holes-counted",
