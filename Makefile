@@ -2,6 +2,7 @@
 # make test   set everything up and run the whole suite
 # make check  lint, types and the direction of imports
 # make bench  the numbers, as ratios measured side by side; bench-peers: beside fastai
+# make fuzz   damages image files by the thousand and counts what happens; MINUTES=10
 # make kill   kills a training at every file-system event and at random moments, and counts
 .DELETE_ON_ERROR:
 .PHONY: demo test check format bench fuzz kill clean

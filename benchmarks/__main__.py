@@ -23,10 +23,12 @@ BENCHMARKS: tuple[tuple[str, str], ...] = (
 )
 # Long, and about truth instead of speed: run only when named.
 SURVEYS: tuple[tuple[str, str], ...] = (
+    ("duplicates", "benchmarks.duplicate_recall"),
     ("trace-survey", "benchmarks.trace_survey"),
     ("inspect-agreement", "benchmarks.inspect_agreement"),
     ("explain-agreement", "benchmarks.explain_agreement"),
     ("explain-picture", "benchmarks.explain_picture"),
+    ("shortcut-claims", "benchmarks.shortcut_claims"),
     ("drills", "benchmarks.drills"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),

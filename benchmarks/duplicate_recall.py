@@ -1,9 +1,8 @@
 """How many changed copies the search for duplicates finds, and how often it is wrong.
 
 Copies are made of some images of each set, one kind of change at a time, and looked for among
-all images of the set: by the pictures alone, as ``foveal audit`` does, and with the default
-backbone's features, as ``foveal train`` does. Then the sets as they are, without any copy: what
-is found there is either a copy that the set really holds, or wrong.
+all images of the set, by the pictures alone, as ``foveal audit`` does. Then the sets as they are,
+without any copy: what is found there is either a copy that the set really holds, or wrong.
 
 The page docs/duplicates.md holds what this printed.
 """
@@ -11,18 +10,16 @@ The page docs/duplicates.md holds what this printed.
 from __future__ import annotations
 
 import io
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 from benchmarks.measuring import print_table
-from foveal.dataset import ImageRecord, Manifest, find_duplicates
+from foveal.dataset import Duplicates, ImageRecord, Manifest, find_duplicates
 from foveal.dataset.fingerprints import fingerprint
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
@@ -156,10 +153,10 @@ def textures() -> HonestSet:
 SETS: tuple[Callable[[], HonestSet], ...] = (solar_cells, photograph_tiles, digits, textures)
 
 
-def as_manifest(pictures: Sequence[Image.Image]) -> Manifest:
-    """Returns the manifest of pictures that lie in no file."""
+def records_of(pictures: Sequence[Image.Image], *, start: int = 0) -> list[ImageRecord]:
+    """Returns the records of pictures that lie in no file, numbered from ``start``."""
     records = []
-    for number, picture in enumerate(pictures):
+    for number, picture in enumerate(pictures, start=start):
         prints = fingerprint(np.asarray(picture))
         records.append(
             ImageRecord(
@@ -173,92 +170,56 @@ def as_manifest(pictures: Sequence[Image.Image]) -> Manifest:
                 grey_std=prints.grey_std,
             )
         )
-    return Manifest(Path("/nowhere"), tuple(records), ("a",), "class folders")
+    return records
 
 
-def recall(
-    one_set: HonestSet, change: Change, embed: Callable[..., NDArray[np.float32]] | None
-) -> tuple[int, int]:
-    """Returns how many copies were found together with their originals, and of how many."""
+def search(records: Sequence[ImageRecord]) -> Duplicates:
+    """Returns what is found among the records."""
+    return find_duplicates(Manifest(Path("/nowhere"), tuple(records), ("a",), "class folders"))
+
+
+def recall(one_set: HonestSet, records: Sequence[ImageRecord], change: Change) -> str:
+    """Returns the share of copies that were found together with their originals."""
     rng = np.random.default_rng(0)
-    count = len(one_set.pictures)
-    chosen = np.linspace(0, count - 1, min(_NUM_COPIES, count)).astype(int)
+    count = len(records)
+    chosen = np.linspace(0, count - 1, min(_NUM_COPIES, count)).astype(int).tolist()
     copies = [change(one_set.pictures[index], rng) for index in chosen]
-    manifest = as_manifest([*one_set.pictures, *copies])
-    features = None if embed is None else embed([*one_set.pictures, *copies])
-    found = find_duplicates(manifest, features=features)
-    set_of = {member: number for number, s in enumerate(found.near) for member in s}
-    set_of |= {m: -1 - number for number, s in enumerate(found.exact) for m in s if m not in set_of}
+    found = search([*records, *records_of(copies, start=count)])
+    sets = [set(members) for members in (*found.exact, *found.near)]
     num_found = sum(
-        count + position in set_of and set_of[count + position] == set_of.get(int(index))
+        any({index, count + position} <= members for members in sets)
         for position, index in enumerate(chosen)
     )
-    return num_found, len(chosen)
-
-
-def embedder() -> Callable[[Sequence[Image.Image]], NDArray[np.float32]]:
-    """Returns a function from pictures to the default backbone's features, with a memory."""
-    import torch
-
-    from foveal.images import Preprocessing
-    from foveal.models import load_backbone
-
-    backbone = load_backbone()
-    preprocessing = Preprocessing.from_pretrained(backbone.pretrained_config)
-    network = backbone.feature_network()
-    known: dict[int, NDArray[np.float32]] = {}
-
-    def embed(pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
-        new = [picture for picture in pictures if id(picture) not in known]
-        for start in range(0, len(new), 16):
-            part = new[start : start + 16]
-            inputs = np.stack([_prepare(preprocessing, picture) for picture in part])
-            with torch.inference_mode():
-                outputs = network(torch.from_numpy(inputs)).numpy()
-            known.update({id(picture): row for picture, row in zip(part, outputs, strict=True)})
-            _kept.extend(part)  # else an identity could be given out again
-        return np.stack([known[id(picture)] for picture in pictures])
-
-    _kept: list[Image.Image] = []
-
-    def _prepare(preprocessing: Preprocessing, picture: Image.Image) -> NDArray[np.float32]:
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG", compress_level=1)
-        return preprocessing.apply(buffer.getvalue())
-
-    return embed
+    return f"{num_found / len(chosen):.0%}"
 
 
 def main() -> None:
     sets = [make() for make in SETS]
-    embed = None if "--quick" in sys.argv else embedder()
-    print("Copies found\n")
-    rows = []
-    for name, change in CHANGES:
-        row = [name]
-        for one_set in sets:
-            for how in (None, embed) if embed else (None,):
-                num_found, num_copies = recall(one_set, change, how)
-                row.append(f"{num_found / num_copies:.0%}")
-        rows.append(row)
-    how_many = ("", " with features") if embed else ("",)
-    print_table(["Change", *(s.name + how for s in sets for how in how_many)], rows)
+    records = [records_of(one_set.pictures) for one_set in sets]
+    print(f"Copies found, of {_NUM_COPIES} a set (of every tile)\n")
+    rows = [
+        [name, *(recall(*both, change) for both in zip(sets, records, strict=True))]
+        for name, change in CHANGES
+    ]
+    print_table(["Change", *(one_set.name for one_set in sets)], rows)
     print("\nFound among images of which none was copied\n")
     rows = []
-    for one_set in sets:
-        start = time.perf_counter()
-        found = find_duplicates(as_manifest(one_set.pictures))
-        seconds = time.perf_counter() - start
-        num_in_sets = sum(map(len, found.near))
+    for one_set, known in zip(sets, records, strict=True):
+        start = time.process_time()
+        found = search(known)
         rows.append(
             [
                 one_set.name,
-                f"{len(one_set.pictures):,}",
-                f"{len(found.near):,} sets, {num_in_sets:,} images",
-                f"{seconds:.1f}",
+                f"{len(known):,}",
+                f"{len(found.near):,}",
+                f"{sum(map(len, found.near)):,}",
+                f"{len(found.turned):,}",
+                f"{time.process_time() - start:.1f}",
             ]
         )
-    print_table(["Set", "Images", "Near duplicates", "Seconds"], rows)
+    print_table(
+        ["Set", "Images", "Sets found", "Images in them", "Mirrored or turned", "CPU seconds"], rows
+    )
 
 
 if __name__ == "__main__":

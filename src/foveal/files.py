@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import functools
 import os
 import secrets
+import sys
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -62,3 +65,31 @@ def write_atomically(file: Path, content: bytes, *, mode: int = 0o666) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Lets two entries of one file system change places in one step, if the system can.
+
+    Linux has it (renameat2 with RENAME_EXCHANGE, since 3.15); not on every file system.
+
+    Returns:
+        Whether they did; if not, nothing was changed.
+
+    Raises:
+        OSError: The system can, but not with these two.
+    """
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if _IS_LINUX else None
+    if rename is None:
+        return False
+    code = rename(_AT_CWD, os.fsencode(first), _AT_CWD, os.fsencode(second), _RENAME_EXCHANGE)
+    if code == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), str(second))
+
+
+_IS_LINUX = sys.platform == "linux"
+_AT_CWD = -100  # linux/fcntl.h: names are relative to the current folder
+_RENAME_EXCHANGE = 2  # linux/fs.h

@@ -12,37 +12,55 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _arrived: list[int] = []
+# Ctrl-C, and what kill, a service manager or a batch system sends before it kills for good.
+_SIGNALS: dict[int, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
 
 
 @contextmanager
 def interrupts_remembered() -> Iterator[None]:
-    """Remembers Ctrl-C while it lasts; where it is ignored or handled, leaves that alone."""
-    is_ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if is_ours:
-        signal.signal(signal.SIGINT, _remember)
+    """Remembers Ctrl-C and SIGTERM; where one is ignored or handled, leaves that alone."""
+    ours = [
+        number
+        for number, usual in _SIGNALS.items()
+        if threading.current_thread() is threading.main_thread()
+        and signal.getsignal(number) is usual
+    ]
+    for number in ours:
+        signal.signal(number, _remember)
     try:
         yield
     finally:
         _arrived.clear()
-        if is_ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in ours:
+            signal.signal(number, _SIGNALS[number])
 
 
 def require_uninterrupted() -> None:
     """Raises what was lost.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed, and something swallowed it.
+        KeyboardInterrupt: Ctrl-C was pressed or SIGTERM came, and something swallowed it.
     """
     if _arrived:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(_arrived[0])
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Returns 128 and the number of the signal that an error goes back to, as shells do."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt) and cause.args:
+            return 128 + int(cause.args[0])
+        cause = cause.__cause__ or cause.__context__
+    return 128 + signal.SIGINT
 
 
 def _remember(number: int, frame: FrameType | None) -> None:
     _arrived.append(number)
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)

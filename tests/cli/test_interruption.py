@@ -60,17 +60,18 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_its_features_and_nothing_else(
-    train: Run, shapes: Path, quick: tuple[str, ...], tmp_path: Path
+    train: Run, shapes: Path, quick: tuple[str, ...], tmp_path: Path, number: int
 ) -> None:
     with started(shapes, tmp_path / "run", quick) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "Computing features" in line:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 break
         said = process.stderr.read()
-        assert process.wait() == 130
+        assert process.wait() == 128 + number
     assert "Interrupted. What was computed is kept" in said
     assert "Traceback" not in said
     assert names(tmp_path) == []

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from foveal.errors import RunError, RunExistsError
-from foveal.runs import claim_folder
+from foveal.files import exchange
+from foveal.runs import claim_folder, claiming
 from foveal.runs.folder import MANIFEST_NAME
 
 
@@ -122,6 +123,73 @@ def test_overwriting_through_a_link_keeps_what_it_leads_to(tmp_path: Path) -> No
         (partial / MANIFEST_NAME).write_text("new")
     assert (tmp_path / "first" / MANIFEST_NAME).read_text() == "old"
     assert (tmp_path / "latest" / MANIFEST_NAME).read_text() == "new"
+
+
+def test_at_every_moment_of_a_replacement_a_reader_finds_a_whole_run(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    if not exchange(make_run(tmp_path / "a"), make_run(tmp_path / "b")):
+        pytest.skip("this file system cannot exchange")
+    found: set[str | None] = set()
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            try:
+                found.add((run / MANIFEST_NAME).read_text())
+            except OSError:
+                found.add(None)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for _ in range(100):
+        with claim_folder(run, overwrite=True) as partial:
+            (partial / MANIFEST_NAME).write_text("new")
+    is_over.set()
+    reader.join()
+    assert found <= {"old", "new"}
+
+
+def test_without_an_exchange_the_folder_is_replaced_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming, "exchange", lambda first, second: False)
+    make_run(tmp_path / "run")
+    with claim_folder(tmp_path / "run", overwrite=True) as partial:
+        (partial / MANIFEST_NAME).write_text("new")
+    assert (tmp_path / "run" / MANIFEST_NAME).read_text() == "new"
+    assert names(tmp_path) == {"run"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("target", ["nowhere", "empty", "photos"])
+def test_a_link_that_leads_to_no_run_is_refused_before_the_work(
+    tmp_path: Path, target: str, overwrite: bool
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_text("x")
+    (tmp_path / "run").symlink_to(target)
+    with (
+        pytest.raises(RunExistsError, match="is a link that leads"),
+        claim_folder(tmp_path / "run", overwrite=overwrite),
+    ):
+        pytest.fail("the work began")
+    assert names(tmp_path) == {"empty", "photos", "run"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", [".", "", "../here"])
+def test_the_current_folder_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, overwrite: bool
+) -> None:
+    here = make_run(tmp_path / "here")
+    monkeypatch.chdir(here)
+    with (
+        pytest.raises(RunExistsError, match="is the folder that this command runs in"),
+        claim_folder(Path(name), overwrite=overwrite),
+    ):
+        pytest.fail("the work began")
+    assert names(tmp_path) == {"here"}
 
 
 def test_a_folder_that_is_being_written_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from PIL import Image
 
 import foveal
 from foveal.errors import RunAlteredError, RunIncompleteError
-from foveal.runs import Classifier
+from foveal.runs import Classifier, evaluate_classifier
+from foveal.runs import classifier as classifier_module
 
 # Exif orientation (CIPA DC-008, tag 0x0112): what a stored picture needs before it is shown;
 # each value's inverse gives what to store so that all eight show the same.
@@ -182,3 +184,35 @@ def test_other_decoders_than_at_training_are_said(
     (note,) = foveal.load(run_folder).notes
     assert "pillow" in note
     assert "99.0 now" in note
+
+
+def test_a_run_that_was_replaced_is_not_mixed_with_the_one_that_was_loaded(
+    copy: Path, shapes: Path
+) -> None:
+    loaded = foveal.load(copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "created": "later"}))
+    for use in (
+        lambda: loaded.explain(shapes / "circle" / "000.png"),
+        lambda: evaluate_classifier(loaded, shapes),
+    ):
+        with pytest.raises(RunAlteredError, match="was replaced since it was loaded"):
+            use()
+
+
+def test_a_run_that_is_replaced_while_it_is_read_is_read_again(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = classifier_module.read_run
+    created = []
+
+    def replace_meanwhile(folder: Path) -> object:
+        if not created:
+            manifest = json.loads((copy / "manifest.json").read_text())
+            (copy / "manifest.json").write_text(json.dumps({**manifest, "created": "later"}))
+        created.append(folder)
+        return read(folder)
+
+    monkeypatch.setattr(classifier_module, "read_run", replace_meanwhile)
+    assert foveal.load(copy).manifest["created"] == "later"
+    assert len(created) == 2

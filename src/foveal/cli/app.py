@@ -13,7 +13,7 @@ import click
 
 from foveal.cli.streams import discard_output, open_standard_streams
 from foveal.errors import FovealError
-from foveal.interruption import interrupts_remembered
+from foveal.interruption import exit_code_of, interrupts_remembered
 from foveal.text import near_names, printable
 
 # Name, module and what it does. A command's module is imported only when it is called, so
@@ -114,10 +114,10 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except FovealError as error:
         _leave(str(error), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stop:
         # Workers may still be inside a long call; nothing of theirs is worth waiting for.
         _say("\nInterrupted. What was computed is kept; the same command goes on from there.")
-        os._exit(130)
+        os._exit(exit_code_of(stop))
     except BrokenPipeError:
         # The reader of our output went away (head, less): not an error worth a traceback.
         discard_output(sys.stdout)

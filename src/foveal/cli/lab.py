@@ -17,7 +17,11 @@ from foveal.cli.options import echo_json, typed_command
 @click.argument("name", required=False)
 @click.option("--guess", metavar="KEY", help="Your guess, where nobody can be asked.")
 @click.option("--seeds", type=click.IntRange(min=2), default=5, help="Repetitions (default 5).")
-@click.option("--model", metavar="MODEL", help="Your own network, for labs that take one.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="Your own network, for labs that take one; named ones start at random.",
+)
 @click.option(
     "--data", type=click.Path(path_type=Path), metavar="DATA", help="Your own labelled images."
 )
@@ -66,7 +70,7 @@ def command(
     if model is not None:
         from foveal.models.sources import resolve_model
 
-        network = resolve_model(model).network
+        network = resolve_model(model, weights="random").network
     with ProgressDisplay() as display, display.step(lab.title):
         result = lab.run(
             Settings(

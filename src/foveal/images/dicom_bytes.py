@@ -13,7 +13,7 @@ from typing import Final
 from foveal.images.faults import corrupt, too_large
 
 _DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
-_MAX_INFLATED_BYTES: Final = 256 << 20
+_MAX_INFLATED_BYTES: Final = 128 << 20
 _BYTES_PER_PIXEL: Final = 16
 _PIECE_BYTES: Final = 1 << 24
 _FIRST_ELEMENT: Final = 132

@@ -3,7 +3,8 @@
 While a run is made, its files gather in ``.NAME.partial`` beside the folder, and
 ``.NAME.lock`` is locked. The folder itself appears by one rename, complete. The system
 releases the lock of a process that dies, however it dies; so a partial folder that nobody
-holds is what a crash left behind, and the next run clears it away.
+holds is what a crash left behind, and the next run clears it away. A replacement exchanges the
+two, so that a reader finds the old run or the new one at every moment, where the system can.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from foveal.errors import RunError, RunExistsError
+from foveal.files import exchange
 from foveal.runs.folder import MANIFEST_NAME
 from foveal.text import printable
 
@@ -51,7 +53,7 @@ def claim_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
             ):
                 _put_in_place(partial, folder, old, overwrite=overwrite)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            _remove(partial)
 
 
 @contextlib.contextmanager
@@ -135,12 +137,25 @@ def _clear_leftovers(folder: Path, partial: Path, old: Path) -> None:
             _remove(old)
         else:
             old.rename(folder)  # killed between the two renames of a replacement
-    if partial.is_dir():
-        shutil.rmtree(partial)
+    if os.path.lexists(partial):
+        _remove(partial)
 
 
 def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
     name = printable(str(folder))
+    if not folder.name or folder == Path.cwd():
+        raise RunExistsError(
+            f"{name} is the folder that this command runs in, so no run can take its place."
+            if folder.name
+            else f"{name} is no place for a run.",
+            next_step="Give a folder that does not exist yet with --out.",
+        )
+    if folder.is_symlink() and not (folder / MANIFEST_NAME).is_file():
+        leads = "to something that is no run" if folder.exists() else "nowhere"
+        raise RunExistsError(
+            f"{name} is a link that leads {leads}, so no run can be put there.",
+            next_step="Remove the link, or choose another folder with --out.",
+        )
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not overwrite:
@@ -167,6 +182,8 @@ def _put_in_place(partial: Path, folder: Path, old: Path, *, overwrite: bool) ->
                 ) from error
             raise
         return
+    if exchange(partial, folder):
+        return  # the old run stands where the new one was made, and goes with it
     folder.rename(old)
     try:
         partial.rename(folder)

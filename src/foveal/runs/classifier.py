@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.errors import ImageError
+from foveal.errors import ImageError, RunAlteredError
 from foveal.evaluation import NoveltyReference, predict_sets, score_novelty
 from foveal.evaluation.evidence import Interval
 from foveal.evaluation.wording import describe_interval
@@ -24,6 +25,7 @@ from foveal.runs.folder import (
     NOVELTY_NAME,
     ONNX_NAME,
     PREPROCESSING_NAME,
+    WEIGHTS_NAME,
     read_manifest,
     verify_files,
 )
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from foveal.explain.pictures import ExplainedPicture
 
 _NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
+
+# A run that is replaced again and again while it is read is given up.
+_NUM_READINGS = 5
 
 Progress = Callable[[int, int], None]
 
@@ -81,6 +86,7 @@ class Classifier:
         novelty: Tells unlike images.
         notes: What a reader of its answers should know, one sentence each: that images are
             decoded by other versions here than where the run was made.
+        manifest: ``manifest.json``, as it was when the run was loaded.
     """
 
     folder: Path
@@ -91,7 +97,21 @@ class Classifier:
     set_thresholds: NDArray[np.float64]
     novelty: NoveltyReference
     notes: tuple[str, ...]
+    manifest: dict[str, Any]
     _session: Any
+
+    def verify_files(self, *names: str) -> None:
+        """Checks further files of the run against the manifest that it was loaded with.
+
+        Raises:
+            RunAlteredError: The run was replaced since it was loaded, or one is altered.
+        """
+        if read_manifest(self.folder) != self.manifest:
+            raise RunAlteredError(
+                f"{printable(str(self.folder))} was replaced since it was loaded.",
+                next_step="Load it again.",
+            )
+        verify_files(self.folder, self.manifest, names)
 
     def predict(
         self,
@@ -152,6 +172,7 @@ class Classifier:
         from foveal.explain.pictures import Asked
         from foveal.runs.explaining import class_indices, explain_run
 
+        self.verify_files(WEIGHTS_NAME, PREPROCESSING_NAME)
         several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         wanted = [classes] if isinstance(classes, (str, int)) else classes
         indices = None if wanted is None else class_indices(wanted, self.class_names)
@@ -223,7 +244,18 @@ def load(run: str | os.PathLike[str]) -> Classifier:
         RunAlteredError: A file has another digest than recorded, or a field that cannot be.
     """
     folder = Path(run)
-    manifest = read_manifest(folder)
+    for _ in range(_NUM_READINGS - 1):
+        manifest = read_manifest(folder)
+        with contextlib.suppress(RunAlteredError):
+            classifier = _read(folder, manifest)
+            if read_manifest(folder) == manifest:
+                return classifier
+        if read_manifest(folder) == manifest:
+            break  # nobody replaced it meanwhile, so that it is the run itself
+    return _read(folder, read_manifest(folder))
+
+
+def _read(folder: Path, manifest: dict[str, Any]) -> Classifier:
     verify_files(folder, manifest, _NEEDED)
     stored = read_run(folder)
     return Classifier(
@@ -235,6 +267,7 @@ def load(run: str | os.PathLike[str]) -> Classifier:
         set_thresholds=stored.set_thresholds,
         novelty=stored.novelty,
         notes=_version_notes(stored.decoders),
+        manifest=manifest,
         _session=stored.session,
     )
 

@@ -42,8 +42,6 @@ from foveal.images import describe_window
 from foveal.runs.classifier import Classifier, Prediction
 from foveal.runs.folder import (
     MANIFEST_TABLE_NAME,
-    read_manifest,
-    verify_files,
 )
 from foveal.runs.tables import read_seen
 from foveal.text import count_noun, near_names, printable
@@ -95,9 +93,8 @@ def evaluate_classifier(
         RunAlteredError: A file of the run has another digest than recorded.
     """
     start = time.perf_counter()
-    written = read_manifest(classifier.folder)
-    verify_files(classifier.folder, written, (MANIFEST_TABLE_NAME,))
-    config = written.get("config")
+    classifier.verify_files(MANIFEST_TABLE_NAME)
+    config = classifier.manifest.get("config")
     is_each = isinstance(config, dict) and config.get("frames") == "each"
     manifest = scan(
         data,

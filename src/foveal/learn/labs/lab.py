@@ -202,7 +202,7 @@ def spoken(interval: Interval, *, digits: int = 3, unit: str = "") -> str:
     if interval.estimate is None:
         return "undefined"
     if interval.estimate == interval.low == interval.high == 0:
-        return f"0{unit}, exactly"
+        return f"exactly 0{unit}"
     text = f"{interval.estimate:.{digits}f}{unit}"
     if interval.low is None or interval.high is None:
         return text

@@ -143,10 +143,10 @@ def _bottleneck() -> Exercise:
             "weights",
             "Weights",
             total,
-            ("expand-forgotten", reduce + middle, "The second 1×1, back up, is missing."),
+            ("last-layer-forgotten", reduce + middle, "The second 1×1, back up, is missing."),
             ("middle-only", middle, "That is the 3×3 alone."),
             (
-                "middle-unreduced",
+                "middle-at-full-width",
                 reduce + expand + 9 * outer * outer,
                 f"The 3×3 works between the two 1×1 layers, on {inner} channels.",
             ),
@@ -212,7 +212,7 @@ def _pooled_shape() -> Exercise:
             "Shape",
             (channels, 1, 1),
             (
-                "over-channels",
+                "channels-averaged",
                 (1, side, side),
                 "That averages over channels. It averages over **space**, and channels stay.",
             ),

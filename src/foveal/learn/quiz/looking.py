@@ -51,7 +51,7 @@ def _weights_by_hand() -> Exercise:
             "Top left",
             max(0.0, here),
             (
-                "channels-unweighted",
+                "channels-not-weighted",
                 sum(values),
                 "Weight each channel before adding.",
             ),
