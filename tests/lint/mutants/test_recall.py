@@ -32,6 +32,24 @@ def test_every_rule_has_a_mutation(mutants: Any) -> None:
 
 
 @pytest.mark.slow
+def test_published_kinds_of_faults_are_named_and_their_twins_are_silent(mutants: Any) -> None:
+    import torch
+    from benchmarks.lint_mutants.faults import FAULTS
+
+    missed, accused = [], []
+    # All of them are in docs/lint-recall.md; every fourth keeps the suite short.
+    for fault in FAULTS[::4]:
+        torch.manual_seed(0)
+        broken, sound = fault.broken().report(), fault.sound().report()
+        if not any(finding.code in fault.codes for finding in broken.findings):
+            missed.append(fault.title)
+        if sound.count("error") or sound.count("warning"):
+            accused.append(fault.title)
+    assert missed == []
+    assert accused == []
+
+
+@pytest.mark.slow
 def test_rules_speak_on_mutants_alone(mutants: Any) -> None:
     from benchmarks.lint_mutants.mutant import examine
 

@@ -30,6 +30,7 @@ def at(rate: float, kind: str = "SGD", *, scheduled: bool = False) -> dict[str, 
 @pytest.mark.parametrize(
     ("kind", "rate", "severity"),
     [
+        ("SGD", 1.0, "warning"),
         ("SGD", 3.0, "warning"),
         ("SGD", 10.0, "error"),
         ("SGD", 1e-6, "warning"),
@@ -60,6 +61,11 @@ def test_stays_silent_on_usual_rates(kind: str, rate: float) -> None:
 
 def test_not_applicable_to_optimizers_of_other_kinds() -> None:
     assert isinstance(outcome(**at(1.0, "LBFGS")), NotApplicable)  # type: ignore[arg-type]
+
+
+def test_large_batches_take_larger_rates() -> None:
+    call = at(3.2) | {"settings": {"batch_size": 8192}}
+    assert outcome(**call) == Checked()  # type: ignore[arg-type]
 
 
 def test_the_planned_rate_counts_in_a_warm_up() -> None:

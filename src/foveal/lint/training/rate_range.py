@@ -30,7 +30,7 @@ class Range:
 # of the rate, whatever the gradient: 0.1 is more than the weights of an ordinary layer.
 # Adadelta's rate is a factor around 1.
 RANGES: dict[str, Range] = {
-    "SGD": Range(1e-5, 1e-8, 2.0),
+    "SGD": Range(1e-5, 1e-8, 0.9),
     "Adam": Range(1e-6, 1e-9, 0.05),
     "AdamW": Range(1e-6, 1e-9, 0.05),
     "NAdam": Range(1e-6, 1e-9, 0.05),
@@ -42,6 +42,7 @@ RANGES: dict[str, Range] = {
 }
 # So many times beyond the highest is an error.
 _HOPELESS = 5
+_USUAL_BATCH = 256
 
 
 def check(context: LintContext) -> Outcome:
@@ -55,6 +56,8 @@ def check(context: LintContext) -> Outcome:
     if name is None:
         return NotApplicable(f"no range is known for {type(context.optimizer).__name__}")
     usual = RANGES[name]
+    # Rates grow with the batch (Goyal et al. 2017 take 3.2 for 8,192 images).
+    highest_rate = usual.highest * max(1.0, _batch_size(context) / _USUAL_BATCH)
     is_trained = bool(context.is_pretrained) or (
         context.has_values and has_signs_of_training(context)
     )
@@ -67,10 +70,10 @@ def check(context: LintContext) -> Outcome:
         # Zero and below is T409's; a group may be slow beside another that is not.
         if rate is None or not rate > 0 or (rate < lowest <= highest):
             continue
-        if lowest <= rate <= usual.highest:
+        if lowest <= rate <= highest_rate:
             continue
-        is_high = rate > usual.highest
-        severity: Severity = "error" if rate >= _HOPELESS * usual.highest else "warning"
+        is_high = rate > highest_rate
+        severity: Severity = "error" if rate >= _HOPELESS * highest_rate else "warning"
         steps = "steps undo what is learned" if is_high else "thousands of steps change nothing"
         findings.append(
             Finding(
@@ -79,9 +82,9 @@ def check(context: LintContext) -> Outcome:
                 next((e.name for e in held if e.group_index == index and e.name), ""),
                 f"A learning rate of {rate:g} is far {'above' if is_high else 'below'} what {name} "
                 f"is used with on {'trained' if is_trained else 'new'} weights "
-                f"({lowest:g} to {usual.highest:g}): {steps}.",
+                f"({lowest:g} to {highest_rate:g}): {steps}.",
                 f"Begin with {_USUAL[name]}.",
-                data={"lr": rate, "lowest": lowest, "highest": usual.highest},
+                data={"lr": rate, "lowest": lowest, "highest": highest_rate},
             )
         )
     return Checked(tuple(findings))
@@ -100,6 +103,11 @@ def optimizer_name(optimizer: object) -> str | None:
         if base.__name__ in RANGES and base.__module__.startswith("torch.optim"):
             return base.__name__
     return None
+
+
+def _batch_size(context: LintContext) -> int:
+    stated = (context.settings or {}).get("batch_size")
+    return int(stated) if stated is not None else 0 if context.batch is None else len(context.batch)
 
 
 def _rate(context: LintContext, index: int) -> float | None:
