@@ -16,6 +16,7 @@ from foveal.explain.explained_run import ExplainedExample, ExplainedRun
 from foveal.explain.places import Box, Window
 from foveal.explain.separation import HeldOutMaps, separate
 from foveal.explain.shortcuts import CoverTrial, Shortcut, Suspicion
+from foveal.explain.simple import SimpleResult
 from foveal.report import ReportInput, render_html, render_model_card
 from foveal.report.explaining.shown import ShownExplanations, show_explanations
 
@@ -88,9 +89,27 @@ def test_the_card_lists_it_among_the_limits(report: ReportInput) -> None:
 
 
 def test_without_a_shortcut_nothing_is_accused(renamed: Renamed) -> None:
-    page = render_html(replace(renamed("a", "b"), explanations=shown("a", "b")))
-    assert "No place at the border of the picture gives a class away" in page
+    found = shown("a", "b")
+    run = replace(found.run, simple=(SimpleResult("colour", None, 200, 0.6, 0.95, 0.5),))
+    page = render_html(replace(renamed("a", "b"), explanations=replace(found, run=run)))
+    assert "Nothing was found that gives a class away" in page
+    assert "Not looked for: a mark over the object itself" in page
     assert "away: <a" not in page
+
+
+def test_a_simple_classifier_as_good_as_the_network_is_named_with_both_figures(
+    renamed: Renamed,
+) -> None:
+    found = shown("a", "b")
+    run = replace(found.run, simple=(SimpleResult("border", 0.07, 200, 0.94, 0.95, 0.5),))
+    report = replace(renamed("a", "b"), explanations=replace(found, run=run))
+    page = render_html(report)
+    assert page.count("The border alone tells the classes apart") == 3  # the lead says it too
+    sentence = "the outermost 7% of the picture on each side reaches 94% on held-out images"
+    assert sentence in page
+    assert sentence in render_model_card(report)
+    (entry,) = run.to_json()["simple_classifiers"]
+    assert (entry["name"], entry["reaches_the_network"]) == ("border", True)
 
 
 def test_wrong_answers_show_what_speaks_for_either_class(report: ReportInput) -> None:
@@ -160,7 +179,7 @@ def test_a_search_that_was_not_made_says_why(renamed: Renamed) -> None:
     run = replace(found.run, untested="too few pictures.")
     page = render_html(replace(renamed("a", "b"), explanations=replace(found, run=run)))
     assert "Not searched for marks at a fixed place: too few pictures." in page
-    assert "No place at the border" not in page
+    assert "Nothing was found" not in page
 
 
 def test_evaluation_json_has_place_class_and_sentence() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from foveal.explain.border import MARGIN_SHARE, BorderReliance, describe_border
 from foveal.explain.separation import ClassSeparation
 from foveal.explain.shortcuts import Shortcut
+from foveal.explain.simple import NOT_LOOKED_FOR, SimpleResult, describe_simple
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +60,8 @@ class ExplainedRun:
             where a place was found.
         untested: Why the search for such places was not made, or not for every class.
         examples: Right and wrong answers.
+        simple: What classifiers reach that see nothing of what the pictures show.
+        simple_reason: Why none was tried.
         reason: Why there are no maps at all.
     """
 
@@ -71,6 +74,8 @@ class ExplainedRun:
     borders: tuple[BorderReliance, ...] = ()
     untested: str | None = None
     examples: tuple[ExplainedExample, ...] = ()
+    simple: tuple[SimpleResult, ...] = ()
+    simple_reason: str | None = None
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -106,6 +111,16 @@ class ExplainedRun:
             ]
             + [self._border_json(one) for one in self.borders],
             "untested": self.untested,
+            "simple_classifiers": [
+                {
+                    **asdict(one),
+                    "reaches_the_network": one.reaches_the_network,
+                    "sentence": describe_simple(one) if one.reaches_the_network else None,
+                }
+                for one in self.simple
+            ],
+            "simple_classifiers_reason": self.simple_reason,
+            "not_looked_for": NOT_LOOKED_FOR,
             "classes": [
                 {
                     "class": names[one.class_index],

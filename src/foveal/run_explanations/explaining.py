@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from foveal.run_explanations.choosing import choose_examples, choose_pictures
 from foveal.run_explanations.loading import Progress, load_pictures
 from foveal.run_explanations.network import HeldOutNetwork, Images, find_run_centres
 from foveal.run_explanations.searching import find_border_reliance, find_shortcuts, why_untested
+from foveal.run_explanations.simple_classifiers import judge_simple_classifiers
 
 if TYPE_CHECKING:
     from foveal.training import TrainedClassifier
@@ -49,6 +50,14 @@ def explain_training(
         trained: The classifier with its fold heads.
         progress: Called with (done, total) pictures.
     """
+    run, pictures = _explain_maps(trained, progress)
+    simple, reason = judge_simple_classifiers(trained, progress=progress)
+    return replace(run, simple=simple, simple_reason=reason), pictures
+
+
+def _explain_maps(
+    trained: TrainedClassifier, progress: Progress | None
+) -> tuple[ExplainedRun, RunPictures | None]:
     names = trained.evidence.data.class_names
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
     try:

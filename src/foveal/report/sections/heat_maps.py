@@ -98,6 +98,7 @@ def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
     """Yields a warning for each place that gives a class away."""
     from foveal.explain.border import describe_border
     from foveal.explain.shortcut_wording import describe_shortcut
+    from foveal.explain.simple import describe_simple, reaching, title_of
 
     for one in run.shortcuts:
         name = run.class_names[one.suspicion.class_index]
@@ -111,6 +112,8 @@ def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
             f"What runs along the border gives “{printable(name)}” away",
             describe_border(border, class_name=name),
         )
+    for simple in reaching(run.simple):
+        yield ShortcutWarning(title_of(simple), describe_simple(simple))
 
 
 def wanted_heat_maps(shown: ShownExplanations) -> tuple[str, ...]:
@@ -122,7 +125,17 @@ def wanted_heat_maps(shown: ShownExplanations) -> tuple[str, ...]:
     return tuple(place for place in places if place in shown.pictures)
 
 
+_SIMPLE_NAMES = {
+    "colour": "Colour and brightness",
+    "border": "The border",
+    "pattern": "A fixed pattern",
+    "file": "The files’ own properties",
+}
+
+
 def _lead(run: ExplainedRun) -> str:
+    from foveal.explain.simple import reaching
+
     if run.shortcuts:
         what = "One place" if len(run.shortcuts) == 1 else f"{len(run.shortcuts)} places"
         return (
@@ -134,17 +147,30 @@ def _lead(run: ExplainedRun) -> str:
             "What runs along the border of the picture gives a class away. Look at the pictures "
             "before you rely on the figures above."
         )
-    if run.untested is not None:
+    names = [_SIMPLE_NAMES[one.name] for one in reaching(run.simple)]
+    if names:
+        return (
+            f"{' and '.join(names)} alone {'tells' if len(names) == 1 else 'tell'} the classes "
+            "apart as well as the network does. Look at the pictures before you rely on the "
+            "figures above."
+        )
+    if run.untested is not None or not run.simple:
         return "Where its answers come from, by pictures that it had not seen."
     return (
-        "No place at the border of the picture gives a class away: the search for marks and "
-        "labels at a fixed place, and for frames, found none that it relies on."
+        "Nothing was found that gives a class away: no mark or label at a fixed place of the "
+        "border, no frame, and neither the colour, the border nor the files’ own properties alone "
+        "tell the classes apart as well as the network does. What was not looked for is said below."
     )
 
 
 def _remarks(run: ExplainedRun) -> Iterator[str]:
+    from foveal.explain.simple import NOT_LOOKED_FOR
+
     if run.untested is not None:
         yield f"Not searched for marks at a fixed place: {run.untested}"
+    if run.simple_reason is not None:
+        yield run.simple_reason
+    yield NOT_LOOKED_FOR
     known = {one.suspicion.class_index for one in run.shortcuts}
     known |= {one.class_index for one in run.borders}
     for one in run.separations:
