@@ -9,6 +9,8 @@ from itertools import pairwise
 
 import pytest
 from benchmarks.drills import disagreements, weaknesses
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from foveal.errors import UsageError
 from foveal.learn.drills import TEMPLATES, Template, template, templates_of
@@ -32,6 +34,12 @@ def test_every_spelling_is_read_and_every_mistake_diagnosed(drill: Template) -> 
     for level in LEVELS:
         for seed in range(SEEDS):
             assert list(weaknesses(drill.exercise(seed, level))) == []
+
+
+@given(st.sampled_from(TEMPLATES), st.integers(0, 10**9), st.sampled_from(LEVELS))
+@settings(max_examples=100, deadline=None)
+def test_any_seed_makes_a_sound_exercise(drill: Template, seed: int, level: int) -> None:
+    assert list(weaknesses(drill.exercise(seed, level))) == []
 
 
 @every_template

@@ -108,7 +108,7 @@ def _asked(level: int) -> str:
 
 
 def _basic_block(chance: Chance, level: int, trap: str) -> Sheet:
-    width = draw_width(chance)
+    width = 2 * draw_width(chance, most=256)
     c_in = width // 2 if trap == "shortcut" else width
     stride = 2 if trap == "shortcut" else 1
     layers = [("conv1", _conv(c_in, width, 3, stride)), ("conv2", _conv(width, width, 3))]

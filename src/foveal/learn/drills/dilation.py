@@ -7,7 +7,7 @@ from math import gcd
 from foveal.arithmetic import effective_kernel
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.diagrams import field_through
-from foveal.learn.drills.fields import FIELD_CODE, code, fields_after, listed
+from foveal.learn.drills.fields import ANY_CHANNELS, FIELD_CODE, code, fields_after, listed
 from foveal.learn.drills.layers import Window
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import PLAIN, Template
@@ -67,7 +67,7 @@ def _effective_kernel(chance: Chance, level: int, trap: str) -> Sheet:
         if trap == "forwards"
         else "Which dilation makes the kernel span that many places along one axis?"
     )
-    sheet.question = f"```\n{listing}\n```\n\n{asked}"
+    sheet.question = f"```\n{listing}\n```\n\n{asked} {ANY_CHANNELS}"
     sheet.hint = "Draw the taps of the kernel on a line. How many gaps are between them?"
     sheet.proof = FIELD_CODE + "\n" + "\n".join(proof)
     sheet.reasons = _RULE
@@ -137,7 +137,9 @@ def _gridding(chance: Chance, level: int, trap: str) -> Sheet | None:
     sheet.question = (
         f"One after the other, stride 1:\n\n```\n{listing}\n```\n\n"
         "Along one axis: how many pixels does the receptive field of one unit span, and how many "
-        "of them are truly read" + ("?" if level < 3 else "? How many inside it are never read?")
+        "of them are truly read"
+        + ("? " if level < 3 else "? How many inside it are never read? ")
+        + ANY_CHANNELS
     )
     sheet.hint = "Which places does the last layer read? And which does each of those read?"
     more = "\nprint(length(*net) - len(field(*net)))" if level > 2 else ""

@@ -15,6 +15,7 @@ RULE = (
     "r = r_before + (k − 1)·d·(product of the strides before). A layer's own stride does not "
     "widen its own field; it makes every later step longer."
 )
+ANY_CHANNELS = "C stands for any number of channels."
 # Every weight is 1, so nothing cancels: the gradient is not zero just where the unit looks.
 FIELD_CODE = """\
 import torch
@@ -131,7 +132,8 @@ def _field_growth(chance: Chance, level: int, trap: str) -> Sheet | None:
     lines = "\n".join(f"{n} = {code(w)}" for n, w in zip(names, windows, strict=True))
     sheet.question = (
         f"One after the other:\n\n```\n{lines}\n```\n\n"
-        "How large is the receptive field of one unit after each layer, along one axis?"
+        "How large is the receptive field of one unit after each layer, along one axis? "
+        + ANY_CHANNELS
     )
     sheet.hint = "Start with 1, the pixel itself. How far apart are two neighbouring units by now?"
     sheet.proof = (
@@ -172,7 +174,7 @@ def _kernel_for_field(chance: Chance, level: int, trap: str) -> Sheet | None:
     listing = "\n".join(lines)
     sheet.question = (
         f"After the last of these layers one unit is to see {goal} pixels along each axis:\n\n"
-        f"```\n{listing}\n```\n\nWhat stands in the blank?"
+        f"```\n{listing}\n```\n\nWhat stands in the blank? {ANY_CHANNELS}"
     )
     sheet.hint = "How large is the field before the last layer, and how far apart are its units?"
     last = code(windows[-1], axes=1).replace(f"kernel_size={kernel}", "kernel_size=k")
@@ -223,7 +225,8 @@ def _depth_for_field(chance: Chance, level: int, trap: str) -> Sheet | None:
     sheet.question = (
         f"One unit is to see {goal} pixels along each axis.\n\n```\n{listing}\n```\n\n"
         "How many of the equal layers `body`, one after the other, are needed"
-        + (" after the stem?" if stem else "?")
+        + (" after the stem? " if stem else "? ")
+        + ANY_CHANNELS
     )
     sheet.hint = "What does one such layer add to the field?"
     sheet.proof = (

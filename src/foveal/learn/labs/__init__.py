@@ -21,6 +21,7 @@ LABS: tuple[tuple[str, str], ...] = (
     ("pooling", "What a shift of one pixel changes after each kind of pooling"),
     ("batch-norm", "An answer that depends on its companions, and one that does not"),
     ("skip-gradient", "Skip connections carry the gradient to the first layers"),
+    ("degradation", "Deeper plain networks have a higher training error"),
     ("cross-correlation", "What frameworks call convolution does not flip the kernel"),
     ("costs", "What a 1×1 convolution and a bottleneck save"),
 )

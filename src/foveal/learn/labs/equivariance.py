@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from foveal.inspection import inspect, measure_equivariance
+from foveal.inspection.equivariance import Borders
 from foveal.learn.labs.lab import (
     Chart,
     Lab,
@@ -35,7 +36,11 @@ def run(settings: Settings) -> LabResult:
         for name in networks:
             network = settings.model if settings.model is not None else _network(name, seed)
             table = inspect(network, images.shape[1:])
-            measured = measure_equivariance(network, table, images, shifts_px=shifts)
+            # A deep network sees beyond the picture from every unit, so all units count.
+            borders: Borders = "exclude" if settings.model is None else "keep"
+            measured = measure_equivariance(
+                network, table, images, shifts_px=shifts, borders=borders
+            )
             for one in measured.shifts:
                 errors.setdefault((name, one.shift_px), []).append(one.error)
         settings.progress(done + 1, settings.num_seeds)
@@ -73,7 +78,9 @@ def run(settings: Settings) -> LabResult:
         finding=finding,
         sentence=sentence,
         answer="stride" if finding == "shown" and settings.model is None else "",
-        notes=("Units that see beyond the picture are left out, so padding plays no part.",),
+        notes=("Units that see beyond the picture are left out, so padding plays no part.",)
+        if settings.model is None
+        else ("Units at the border are compared too, so padding plays a part.",),
     )
 
 
