@@ -74,8 +74,8 @@ def _answers(question: Question) -> Iterator[str]:
                 for way in rule.spellings:
                     pattern = _escaped(way.replace("*", "\\*"))
                     yield f"={_weight(rule)}{pattern}#{_feedback(rule)}"
-            told = f"This is not right, or not written so. {how_to_write(field)}"
-            yield f"=%0%*#{_escaped(to_html(told))}"
+            otherwise = f"This is not right, or not written so. {how_to_write(field)}"
+            yield f"=%0%*#{_escaped(to_html(otherwise))}"
 
 
 def _weight(rule: Rule) -> str:
