@@ -28,6 +28,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("inspect-agreement", "benchmarks.inspect_agreement"),
     ("explain-agreement", "benchmarks.explain_agreement"),
     ("explain-picture", "benchmarks.explain_picture"),
+    ("learn-picture", "benchmarks.learn_picture"),
     ("shortcut-claims", "benchmarks.shortcut_claims"),
     ("drills", "benchmarks.drills"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
