@@ -100,7 +100,8 @@ def to_json(value: Any, hint: Any = None) -> Any:
     >>> to_json(Interval(0.5, None, float("nan")))
     {'estimate': 0.5, 'low': None, 'high': None}
     """
-    return _form(type(value) if hint is None else hint).write(value)
+    wanted: Any = type(value) if hint is None else hint
+    return _form(wanted).write(value)
 
 
 def from_json(kind: type[_T], content: object, *, place: str = "") -> _T:
@@ -120,7 +121,8 @@ def from_json(kind: type[_T], content: object, *, place: str = "") -> _T:
         ...
     foveal.errors.SchemaError: high: got "1", expected a number
     """
-    value: _T = _form(kind).read(content, place)
+    wanted: Any = kind
+    value: _T = _form(wanted).read(content, place)
     return value
 
 
@@ -237,7 +239,7 @@ class _Plain:
             isinstance(content, bool) and self.kind is not bool
         ):
             _refuse(place, content, _PLAIN[self.kind][1])
-        if self.kind is float and not _is_finite(content):
+        if isinstance(content, (int, float)) and self.kind is float and not _is_finite(content):
             _refuse(place, content, "a finite number")
         return self.kind(content)
 
