@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from foveal.cli.learn_export import export
 from foveal.cli.options import echo_json
 from foveal.errors import ProgressError, UsageError
 from foveal.text import count_noun, printable
@@ -87,6 +88,9 @@ def command(context: click.Context, plain: bool, as_json: bool) -> None:
             click.echo("This is no terminal, so nothing is asked.", err=True)
 
 
+command.add_command(export)
+
+
 @command.command(
     "topic",
     short_help="One page on a topic, by its number.",
@@ -156,7 +160,7 @@ def drill(
         if not is_list:
             _require_terminal("learn drill")  # said before the network is followed
             click.echo(f"Following {printable(model)} …", err=True)
-        templates = _network_drills(model, input_spec)
+        templates = network_drills(model, input_spec)
         skills, find = drills_among(templates, topic)
         if is_list:
             click.echo(list_drills(topic, templates))
@@ -169,7 +173,8 @@ def drill(
             practise(learner, skills, only_wrong=only_wrong, find=find)
 
 
-def _network_drills(model: str, input_spec: str | None) -> tuple[Template, ...]:
+def network_drills(model: str, input_spec: str | None) -> tuple[Template, ...]:
+    """Returns the drills of a network that was named as on the command line."""
     from foveal.inspection import parse_input
     from foveal.learn.drills.from_network import network_templates
 
