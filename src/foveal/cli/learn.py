@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from foveal.cli.learn_export import export
 from foveal.cli.learn_web import export_site, serve_course
 from foveal.cli.options import echo_json
 from foveal.errors import ProgressError, UsageError
@@ -101,6 +102,10 @@ def command(
             click.echo("This is no terminal, so nothing is asked.", err=True)
 
 
+export.add_command(export_site)
+command.add_command(export)
+
+
 @command.command(
     "topic",
     short_help="One page on a topic, by its number.",
@@ -170,7 +175,7 @@ def drill(
         if not is_list:
             _require_terminal("learn drill")  # said before the network is followed
             click.echo(f"Following {printable(model)} …", err=True)
-        templates = _network_drills(model, input_spec)
+        templates = network_drills(model, input_spec)
         skills, find = drills_among(templates, topic)
         if is_list:
             click.echo(list_drills(topic, templates))
@@ -183,7 +188,8 @@ def drill(
             practise(learner, skills, only_wrong=only_wrong, find=find)
 
 
-def _network_drills(model: str, input_spec: str | None) -> tuple[Template, ...]:
+def network_drills(model: str, input_spec: str | None) -> tuple[Template, ...]:
+    """Returns the drills of a network that was named as on the command line."""
     from foveal.inspection import parse_input
     from foveal.learn.drills.from_network import network_templates
 
@@ -241,14 +247,6 @@ def review(above: bool, seed: int | None, plain: bool) -> None:
                 return
             _require_terminal("learn review")
         review_due(learner)
-
-
-@command.group("export", short_help="The course for a browser.")
-def export() -> None:
-    """Write the course for others to read and to practise with."""
-
-
-export.add_command(export_site)
 
 
 @command.group("progress", short_help="Export or import your answers.")
