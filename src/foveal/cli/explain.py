@@ -138,7 +138,7 @@ def command(
     if as_json:
         from foveal.report.explaining.as_json import explanations_json
 
-        echo_json(
+        echo_json("explain", 
             {
                 "model": printable(run),
                 "effort": effort,

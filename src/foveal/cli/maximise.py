@@ -101,7 +101,7 @@ def _objectives(subject: Subject, words: Sequence[str]) -> tuple[Objective, ...]
 
 def _tell(pictures: Sequence[Maximised], out: Path, *, as_json: bool) -> None:
     if as_json:
-        echo_json(
+        echo_json("maximise", 
             {
                 "file": printable(str(out)),
                 "pictures": [
