@@ -428,8 +428,9 @@ SEEING: tuple[Exercise, ...] = (
             "Both throw the place away; that is why they accept any size.",
         ),
         (
-            "Because the maximum over a map is always the same",
-            "It is not; but it hangs on one cell, and in training only that cell learns.",
+            "Because the maximum takes longer to compute",
+            "Both read every cell once. They differ in what they pass on, and to which cells the "
+            "gradient goes.",
         ),
         reasons="So the last map learns the whole object. The average is robust against one odd "
         "cell; in hidden layers, where "
@@ -482,7 +483,7 @@ SEEING: tuple[Exercise, ...] = (
             "Convolution in two dimensions flips both axes.",
         ),
         reasons="Cross-correlation with the flipped kernel is convolution with the original. A "
-        "symmetric kernel, such as a Gauss, needs no care.",
+        "symmetric kernel, such as a Gaussian, needs no care.",
         hint="In x[i − j], which way does the kernel run, and along how many axes?",
     ),
 )
