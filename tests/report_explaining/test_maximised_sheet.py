@@ -12,6 +12,7 @@ from torch import nn
 from foveal.explain.maximisation import (
     Ascent,
     Channel,
+    ClassLogit,
     ClassPictures,
     DepthSheet,
     Maximised,
@@ -130,3 +131,16 @@ def test_a_class_that_was_not_reached_is_marked():
     right = ClassPictures(pictures, np.eye(2, dtype=np.float32))
     wrong = dataclasses.replace(right, logits=np.eye(2, dtype=np.float32)[:, ::-1])
     assert draw_class_pictures(right) != draw_class_pictures(wrong)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("Ж", "Ш"), ("日", "本"), ("ع", "ب"), ("क", "म"), ("한", "글")]
+)
+def test_class_names_of_other_scripts_are_told_apart(first, second):
+    def sheet(name: str) -> bytes:
+        picture = dataclasses.replace(
+            _picture(_plain((1, 0, 0))), objective=ClassLogit(0, class_name=name)
+        )
+        return draw_class_pictures(ClassPictures((picture,), np.eye(1, dtype=np.float32)))
+
+    assert sheet(first) != sheet(second)

@@ -8,7 +8,8 @@ from typing import Literal
 
 from foveal.learn.answers import Unreadable, read
 from foveal.learn.exercise import Exercise, Field
-from foveal.learn.terminal.markup import plain_text, render, styled
+from foveal.learn.markup import plain_text
+from foveal.learn.terminal.markup import render, styled
 from foveal.learn.terminal.screen import LeftError, Screen
 from foveal.learn.terminal.topic_page import show_topic
 from foveal.learn.topics import find_topic
