@@ -27,7 +27,7 @@ def _which_saves_more() -> Exercise:
         f"A dense layer from 3×{size}×{size} to {after}×{size}×{size} has {dense:,} parameters, "
         f"a {kernel}×{kernel} convolution {shared:,}. Local connectivity and weight sharing both "
         "help. Which saves by the larger factor here?",
-        f"Weight sharing: {local // shared:,} times fewer; locality {dense / local:.0f} times",
+        "Weight sharing, because one filter serves all places",
         (
             "Local connectivity, because most connections are cut",
             f"It cuts {dense:,} to {local:,}, a factor of {dense / local:.0f}. Sharing then uses "
@@ -42,8 +42,8 @@ def _which_saves_more() -> Exercise:
             "Neither: it is the number of channels",
             f"Channels are the same in both layers, {before} in and {after} out.",
         ),
-        reasons=f"{dense:,} → {local:,} by locality, → {shared:,} by sharing over {places:,} "
-        "places.",
+        reasons=f"{dense:,} → {local:,} by locality: {dense / local:.0f} times fewer. From there "
+        f"→ {shared:,} by sharing over {places:,} places: {local // shared:,} times fewer.",
         hint="What would a layer cost that is local but has its own weights at each place?",
     )
 

@@ -311,8 +311,8 @@ TRAINING: tuple[Topic, ...] = (
             "contrast, flips where anatomy allows; dropout and weight decay.\n\n"
             "Watch the gap between training and validation, stop when validation stops "
             "improving, and give the result with its interval. `foveal audit` and `foveal train` "
-            "take care of what goes wrong most often: groups apart, classes stratified, the weights' own "
-            "normalisation, a head on frozen features, and an interval."
+            "take care of what goes wrong most often: groups apart, classes stratified, the "
+            "weights' own normalisation, a head on frozen features, and an interval."
         ),
         example=_xrays,
         misconceptions=(
