@@ -14,7 +14,17 @@ ERRORS = importlib.import_module("foveal.errors")
 
 def test_the_public_names_are_these() -> None:
     assert set(foveal.__all__) == {
-        *("FovealError", "TrainConfig", "audit", "evaluate", "explain", "lint", "load", "train"),
+        *(
+            "FovealError",
+            "TrainConfig",
+            "audit",
+            "evaluate",
+            "explain",
+            "lint",
+            "load",
+            "train",
+            "visualise",
+        ),
     }
 
 

@@ -37,9 +37,7 @@ def faults(value: Any, schema: Any, whole: Any, place: str = "") -> Iterator[str
         yield f"{place}: const"
     if "enum" in schema and value not in schema["enum"]:
         yield f"{place}: enum"
-    if "anyOf" in schema and all(
-        [*faults(value, one, whole, place)] for one in schema["anyOf"]
-    ):
+    if "anyOf" in schema and all([*faults(value, one, whole, place)] for one in schema["anyOf"]):
         yield f"{place}: anyOf"
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
@@ -47,7 +45,9 @@ def faults(value: Any, schema: Any, whole: Any, place: str = "") -> Iterator[str
         yield f"{place}: type"
         return
     if isinstance(value, dict):
-        yield from (f"{place}.{key}: missing" for key in schema.get("required", ()) if key not in value)
+        yield from (
+            f"{place}.{key}: missing" for key in schema.get("required", ()) if key not in value
+        )
         for key, one in value.items():
             inner = schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
             if inner is False:

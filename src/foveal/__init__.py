@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from foveal.api import audit, evaluate, load, train
+    from foveal.api import audit, evaluate, load, train, visualise
     from foveal.errors import FovealError
     from foveal.explain import explain
     from foveal.lint import lint
@@ -33,9 +33,20 @@ _PLACES = {
     "lint": "foveal.lint.calling",
     "load": "foveal.api",
     "train": "foveal.api",
+    "visualise": "foveal.api",
 }
 
-__all__ = ["FovealError", "TrainConfig", "audit", "evaluate", "explain", "lint", "load", "train"]
+__all__ = [
+    "FovealError",
+    "TrainConfig",
+    "audit",
+    "evaluate",
+    "explain",
+    "lint",
+    "load",
+    "train",
+    "visualise",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -217,7 +217,8 @@ def _check_indices(
     names = evidence.data.class_names
     if explained.class_names != names:
         refuse(folder, EXPLANATIONS_NAME, "class_names", f"expected {EVALUATION_NAME}'s")
-    indices = [one.class_index for one in (*explained.separations, *explained.borders)]
+    indices = [one.class_index for one in explained.separations]
+    indices += [one.class_index for one in explained.borders]
     indices += [one.suspicion.class_index for one in explained.shortcuts]
     for one in explained.examples:
         indices += [one.label_index, one.said_index]

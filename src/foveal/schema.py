@@ -39,7 +39,6 @@ VERSIONS: dict[str, int] = {
     "learn.recheck": 1,
     "learn.topics": 1,
     "lint": 1,
-    "maximise": 1,
     "onnx": 1,
     "predict": 1,
     "preprocessing": 1,
@@ -48,6 +47,7 @@ VERSIONS: dict[str, int] = {
     "report.drawn": 1,
     "run": 2,
     "train": 1,
+    "visualise": 1,
 }
 """Every schema and its version, which rises when a reader of the older one would fail."""
 

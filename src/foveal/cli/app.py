@@ -26,6 +26,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
     ("report", "foveal.cli.report", "The report of a finished run, drawn again."),
     ("explain", "foveal.cli.explain", "Heat maps, with a verdict on whether to believe them."),
+    ("visualise", "foveal.cli.visualise", "Draw what excites a class or a channel most."),
     ("inspect", "foveal.cli.inspect", "A network layer by layer: shape, cost, receptive field."),
     ("lint", "foveal.cli.lint", "What is wrong with a network, with evidence and a fix."),
     ("learn", "foveal.cli.learn", "Topics, endless drills, a quiz and spaced review."),

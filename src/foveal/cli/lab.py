@@ -89,7 +89,7 @@ def command(
     if as_json:
         echo_json(
             "lab",
-            {**to_json(lab, result, guess=guess, machine=machine), "command": typed_command()}
+            {**to_json(lab, result, guess=guess, machine=machine), "command": typed_command()},
         )
         return
     click.echo("")

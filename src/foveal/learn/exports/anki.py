@@ -139,13 +139,16 @@ def _answer(question: Question) -> str:
 
 
 def _mistakes(question: Question) -> str:
-    seen: set[tuple[str, str]] = set()
     rows = []
+    told = set()
+    is_number = question.field.kind in ("integer", "number")
     for rule in question.rules:
-        shown = spell(rule.value, question.field.unit)
-        if rule.is_right or (rule.mistake, rule.feedback) in seen:
+        # A rounded form of a mistake's value is the same mistake again.
+        same = (rule.feedback, rule.mistake if is_number else rule.value)
+        if rule.is_right or same in told:
             continue
-        seen.add((rule.mistake, rule.feedback))
+        told.add(same)
+        shown = spell(rule.value, question.field.unit)
         rows.append(
             f'<tr data-mistake="{escape(rule.mistake, quote=True)}"><td>{escape(shown)}</td>'
             f"<td>{inline_html(rule.feedback)}</td></tr>"

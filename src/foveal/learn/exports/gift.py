@@ -10,6 +10,7 @@ from foveal.learn.exports.questions import Question, by_topic, choices_html
 from foveal.learn.exports.rules import Rule, how_to_write
 from foveal.learn.markup import inline_html, plain_text, to_html
 from foveal.learn.topics import find_topic
+from foveal.text import printable
 
 
 def gift(questions: Sequence[Question]) -> str:
@@ -49,7 +50,7 @@ def _answers(question: Question) -> Iterator[str]:
         # A choice that belongs to nothing is a pair without a left side.
         pairs += [("", key) for key in texts if key not in field.answer]
         for item, key in pairs:
-            right = escape(plain_text(texts[key]))
+            right = escape(printable(plain_text(texts[key])))
             yield f"={_escaped(inline_html(item))} -> {_escaped(right)}"
         return
     match field.kind:

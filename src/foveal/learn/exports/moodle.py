@@ -15,6 +15,7 @@ from foveal.learn.exports.questions import Question, by_topic, choices_html
 from foveal.learn.exports.rules import Rule, how_to_write
 from foveal.learn.markup import inline_html, plain_text, to_html
 from foveal.learn.topics import find_topic
+from foveal.text import printable
 
 
 def moodle_xml(questions: Sequence[Question]) -> bytes:
@@ -119,7 +120,7 @@ def _matching(question: Question) -> ET.Element:
     for item, text in pairs:
         pair = ET.SubElement(node, "subquestion", format="html")
         ET.SubElement(pair, "text").text = item
-        _text(pair, "answer", escape(plain_text(text)))
+        _text(pair, "answer", escape(printable(plain_text(text))))
     return node
 
 

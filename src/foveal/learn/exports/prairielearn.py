@@ -24,6 +24,7 @@ from foveal.learn.marking import FieldMark, mark
 from foveal.learn.markup import figure_html, inline_html, plain_text, to_html
 from foveal.learn.skills import find_exercise
 from foveal.learn.topics import find_topic
+from foveal.text import printable
 
 _NAMESPACE = uuid.UUID("5b0f3c0e-8f0a-5d5c-9f64-2f0a1f6f7a11")
 
@@ -145,7 +146,7 @@ def parse(data: dict[str, Any], name: str, level: int) -> None:
     for field in _exercise(data, name, level).fields:
         found = read(field, _submitted(data, field))
         if isinstance(found, Unreadable):
-            data["format_errors"][field.key] = escape(found.reason)
+            data["format_errors"][field.key] = escape(printable(found.reason))
 
 
 def grade(data: dict[str, Any], name: str, level: int) -> None:
@@ -157,7 +158,7 @@ def grade(data: dict[str, Any], name: str, level: int) -> None:
         data["partial_scores"][field.key] = {
             "score": float(found.verdict in ("right", "follows")),
             "weight": 1,
-            "feedback": plain_text(found.message),
+            "feedback": printable(plain_text(found.message)),
         }
         rows.append(_feedback_row(field, found))
     data["score"] = marked.score
@@ -178,7 +179,7 @@ def _blank(field: Field) -> dict[str, str]:
     return {
         "key": field.key,
         "label": inline_html(field.label),
-        "name": plain_text(field.label),
+        "name": printable(plain_text(field.label)),
         "unit": field.unit,
         "how": how_to_write(field),
         "choices": choices_html(field),

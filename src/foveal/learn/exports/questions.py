@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from foveal.learn.exercise import Exercise, Field
 from foveal.learn.exports.rules import Rule, rules_of
 from foveal.learn.markup import figure_html, inline_html, plain_text, to_html
+from foveal.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Question:
     def name(self) -> str:
         """What a teacher sees in a list."""
         label = f", {plain_text(self.field.label)}" if len(self.exercise.fields) > 1 else ""
-        return f"{exercise_name(self.exercise)}{label}"
+        return printable(f"{exercise_name(self.exercise)}{label}")
 
     @property
     def question_html(self) -> str:

@@ -21,7 +21,6 @@ Progress = Callable[[int, int], None]
 Finding = Literal["shown", "not shown", "reversed"]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to run a lab.

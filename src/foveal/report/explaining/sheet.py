@@ -23,7 +23,7 @@ from foveal.report.explaining.drawing import (
     largest,
     unit_of,
 )
-from foveal.report.explaining.lettering import Font, Weight, shorten_pixels, wrap_pixels
+from foveal.report.lettering import Font, Weight, shorten_pixels, wrap_pixels
 
 Pixels = NDArray[np.uint8]
 
