@@ -31,6 +31,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("learn-picture", "benchmarks.learn_picture"),
     ("shortcut-claims", "benchmarks.shortcut_claims"),
     ("drills", "benchmarks.drills"),
+    ("record-labs", "benchmarks.record_labs"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-tasks", "benchmarks.lint_tasks"),

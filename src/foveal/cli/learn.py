@@ -13,6 +13,7 @@ import click
 
 from foveal.cli.learn_export import export
 from foveal.cli.learn_teaching import items, read_reviews, variants
+from foveal.cli.learn_web import export_site, serve_course
 from foveal.cli.options import echo_json
 from foveal.errors import ProgressError, UsageError
 from foveal.text import count_noun, printable
@@ -29,6 +30,7 @@ Example:
   foveal learn topic 15               one page on receptive fields
   foveal learn drill 2                endless variants on output shapes
   foveal learn quiz                   one question of each topic
+  foveal learn --web                  the same in a browser
 """
 
 
@@ -60,15 +62,27 @@ class _Learn(click.Group):
 @click.group("learn", cls=_Learn, invoke_without_command=True, epilog=_EPILOG)
 @_plain_option
 @click.option("--json", "as_json", is_flag=True, help="Where each topic stands, as JSON.")
+@click.option("--web", is_flag=True, help="Serve the course as a page on this machine.")
+@click.option("--port", type=click.IntRange(1, 65535), help="With --web: the port.")
+@click.option("--open", "opens", is_flag=True, help="With --web: open it in the browser.")
 @click.pass_context
-def command(context: click.Context, plain: bool, as_json: bool) -> None:
+def command(
+    context: click.Context, plain: bool, as_json: bool, web: bool, port: int | None, opens: bool
+) -> None:
     """Learn how convolutional networks work: predict, run, and see where it went wrong.
 
     Alone it shows the map of the 27 topics and goes on where you are. Answers are kept in your
     data folder; nothing is sent anywhere.
     """
     context.obj = plain
+    if (port is not None or opens) and not web:
+        raise click.UsageError("--port and --open belong to --web.")
+    if web and (as_json or context.invoked_subcommand is not None):
+        raise click.UsageError("--web serves the whole course; give it alone.")
     if context.invoked_subcommand is not None:
+        return
+    if web:
+        serve_course(port=port, opens=opens)
         return
     from foveal.learn.terminal.map import show_map, topic_states, walk_map
     from foveal.learn.topics import TOPICS
@@ -88,6 +102,7 @@ def command(context: click.Context, plain: bool, as_json: bool) -> None:
             click.echo("This is no terminal, so nothing is asked.", err=True)
 
 
+export.add_command(export_site)
 command.add_command(export)
 command.add_command(items)
 command.add_command(variants)

@@ -22,7 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _MAX_COUNT = 1000
 
 
-@click.group("export", short_help="Exercises for Anki, Moodle, QTI, PrairieLearn or paper.")
+@click.group("export", short_help="The course for a browser; exercises for Anki, Moodle, QTI, ...")
 def export() -> None:
     """Write exercises in the formats of other programs, with feedback for every mistake.
 
