@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from foveal.dataset.findings import AuditFinding, AuditSubject, percent
+from foveal.dataset.findings import AuditFinding, AuditSubject
 from foveal.dataset.layouts import name_some
+from foveal.numbers import percent
 from foveal.text import count_noun
 
 _IMBALANCE_INFO = 3.0

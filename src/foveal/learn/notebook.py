@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import html
-import re
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 from foveal.errors import UsageError
 from foveal.learn.drills import TEMPLATES, Template, template, templates_of
 from foveal.learn.exercise import Exercise
 from foveal.learn.marking import Marked, mark
+from foveal.learn.markup import figure_html, inline_html, to_html
 
 if TYPE_CHECKING:
     from torch import nn
 
-_CODE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 _MARKS = {"right": "✓", "follows": "✓", "open": "·", "unreadable": "?", "empty": "?"}
 
 
@@ -55,7 +54,7 @@ class Checked:
         return str(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<li>{sign} {_inline(text)}</li>" for sign, text in self._lines())
+        rows = "".join(f"<li>{sign} {inline_html(text)}</li>" for sign, text in self._lines())
         return f'<ul style="list-style:none;padding-left:0">{rows}</ul>'
 
 
@@ -131,22 +130,18 @@ class Drill:
         return str(self)
 
     def _repr_html_(self) -> str:
-        title = html.escape(f"{self.source.title} · level {self.exercise.level}")
-        figure = self.exercise.figure
-        drawn = ""
-        if figure is not None:
-            label = html.escape(figure.alternative, quote=True)
-            drawn = f'<pre role="img" aria-label="{label}">{html.escape(figure.text)}</pre>'
+        title = escape(f"{self.source.title} · level {self.exercise.level}")
+        drawn = figure_html(self.exercise.figure)
         blanks = "".join(
-            f"<li><code>{html.escape(field.key)}</code> {_inline(field.label)}"
-            + "".join(f"<br>{choice.key}) {_inline(choice.text)}" for choice in field.choices)
+            f"<li><code>{escape(field.key)}</code> {inline_html(field.label)}"
+            + "".join(f"<br>{choice.key}) {inline_html(choice.text)}" for choice in field.choices)
             + "</li>"
             for field in self.exercise.fields
         )
         call = ", ".join('"…"' for _ in self.exercise.fields)
         return (
-            f"<div><strong>{title}</strong>{_blocks(self.exercise.question)}{drawn}"
-            f"<ul>{blanks}</ul><p>Answer with <code>.check({html.escape(call)})</code>; "
+            f"<div><strong>{title}</strong>{to_html(self.exercise.question)}{drawn}"
+            f"<ul>{blanks}</ul><p>Answer with <code>.check({escape(call)})</code>; "
             "<code>.hint()</code>, <code>.solution()</code>, <code>.proof()</code> and "
             "<code>.another()</code> help.</p></div>"
         )
@@ -196,21 +191,3 @@ def drill(
             )
     source = chosen[seed % len(chosen)] if seed >= 0 else chosen[0]
     return Drill(source.exercise(seed, level), source)
-
-
-def _blocks(text: str) -> str:
-    """Returns HTML of text with fenced code."""
-    parts = _CODE.split(text)
-    shown = []
-    for index, part in enumerate(parts):
-        if index % 2:
-            shown.append(f"<pre>{html.escape(part)}</pre>")
-        else:
-            shown += [f"<p>{_inline(each)}</p>" for each in part.split("\n\n") if each.strip()]
-    return "".join(shown)
-
-
-def _inline(text: str) -> str:
-    escaped = html.escape(text.strip())
-    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
-    return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", escaped)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from foveal.numbers import percent
 from foveal.report.many_classes import NUM_WEAKEST, are_many
-from foveal.report.numbers import percent, probability
 from foveal.report.tables import Table
 from foveal.report.width import shorten_middle
 from foveal.text import count_noun, printable
@@ -85,7 +85,7 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
             AverageCard(
                 f"average-{one.class_index}",
                 run.class_names[one.class_index],
-                f"{percent(one.outside_share, digits=0)} outside the centre, colours to "
+                f"{percent(one.outside_share)} outside the centre, colours to "
                 f"{peak_of(one.values):.3g}",
             )
             for one in _shown_averages(run)
@@ -179,9 +179,9 @@ def _remarks(run: ExplainedRun) -> Iterator[str]:
     outside = [one for one in run.separations if _is_outside(one) and one.class_index not in known]
     for one in outside[:_MAX_OUTSIDE]:
         yield (
-            f"{percent(one.outside_share, digits=0)} of what sets "
+            f"{percent(one.outside_share)} of what sets "
             f"“{run.class_names[one.class_index]}” apart lies outside the central region, which "
-            f"has {percent(one.outside_area, digits=0)} of the picture. If the findings lie in the "
+            f"has {percent(one.outside_area)} of the picture. If the findings lie in the "
             "middle, look for a frame or a margin."
         )
     if len(outside) > _MAX_OUTSIDE:
@@ -213,8 +213,8 @@ def _table(run: ExplainedRun) -> Table:
                 run.class_names[one.class_index],
                 f"{one.num_images:,}",
                 f"{one.gap:.2f}",
-                percent(one.outside_share, digits=0),
-                percent(one.outside_area, digits=0),
+                percent(one.outside_share),
+                percent(one.outside_area),
             )
             for one in run.separations
         ),
@@ -231,7 +231,7 @@ def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
         label=None if one.is_right else f"label-{number}",
         given=printable(run.class_names[one.label_index]),
         answer=printable(run.class_names[one.said_index]),
-        chance=probability(one.probability),
+        chance=percent(one.probability),
         path_parts=(*(f"{folder}/" for folder in folders), name),
         full_path=printable(one.path),
         scale=f"{peak_of_example(one):.3g}",
