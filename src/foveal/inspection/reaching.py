@@ -109,9 +109,7 @@ def run_up_to(
     )
 
 
-def _result_of_function(
-    model: torch.nn.Module, row: OpRow, picture: torch.Tensor
-) -> torch.Tensor:
+def _result_of_function(model: torch.nn.Module, row: OpRow, picture: torch.Tensor) -> torch.Tensor:
     from foveal.graph import trace
     from foveal.graph.borrowing import fully_borrowed
     from foveal.graph.cut_points import require_complete
