@@ -50,7 +50,7 @@ _POWERS: dict[_Ending, _Ending] = {"log_softmax": "softmax", "logsigmoid": "sigm
 # What makes probabilities without a softmax or sigmoid whose logits could be had: a hard sigmoid,
 # and 1 / (1 + exp(-z)) written out.
 _OF_PROBABILITIES = frozenset(
-    [torch.nn.functional.hardsigmoid, torch.reciprocal, Tensor.reciprocal, Tensor.__rdiv__]  # type: ignore[attr-defined]
+    [torch.nn.functional.hardsigmoid, torch.reciprocal, Tensor.reciprocal, Tensor.__rdiv__]
 )
 # What moves scores about and changes none of them.
 _MOVES = frozenset(
