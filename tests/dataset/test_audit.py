@@ -385,3 +385,10 @@ def test_every_check_names_its_code_first_thing():
     codes = [check.__doc__.split(":")[0] for check in CHECKS]
     assert codes == sorted(codes)
     assert len(set(codes)) == len(codes)
+
+
+def test_images_without_labels_are_counted_where_no_class_is_there(put, data):
+    for number in range(3):
+        put(f"{number}.png", number)
+    (finding,) = [one for one in audit(scan(data)).findings if one.code == "D007"]
+    assert "no labelled images, and 3 images without a label" in finding.detail

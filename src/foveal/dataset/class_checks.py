@@ -22,6 +22,11 @@ def check_single_class(subject: AuditSubject) -> Iterator[AuditFinding]:
     names = subject.manifest.class_names
     if len(names) < 2:
         kind = f"is one class, '{names[0]}'" if names else "are no labelled images"
+        unlabelled = sum(
+            record.label is None and record.problem is None for record in subject.manifest.records
+        )
+        if unlabelled:
+            kind += f", and {count_noun(unlabelled, 'image')} without a label"
         yield AuditFinding(
             code="D007",
             severity="error",
