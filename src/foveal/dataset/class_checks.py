@@ -75,11 +75,19 @@ def check_tiny_classes(subject: AuditSubject) -> Iterator[AuditFinding]:
         )
 
 
+def _as_number(name: str) -> str | None:
+    """Returns a number in one spelling, so that ``"1"``, ``"1.0"`` and ``"01"`` are alike."""
+    try:
+        return repr(float(name))
+    except ValueError:
+        return None
+
+
 def check_similar_names(subject: AuditSubject) -> Iterator[AuditFinding]:
-    """D008: class names that differ only in case, blanks or punctuation."""
+    """D008: class names that differ only in case, blanks or punctuation, or are one number."""
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for name in subject.manifest.class_names:
-        key = "".join(character for character in name.casefold() if character.isalnum())
+        key = _as_number(name) or "".join(filter(str.isalnum, name.casefold()))
         alike[key or name].append(name)
     sets = [names for names in alike.values() if len(names) > 1]
     if sets:
