@@ -280,6 +280,16 @@ def test_checking_again_finds_a_mark_that_moved(desk: Desk) -> None:
     assert result.num_unanswered == 1
 
 
+def test_answers_about_an_own_network_are_not_called_gone(desk: Desk) -> None:
+    learner = desk.learner()
+    own = replace(find_question("quiz:2-1"), template="own-shapes")
+    learner.record(own, "good", hinted=False, answer={"size": "75"}, mistakes=())
+    result = recheck(learner.reviews())
+    assert result.num_own == 1
+    assert result.gone == result.changes == ()
+    assert result.to_json()["num_own"] == 1
+
+
 def test_every_skill_has_a_topic_and_every_topic_a_skill() -> None:
     assert {skill.topic for skill in all_skills()} == {topic.number for topic in TOPICS}
     assert len({skill.name for skill in all_skills()}) == len(all_skills())
