@@ -44,6 +44,28 @@ def test_importing_foveal_waits_for_nothing_heavy() -> None:
     assert shown.stdout == "[]\n"
 
 
+@pytest.mark.parametrize(
+    ("given", "before", "used"),
+    [
+        ({}, "", "PASSIVE"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "", "ACTIVE"),
+        ({"GOMP_SPINCOUNT": "1000"}, "", None),
+        ({"KMP_BLOCKTIME": "0"}, "", None),
+        ({}, "sys.modules['torch'] = sys", None),  # it has read its settings, so none is made
+    ],
+)
+def test_waiting_threads_sleep_unless_the_host_decided(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], before: str, used: str | None
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    code = f"import os, sys; {before}\nimport foveal; print(os.environ.get('OMP_WAIT_POLICY'))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == f"{used}\n"
+
+
 def test_python_dash_m_is_the_command_line() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "foveal", "--version"], capture_output=True, text=True, check=True
