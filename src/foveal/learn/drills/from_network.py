@@ -66,9 +66,8 @@ def network_templates(
     except FovealError as error:
         if input_shape is None:
             sizes = "x".join(map(str, shape))
-            error.next_step = (
-                f"{sizes} was assumed. Give the shape of one image, as in --input 1x28x28."
-            )
+            assumed = f"{sizes} was assumed; give the shape of one image as in --input 1x28x28."
+            error.next_step = f"{error.next_step} {assumed}" if error.next_step else assumed
         raise
     if table.status != "complete":
         raise TraceError(
@@ -100,7 +99,7 @@ def _require_one_image(network: nn.Module, name: str) -> None:
     ]
     if len(wanted) > 1:
         raise UsageError(
-            f"{name} takes {len(wanted)} inputs ({', '.join(wanted)}), and drills follow one image.",
+            f"{name} takes {len(wanted)} inputs ({', '.join(wanted)}), expected one image.",
             next_step="Give a part of it that takes one image, by a factory of its own.",
         )
     layers = list(network.modules())
@@ -109,7 +108,7 @@ def _require_one_image(network: nn.Module, name: str) -> None:
     if found and not any(isinstance(each, nn.Conv2d | nn.ConvTranspose2d) for each in layers):
         raise UsageError(
             f"{name} is built of {found}, and drills ask about networks on images (C×H×W).",
-            next_step="`foveal inspect` shows its layers; `foveal learn drill` alone has the drills.",
+            next_step="`foveal inspect` shows its layers; `foveal learn drill` needs no network.",
         )
 
 
