@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from foveal.cli.learn_export import export
+from foveal.cli.learn_teaching import items, read_reviews, variants
 from foveal.cli.learn_web import export_site, serve_course
 from foveal.cli.options import echo_json
 from foveal.errors import ProgressError, UsageError
@@ -19,7 +20,6 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.learn.drills import Template
-    from foveal.learn.progress import Review
     from foveal.learn.terminal.learner import Learner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -104,6 +104,8 @@ def command(
 
 export.add_command(export_site)
 command.add_command(export)
+command.add_command(items)
+command.add_command(variants)
 
 
 @command.command(
@@ -286,7 +288,7 @@ def import_progress(file: Path) -> None:
     """Add the answers in FILE to those kept here; those that are here already stay."""
     from foveal.learn.store import Store, default_file
 
-    reviews = _read_reviews(file)
+    reviews = read_reviews(file)
     with Store(default_file()) as store:
         merged = store.merge(reviews)
     click.echo(f"{count_noun(merged.added, 'answer')} added, {merged.known:,} known already.")
@@ -314,7 +316,7 @@ def check(file: Path | None, as_json: bool) -> None:
     from foveal.learn.store import Store, default_file
 
     if file is not None:
-        reviews = _read_reviews(file)
+        reviews = read_reviews(file)
     else:
         with Store(default_file()) as store:
             reviews = store.reviews()
@@ -345,13 +347,6 @@ def check(file: Path | None, as_json: bool) -> None:
             )
     if result.changes:
         sys.exit(1)
-
-
-def _read_reviews(file: Path) -> tuple[Review, ...]:
-    from foveal.learn.progress import MAX_BYTES, parse_progress
-
-    with file.open("rb") as stream:
-        return parse_progress(stream.read(MAX_BYTES + 1))
 
 
 def _is_terminal() -> bool:
