@@ -123,6 +123,12 @@ def choices_html(field: Field) -> str:
     return (f"<ol>{items}</ol>" if items else "") + (f"<p>{choices}</p>" if choices else "")
 
 
+def model_answer_html(field: Field) -> str:
+    """Returns the model answer of a blank for words, and the points to mark it by."""
+    points = "".join(f"<li>{inline_html(point)}</li>" for point in field.checklist)
+    return to_html(str(field.answer)) + (f"<ul>{points}</ul>" if points else "")
+
+
 def by_topic(questions: Sequence[Question]) -> dict[int, list[Question]]:
     """Returns the questions by the number of their topic, topics in their order."""
     topics: dict[int, list[Question]] = {}
