@@ -3,7 +3,9 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +66,11 @@ def test_waiting_threads_sleep_unless_the_host_decided(
     code = f"import os, sys; {before}\nimport foveal; print(os.environ.get('OMP_WAIT_POLICY'))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == f"{used}\n"
+
+
+def test_the_version_is_the_one_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    assert foveal.__version__ == version("foveal") == project["project"]["version"]
 
 
 def test_python_dash_m_is_the_command_line() -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from foveal.lint import lint
     from foveal.training import TrainConfig
 
+    __version__: str
+
 # ONNX Runtime 1.32 and later makes up a device number, keeps it under the home folder and
 # reports its use to its maker. What Foveal does with your images is nobody else's business.
 # It reads this once, when it is imported, so this has to come before.
@@ -64,6 +66,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # written once, in pyproject.toml
+        from importlib.metadata import version
+
+        return version("foveal")
     try:
         module = importlib.import_module(_PLACES[name])
     except KeyError:

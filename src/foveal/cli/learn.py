@@ -335,6 +335,11 @@ def check(file: Path | None, as_json: bool) -> None:
             )
         if result.num_unanswered:
             click.echo(f"{count_noun(result.num_unanswered, 'review')} had no answer to mark.")
+        if result.num_own:
+            click.echo(
+                f"{count_noun(result.num_own, 'answer')} about networks of your own (--on), which "
+                "are not kept here: not marked again."
+            )
         if result.gone:
             click.echo(
                 f"{count_noun(len(result.gone), 'answer')} belong to exercises that this version "
@@ -401,8 +406,13 @@ def _learning(plain: bool, *, seed: int | None = None) -> Iterator[Learner]:
         yield learner
     except (LeftError, KeyboardInterrupt) as stop:
         is_asked = isinstance(stop, LeftError) and stop.how == "asked"
-        kept = "Everything answered is kept." if learner.store.file else "Nothing was kept."
-        click.echo(f"{kept} `foveal learn` goes on from here.")
+        click.echo(
+            "Everything answered is kept. `foveal learn` goes on from here."
+            if learner.store.file
+            else "What was answered since then is not kept."
+            if learner.was_kept
+            else "Nothing was kept."
+        )
         if not is_asked:
             sys.exit(130)
     finally:
