@@ -99,10 +99,6 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Runs the command line; exits with 0 fine, 1 the work failed, 2 wrong usage."""
-    # PyTorch's threads spin while they wait for each other. On a machine that does something
-    # else as well, that made fitting heads ten times slower; asleep they cost an idle one
-    # nothing that can be measured. Read when torch is imported, so it is set before.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     open_standard_streams()
     try:
         with interrupts_remembered():
