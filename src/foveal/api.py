@@ -6,7 +6,7 @@ import datetime
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,15 +17,29 @@ from foveal.runs.classifier import Classifier, load
 from foveal.text import count_noun, near_names, printable
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from foveal.dataset import Audit, DataOptions, GroupOptions
     from foveal.explain.explained_run import ExplainedRun
+    from foveal.explain.maximisation import Ascent, Maximised, PixelScale
     from foveal.runs.model_files import Parity
     from foveal.runs.scoring import Scored
     from foveal.training import StepListener, TrainConfig, TrainedClassifier
 
 PathLike = str | os.PathLike[str]
 
-__all__ = ["Classifier", "FinishedRun", "audit", "evaluate", "load", "make_run", "train"]
+__all__ = [
+    "Classifier",
+    "DrawnReport",
+    "FinishedRun",
+    "audit",
+    "evaluate",
+    "load",
+    "make_run",
+    "report",
+    "train",
+    "visualise",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,23 @@ class FinishedRun:
     parity: Parity
     total_seconds: float
     explanations: ExplainedRun
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnReport:
+    """A report that was drawn again.
+
+    Attributes:
+        page: The HTML file.
+        model_card: The Markdown file.
+        num_images: Images that the page shows.
+        missing: Those that placeholders stand for, each with why.
+    """
+
+    page: Path
+    model_card: Path
+    num_images: int
+    missing: tuple[str, ...]
 
 
 Data = PathLike | Mapping[str, Sequence[Any]] | Any
@@ -133,7 +164,7 @@ def make_run(
         title, command = title or "Images", "foveal train DATA --anonymous-paths"
     with claim_folder(folder, overwrite=overwrite) as partial:
         from foveal.report import render_html, render_model_card
-        from foveal.reporting import describe_training
+        from foveal.reporting import describe_training, record_json
         from foveal.runs.writing import Rendered, write_run
         from foveal.training import StepLog, train_classifier
 
@@ -151,6 +182,8 @@ def make_run(
                 num_shortcuts=len(shown_maps.run.shortcuts),
             )
         with log.step("write", "Writing the report and the model"):
+            timing = replace(trained.evidence.timing, total_seconds=log.total_seconds)
+            trained = replace(trained, evidence=replace(trained.evidence, timing=timing))
             shown = describe_training(
                 trained,
                 title=title or printable(_name(data)),
@@ -159,19 +192,65 @@ def make_run(
                 data_licence=data_licence,
                 explanations=shown_maps,
             )
-            rendered = Rendered(render_html(shown), render_model_card(shown))
+            rendered = Rendered(
+                render_html(shown), render_model_card(shown), record_json(shown, trained, folder)
+            )
             parity = write_run(
                 partial,
                 trained,
                 rendered,
                 created=created,
                 command=command,
-                total_seconds=log.total_seconds,
-                further={"explanations": shown_maps.run.to_json()},
+                explanations=shown_maps.run,
             )
     if trained.private_names is not None:
         write_atomically(private_table(folder), trained.private_names, mode=0o600)
     return FinishedRun(folder, trained, parity, log.total_seconds, shown_maps.run)
+
+
+def report(
+    run: PathLike, out: PathLike | None = None, *, images: PathLike | None = None
+) -> DrawnReport:
+    """Draws the report and the model card of a finished run again, from its folder.
+
+    Thumbnails and heat maps are drawn over the images where the very files that were trained
+    on are still at their place; otherwise placeholders stand for them and the page says so. With
+    all images the page is the first one again.
+
+    Args:
+        run: The run folder.
+        out: A folder to write into; by default the run itself.
+        images: The folder that the images' paths start from; by default where it was.
+
+    Raises:
+        RunError: The run cannot be read, or was written by another version.
+        UsageError: Images are missing, and the run's own report would lose them.
+    """
+    from foveal.report import render_html, render_model_card
+    from foveal.reporting import read_report
+    from foveal.runs.folder import CARD_NAME, REPORT_NAME, read_manifest, replace_files
+
+    folder = Path(run)
+    read = read_report(folder, images_root=None if images is None else Path(images))
+    if read.missing and out is None and (folder / REPORT_NAME).exists():
+        raise UsageError(
+            f"{len(read.missing)} of {read.num_wanted} images cannot be drawn again, first "
+            f"{printable(read.missing[0])}. The report that {printable(str(folder))} has would "
+            "lose them.",
+            next_step="Give the folder of the images with --images, or another place with --out.",
+        )
+    contents = {
+        REPORT_NAME: render_html(read.report).encode(),
+        CARD_NAME: render_model_card(read.report).encode(),
+    }
+    if out is None:
+        replace_files(folder, read_manifest(folder), contents)
+    else:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            write_atomically(Path(out) / name, content)
+    place = folder if out is None else Path(out)
+    return DrawnReport(place / REPORT_NAME, place / CARD_NAME, read.num_wanted, read.missing)
 
 
 def private_table(folder: Path) -> Path:
@@ -259,3 +338,61 @@ def evaluate(
 
     with on_disk(data) as path:
         return evaluate_classifier(load(run), path, groups=groups, options=reading)
+
+
+def visualise(
+    model: nn.Module | Classifier,
+    *,
+    classes: Sequence[int | str] = (),
+    layers: Sequence[str] = (),
+    class_names: Sequence[str] = (),
+    out: PathLike | None = None,
+    ascent: Ascent | None = None,
+    scale: PixelScale | None = None,
+) -> tuple[Maximised, ...]:
+    """Returns pictures that excite classes or channels most: activation maximisation.
+
+    Args:
+        model: A network of one input [N, C, H, W], or a run that was loaded.
+        classes: Names or indices of outputs.
+        layers: Each the name of an operation or module for some of its channels, or
+            ``"NAME:CHANNEL"`` for one. Without classes and layers: layers spread over the
+            network's depth, channels drawn by the settings' seed, and classes.
+        class_names: What the outputs are called, in their order; a run knows it.
+        out: A PNG file with all pictures, if it is wanted.
+        ascent: Size, steps and the rest; by default 128 px and 64 steps, in vivid colours for
+            classes.
+        scale: From 0..1 to the network's numbers; by default what run or model names.
+
+    Raises:
+        UsageError: There is no such layer, channel or class.
+        ModelError: The model has no weights, or a value is not finite.
+    """
+    from foveal.explain.maximisation import PixelScale, plan_pictures, sheet_by_depth
+    from foveal.explain.maximisation.class_pictures import CLASS_ASCENT
+    from foveal.explain.requests import class_indices
+
+    network: nn.Module
+    if isinstance(model, Classifier):
+        from foveal.runs.explaining import load_network
+
+        network, class_names = load_network(model.folder), model.class_names
+        scale = scale or PixelScale.of(model.preprocessing)
+    else:
+        network = model
+    words = [one for one in classes if isinstance(one, str)]
+    by_word = dict(zip(words, class_indices(words, class_names), strict=True)) if words else {}
+    plan = plan_pictures(
+        network,
+        classes=[by_word[one] if isinstance(one, str) else one for one in classes],
+        layers=layers,
+        class_names=class_names or None,
+        ascent=ascent,
+        class_ascent=ascent or CLASS_ASCENT,
+    )
+    sheet = sheet_by_depth(network, plan, scale=scale)
+    if out is not None:
+        from foveal.report.explaining.maximised_sheet import draw_sheet
+
+        write_atomically(Path(out), draw_sheet(sheet))
+    return sheet.pictures

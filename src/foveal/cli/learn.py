@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from foveal.cli.learn_export import export
+from foveal.cli.learn_teaching import items, read_reviews, variants
 from foveal.cli.learn_web import export_site, serve_course
 from foveal.cli.options import echo_json
 from foveal.errors import ProgressError, UsageError
@@ -19,7 +20,6 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.learn.drills import Template
-    from foveal.learn.progress import Review
     from foveal.learn.terminal.learner import Learner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -94,7 +94,7 @@ def command(
             topics = [
                 {"number": t.number, "title": t.title, "state": states[t.number]} for t in TOPICS
             ]
-            echo_json({"topics": topics})
+            echo_json("learn.topics", {"topics": topics})
         elif _is_terminal():
             walk_map(learner)
         else:
@@ -104,6 +104,8 @@ def command(
 
 export.add_command(export_site)
 command.add_command(export)
+command.add_command(items)
+command.add_command(variants)
 
 
 @command.command(
@@ -286,7 +288,7 @@ def import_progress(file: Path) -> None:
     """Add the answers in FILE to those kept here; those that are here already stay."""
     from foveal.learn.store import Store, default_file
 
-    reviews = _read_reviews(file)
+    reviews = read_reviews(file)
     with Store(default_file()) as store:
         merged = store.merge(reviews)
     click.echo(f"{count_noun(merged.added, 'answer')} added, {merged.known:,} known already.")
@@ -314,13 +316,13 @@ def check(file: Path | None, as_json: bool) -> None:
     from foveal.learn.store import Store, default_file
 
     if file is not None:
-        reviews = _read_reviews(file)
+        reviews = read_reviews(file)
     else:
         with Store(default_file()) as store:
             reviews = store.reviews()
     result = recheck(reviews)
     if as_json:
-        echo_json(result.to_json())
+        echo_json("learn.recheck", result.to_json())
     else:
         click.echo(f"{count_noun(result.num_same, 'answer')} marked the same.")
         for change in result.changes:
@@ -333,6 +335,11 @@ def check(file: Path | None, as_json: bool) -> None:
             )
         if result.num_unanswered:
             click.echo(f"{count_noun(result.num_unanswered, 'review')} had no answer to mark.")
+        if result.num_own:
+            click.echo(
+                f"{count_noun(result.num_own, 'answer')} about networks of your own (--on), which "
+                "are not kept here: not marked again."
+            )
         if result.gone:
             click.echo(
                 f"{count_noun(len(result.gone), 'answer')} belong to exercises that this version "
@@ -340,13 +347,6 @@ def check(file: Path | None, as_json: bool) -> None:
             )
     if result.changes:
         sys.exit(1)
-
-
-def _read_reviews(file: Path) -> tuple[Review, ...]:
-    from foveal.learn.progress import MAX_BYTES, parse_progress
-
-    with file.open("rb") as stream:
-        return parse_progress(stream.read(MAX_BYTES + 1))
 
 
 def _is_terminal() -> bool:
@@ -406,8 +406,13 @@ def _learning(plain: bool, *, seed: int | None = None) -> Iterator[Learner]:
         yield learner
     except (LeftError, KeyboardInterrupt) as stop:
         is_asked = isinstance(stop, LeftError) and stop.how == "asked"
-        kept = "Everything answered is kept." if learner.store.file else "Nothing was kept."
-        click.echo(f"{kept} `foveal learn` goes on from here.")
+        click.echo(
+            "Everything answered is kept. `foveal learn` goes on from here."
+            if learner.store.file
+            else "What was answered since then is not kept."
+            if learner.was_kept
+            else "Nothing was kept."
+        )
         if not is_asked:
             sys.exit(130)
     finally:

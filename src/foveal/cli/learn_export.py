@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -169,7 +168,38 @@ def prairielearn(what: tuple[str, ...], folder: Path, level: int, overwrite: boo
         for name, content in each.files.items():
             write_atomically(folder / each.name / name, content.encode())
     click.echo(f"{count_noun(len(folders), 'question')} written to {printable(str(folder))}.")
-    sys.exit(1 if left_out else 0)
+
+
+@export.command(
+    "sheet",
+    short_help="A sheet to print, with a separate key.",
+    epilog=_epilog("sheet", "monday"),
+)
+@_what
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--title", default="", help="What stands above (default: the topic).")
+@_variants
+def sheet(what: tuple[str, ...], folder: Path, title: str, overwrite: bool, **chosen: Any) -> None:
+    """Write sheet.html and key.html into FOLDER; print them from a browser, on A4 or Letter.
+
+    The key has answers, tolerances, every named mistake and the worked solutions. Both carry
+    the same code.
+    """
+    from foveal.files import write_atomically
+    from foveal.learn.exports.sheet import make_sheet
+
+    pages = make_sheet(_exercises(what, **chosen), title=title)
+    contents = {"sheet.html": pages.sheet_html, "key.html": pages.key_html}
+    there = [name for name in contents if (folder / name).exists()]
+    if there and not overwrite:
+        raise UsageError(
+            f"{printable(str(folder / there[0]))} is there already.",
+            next_step="Choose another folder, or add --overwrite.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_atomically(folder / name, content.encode())
+    click.echo(f"Sheet {pages.code}: sheet.html and key.html written to {printable(str(folder))}.")
 
 
 def _own(model: str | None, input_spec: str | None) -> tuple[Template, ...] | None:

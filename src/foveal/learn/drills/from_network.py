@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from foveal.errors import TraceError, UsageError
+from foveal.errors import FovealError, TraceError, UsageError
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.fields import FIELD_CODE, RULE, grown, listed
 from foveal.learn.drills.layers import Conv, Pool, Window, shape_mistakes
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 _KEYS = "abc"
+PREFIX = "own-"
+"""Begins the names of these drills; no drill of the course begins so."""
 
 
 def network_templates(
@@ -40,7 +42,7 @@ def network_templates(
 
     Raises:
         TraceError: The network cannot be followed to its end.
-        UsageError: It has no layer to ask about.
+        UsageError: It takes no single image, or has no layer to ask about.
     """
     from foveal.inspection import inspect
 
@@ -58,7 +60,15 @@ def network_templates(
         network, name = model, type(model).__name__
         shape = tuple(input_shape or (3, 224, 224))
         opening = "net = ...  # your network, in evaluation"
-    table = inspect(network, shape, name=name, mode="eval")
+    _require_one_image(network, name)
+    try:
+        table = inspect(network, shape, name=name, mode="eval")
+    except FovealError as error:
+        if input_shape is None:
+            sizes = "x".join(map(str, shape))
+            assumed = f"{sizes} was assumed; give the shape of one image as in --input 1x28x28."
+            error.next_step = f"{error.next_step} {assumed}" if error.next_step else assumed
+        raise
     if table.status != "complete":
         raise TraceError(
             f"{name} cannot be followed to its end: {table.reason}",
@@ -73,6 +83,33 @@ def network_templates(
             next_step="Try foveal learn drill --on foveal:resnet18.",
         )
     return found
+
+
+def _require_one_image(network: nn.Module, name: str) -> None:
+    """Raises where the drills' question, one image through the network, has no meaning."""
+    from inspect import Parameter, signature
+
+    from torch import nn
+
+    wanted = [
+        each.name
+        for each in signature(network.forward).parameters.values()
+        if each.default is Parameter.empty
+        and each.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(wanted) > 1:
+        raise UsageError(
+            f"{name} takes {len(wanted)} inputs ({', '.join(wanted)}), expected one image.",
+            next_step="Give a part of it that takes one image, by a factory of its own.",
+        )
+    layers = list(network.modules())
+    others = (nn.Conv1d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose3d)
+    found = next((type(each).__name__ for each in layers if isinstance(each, others)), None)
+    if found and not any(isinstance(each, nn.Conv2d | nn.ConvTranspose2d) for each in layers):
+        raise UsageError(
+            f"{name} is built of {found}, and drills ask about networks on images (C×H×W).",
+            next_step="`foveal inspect` shows its layers; `foveal learn drill` needs no network.",
+        )
 
 
 def _has_map(place: Place) -> bool:

@@ -16,8 +16,8 @@ from typing import Any
 
 from foveal.errors import MissingExtraError
 from foveal.learn.answers import spell
-from foveal.learn.exports.moodle import model_answer_html
-from foveal.learn.exports.questions import Question, by_topic, choices_html
+from foveal.learn.exercise_html import choices_html, model_answer_html
+from foveal.learn.exports.questions import Question, by_topic
 from foveal.learn.exports.rules import how_to_write
 from foveal.learn.markup import inline_html, to_html
 from foveal.learn.topics import find_topic
@@ -126,7 +126,7 @@ def _typed(question: Question) -> str:
 def _answer(question: Question) -> str:
     field = question.field
     if field.kind == "open":
-        return model_answer_html(question)
+        return model_answer_html(question.field)
     if field.kind == "number":
         assert isinstance(field.answer, int | float)
         low, high = field.answer - field.tolerance, field.answer + field.tolerance
@@ -140,14 +140,9 @@ def _answer(question: Question) -> str:
 
 def _mistakes(question: Question) -> str:
     rows = []
-    told = set()
-    is_number = question.field.kind in ("integer", "number")
     for rule in question.rules:
-        # A rounded form of a mistake's value is the same mistake again.
-        same = (rule.feedback, rule.mistake if is_number else rule.value)
-        if rule.is_right or same in told:
+        if rule.is_right or rule.is_rounded:
             continue
-        told.add(same)
         shown = spell(rule.value, question.field.unit)
         rows.append(
             f'<tr data-mistake="{escape(rule.mistake, quote=True)}"><td>{escape(shown)}</td>'

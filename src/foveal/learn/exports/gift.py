@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from foveal.learn.exports.moodle import model_answer_html
-from foveal.learn.exports.questions import Question, by_topic, choices_html
+from foveal.learn.exercise_html import choices_html, model_answer_html
+from foveal.learn.exports.questions import Question, by_topic
 from foveal.learn.exports.rules import Rule, how_to_write
 from foveal.learn.markup import inline_html, plain_text, to_html
 from foveal.learn.topics import find_topic
@@ -34,7 +34,7 @@ def _question(question: Question) -> str:
     lines = [f"\t{line}" for line in _answers(question)]
     solution = question.solution_html
     if field.kind == "open":
-        solution = model_answer_html(question)
+        solution = model_answer_html(question.field)
     lines.append(f"\t####{_escaped(solution)}")
     opening = "{#" if field.kind in ("integer", "number") else "{"
     name = _escaped(question.name)

@@ -11,7 +11,8 @@ from html import escape
 from xml.etree import ElementTree as ET
 
 from foveal.learn.answers import spell
-from foveal.learn.exports.questions import Question, by_topic, choices_html
+from foveal.learn.exercise_html import choices_html, model_answer_html
+from foveal.learn.exports.questions import Question, by_topic
 from foveal.learn.exports.rules import Rule, how_to_write
 from foveal.learn.markup import inline_html, plain_text, to_html
 from foveal.learn.topics import find_topic
@@ -129,14 +130,8 @@ def _essay(question: Question) -> ET.Element:
     ET.SubElement(node, "responseformat").text = "editor"
     ET.SubElement(node, "responserequired").text = "1"
     ET.SubElement(node, "responsefieldlines").text = "10"
-    _html(node, "graderinfo", model_answer_html(question))
+    _html(node, "graderinfo", model_answer_html(question.field))
     return node
-
-
-def model_answer_html(question: Question) -> str:
-    """Returns the model answer of a question in words, and the points to mark it by."""
-    points = "".join(f"<li>{inline_html(point)}</li>" for point in question.field.checklist)
-    return to_html(str(question.field.answer)) + (f"<ul>{points}</ul>" if points else "")
 
 
 def _number(value: object) -> str:

@@ -30,6 +30,7 @@ class Rule:
         tolerance: Greatest distance from ``value``, where that is a number.
         spellings: Ways to write it, where an answer is compared as text; the first one is
             the plainest. None of them is a spelling of an earlier rule.
+        is_rounded: Whether it is a rounded form of a mistake's value, told of already.
     """
 
     value: Value
@@ -38,6 +39,7 @@ class Rule:
     mistake: str = ""
     tolerance: float = 0.0
     spellings: tuple[str, ...] = ()
+    is_rounded: bool = False
 
 
 def rules_of(field: Field) -> tuple[Rule, ...]:
@@ -90,7 +92,10 @@ def _rules(field: Field) -> Iterator[Rule]:
         tolerance = _NEAR_INTEGER if is_between else field.tolerance
         yield Rule(mistake.value, False, mistake.feedback, mistake.code, tolerance)
     for mistake in field.mistakes:
-        yield from _rounded(field, Rule(mistake.value, False, mistake.feedback, mistake.code))
+        rule = Rule(mistake.value, False, mistake.feedback, mistake.code, is_rounded=True)
+        yield from _rounded(field, rule)
+    if isinstance(field.answer, bool) and not named:
+        yield Rule(not field.answer, False, f"{_shown(field, not field.answer)} is not right.")
     if field.kind == "choice":
         for choice in field.choices:
             if choice.key != field.answer and choice.key not in named:

@@ -108,8 +108,10 @@ def ask_fields(
 
 def _label(each: Field) -> str:
     label = plain_text(each.label).strip()
+    if not each.label.startswith("`"):  # a name in code keeps its spelling
+        label = f"{label[:1].upper()}{label[1:]}"
     unit = f" ({each.unit})" if each.unit else ""
-    return f"{label[:1].upper()}{label[1:]}{unit}:" if len(label) < 60 else f"{label}{unit}:"
+    return f"{label}{unit}:"
 
 
 def _is_command(typed: str, each: Field) -> bool:

@@ -1,4 +1,4 @@
-"""Maximised pictures as one PNG: a sheet by depth, a row of classes, or a single picture."""
+"""Maximised pictures as one PNG: a row for each layer, and rows of classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from foveal.explain.maximisation import (
     Channel,
     ClassLogit,
-    ClassPictures,
     DepthSheet,
     Maximised,
     SheetRow,
@@ -40,35 +39,15 @@ class _Strip:
     pictures: tuple[Maximised, ...]
 
 
-def draw_depth_sheet(sheet: DepthSheet, *, cell_px: int = 144) -> bytes:
-    """Returns the PNG of a sheet by depth, first layer on top.
+def draw_sheet(sheet: DepthSheet, *, cell_px: int = 144) -> bytes:
+    """Returns the PNG of a sheet, its first row on top.
 
     Args:
-        sheet: From ``sheet_by_depth``.
+        sheet: From :func:`foveal.explain.maximisation.sheet_by_depth`.
         cell_px: Side of each picture on paper; small ones are enlarged to it.
     """
-    heading = f"What excites {printable(sheet.model_type)}, by depth"
+    heading = f"What excites {printable(sheet.model_type)}"
     return _draw(heading, [_strip(row) for row in sheet.rows], cell_px)
-
-
-def draw_class_pictures(classes: ClassPictures, *, cell_px: int = 192, per_row: int = 6) -> bytes:
-    """Returns the PNG of one picture for each class, ``per_row`` in a row."""
-    strips = []
-    for start in range(0, len(classes.pictures), per_row):
-        pictures = classes.pictures[start : start + per_row]
-        captions = [
-            _caption(picture)
-            + ("" if classes.are_recognised[start + index] else " (not recognised)")
-            for index, picture in enumerate(pictures)
-        ]
-        strips.append(_Strip("", "", tuple(captions), pictures))
-    return _draw("The picture that each class likes most", strips, cell_px)
-
-
-def draw_maximised(pictures: Sequence[Maximised], *, cell_px: int = 256) -> bytes:
-    """Returns the PNG of pictures side by side, each with what it excites."""
-    captions = tuple(picture.objective.description for picture in pictures)
-    return _draw("", [_Strip("", "", captions, tuple(pictures))], cell_px)
 
 
 def picture_pixels(picture: Maximised) -> NDArray[np.uint8]:
