@@ -18,4 +18,7 @@ def test_a_network_that_runs_is_said_to_run(level: int) -> None:
     drill = template("which-line-raises")
     running = drill.exercise(drill.traps.index("runs"), level)
     assert "if any does" in running.question
-    assert [step.text for step in running.steps[-2:]] == ["So every line runs.", "Nothing is wrong."]
+    assert [step.text for step in running.steps[-2:]] == [
+        "So every line runs.",
+        "Nothing is wrong.",
+    ]
