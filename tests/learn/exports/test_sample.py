@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from foveal.learn.exercise import Field
 from foveal.learn.exports.questions import ask_each_blank
 from foveal.learn.exports.rules import rules_of
 
@@ -30,3 +31,21 @@ def test_a_question_keeps_its_identity_and_no_two_share_one(questions: Any) -> N
     again = ask_each_blank({question.exercise: None for question in questions}).questions
     assert [each.identity for each in again] == [each.identity for each in questions]
     assert len({each.identity for each in questions}) == len(questions)
+
+
+def test_rounded_forms_of_a_mistake_are_among_the_answers(cases: Any) -> None:
+    rounded = [
+        case
+        for case in cases
+        if case.mark.mistake is not None and case.value != case.mark.mistake.value
+    ]
+    assert {case.question.field.kind for case in rounded} == {"integer", "number"}
+    assert len(rounded) > 40
+
+
+def test_true_or_false_without_a_named_mistake_still_has_both_answers() -> None:
+    field = Field("b", "True or false", "boolean", True)
+    assert [(rule.value, rule.is_right) for rule in rules_of(field)] == [
+        (True, True),
+        (False, False),
+    ]
