@@ -108,7 +108,8 @@ def ask_fields(
 
 def _label(each: Field) -> str:
     label = plain_text(capitalised(each.label)).strip()
-    unit = f" ({each.unit})" if each.unit else ""
+    is_said = each.unit.rstrip("s").lower() in label.lower()
+    unit = f" ({each.unit})" if each.unit and not is_said else ""
     return f"{label}{unit}:"
 
 
