@@ -1,11 +1,12 @@
 # make demo   set everything up and run the whole main job on real data
 # make test   set everything up and run the whole suite
 # make check  lint, types and the direction of imports
+# make wheel  builds the wheel and runs the demo from it, outside the checkout
 # make bench  the numbers, as ratios measured side by side; bench-peers: beside fastai
 # make fuzz   damages image files by the thousand and counts what happens; MINUTES=10
 # make kill   kills a training at every file-system event and at random moments, and counts
 .DELETE_ON_ERROR:
-.PHONY: demo test check format bench fuzz kill clean
+.PHONY: demo test check wheel format bench fuzz kill clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -24,6 +25,9 @@ check: $(VENV)/.develop
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheel: $(VENV)/.develop
+	./scripts/check-wheel $(VENV)
 
 format: $(VENV)/.develop
 	$(BIN)/ruff format .

@@ -3,7 +3,9 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,17 @@ ERRORS = importlib.import_module("foveal.errors")
 
 def test_the_public_names_are_these() -> None:
     assert set(foveal.__all__) == {
-        *("FovealError", "TrainConfig", "audit", "evaluate", "explain", "lint", "load", "train"),
+        *(
+            "FovealError",
+            "TrainConfig",
+            "audit",
+            "evaluate",
+            "explain",
+            "lint",
+            "load",
+            "train",
+            "visualise",
+        ),
     }
 
 
@@ -32,6 +44,33 @@ def test_importing_foveal_waits_for_nothing_heavy() -> None:
     code = "import sys, foveal; print(sorted({'torch', 'numpy', 'click'} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "before", "used"),
+    [
+        ({}, "", "PASSIVE"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "", "ACTIVE"),
+        ({"GOMP_SPINCOUNT": "1000"}, "", None),
+        ({"KMP_BLOCKTIME": "0"}, "", None),
+        ({}, "sys.modules['torch'] = sys", None),  # it has read its settings, so none is made
+    ],
+)
+def test_waiting_threads_sleep_unless_the_host_decided(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], before: str, used: str | None
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    code = f"import os, sys; {before}\nimport foveal; print(os.environ.get('OMP_WAIT_POLICY'))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == f"{used}\n"
+
+
+def test_the_version_is_the_one_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    assert foveal.__version__ == version("foveal") == project["project"]["version"]
 
 
 def test_python_dash_m_is_the_command_line() -> None:

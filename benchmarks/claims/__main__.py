@@ -63,8 +63,8 @@ def listed_labels(outcome: Outcome) -> set[str]:
 def counts_the_seen(outcome: Outcome) -> bool:
     expected = len(outcome.planted.truth) or 20
     scored = outcome.scored
-    found = outcome.evidence.num_seen if scored is None else scored.num_seen
-    return bool(0.9 * expected <= found <= expected)
+    evidence = outcome.evidence if scored is None else scored.evidence
+    return bool(0.9 * expected <= evidence.protocol.num_seen <= expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Saying:
 SAYINGS: dict[str, Saying] = {
     # A leak is found where the headline no longer claims what only copies or patients give.
     "leak": Saying(lambda one: not claims_more_than_chance(one), is_grouped_by_a_test),
-    "seen": Saying(counts_the_seen, lambda one: bool(one.evidence.num_seen)),
+    "seen": Saying(counts_the_seen, lambda one: one.evidence.protocol.num_seen > 0),
     "shortcut": Saying(names_a_shortcut, names_a_shortcut),
     "labels": Saying(
         lambda one: len(listed_labels(one) & one.planted.truth) >= 4,

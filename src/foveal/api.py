@@ -17,15 +17,27 @@ from foveal.runs.classifier import Classifier, load
 from foveal.text import count_noun, near_names, printable
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from foveal.dataset import Audit, DataOptions, GroupOptions
     from foveal.explain.explained_run import ExplainedRun
+    from foveal.explain.maximisation import Ascent, Maximised, PixelScale
     from foveal.runs.model_files import Parity
     from foveal.runs.scoring import Scored
     from foveal.training import StepListener, TrainConfig, TrainedClassifier
 
 PathLike = str | os.PathLike[str]
 
-__all__ = ["Classifier", "FinishedRun", "audit", "evaluate", "load", "make_run", "train"]
+__all__ = [
+    "Classifier",
+    "FinishedRun",
+    "audit",
+    "evaluate",
+    "load",
+    "make_run",
+    "train",
+    "visualise",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +271,61 @@ def evaluate(
 
     with on_disk(data) as path:
         return evaluate_classifier(load(run), path, groups=groups, options=reading)
+
+
+def visualise(
+    model: nn.Module | Classifier,
+    *,
+    classes: Sequence[int | str] = (),
+    layers: Sequence[str] = (),
+    class_names: Sequence[str] = (),
+    out: PathLike | None = None,
+    ascent: Ascent | None = None,
+    scale: PixelScale | None = None,
+) -> tuple[Maximised, ...]:
+    """Returns pictures that excite classes or channels most: activation maximisation.
+
+    Args:
+        model: A network of one input [N, C, H, W], or a run that was loaded.
+        classes: Names or indices of outputs.
+        layers: Each the name of an operation or module for some of its channels, or
+            ``"NAME:CHANNEL"`` for one. Without classes and layers: layers spread over the
+            network's depth, channels drawn by the settings' seed, and classes.
+        class_names: What the outputs are called, in their order; a run knows it.
+        out: A PNG file with all pictures, if it is wanted.
+        ascent: Size, steps and the rest; by default 128 px and 64 steps, in vivid colours for
+            classes.
+        scale: From 0..1 to the network's numbers; by default what run or model names.
+
+    Raises:
+        UsageError: There is no such layer, channel or class.
+        ModelError: The model has no weights, or a value is not finite.
+    """
+    from foveal.explain.maximisation import PixelScale, plan_pictures, sheet_by_depth
+    from foveal.explain.maximisation.class_pictures import CLASS_ASCENT
+    from foveal.explain.requests import class_indices
+
+    network: nn.Module
+    if isinstance(model, Classifier):
+        from foveal.runs.explaining import load_network
+
+        network, class_names = load_network(model.folder), model.class_names
+        scale = scale or PixelScale.of(model.preprocessing)
+    else:
+        network = model
+    words = [one for one in classes if isinstance(one, str)]
+    by_word = dict(zip(words, class_indices(words, class_names), strict=True)) if words else {}
+    plan = plan_pictures(
+        network,
+        classes=[by_word[one] if isinstance(one, str) else one for one in classes],
+        layers=layers,
+        class_names=class_names or None,
+        ascent=ascent,
+        class_ascent=ascent or CLASS_ASCENT,
+    )
+    sheet = sheet_by_depth(network, plan, scale=scale)
+    if out is not None:
+        from foveal.report.explaining.maximised_sheet import draw_sheet
+
+        write_atomically(Path(out), draw_sheet(sheet))
+    return sheet.pictures

@@ -121,6 +121,10 @@ class ProgressError(FovealError):
     """A learner's progress cannot be read, kept or merged."""
 
 
+class SchemaError(FovealError):
+    """JSON is not of the form it should have; the message begins with the field's place."""
+
+
 class RunError(FovealError):
     """A run folder cannot be written or read."""
 

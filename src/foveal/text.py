@@ -21,7 +21,7 @@ def printable(text: str) -> str:
     >>> printable("caf\udce9\n\u202e.png")
     'caf\\xe9\\n\\u202e.png'
     """
-    return "".join(_escape(character) if _is_unsafe(character) else character for character in text)
+    return "".join(escape(character) if _is_unsafe(character) else character for character in text)
 
 
 def _is_unsafe(character: str) -> bool:
@@ -32,7 +32,12 @@ def _is_unsafe(character: str) -> bool:
     )
 
 
-def _escape(character: str) -> str:
+def escape(character: str) -> str:
+    r"""Returns the escape that stands for a character which cannot be shown.
+
+    >>> escape("\n"), escape("\u0939"), escape("\udce9")
+    ('\\n', '\\u0939', '\\xe9')
+    """
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # a raw byte, carried by surrogateescape
         return f"\\x{code - 0xDC00:02x}"

@@ -34,28 +34,6 @@ def test_help_shows_an_example_and_waits_for_nothing(name: str | None) -> None:
     assert shown.stdout.endswith("IMPORTED []\n")
 
 
-_TELL_WAITING = """
-import os
-from foveal.cli import main
-try:
-    main()
-except SystemExit:
-    print(os.environ["OMP_WAIT_POLICY"])
-"""
-
-
-@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_waiting_threads_sleep_unless_told_otherwise(
-    monkeypatch: pytest.MonkeyPatch, given: str | None, used: str
-) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    if given:
-        monkeypatch.setenv("OMP_WAIT_POLICY", given)
-    command = [sys.executable, "-c", _TELL_WAITING, "--version"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert shown.stdout.endswith(f"\n{used}\n")
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_help_fits_80_columns(foveal: Run, name: str) -> None:
     assert max(map(len, foveal(name, "--help").out.splitlines())) <= 80

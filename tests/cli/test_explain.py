@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import foveal as foveal_package
+
 Run = Callable[..., Any]
 
 FACTORY = """
@@ -271,11 +273,13 @@ def test_the_sheet_is_reproducible(
     assert Image.open(io.BytesIO(first)).info == {}
 
 
-def test_maximising_says_its_cost_first_and_draws(
+def test_what_excites_a_class_of_a_run_is_drawn(
     foveal: Run, small_run: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "m.png"
-    outcome = foveal("explain", small_run, "--maximise", "cross", "--out", out, "--json")
+    outcome = foveal(
+        *("visualise", small_run, "--class", "cross", "--steps", 8, "--out", out, "--json")
+    )
     assert outcome.code == 0, outcome.err
     (one,) = json.loads(outcome.out)["pictures"]
     assert one["objective"] == "most logit of cross"
@@ -284,22 +288,18 @@ def test_maximising_says_its_cost_first_and_draws(
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--maximise", "crss"), "There is no class 'crss'.\nDid you mean cross?"),
-        (("--maximise", "nowhere:3"), "nowhere"),
-    ],
-)
-def test_what_cannot_be_maximised_is_said(
-    foveal: Run, small_run: Path, tmp_path: Path, options: tuple[str, ...], message: str
-) -> None:
-    outcome = foveal("explain", small_run, *options, "--out", tmp_path / "m.png")
-    assert outcome.code == 2
-    assert message in outcome.err
+def test_a_run_is_visualised_from_python(small_run: Path) -> None:
+    from foveal.explain.maximisation import Ascent
+
+    ascent = Ascent(size_px=32, num_steps=2)
+    (one,) = foveal_package.visualise(
+        foveal_package.load(small_run), classes=["cross"], ascent=ascent
+    )
+    assert one.objective.description == "most logit of cross"
+    assert one.scale.origin == "the preprocessing"
 
 
-def test_maximising_needs_a_file_to_draw_into(foveal: Run, small_run: Path) -> None:
+def test_explain_has_no_option_that_ignores_the_others(foveal: Run, small_run: Path) -> None:
     outcome = foveal("explain", small_run, "--maximise", "cross")
     assert outcome.code == 2
-    assert "needs --out FILE.png" in outcome.err
+    assert "No such option" in outcome.err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from PIL import Image
 
 from foveal.cli.lint import command
 from foveal.errors import UsageError
+from foveal.lint import RULES
+
+Run = Callable[..., Any]
 
 FACTORY = """
 import torch
@@ -172,3 +177,24 @@ def test_a_network_of_the_catalogue_is_found_by_its_name() -> None:
     assert result.exit_code == 0
     assert "foveal:plain32 at 3×32×32" in result.output
     assert "32 weighted layers in a row" in result.output
+
+
+@pytest.mark.parametrize("code", [rule.code for rule in RULES])
+def test_the_page_of_every_rule_is_shown_at_80_columns(foveal: Run, code: str) -> None:
+    shown = foveal("lint", "--explain", code)
+    assert shown.code == 0, shown.err
+    assert shown.out.startswith(f"{code}: ")
+    assert "How to fix it" in shown.out
+    prose = [line for line in shown.out.splitlines() if not line.startswith(("    ", "|"))]
+    assert max(map(len, prose)) <= 80
+
+
+def test_a_rule_is_explained_in_small_letters_too(foveal: Run) -> None:
+    assert foveal("lint", "--explain", "s101").out.startswith("S101: ")
+
+
+@pytest.mark.parametrize("code", ["S999", "../S101", "X", ""])
+def test_a_rule_that_does_not_exist_is_said(foveal: Run, code: str) -> None:
+    shown = foveal("lint", "--explain", code)
+    assert shown.code == 2
+    assert "expected one of the linter's codes" in shown.err

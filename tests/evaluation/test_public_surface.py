@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import foveal.evaluation as room
+from foveal.schema import to_json
 
 
 def test_every_exported_name_exists_and_is_listed_in_order() -> None:
@@ -27,6 +28,5 @@ def test_importing_the_room_leaves_heavy_packages_alone(package: str) -> None:
 
 
 def test_what_is_not_finite_becomes_null_in_json() -> None:
-    from foveal.evaluation.evidence import _plain
-
-    assert _plain({"a": (1.0, float("nan")), "b": [np.inf]}) == {"a": [1.0, None], "b": [None]}
+    found = room.Interval(1.0, float("nan"), np.inf)
+    assert to_json(found) == {"estimate": 1.0, "low": None, "high": None}

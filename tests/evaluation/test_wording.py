@@ -96,7 +96,7 @@ def test_a_hostile_class_name_stays_on_one_line() -> None:
 
 
 def test_almost_all_is_not_all() -> None:
-    assert describe_interval(Interval(0.9997, 0.99, 1.0)).startswith("over 99.9% ")
+    assert describe_interval(Interval(0.9997, 0.99, 1.0)).startswith(">99.9% ")
 
 
 @pytest.mark.parametrize(

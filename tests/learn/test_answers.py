@@ -73,6 +73,26 @@ def test_a_very_long_answer_is_unreadable() -> None:
     assert isinstance(read(Field("n", "n", "integer", 0), "1" * 100_000), Unreadable)
 
 
+def test_a_shape_typed_for_a_count_is_told_apart_from_a_product() -> None:
+    count = Field("n", "n", "integer", 4096)
+    reason = read(count, "1x2x3")
+    assert isinstance(reason, Unreadable)
+    assert "looks like a shape" in reason.reason
+    assert read(count, "64*64") == read(count, "64·64") == 4096
+    assert read(count, "64x8*8") == 4096
+
+
+@pytest.mark.parametrize(("typed", "way_out"), [("156.878", "156.8780"), ("0.125", "0.1250")])
+def test_what_may_be_one_number_or_another_has_a_way_to_say_either(
+    typed: str, way_out: str
+) -> None:
+    count = Field("n", "n", "integer", 8)
+    said = read(count, typed)
+    assert isinstance(said, Unreadable)
+    assert way_out in said.reason
+    assert read(count, way_out) == float(typed)
+
+
 def test_counts_are_exact_and_numbers_have_a_tolerance() -> None:
     count = Field("n", "n", "integer", 73856)
     ratio = Field("r", "r", "number", 8.5, tolerance=0.1)

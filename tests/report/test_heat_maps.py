@@ -19,6 +19,7 @@ from foveal.explain.shortcuts import CoverTrial, Shortcut, Suspicion
 from foveal.explain.simple import SimpleResult
 from foveal.report import ReportInput, render_html, render_model_card
 from foveal.report.explaining.shown import ShownExplanations, show_explanations
+from foveal.report.sections.heat_maps import heat_maps_section
 
 Renamed = Callable[..., ReportInput]
 SIZE_PX = 64
@@ -190,3 +191,19 @@ def test_evaluation_json_has_place_class_and_sentence() -> None:
     assert content["classes"][0]["separation_map"][0][0] == pytest.approx(
         shown("a", "b").run.separations[0].values[0, 0], abs=1e-4
     )
+
+
+def test_of_many_classes_a_few_are_shown_and_the_table_has_all() -> None:
+    names = tuple(f"sort {number}" for number in range(40))
+    given = shown(*names)
+    outside = tuple(
+        replace(one, outside_share=0.9, outside_area=0.5, gap=9.0, gap_error=0.1)
+        for one in given.run.separations
+    )
+    section = heat_maps_section(replace(given, run=replace(given.run, separations=outside)))
+    assert section is not None
+    assert len(section.averages) == 12
+    assert len(section.table.rows) == 40
+    remarks = [text for text in section.remarks if "outside the central region" in text]
+    assert len(remarks) == 5
+    assert any("same holds for 35 more classes" in text for text in section.remarks)

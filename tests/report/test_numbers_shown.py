@@ -7,7 +7,7 @@ import pytest
 
 from foveal.evaluation.evidence import Interval
 from foveal.report import ReportInput, render_html, render_model_card
-from foveal.report.numbers import percent, probability, seconds
+from foveal.report.numbers import seconds
 from foveal.report.sections.classes import classes_drawings, confusion_section
 from foveal.report.sections.headline import headline, headline_rows
 from foveal.report.sections.making import flatten
@@ -110,19 +110,6 @@ def test_the_page_names_every_package_and_backend(cells: ReportInput) -> None:
     assert cells.making is not None
     for word in (*cells.making.versions, *(row.name for row in cells.making.probe)):
         assert word in text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.99999, ">99.9%"), (0.00001, "<0.1%"), (1.0, "100.0%"), (0.0, "0.0%"), (None, "n/a")],
-)
-def test_certainty_is_not_rounded_up_to(value: float | None, text: str) -> None:
-    assert percent(value) == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(0.999, ">99%"), (0.001, "<1%"), (1.0, "100%")])
-def test_a_single_probability_is_not_rounded_to_certainty(value: float, text: str) -> None:
-    assert probability(value) == text
 
 
 @pytest.mark.parametrize(

@@ -12,20 +12,18 @@ from torch import nn
 from foveal.explain.maximisation import (
     Ascent,
     Channel,
-    ClassPictures,
+    ClassLogit,
     DepthSheet,
     Maximised,
     PixelScale,
     PlannedRow,
     SheetRow,
-    maximise_classes,
+    plan_pictures,
     plan_sheet,
     sheet_by_depth,
 )
 from foveal.report.explaining.maximised_sheet import (
-    draw_class_pictures,
-    draw_depth_sheet,
-    draw_maximised,
+    draw_sheet,
     picture_pixels,
 )
 
@@ -68,21 +66,21 @@ def _area(pixels: np.ndarray, colour: tuple[int, int, int]) -> int:
 
 def test_every_picture_is_on_the_sheet_at_its_size():
     red, green, blue = (_picture(_plain(c)) for c in ((1, 0, 0), (0, 1, 0), (0, 0, 1)))
-    pixels = _open(draw_depth_sheet(_sheet((red, green), (blue,)), cell_px=50))
+    pixels = _open(draw_sheet(_sheet((red, green), (blue,)), cell_px=50))
     areas = [_area(pixels, c) for c in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
     assert areas == [2500, 2500, 2500]
 
 
 def test_rows_stand_below_each_other_in_order():
     red, blue = (_picture(_plain(c)) for c in ((1, 0, 0), (0, 0, 1)))
-    pixels = _open(draw_depth_sheet(_sheet((red,), (blue,)), cell_px=50))
+    pixels = _open(draw_sheet(_sheet((red,), (blue,)), cell_px=50))
     rows = [np.nonzero((pixels == c).all(2).any(1))[0] for c in ((255, 0, 0), (0, 0, 255))]
     assert rows[0].max() < rows[1].min()
 
 
 def test_an_oblong_picture_keeps_its_proportions():
     oblong = _picture(np.ones((3, 10, 20)) * np.array([1, 0, 0])[:, None, None])
-    assert _area(_open(draw_maximised([oblong], cell_px=100)), (255, 0, 0)) == 100 * 50
+    assert _area(_open(draw_sheet(_sheet((oblong,)), cell_px=100)), (255, 0, 0)) == 100 * 50
 
 
 @pytest.mark.parametrize(
@@ -102,14 +100,14 @@ def test_pixels_can_be_shown_for_any_number_of_channels(image, colour):
 @pytest.mark.parametrize("name", ["<script>\n\x1b[31m", "name " * 100, "\udce9", "🦊", ""])
 def test_any_name_can_be_drawn(name):
     picture = _picture(_plain((1, 0, 0)))
-    usual = _open(draw_depth_sheet(_sheet((picture,)), cell_px=120))
-    named = _open(draw_depth_sheet(_sheet((picture,), layer=name or "x", model=name), cell_px=120))
+    usual = _open(draw_sheet(_sheet((picture,)), cell_px=120))
+    named = _open(draw_sheet(_sheet((picture,), layer=name or "x", model=name), cell_px=120))
     assert named.shape == usual.shape
 
 
 def test_a_blank_picture_says_so_beneath():
     plain, blank = _picture(_plain((1, 0, 0))), _picture(_plain((1, 0, 0)), reason="no gradient")
-    sheets = [_open(draw_depth_sheet(_sheet((p,)), cell_px=200)) for p in (plain, blank)]
+    sheets = [_open(draw_sheet(_sheet((p,)), cell_px=200)) for p in (plain, blank)]
     assert not np.array_equal(*sheets)
 
 
@@ -120,13 +118,21 @@ def test_real_sheets_and_classes_can_be_drawn():
     )
     ascent = Ascent(size_px=32, num_steps=1)
     sheet = sheet_by_depth(model, plan_sheet(model, num_columns=2, ascent=ascent))
-    classes = maximise_classes(model, ["a", "b", "c"], ascent=ascent)
-    assert _open(draw_depth_sheet(sheet)).shape[1] == 2 * 16 + 3 * 144 - 144 + 6
-    assert _open(draw_class_pictures(classes, per_row=2)).shape[1] == 2 * 16 + 2 * 192 + 6
+    classes = sheet_by_depth(
+        model, plan_pictures(model, classes=[2, 0, 1], num_columns=2, class_ascent=ascent)
+    )
+    assert _open(draw_sheet(sheet)).shape[1] == 2 * 16 + 3 * 144 - 144 + 6
+    assert _open(draw_sheet(classes)).shape[1] == 2 * 16 + 2 * 144 + 6
 
 
-def test_a_class_that_was_not_reached_is_marked():
-    pictures = tuple(_picture(_plain((1, 0, 0)), channel) for channel in range(2))
-    right = ClassPictures(pictures, np.eye(2, dtype=np.float32))
-    wrong = dataclasses.replace(right, logits=np.eye(2, dtype=np.float32)[:, ::-1])
-    assert draw_class_pictures(right) != draw_class_pictures(wrong)
+@pytest.mark.parametrize(
+    ("first", "second"), [("Ж", "Ш"), ("日", "本"), ("ع", "ب"), ("क", "म"), ("한", "글")]
+)
+def test_class_names_of_other_scripts_are_told_apart(first, second):
+    def sheet(name: str) -> bytes:
+        picture = dataclasses.replace(
+            _picture(_plain((1, 0, 0))), objective=ClassLogit(0, class_name=name)
+        )
+        return draw_sheet(_sheet((picture,)))
+
+    assert sheet(first) != sheet(second)

@@ -12,9 +12,9 @@ from PIL import Image
 
 from foveal.explain.pictures import ExplainedPicture
 from foveal.report.explaining.drawing import draw_overlay
-from foveal.report.explaining.lettering import Font, wrap_pixels
 from foveal.report.explaining.sheet import WIDTH_PX, lay_out
 from foveal.report.explaining.sheet_files import sheet_png, sheet_svg
+from foveal.report.lettering import Font, wrap_pixels
 
 Make = Callable[..., ExplainedPicture]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -25,6 +25,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("evaluate", "foveal.cli.evaluate", "Score a run on new labelled data."),
     ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
     ("explain", "foveal.cli.explain", "Heat maps, with a verdict on whether to believe them."),
+    ("visualise", "foveal.cli.visualise", "Draw what excites a class or a channel most."),
     ("inspect", "foveal.cli.inspect", "A network layer by layer: shape, cost, receptive field."),
     ("lint", "foveal.cli.lint", "What is wrong with a network, with evidence and a fix."),
     ("learn", "foveal.cli.learn", "Topics, endless drills, a quiz and spaced review."),
@@ -97,10 +98,6 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Runs the command line; exits with 0 fine, 1 the work failed, 2 wrong usage."""
-    # PyTorch's threads spin while they wait for each other. On a machine that does something
-    # else as well, that made fitting heads ten times slower; asleep they cost an idle one
-    # nothing that can be measured. Read when torch is imported, so it is set before.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     open_standard_streams()
     try:
         with interrupts_remembered():

@@ -27,8 +27,7 @@ _MAX_STEM = 100
     "explain",
     epilog="\b\nExample:\n  foveal explain runs/photos new/scan.png --out scan.png\n"
     "  foveal explain runs/photos new/ --class cracked --out maps/ --sheet\n"
-    "  foveal explain net.py:build cat.jpg --method hirescam --json\n"
-    "  foveal explain runs/photos --maximise classes --out classes.png",
+    "  foveal explain net.py:build cat.jpg --method hirescam --json",
 )
 @click.argument("run", metavar="RUN")
 @click.argument("paths", nargs=-1, metavar="IMAGE...")
@@ -73,13 +72,6 @@ _MAX_STEM = 100
     help="Whether its classes exclude one another, where its logits do not say.",
 )
 @click.option("--pretrained", is_flag=True, help="Download weights for a network given by name.")
-@click.option(
-    "--maximise",
-    multiple=True,
-    metavar="WHAT",
-    help="Instead of images: draw what a class, LAYER:CHANNEL, all 'classes' or every 'depth' "
-    "is excited by, into --out FILE.png.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Maps and verdicts as JSON.")
 def command(
     run: str,
@@ -96,7 +88,6 @@ def command(
     names: str | None,
     labels: Labels,
     pretrained: bool,
-    maximise: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Show where in pictures the answers come from, and whether to believe it.
@@ -113,13 +104,6 @@ def command(
         click.echo("\n".join(f"{name:<{width}}  {what}" for name, what in METHODS))
         return
     require_method(method)
-    if maximise:
-        from foveal.cli.maximise import draw_maximised_pictures
-
-        if paths or out is None or out.suffix.lower() != ".png":
-            raise click.UsageError("--maximise takes no IMAGE, and needs --out FILE.png.")
-        draw_maximised_pictures(run, maximise, pretrained=pretrained, out=out, as_json=as_json)
-        return
     if not paths:
         raise click.UsageError("Missing argument 'IMAGE...'.")
     if out is not None and out.suffix.lower() not in _SHEETS and out.is_file():

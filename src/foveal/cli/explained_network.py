@@ -1,4 +1,4 @@
-"""RUN as people type it after ``foveal explain``: a run, or any other network."""
+"""MODEL as people type it after ``foveal explain`` or ``visualise``: a run, or a network."""
 
 from __future__ import annotations
 
@@ -60,6 +60,15 @@ class Subject:
                 next_step="Give the class by its number, from 0.",
             )
         return tuple(map(int, words))
+
+    def num_classes(self) -> int:
+        """Returns how many outputs the network has."""
+        if self.class_names:
+            return len(self.class_names)
+        from foveal.graph import trace
+
+        shape = (self.channels, self.preprocessing.height_px, self.preprocessing.width_px)
+        return int(trace(self.network, shape, mode="eval").outputs[0].shape[1])
 
     def explain(
         self, files: Sequence[Path], asked_for: Asked, progress: Progress

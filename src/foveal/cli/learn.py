@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from foveal.cli.learn_export import export
+from foveal.cli.learn_teaching import items, read_reviews, variants
+from foveal.cli.learn_web import export_site, serve_course
 from foveal.cli.options import echo_json
 from foveal.errors import ProgressError, UsageError
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.learn.drills import Template
-    from foveal.learn.progress import Review
     from foveal.learn.terminal.learner import Learner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -28,6 +30,7 @@ Example:
   foveal learn topic 15               one page on receptive fields
   foveal learn drill 2                endless variants on output shapes
   foveal learn quiz                   one question of each topic
+  foveal learn --web                  the same in a browser
 """
 
 
@@ -59,15 +62,27 @@ class _Learn(click.Group):
 @click.group("learn", cls=_Learn, invoke_without_command=True, epilog=_EPILOG)
 @_plain_option
 @click.option("--json", "as_json", is_flag=True, help="Where each topic stands, as JSON.")
+@click.option("--web", is_flag=True, help="Serve the course as a page on this machine.")
+@click.option("--port", type=click.IntRange(1, 65535), help="With --web: the port.")
+@click.option("--open", "opens", is_flag=True, help="With --web: open it in the browser.")
 @click.pass_context
-def command(context: click.Context, plain: bool, as_json: bool) -> None:
+def command(
+    context: click.Context, plain: bool, as_json: bool, web: bool, port: int | None, opens: bool
+) -> None:
     """Learn how convolutional networks work: predict, run, and see where it went wrong.
 
     Alone it shows the map of the 27 topics and goes on where you are. Answers are kept in your
     data folder; nothing is sent anywhere.
     """
     context.obj = plain
+    if (port is not None or opens) and not web:
+        raise click.UsageError("--port and --open belong to --web.")
+    if web and (as_json or context.invoked_subcommand is not None):
+        raise click.UsageError("--web serves the whole course; give it alone.")
     if context.invoked_subcommand is not None:
+        return
+    if web:
+        serve_course(port=port, opens=opens)
         return
     from foveal.learn.terminal.map import show_map, topic_states, walk_map
     from foveal.learn.topics import TOPICS
@@ -85,6 +100,12 @@ def command(context: click.Context, plain: bool, as_json: bool) -> None:
         else:
             show_map(learner)
             click.echo("This is no terminal, so nothing is asked.", err=True)
+
+
+export.add_command(export_site)
+command.add_command(export)
+command.add_command(items)
+command.add_command(variants)
 
 
 @command.command(
@@ -156,7 +177,7 @@ def drill(
         if not is_list:
             _require_terminal("learn drill")  # said before the network is followed
             click.echo(f"Following {printable(model)} …", err=True)
-        templates = _network_drills(model, input_spec)
+        templates = network_drills(model, input_spec)
         skills, find = drills_among(templates, topic)
         if is_list:
             click.echo(list_drills(topic, templates))
@@ -169,7 +190,8 @@ def drill(
             practise(learner, skills, only_wrong=only_wrong, find=find)
 
 
-def _network_drills(model: str, input_spec: str | None) -> tuple[Template, ...]:
+def network_drills(model: str, input_spec: str | None) -> tuple[Template, ...]:
+    """Returns the drills of a network that was named as on the command line."""
     from foveal.inspection import parse_input
     from foveal.learn.drills.from_network import network_templates
 
@@ -266,7 +288,7 @@ def import_progress(file: Path) -> None:
     """Add the answers in FILE to those kept here; those that are here already stay."""
     from foveal.learn.store import Store, default_file
 
-    reviews = _read_reviews(file)
+    reviews = read_reviews(file)
     with Store(default_file()) as store:
         merged = store.merge(reviews)
     click.echo(f"{count_noun(merged.added, 'answer')} added, {merged.known:,} known already.")
@@ -294,7 +316,7 @@ def check(file: Path | None, as_json: bool) -> None:
     from foveal.learn.store import Store, default_file
 
     if file is not None:
-        reviews = _read_reviews(file)
+        reviews = read_reviews(file)
     else:
         with Store(default_file()) as store:
             reviews = store.reviews()
@@ -313,6 +335,11 @@ def check(file: Path | None, as_json: bool) -> None:
             )
         if result.num_unanswered:
             click.echo(f"{count_noun(result.num_unanswered, 'review')} had no answer to mark.")
+        if result.num_own:
+            click.echo(
+                f"{count_noun(result.num_own, 'answer')} about networks of your own (--on), which "
+                "are not kept here: not marked again."
+            )
         if result.gone:
             click.echo(
                 f"{count_noun(len(result.gone), 'answer')} belong to exercises that this version "
@@ -320,13 +347,6 @@ def check(file: Path | None, as_json: bool) -> None:
             )
     if result.changes:
         sys.exit(1)
-
-
-def _read_reviews(file: Path) -> tuple[Review, ...]:
-    from foveal.learn.progress import MAX_BYTES, parse_progress
-
-    with file.open("rb") as stream:
-        return parse_progress(stream.read(MAX_BYTES + 1))
 
 
 def _is_terminal() -> bool:
@@ -386,8 +406,13 @@ def _learning(plain: bool, *, seed: int | None = None) -> Iterator[Learner]:
         yield learner
     except (LeftError, KeyboardInterrupt) as stop:
         is_asked = isinstance(stop, LeftError) and stop.how == "asked"
-        kept = "Everything answered is kept." if learner.store.file else "Nothing was kept."
-        click.echo(f"{kept} `foveal learn` goes on from here.")
+        click.echo(
+            "Everything answered is kept. `foveal learn` goes on from here."
+            if learner.store.file
+            else "What was answered since then is not kept."
+            if learner.was_kept
+            else "Nothing was kept."
+        )
         if not is_asked:
             sys.exit(130)
     finally:

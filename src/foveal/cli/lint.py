@@ -20,11 +20,22 @@ if TYPE_CHECKING:
     from foveal.models.sources import ResolvedModel, Weights
 
 
+def _explain(context: click.Context, _: click.Parameter, code: str | None) -> None:
+    if code is not None and not context.resilient_parsing:
+        from foveal.cli.style import terminal_style
+        from foveal.lint.pages import rule_page
+        from foveal.report.lint import render_page_text
+
+        click.echo(render_page_text(rule_page(code), style=terminal_style()))
+        context.exit()
+
+
 @click.command(
     "lint",
     epilog="\b\nExample:\n  foveal lint torchvision:vgg16_bn\n"
     "  foveal lint net.py:build --input 1x64x64 --select structure --ignore S101\n"
-    "  foveal lint runs/photos --images photos/",
+    "  foveal lint runs/photos --images photos/\n"
+    "  foveal lint --explain S101",
 )
 @click.argument("model")
 @click.option(
@@ -49,6 +60,14 @@ if TYPE_CHECKING:
 @click.option("--std", metavar="NUMBERS", help="The same for the standard deviation.")
 @click.option("--select", multiple=True, metavar="CODES", help="Only these rules, as S101,W.")
 @click.option("--ignore", multiple=True, metavar="CODES", help="All rules but these.")
+@click.option(
+    "--explain",
+    metavar="CODE",
+    callback=_explain,
+    expose_value=False,
+    is_eager=True,
+    help="Show what a rule finds, why it matters and how to fix it, and leave.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Findings and outcomes as JSON.")
 def command(
     model: str,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +46,7 @@ from foveal.dataset.group_checks import (
 from foveal.dataset.manifest import Layout, Manifest
 from foveal.dataset.structure_checks import check_structure
 from foveal.images import ChosenWindow
+from foveal.schema import Counts, from_json, to_json
 
 CHECKS: tuple[Callable[[AuditSubject], Iterator[AuditFinding]], ...] = (
     check_bad_files,
@@ -102,15 +102,15 @@ class Audit:
     layout: Layout
     class_names: tuple[str, ...]
     class_counts: tuple[int, ...]
-    split_counts: tuple[tuple[str, int], ...]
+    split_counts: Counts
     num_images: int
     num_bad: int
     num_groups: int
     group_source: str | None
     groups_are_approximate: bool
-    sizes: tuple[tuple[str, int], ...]
-    modes: tuple[tuple[str, int], ...]
-    formats: tuple[tuple[str, int], ...]
+    sizes: Counts
+    modes: Counts
+    formats: Counts
     total_bytes: int
 
     @property
@@ -120,16 +120,17 @@ class Audit:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the audit as JSON values; counts by name become objects."""
-        value = dataclasses.asdict(self)
-        for name in ("split_counts", "sizes", "modes", "formats"):
-            value[name] = dict(value[name])
-        value["class_names"] = list(self.class_names)
-        value["class_counts"] = list(self.class_counts)
-        value["findings"] = [
-            {**dataclasses.asdict(finding), "paths": list(finding.paths)}
-            for finding in self.findings
-        ]
-        return value
+        content: dict[str, Any] = to_json(self)
+        return content
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Audit:
+        """Reads what :meth:`to_json` wrote, and nothing else.
+
+        Raises:
+            SchemaError: A field is missing, unknown, or cannot be; it is named.
+        """
+        return from_json(cls, content)
 
 
 def audit(

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from foveal.dataset.duplicates import BLANK_STD
-from foveal.dataset.findings import AuditFinding, AuditSubject, examples, percent
+from foveal.dataset.findings import AuditFinding, AuditSubject, examples
 from foveal.dataset.grey_window import choose_grey_window
 from foveal.dataset.layouts import name_some
 from foveal.dataset.manifest import ImageRecord
+from foveal.numbers import percent
 from foveal.text import count_noun
 
 # Title and remedy for every code in PROBLEM_CODES.
@@ -75,7 +76,7 @@ def check_blank_images(subject: AuditSubject) -> Iterator[AuditFinding]:
             code="D012",
             severity="warning",
             title=f"{count_noun(len(blank), 'image')} blank or nearly so",
-            detail=f"Their grey levels spread by less than {BLANK_STD:.0%} of the range from "
+            detail=f"Their grey levels spread by less than {percent(BLANK_STD)} of the range from "
             f"black to white. They are {percent(len(blank) / len(subject.usable))} of the "
             "images and are trained on like the others.",
             fix="Look at them; remove those that show nothing.",

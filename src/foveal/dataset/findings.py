@@ -102,8 +102,3 @@ def examples_of_sets(
         + (f" and {len(members) - 4} more" if len(members) > 4 else "")
         for members in sets[:MAX_EXAMPLES]
     )
-
-
-def percent(share: float) -> str:
-    """Returns a share as text: ``"12%"``, with one decimal below 1%."""
-    return f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"

@@ -6,10 +6,12 @@ them. Every rate is a fraction in [0, 1]; every ``N`` counts images unless it sa
 
 from __future__ import annotations
 
-import dataclasses
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from foveal.errors import SchemaError
+from foveal.schema import from_json, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,18 +328,30 @@ class Evidence:
         ``prediction_sets.coverage`` is a number beside ``alpha`` and ``mean_size``; its
         interval stands in ``coverage_interval``.
         """
-        content: dict[str, Any] = _plain(dataclasses.asdict(self))
+        content: dict[str, Any] = to_json(self)
         if (sets := content["prediction_sets"]) is not None:
             sets["coverage_interval"] = sets["coverage"]
             sets["coverage"] = sets["coverage"]["estimate"]
         return content
 
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Evidence:
+        """Reads what :meth:`to_json` wrote, and nothing else.
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+        Raises:
+            SchemaError: A field is missing, unknown, or cannot be; it is named.
+        """
+        sets = content.get("prediction_sets")
+        if isinstance(sets, dict):
+            within = {**sets, "coverage": sets.get("coverage_interval")}
+            within.pop("coverage_interval", None)
+            content = {**content, "prediction_sets": within}
+        evidence = from_json(cls, content)
+        if evidence.prediction_sets is not None and isinstance(sets, dict):
+            estimate = evidence.prediction_sets.coverage.estimate
+            if sets.get("coverage") != estimate:
+                raise SchemaError(
+                    f"prediction_sets.coverage: got {sets.get('coverage')!r}, expected the "
+                    f"estimate of coverage_interval, {estimate!r}"
+                )
+        return evidence

@@ -25,6 +25,8 @@ from foveal.evaluation.evidence import (
     ReliabilityBin,
     Stability,
 )
+from foveal.numbers import percent as percent_of
+from foveal.numbers import percent_span
 from foveal.text import count_noun, printable
 
 # Longer lists than this are not read by anyone who has to decide.
@@ -46,11 +48,11 @@ def describe_interval(interval: Interval, *, percent: bool = True) -> str:
     """
     if interval.estimate is None:
         return "undefined"
-    estimate = _percent(interval.estimate) if percent else f"{interval.estimate:.3f}"
+    estimate = percent_of(interval.estimate, digits=1) if percent else f"{interval.estimate:.3f}"
     if interval.low is None or interval.high is None:
         return f"{estimate} (no interval can be given)"
     if percent:
-        return f"{estimate} (95% interval {_range(interval.low, interval.high)}%)"
+        return f"{estimate} (95% interval {percent_span(interval.low, interval.high, digits=1)})"
     return f"{estimate} (95% interval {interval.low:.3f} to {interval.high:.3f})"
 
 
@@ -75,7 +77,7 @@ def compare(first: Interval, second: Interval) -> Comparison:
 def describe_against_baseline(metrics: Metrics, baseline: Baseline) -> str:
     """Returns how the accuracy stands to always answering the commonest class, as a phrase."""
     name = printable(baseline.class_name)
-    answer = f"always answering '{name}' ({_percent(baseline.accuracy)})"
+    answer = f"always answering '{name}' ({percent_of(baseline.accuracy, digits=1)})"
     gain = baseline.gain
     if gain.low is None or gain.high is None:
         groups = count_noun(metrics.num_groups, "group")
@@ -116,8 +118,8 @@ def describe_leak(grouping: Grouping) -> str:
     what = "near duplicates" if grouping.source is None else "images that belong together"
     facts = (
         f"With {what} kept apart from training, accuracy is "
-        f"{_percent(grouping.grouped_accuracy)}; with images mixed at random it would read "
-        f"{_percent(grouping.random_accuracy)}."
+        f"{percent_of(grouping.grouped_accuracy, digits=1)}; with images mixed at random it would "
+        f"read {percent_of(grouping.random_accuracy, digits=1)}."
     )
     low, high = grouping.leak.low, grouping.leak.high
     if low is None or high is None:
@@ -147,8 +149,8 @@ def describe_tested(tested: HeldOutGroups) -> str:
     """Returns what holding out something that could be groups showed, as sentences."""
     facts = (
         f"With images that share it on both sides, a quick classifier is right in "
-        f"{_percent(tested.mixed_accuracy)} of images; with them kept apart, in "
-        f"{_percent(tested.apart_accuracy)}."
+        f"{percent_of(tested.mixed_accuracy, digits=1)} of images; with them kept apart, in "
+        f"{percent_of(tested.apart_accuracy, digits=1)}."
     )
     low, high = tested.difference.low, tested.difference.high
     if low is None or high is None:
@@ -203,7 +205,8 @@ def describe_prediction_sets(
     num_images = sum(sets.size_counts)
     alone = sets.size_counts[1] / num_images if num_images else 0.0
     sentences = [
-        f"The lists of possible labels are built to hold the true one in {_percent(promise)} of "
+        "The lists of possible labels are built to hold the true one in "
+        f"{percent_of(promise, digits=1)} of "
         f"images; on held-out images they held it in {describe_interval(sets.coverage)}."
     ]
     if sets.coverage.high is not None and sets.coverage.high < promise:
@@ -215,8 +218,8 @@ def describe_prediction_sets(
         )
     else:
         sentences.append(
-            f"A list has {sets.mean_size:.2f} labels on average; {_percent(alone)} of images "
-            "have one label alone."
+            f"A list has {sets.mean_size:.2f} labels on average; {percent_of(alone, digits=1)} of "
+            "images have one label alone."
         )
         if sets.mean_size > _LONG_LIST:
             sentences.append(
@@ -225,7 +228,7 @@ def describe_prediction_sets(
             )
     if class_names is not None:
         short = [
-            f"'{printable(name)}' ({_percent(interval.estimate)})"
+            f"'{printable(name)}' ({percent_of(interval.estimate, digits=1)})"
             for name, interval in zip(class_names, sets.class_coverage, strict=True)
             if interval.estimate is not None
             and interval.high is not None
@@ -270,14 +273,15 @@ def describe_learning_curve(curve: LearningCurve) -> str:
     if round(figure.high - figure.low, 3) == 0.0:
         # A range of no width would claim a certainty that a flat curve does not have.
         return (
-            f"Accuracy stayed at {_percent(last.accuracy)} from {curve.points[0].num_images:,} "
+            f"Accuracy stayed at {percent_of(last.accuracy, digits=1)} from "
+            f"{curve.points[0].num_images:,} "
             f"to {last.num_images:,} training images: what more would give is too little to "
             "be seen on the images at hand."
         )
     head = (
-        f"{amount} training images would give about {_percent(figure.estimate)} "
-        f"(somewhere from {_range(figure.low, figure.high)}%), against "
-        f"{_percent(last.accuracy)} with {last.num_images:,}"
+        f"{amount} training images would give about {percent_of(figure.estimate, digits=1)} "
+        f"(somewhere from {percent_span(figure.low, figure.high, digits=1)}), against "
+        f"{percent_of(last.accuracy, digits=1)} with {last.num_images:,}"
     )
     if round(figure.low - last.accuracy, 3) > 0.0:
         return (
@@ -301,13 +305,14 @@ def describe_stability(stability: Stability) -> str:
         sentences.append("There are too few independent pictures to say what others would do.")
         return " ".join(sentences)
     sentences.append(
-        f"So at least {_percent(min(known))} of pictures like these keep it under such a move."
+        f"So at least {percent_of(min(known), digits=1)} of pictures like these keep it under "
+        "such a move."
     )
     # That some answer changes is no news; a hundredth of them is.
     if 1.0 - first.kept.high >= 0.01:
         sentences.append(
             f"A move of {first.shift_px} px alone changes it for at least "
-            f"{_percent(1.0 - first.kept.high)}."
+            f"{percent_of(1.0 - first.kept.high, digits=1)}."
         )
     if last is not first and compare(first.kept, last.kept) == "higher":
         sentences.append("Larger moves change it more often.")
@@ -318,20 +323,6 @@ def describe_stability(stability: Stability) -> str:
             f"{last.shift_px} px."
         )
     return " ".join(sentences)
-
-
-def _percent(share: float) -> str:
-    # 99.97% must not read as 100.0%, nor 0.03% as 0.0%.
-    text = f"{100 * share:.1f}"
-    if text == "100.0" and share < 1.0:
-        return "over 99.9%"
-    if text == "0.0" and share > 0.0:
-        return "under 0.1%"
-    return f"{text}%"
-
-
-def _range(low: float, high: float) -> str:
-    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _points(low: float, high: float) -> str:

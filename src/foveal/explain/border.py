@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.explain.separation import Floats
+from foveal.schema import Unbounded
 from foveal.text import printable
 
 MARGIN_SHARE = 0.07
@@ -42,7 +43,7 @@ class BorderReliance:
     num_right: int
     num_changed: int
     loss: float
-    loss_t: float
+    loss_t: Unbounded
 
 
 def without_border(images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.explain.places import outer_ring
+from foveal.schema import Unbounded
 
 Floats = NDArray[np.float64]
 
@@ -69,7 +70,7 @@ class ClassSeparation:
     num_images: int
     values: Floats
     gap: float
-    gap_error: float
+    gap_error: Unbounded
     outside_share: float | None
     outside_area: float
 

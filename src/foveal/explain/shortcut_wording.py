@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from foveal.explain.shortcuts import Shortcut
+from foveal.numbers import percent
 from foveal.text import count_noun, printable
 
 
@@ -35,7 +36,7 @@ def describe_shortcut(shortcut: Shortcut, *, class_name: str) -> str:
 
 
 def _share(value: float) -> str:
-    return f"{100 * min(value, 1.0):.0f}%"
+    return percent(min(value, 1.0))
 
 
 def _number(value: float) -> str:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from foveal.explain.places import MIN_CELLS, Box, Window, border_windows
 from foveal.explain.separation import ClassSeparation, Floats, HeldOutMaps, standard_error
+from foveal.schema import Unbounded
 
 MIN_IMAGES = 8
 """Pictures that a class needs, and the others together too."""
@@ -52,7 +53,7 @@ class Suspicion:
     class_index: int
     window: Window
     share: float
-    contrast_t: float
+    contrast_t: Unbounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class CoverTrial:
     num_changed_elsewhere: float
     loss: float
     loss_elsewhere: float
-    excess_t: float
+    excess_t: Unbounded
 
 
 @dataclass(frozen=True, slots=True)

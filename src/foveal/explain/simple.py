@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from foveal.numbers import percent
+
 SimpleName = Literal["colour", "border", "pattern", "file"]
 
 # Of what the network has above chance, and how sure the rest must be above chance.
@@ -68,10 +70,10 @@ def describe_simple(one: SimpleResult) -> str:
     """  # noqa: E501
     what, advice = _WORDS[one.name]
     if one.margin is not None:
-        what = what.format(margin=f"{100 * one.margin:.0f}%")
+        what = what.format(margin=percent(one.margin))
     return (
-        f"A classifier that sees only {what} reaches {_percent(one.accuracy)} on held-out images, "
-        f"the network {_percent(one.network_accuracy)}. {advice}"
+        f"A classifier that sees only {what} reaches {percent(one.accuracy)} on held-out images, "
+        f"the network {percent(one.network_accuracy)}. {advice}"
     )
 
 
@@ -112,7 +114,3 @@ _WORDS: dict[SimpleName, tuple[str, str]] = {
         "they show.",
     ),
 }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}%"

@@ -1,7 +1,8 @@
 """Reads what a learner typed, in any usual spelling; what cannot be read is no wrong answer.
 
 ========  ==========================================================================
-integer   ``73,856``  ``73856``  ``73 856``  ``2^6``  ``64*9 + 1``  ``= 64 px``
+integer   ``73,856``  ``73856``  ``73 856``  ``2^6``  ``64*9 + 1``  ``= 64 px``; ``64x64`` is a
+          shape, and no count
 number    ``0.118``  ``0,118``  ``1/9``  ``12 %``
 shape     ``64×64×64``  ``(1, 64, 64, 64)``  ``64x64x64``  ``torch.Size([1, 64, 64, 64])``
 choice    ``b``  ``B)``  the text of the choice
@@ -33,6 +34,8 @@ _SIGNS = str.maketrans(
 _GROUPED = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:[ ,_']\d{3})+(?!\d)")
 _YES = frozenset(("true", "t", "yes", "y", "1", "right"))
 _NO = frozenset(("false", "f", "no", "n", "0", "wrong"))
+# 64x64 or 1×2×3 and nothing else: a shape, and no product that somebody wrote for a count.
+_CROSSED = re.compile(r"[(\[]?\d+(?:,\d{3})*(?: ?[x×] ?\d+(?:,\d{3})*)+[)\]]?")
 _BATCH = frozenset(("n", "b", "none", "-1", "?", "batch", "1"))
 _PART = re.compile(r"^(?:[a-z_]+\s*[:=]\s*)?(.+)$")
 
@@ -134,6 +137,11 @@ def _plain(text: str) -> str:
 
 
 def _read_number(field: Field, text: str) -> Value | Unreadable:
+    if _is_crossed(text, field.unit):
+        return Unreadable(
+            f"{text.strip()!r} looks like a shape, and one number is expected; write a product "
+            "with *, such as 64*9."
+        )
     plain = _plain(text).lower().rstrip(".").strip()
     plain = plain.lstrip("=≈~").strip()
     percent = plain.endswith("%")
@@ -141,7 +149,9 @@ def _read_number(field: Field, text: str) -> Value | Unreadable:
     if field.kind == "integer" and re.fullmatch(r"\d{1,3}(\.\d{3})+", plain):
         whole = plain.replace(".", "")
         return Unreadable(
-            f"{text.strip()!r} may be {plain} or {int(whole):,}; write {whole}, or {int(whole):,}."
+            f"{text.strip()!r} may be {int(whole):,} or {plain}; write {int(whole)}, or {plain}0."
+            if plain.count(".") == 1
+            else f"{text.strip()!r} has several points; write {int(whole)}, or {int(whole):,}."
         )
     if field.kind == "number" and re.fullmatch(r"-?[1-9]\d{0,2},\d{3}", plain):
         return Unreadable(
@@ -168,6 +178,11 @@ def _read_number(field: Field, text: str) -> Value | Unreadable:
         assert isinstance(value, int | float)
         return value / 100
     return value
+
+
+def _is_crossed(text: str, unit: str) -> bool:
+    plain = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text).lower())
+    return _CROSSED.fullmatch(_without_unit(plain.strip(" =≈~."), unit.lower())) is not None
 
 
 def _without_unit(text: str, unit: str) -> str:

@@ -80,6 +80,11 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "Only the k − 1 gaps grow, so the span is d(k − 1) + 1 and not d·k.",
     ),
     MistakeKind(
+        "end-not-counted",
+        "the distance from the first tap to the last was taken",
+        "Both ends are part of the span: d(k − 1) + 1.",
+    ),
+    MistakeKind(
         "dilation-off-by-one",
         "the holes were taken for the dilation",
         "Dilation d leaves d − 1 holes between neighbouring taps; d = 1 is no dilation.",
@@ -138,7 +143,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "bias-forgotten",
         "the bias was forgotten",
-        "With a bias there is one more number for each output channel.",
+        "The bias is one more number for each output.",
     ),
     MistakeKind(
         "bias-counted",
@@ -243,7 +248,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "pool-forgotten",
         "the pooling was forgotten",
-        "The pooling before it has already made the map smaller.",
+        "Pooling makes the map smaller.",
     ),
     MistakeKind(
         "depthwise-as-dense",
@@ -313,7 +318,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "last-layer-forgotten",
         "the last layer was left out",
-        "The layer that goes back to the full width has weights too.",
+        "The last layer counts too.",
     ),
     MistakeKind(
         "middle-at-full-width",
@@ -323,17 +328,17 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "first-layer-forgotten",
         "the first layer was left out",
-        "The 1×1 convolution that reduces the channels has weights too.",
+        "The first layer counts too.",
     ),
     MistakeKind(
         "one-layer-only",
         "only one of the layers was counted",
-        "Every layer of the stack has weights of its own.",
+        "Every layer counts, each with its own share.",
     ),
     MistakeKind(
         "root-not-taken",
         "the root was not taken",
-        "The kernel's area was found; its side is the root of that.",
+        "What was found is the square of what is asked: take its root.",
     ),
     MistakeKind(
         "expansion-forgotten",
@@ -400,6 +405,21 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "holes-counted",
         "the holes were counted as seen",
         "The field spans them, but no path leads to them.",
+    ),
+    MistakeKind(
+        "read-for-missed",
+        "the pixels that are read were counted",
+        "Asked are the others: those that the field spans and no path reaches.",
+    ),
+    MistakeKind(
+        "one-gap-only",
+        "the holes of a single gap were counted",
+        "There are holes between every two neighbours among the pixels that are read.",
+    ),
+    MistakeKind(
+        "last-holes-missed",
+        "the holes of the last kernel were counted",
+        "The last kernel skips those places of its own map, but the layers before it read there.",
     ),
     MistakeKind(
         "taps-multiplied",

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-import html
-import re
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 from foveal.errors import UsageError
 from foveal.learn.drills import TEMPLATES, Template, template, templates_of
 from foveal.learn.exercise import Exercise
+from foveal.learn.exercise_html import choices_html, figure_html, solution_html
 from foveal.learn.marking import Marked, mark
+from foveal.learn.markup import inline_html, to_html
 
 if TYPE_CHECKING:
     from torch import nn
 
-_CODE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
+Given = str | bool | int | float | tuple[int, ...]
+"""An answer: as one would type it, or as Python has it."""
+
 _MARKS = {"right": "✓", "follows": "✓", "open": "·", "unreadable": "?", "empty": "?"}
+
+
+class Shown(str):
+    """Text that a notebook shows as HTML, and a script prints as it is."""
+
+    html: str
+
+    def __new__(cls, text: str, html: str) -> Shown:
+        """Returns the text; ``html`` is the same, for a notebook."""
+        shown = super().__new__(cls, text)
+        shown.html = html
+        return shown
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +76,7 @@ class Checked:
         return str(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<li>{sign} {_inline(text)}</li>" for sign, text in self._lines())
+        rows = "".join(f"<li>{sign} {inline_html(text)}</li>" for sign, text in self._lines())
         return f'<ul style="list-style:none;padding-left:0">{rows}</ul>'
 
 
@@ -71,7 +92,7 @@ class Drill:
     exercise: Exercise
     source: Template
 
-    def check(self, *answers: str | int | float, **by_blank: str | int | float) -> Checked:
+    def check(self, *answers: Given, **by_blank: Given) -> Checked:
         """Marks an answer.
 
         Args:
@@ -92,20 +113,22 @@ class Drill:
             given[self.exercise.field(key).key] = str(answer)
         return Checked(self.exercise, mark(self.exercise, given))
 
-    def hint(self) -> str:
+    def hint(self) -> Shown:
         """Returns one sentence that helps to begin."""
-        return self.exercise.hint
+        return Shown(self.exercise.hint, to_html(self.exercise.hint))
 
-    def solution(self) -> str:
+    def solution(self) -> Shown:
         """Returns the worked solution and the reasons."""
         steps = [f"{n}. {step.text}" for n, step in enumerate(self.exercise.steps, start=1)]
         figure = self.exercise.solution_figure
         drawn = [] if figure is None else ["", figure.text]
-        return "\n".join([*steps, *drawn, "", self.exercise.reasons])
+        text = "\n".join([*steps, *drawn, "", self.exercise.reasons])
+        return Shown(text, solution_html(self.exercise))
 
-    def proof(self) -> str:
+    def proof(self) -> Shown:
         """Returns PyTorch that prints the answers."""
-        return self.exercise.proof
+        code = self.exercise.proof
+        return Shown(code, to_html(f"```\n{code}\n```"))
 
     def another(self) -> Drill:
         """Returns a new variant."""
@@ -124,6 +147,7 @@ class Drill:
         blanks = []
         for field in self.exercise.fields:
             blanks.append(f"{field.key}: {field.label} = ____ {field.unit}".rstrip())
+            blanks += [f"    {n}. {item}" for n, item in enumerate(field.items, start=1)]
             blanks += [f"    {choice.key}) {choice.text}" for choice in field.choices]
         return "\n\n".join([*parts, "\n".join(blanks)])
 
@@ -131,22 +155,18 @@ class Drill:
         return str(self)
 
     def _repr_html_(self) -> str:
-        title = html.escape(f"{self.source.title} · level {self.exercise.level}")
-        figure = self.exercise.figure
-        drawn = ""
-        if figure is not None:
-            label = html.escape(figure.alternative, quote=True)
-            drawn = f'<pre role="img" aria-label="{label}">{html.escape(figure.text)}</pre>'
+        title = escape(f"{self.source.title} · level {self.exercise.level}")
+        drawn = figure_html(self.exercise.figure)
         blanks = "".join(
-            f"<li><code>{html.escape(field.key)}</code> {_inline(field.label)}"
-            + "".join(f"<br>{choice.key}) {_inline(choice.text)}" for choice in field.choices)
+            f"<li><code>{escape(field.key)}</code> {inline_html(field.label)}"
+            + choices_html(field)
             + "</li>"
             for field in self.exercise.fields
         )
         call = ", ".join('"…"' for _ in self.exercise.fields)
         return (
-            f"<div><strong>{title}</strong>{_blocks(self.exercise.question)}{drawn}"
-            f"<ul>{blanks}</ul><p>Answer with <code>.check({html.escape(call)})</code>; "
+            f"<div><strong>{title}</strong>{to_html(self.exercise.question)}{drawn}"
+            f"<ul>{blanks}</ul><p>Answer with <code>.check({escape(call)})</code>; "
             "<code>.hint()</code>, <code>.solution()</code>, <code>.proof()</code> and "
             "<code>.another()</code> help.</p></div>"
         )
@@ -196,21 +216,3 @@ def drill(
             )
     source = chosen[seed % len(chosen)] if seed >= 0 else chosen[0]
     return Drill(source.exercise(seed, level), source)
-
-
-def _blocks(text: str) -> str:
-    """Returns HTML of text with fenced code."""
-    parts = _CODE.split(text)
-    shown = []
-    for index, part in enumerate(parts):
-        if index % 2:
-            shown.append(f"<pre>{html.escape(part)}</pre>")
-        else:
-            shown += [f"<p>{_inline(each)}</p>" for each in part.split("\n\n") if each.strip()]
-    return "".join(shown)
-
-
-def _inline(text: str) -> str:
-    escaped = html.escape(text.strip())
-    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
-    return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", escaped)

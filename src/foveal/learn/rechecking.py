@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foveal.errors import UsageError
+from foveal.learn.drills.from_network import PREFIX as OWN
 from foveal.learn.exercise import Exercise
 from foveal.learn.marking import mark
 from foveal.learn.progress import Review
@@ -41,6 +42,7 @@ class Rechecked:
         num_same: Answers with the same marks.
         changes: Answers with other marks.
         gone: Reviews of exercises that this version does not have.
+        num_own: Reviews of drills of the learner's own networks, which are not kept here.
         num_unanswered: Reviews without an answer: the solution was looked at.
     """
 
@@ -48,12 +50,14 @@ class Rechecked:
     changes: tuple[Change, ...]
     gone: tuple[Review, ...]
     num_unanswered: int
+    num_own: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as dictionaries, lists, strings and numbers."""
         return {
             "num_same": self.num_same,
             "num_unanswered": self.num_unanswered,
+            "num_own": self.num_own,
             "changes": [
                 {
                     **change.review.to_json(),
@@ -69,11 +73,14 @@ class Rechecked:
 
 def recheck(reviews: Iterable[Review]) -> Rechecked:
     """Makes each exercise again, marks the kept answer, and compares."""
-    num_same = num_unanswered = 0
+    num_same = num_unanswered = num_own = 0
     changes, gone = [], []
     for review in reviews:
         if not review.answer:
             num_unanswered += 1
+            continue
+        if review.template.startswith(OWN):
+            num_own += 1
             continue
         try:
             exercise = find_exercise(review.template, seed=review.seed, level=review.level)
@@ -86,7 +93,7 @@ def recheck(reviews: Iterable[Review]) -> Rechecked:
             num_same += 1
         else:
             changes.append(Change(review, was_right, is_right, mistakes))
-    return Rechecked(num_same, tuple(changes), tuple(gone), num_unanswered)
+    return Rechecked(num_same, tuple(changes), tuple(gone), num_unanswered, num_own)
 
 
 def mark_first_answer(

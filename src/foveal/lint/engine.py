@@ -72,7 +72,7 @@ def lint(
             no rule.
     """
     rules = choose_rules(select=select, ignore=ignore)
-    images = batch if isinstance(batch, torch.Tensor) and batch.is_floating_point() else None
+    images = batch if isinstance(batch, torch.Tensor) and _are_images(batch) else None
     if images is not None and images.dim() != 4:
         if any(isinstance(module, nn.Conv2d) for module in model.modules()):
             raise UsageError(
@@ -109,6 +109,13 @@ def lint(
 def _is_one_image(example: Any) -> bool:
     return not isinstance(example, torch.Size | torch.Tensor | Mapping) and (
         len(example) in {0, 3} and all(isinstance(size, int) for size in example)
+    )
+
+
+def _are_images(batch: torch.Tensor) -> bool:
+    """Whether rules over images look at it; whole numbers count if they look like pixels."""
+    return batch.is_floating_point() or (
+        batch.dim() == 4 and not {1, 3, 4}.isdisjoint({batch.shape[1], batch.shape[-1]})
     )
 
 

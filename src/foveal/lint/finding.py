@@ -47,6 +47,7 @@ class Finding:
             "fix": self.fix,
             "fix_id": self.fix_id,
             "data": dict(self.data),
+            "explained_by": f"foveal lint --explain {self.code}",
         }
 
 

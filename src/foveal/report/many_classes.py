@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from foveal.numbers import percent
 from foveal.report.figures import draw_bars, name_gutter
-from foveal.report.numbers import count, percent
+from foveal.report.numbers import count
 from foveal.report.tables import Drawing, Table
 
 MANY_CLASSES = 30
@@ -77,7 +78,7 @@ def spread_drawing(
             title,
             ("", of.capitalize(), "Share"),
             tuple(
-                (label, count(number), percent(number / total))
+                (label, count(number), percent(number / total, digits=1))
                 for label, number in zip(labels, counts, strict=True)
             ),
         ),

@@ -15,6 +15,7 @@ from foveal.evaluation.wording import (
     describe_learning_curve,
     describe_prediction_sets,
 )
+from foveal.numbers import percent
 from foveal.report.audit_facts import read_audit
 from foveal.report.hub_metadata import hub_metadata, to_yaml
 from foveal.report.many_classes import NUM_WEAKEST, are_many
@@ -244,7 +245,7 @@ def _figure(interval: Interval) -> tuple[str, str]:
 def _short(interval: Interval) -> str:
     if interval.estimate is None:
         return "undefined"
-    return f"{100 * interval.estimate:.1f}% ({spoken_range(interval)})"
+    return f"{percent(interval.estimate, digits=1)} ({spoken_range(interval)})"
 
 
 def _name(name: str) -> str:

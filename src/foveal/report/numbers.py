@@ -3,26 +3,7 @@
 from __future__ import annotations
 
 from foveal.evaluation.evidence import Interval
-
-MISSING = "n/a"
-
-
-def percent(value: float | None, *, digits: int = 1) -> str:
-    """Returns a fraction as per cent.
-
-    >>> percent(0.8423), percent(1.0), percent(0.9998), percent(None)
-    ('84.2%', '100.0%', '>99.9%', 'n/a')
-    """
-    if value is None:
-        return MISSING
-    text = f"{100 * value:.{digits}f}"
-    # 99.97% must not read as 100.0%, nor 0.03% as 0.0%.
-    step = 10.0**-digits
-    if value < 1.0 and float(text) == 100.0:
-        return f">{100 - step:.{digits}f}%"
-    if value > 0.0 and float(text) == 0.0:
-        return f"<{step:.{digits}f}%"
-    return f"{text}%"
+from foveal.numbers import MISSING, percent_span
 
 
 def points(value: float | None) -> str:
@@ -55,7 +36,7 @@ def percent_range(interval: Interval) -> str:
     """
     if interval.low is None or interval.high is None:
         return "no interval"
-    return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}%"
+    return percent_span(interval.low, interval.high, digits=1, joint="–")
 
 
 def area(value: float | None) -> str:
@@ -72,19 +53,6 @@ def area_range(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return "no interval"
     return f"{interval.low:.3f}–{interval.high:.3f}"
-
-
-def probability(value: float) -> str:
-    """Returns a model's probability for one image, never rounded up to certainty.
-
-    >>> probability(0.42), probability(0.9996), probability(0.0001)
-    ('42%', '>99%', '<1%')
-    """
-    if 0.99 < value < 1.0 and round(100 * value) == 100:
-        return ">99%"
-    if 0.0 < value < 0.01 and round(100 * value) == 0:
-        return "<1%"
-    return f"{100 * value:.0f}%"
 
 
 def seconds(value: float) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from foveal.numbers import percent
 from foveal.report.audit_facts import AuditFacts, FindingFacts, describe_rest, read_audit
 from foveal.report.many_classes import NUM_WEAKEST, are_many
-from foveal.report.numbers import count, percent
+from foveal.report.numbers import count
 from foveal.report.report_input import AuditLike
 from foveal.report.text_layout import COLUMNS, Style, facts, plain, wrap
 from foveal.report.width import display_width, pad, shorten_middle
@@ -73,7 +74,7 @@ def _classes(values: AuditFacts) -> str:
     width = max(display_width(name) for name in names)
     lines = [
         f"{pad(name, width)}  {pad(text, digits, right=True)}  "
-        f"{percent(number / total, digits=0):>4}  "
+        f"{percent(number / total):>4}  "
         f"{'#' * max(1 if number else 0, round(BAR_COLUMNS * number / largest))}".rstrip()
         for name, text, (_, number) in zip(names, numbers, shown, strict=True)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from foveal.report.numbers import probability
+from foveal.numbers import percent
 from foveal.report.text_layout import COLUMNS, Style, plain, wrap
 from foveal.report.width import display_width, pad, shorten_end, shorten_middle
 from foveal.text import count_noun, printable
@@ -102,7 +102,7 @@ def _cells(row: PredictionRow) -> tuple[str, ...] | None:
         for word, is_set in zip(FLAG_WORDS, (row.is_unsure, row.is_unlike_training), strict=True)
         if is_set
     )
-    chance = "" if row.probability is None else probability(row.probability)
+    chance = "" if row.probability is None else percent(row.probability)
     return (printable(row.path), printable(row.label), chance, shown, flags)
 
 

@@ -15,8 +15,9 @@ from foveal.evaluation.wording import (
     describe_prediction_sets,
     describe_stability,
 )
+from foveal.numbers import MISSING, percent, percent_span
 from foveal.report.audit_facts import read_audit
-from foveal.report.numbers import MISSING, count, percent, seconds
+from foveal.report.numbers import count, seconds
 from foveal.report.report_input import AuditLike
 from foveal.report.text_audit import finding_line
 from foveal.report.text_layout import Style, columns_table, facts, plain, wrap
@@ -141,8 +142,9 @@ def _rate(interval: Interval) -> str:
     if interval.estimate is None:
         return MISSING
     if interval.low is None or interval.high is None:
-        return percent(interval.estimate)
-    return f"{percent(interval.estimate)} ({100 * interval.low:.0f} to {100 * interval.high:.0f})"
+        return percent(interval.estimate, digits=1)
+    span = percent_span(interval.low, interval.high)
+    return f"{percent(interval.estimate, digits=1)} ({span})"
 
 
 def _figures(evidence: Evidence) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from foveal.errors import UsageError
-from foveal.explain.maximisation import Ascent, ClassPictures, maximise_classes, most_activating
+from foveal.explain.maximisation import Ascent, ClassPictures, maximise_classes
 
 MARKER = torch.tensor([0.9, 0.1, 0.9])
 MARKER_PX, SIDE_PX = 6, 32
@@ -119,12 +119,3 @@ def test_another_number_of_names_is_refused():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(UsageError, match="3 class names came for a network of 4 classes"):
         maximise_classes(model, ["a", "b", "c"])
-
-
-def test_the_best_images_of_each_class_come_first():
-    logits = np.array([[0.1, 9.0], [0.3, 1.0], [0.2, 2.0]])
-    assert most_activating(logits, num_images=2).tolist() == [[1, 2], [0, 2]]
-
-
-def test_there_are_no_more_best_images_than_images():
-    assert most_activating(np.zeros((2, 3)), num_images=9).shape == (3, 2)

@@ -186,7 +186,6 @@ def test_the_estimate_is_a_positive_number_of_seconds(model):
         ({"step_size": float("inf")}, "step_size is inf; a finite number above 0"),
         ({"contrast": 0}, "contrast is 0; a finite number above 0"),
         ({"decay": -1}, "decay is -1; a number from 0 to 4"),
-        ({"parameterisation": "fuorier"}, "'fuorier'; 'fourier' or 'maco' or 'pixels'"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

@@ -7,8 +7,6 @@ import torch
 from foveal.explain.maximisation.spectrum import (
     amplitudes,
     frequencies,
-    on_natural_amplitude,
-    to_coefficients,
     to_field,
 )
 
@@ -28,14 +26,6 @@ def test_normal_coefficients_give_fields_of_variance_one(height, width, decay):
     assert field.square().mean() == pytest.approx(1, rel=0.05)
 
 
-@pytest.mark.parametrize(("height", "width"), SIZES)
-def test_a_field_comes_back_from_its_coefficients(height, width):
-    field = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(1))
-    strength = amplitudes(height, width)
-    back = to_field(to_coefficients(field, strength), strength, width_px=width)
-    assert torch.allclose(back, field, atol=1e-5)
-
-
 @pytest.mark.parametrize("decay", [1.0, 1.5])
 def test_the_measured_spectrum_falls_as_asked(decay):
     strength = amplitudes(64, 64, decay=decay)
@@ -51,11 +41,3 @@ def test_frequencies_are_cycles_per_pixel():
     found = frequencies(4, 8)
     assert found[0].tolist() == [0, 0.125, 0.25, 0.375, 0.5]
     assert found[1, 2] == pytest.approx(np.hypot(1 / 4, 2 / 8))
-
-
-def test_natural_amplitude_keeps_the_phase_alone():
-    coefficients = _noise(8, 8, 3)
-    fixed = on_natural_amplitude(coefficients)
-    angles = [torch.atan2(part[..., 1], part[..., 0]) for part in (coefficients, fixed)]
-    assert torch.allclose(*angles, atol=1e-5)
-    assert torch.allclose(fixed.square().sum(-1), torch.tensor(2.0))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from foveal.errors import UsageError
 from foveal.learn.drills import TEMPLATES, Template, template, templates_of
 from foveal.learn.drills.template import LEVELS, PLAIN
-from foveal.learn.mistakes import MISTAKES
+from foveal.learn.mistakes import MISTAKES, mistake_kind
 
 SEEDS = 8
 
@@ -101,6 +101,38 @@ def test_a_topic_has_its_own_drills_first() -> None:
 def test_a_level_or_seed_that_is_none_is_refused(seed: int, level: int) -> None:
     with pytest.raises(UsageError, match="expected"):
         TEMPLATES[0].exercise(seed, level)
+
+
+# What the sentence of a mistake says must be there in the exercise.
+SPEAKS_OF = {
+    "full width": ("width", "reduce", "expand"),
+    "1×1": ("1×1", "kernel_size=1", "pointwise", "shortcut"),
+    "weights of its own": ("shortcut",),
+    "batch norm": ("batch norm", "BatchNorm"),
+    "+ 1 the windows": ("kernel_size", "Pool"),
+    "every side": ("padding",),
+}
+
+
+@every_template
+def test_a_mistake_speaks_only_of_what_is_there(drill: Template) -> None:
+    for level in LEVELS:
+        for seed in range(2 * len(drill.traps)):
+            exercise = drill.exercise(seed, level)
+            there = exercise.question + "".join(field.label for field in exercise.fields)
+            for field in exercise.fields:
+                for mistake in field.mistakes:
+                    for words, needed in SPEAKS_OF.items():
+                        if words in mistake_kind(mistake.code).sentence:
+                            assert any(word in there for word in needed), mistake
+
+
+def test_a_padding_that_is_far_off_is_not_called_one_too_many() -> None:
+    for seed in range(20):
+        for field in template("same-padding").exercise(seed, 3).fields:
+            for mistake in field.mistakes:
+                if mistake.code == "kernel-as-padding":
+                    assert mistake.value == field.answer + 1  # type: ignore[operator]
 
 
 def test_every_mistake_of_the_table_is_made_by_some_drill() -> None:

@@ -7,8 +7,9 @@ import torch
 from benchmarks.drills import disagreements, weaknesses
 from torch import nn
 
-from foveal.errors import FovealError, UnknownModelError
-from foveal.learn.drills.from_network import network_templates
+from foveal.errors import FovealError, UnknownModelError, UsageError
+from foveal.learn.drills import TEMPLATES
+from foveal.learn.drills.from_network import PREFIX, network_templates
 
 NAMES = ["own-shapes", "own-parameters", "own-macs", "own-fields"]
 
@@ -90,6 +91,43 @@ def test_the_network_may_be_an_object_and_is_left_as_found() -> None:
 def test_a_network_that_cannot_be_traced_is_a_clear_error(file: Path) -> None:
     with pytest.raises(FovealError, match="Branching"):
         network_templates(f"{file}:branching", (3, 8, 8))
+
+
+class TwoInputs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, image: torch.Tensor, mask: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+        return self.conv(image) * mask * scale
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (TwoInputs(), r"takes 2 inputs \(image, mask\)"),
+        (nn.Sequential(nn.Conv1d(4, 8, 5), nn.ReLU()), "built of Conv1d"),
+        (nn.Sequential(nn.Conv3d(1, 4, 3)), "built of Conv3d"),
+        (nn.Sequential(nn.ConvTranspose1d(4, 8, 5)), "built of ConvTranspose1d"),
+    ],
+)
+def test_a_network_that_takes_no_single_image_is_refused(net: nn.Module, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        network_templates(net)
+
+
+def test_a_shape_that_was_only_assumed_is_named() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    with pytest.raises(FovealError, match="3x224x224 was assumed"):
+        network_templates(net)
+    with pytest.raises(FovealError) as told:
+        network_templates(net, (3, 8, 8))
+    assert "assumed" not in str(told.value)
+
+
+def test_no_drill_of_the_course_is_named_as_those_of_a_network() -> None:
+    assert not any(drill.name.startswith(PREFIX) for drill in TEMPLATES)
+    assert all(name.startswith(PREFIX) for name in NAMES)
 
 
 def test_a_network_without_layers_to_ask_about_says_so(file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -278,6 +279,16 @@ def test_checking_again_finds_a_mark_that_moved(desk: Desk) -> None:
         (False, True), (False, False),
     ]  # fmt: skip
     assert result.num_unanswered == 1
+
+
+def test_answers_about_an_own_network_are_not_called_gone(desk: Desk) -> None:
+    learner = desk.learner()
+    own = replace(find_question("quiz:2-1"), template="own-shapes")
+    learner.record(own, "good", hinted=False, answer={"size": "75"}, mistakes=())
+    result = recheck(learner.reviews())
+    assert result.num_own == 1
+    assert result.gone == result.changes == ()
+    assert result.to_json()["num_own"] == 1
 
 
 def test_every_skill_has_a_topic_and_every_topic_a_skill() -> None:

@@ -50,6 +50,12 @@ def test_fires(batch: torch.Tensor, severity: str) -> None:
     assert severities(small(), batch=batch) == [severity]
 
 
+def test_bytes_are_told_among_all_rules_and_the_others_do_not_blame_the_model() -> None:
+    report = lint(small(), batch=(255 * PICTURES).byte())
+    assert [finding.code for finding in report.findings if finding.severity == "error"] == ["B308"]
+    assert not report.is_refused_input
+
+
 def test_a_layer_of_the_wrong_size_is_an_error_in_its_own_words() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(100, 4))
     found = outcome(net, batch=PICTURES)

@@ -21,6 +21,7 @@ from foveal.explain.covering import covered, soft_edged
 from foveal.explain.faithfulness.ranking import MARKED_SHARE, Order, marked
 from foveal.explain.heat_map import Check, CheckName
 from foveal.explain.logits import Floats
+from foveal.numbers import percent
 
 Effort = Literal["quick", "full"]
 
@@ -144,12 +145,12 @@ def check_deletion(response: Response) -> Check:
     """
     if response.deletion is None:
         own, copies = response.marked, response.elsewhere
-        what = "With the marked fifth covered the probability is {own:.1%}"
-        than = "with as much covered elsewhere {mean:.1%} on average"
+        what = "With the marked fifth covered the probability is {own}"
+        than = "with as much covered elsewhere {mean} on average"
     else:
         own, copies = float(response.deletion[0]), response.deletion[1:]
-        what = "Covered in the map's order, the probability averages {own:.1%}"
-        than = "in the order of moved copies {mean:.1%}"
+        what = "Covered in the map's order, the probability averages {own}"
+        than = "in the order of moved copies {mean}"
     return _compare("deletion", own, copies, response, f"{what}; {than}")
 
 
@@ -160,8 +161,8 @@ def check_insertion(response: Response) -> Check:
         return Check("insertion", "unavailable", None, None, reason)
     own, copies = float(response.insertion[0]), response.insertion[1:]
     facts = (
-        "Uncovered in the map's order, the probability averages {own:.1%}; in the order of "
-        "moved copies {mean:.1%}"
+        "Uncovered in the map's order, the probability averages {own}; in the order of "
+        "moved copies {mean}"
     )
     return _compare("insertion", own, copies, response, facts)
 
@@ -169,7 +170,7 @@ def check_insertion(response: Response) -> Check:
 def _compare(name: CheckName, own: float, copies: Floats, response: Response, facts: str) -> Check:
     mean = float(copies.mean())
     slack = response.tie * max(own, mean)
-    text = facts.format(own=own, mean=mean)
+    text = facts.format(own=percent(own, digits=1), mean=percent(mean, digits=1))
     if not any(is_noticeable(own, float(copy)) for copy in copies):
         reason = f"{text}: much the same wherever, so no place can be told from another."
         return Check(name, "unavailable", None, None, reason)

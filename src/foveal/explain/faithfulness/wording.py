@@ -11,24 +11,12 @@ from foveal.explain.faithfulness.deletion import Response, is_noticeable
 from foveal.explain.faithfulness.ranking import MARKED_SHARE
 from foveal.explain.heat_map import Check, HeatMap
 from foveal.explain.logits import ClassKind
+from foveal.numbers import percent
 from foveal.text import printable
 
 MARKED_SIDE_PX = 64  # as finely as the share of a picture is told
 # Most of the answer is left where covering takes less than this share of its probability.
 _MOST_REMAINS = 0.2
-
-
-def percent(share: float) -> str:
-    """Returns a probability as a reader can tell it from others.
-
-    >>> percent(0.934), percent(0.9962), percent(0.004), percent(0.0), percent(0.99999)
-    ('93%', '99.6%', '0.4%', 'under 0.1%', 'over 99.9%')
-    """
-    if share >= 0.9995:
-        return "over 99.9%"
-    if share < 0.0005:
-        return "under 0.1%"
-    return f"{share:.1%}" if not 0.01 <= share < 0.99 else f"{share:.0%}"
 
 
 def change(before: float, after: float) -> str:

@@ -9,7 +9,6 @@
 from foveal.explain.maximisation.class_pictures import (
     ClassPictures,
     maximise_classes,
-    most_activating,
 )
 from foveal.explain.maximisation.cost import estimate_seconds
 from foveal.explain.maximisation.depth_sheet import (
@@ -18,6 +17,7 @@ from foveal.explain.maximisation.depth_sheet import (
     SheetPlan,
     SheetRow,
     estimate_sheet_seconds,
+    plan_pictures,
     plan_sheet,
     sheet_by_depth,
 )
@@ -54,7 +54,7 @@ __all__ = [
     "maximise",
     "maximise_classes",
     "maximise_each",
-    "most_activating",
+    "plan_pictures",
     "plan_sheet",
     "sheet_by_depth",
 ]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from foveal.explain.maximisation.colour import colour_root
 from foveal.explain.maximisation.settings import Ascent
-from foveal.explain.maximisation.spectrum import amplitudes, on_natural_amplitude, to_field
+from foveal.explain.maximisation.spectrum import amplitudes, to_field
 
 # The sigmoid rises by a quarter at its middle, so four times the natural covariance goes in
 # for the natural covariance to come out where contrast is low.
@@ -27,12 +27,8 @@ class Canvas:
         height, width = ascent.height_px, ascent.width_px
         self._strength = amplitudes(height, width, decay=ascent.decay)
         self._root = torch.from_numpy(colour_root(num_channels, decay=ascent.colour_decay)).float()
-        shape: tuple[int, ...] = (1, num_channels, height, width)
-        if ascent.parameterisation != "pixels":
-            shape = (1, num_channels, height, width // 2 + 1, 2)
-        start = torch.randn(shape, generator=random)
-        if ascent.parameterisation != "maco":
-            start = start * ascent.contrast
+        shape = (1, num_channels, height, width // 2 + 1, 2)
+        start = torch.randn(shape, generator=random) * ascent.contrast
         self.free = start.repeat(num_pictures, *(1 for _ in shape[1:]))
 
     def to(self, device: torch.device) -> Canvas:
@@ -43,12 +39,6 @@ class Canvas:
 
     def pictures(self) -> Tensor:
         """Returns the pictures, float32 [N, C, H, W] in 0..1."""
-        free = self.free
-        if self._ascent.parameterisation == "pixels":
-            field = free
-        else:
-            if self._ascent.parameterisation == "maco":
-                free = on_natural_amplitude(free)
-            field = to_field(free, self._strength, width_px=self._ascent.width_px)
+        field = to_field(self.free, self._strength, width_px=self._ascent.width_px)
         mixed = torch.einsum("rc,nchw->nrhw", self._root, field)
         return torch.sigmoid(_SLOPE * mixed)

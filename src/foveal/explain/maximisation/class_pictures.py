@@ -97,21 +97,3 @@ def maximise_classes(
             for picture in pictures
         ]
     return ClassPictures(pictures, torch.cat(rows).cpu().numpy())
-
-
-def most_activating(logits: NDArray[np.floating], *, num_images: int = 4) -> NDArray[np.intp]:
-    """Returns for each class the images that please it most, best first, [K, num_images].
-
-    To be seen beside :func:`maximise_classes`: what the picture exaggerates, and the best
-    real images share, is what the class was learned from.
-
-    Args:
-        logits: [N, K], such as the out-of-fold logits of a run.
-        num_images: How many a class; fewer where there are fewer.
-
-    >>> most_activating(np.array([[0.0, 3.0], [2.0, 1.0], [1.0, 2.0]]), num_images=2)
-    array([[1, 2],
-           [0, 2]])
-    """
-    order = np.argsort(-np.asarray(logits), axis=0, kind="stable")[:num_images]
-    return np.ascontiguousarray(order.T)

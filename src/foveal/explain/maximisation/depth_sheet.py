@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.errors import TraceError, UsageError
+from foveal.explain.maximisation.class_pictures import CLASS_ASCENT
 from foveal.explain.maximisation.cost import estimate_seconds
 from foveal.explain.maximisation.making import Progress, maximise_each
 from foveal.explain.maximisation.maximised import Maximised
 from foveal.explain.maximisation.objectives import Channel, ClassLogit, Objective
 from foveal.explain.maximisation.pixels import PixelScale
-from foveal.explain.maximisation.rows import RowPlace, choose_rows
+from foveal.explain.maximisation.rows import CLASSES, RowPlace, choose_rows
 from foveal.explain.maximisation.settings import Ascent
 from foveal.explain.maximisation.workshop import prepared
 
@@ -75,6 +76,11 @@ class DepthSheet:
     rows: tuple[SheetRow, ...]
     seconds: float
 
+    @property
+    def pictures(self) -> tuple[Maximised, ...]:
+        """All pictures, row by row."""
+        return tuple(picture for row in self.rows for picture in row.pictures)
+
 
 def plan_sheet(
     model: torch.nn.Module,
@@ -117,10 +123,80 @@ def plan_sheet(
         if place.layer in active:
             channels = np.argsort(-active[place.layer], kind="stable")[:num_columns]
         else:
-            count = min(num_columns, place.num_channels)
-            channels = np.sort(random.choice(place.num_channels, count, replace=False))
+            channels = _drawn(random, place.num_channels, num_columns)
         rows.append(_plan_row(model, place, [int(c) for c in channels], settings, class_names))
     return SheetPlan(tuple(rows))
+
+
+def plan_pictures(
+    model: torch.nn.Module,
+    *,
+    classes: Sequence[int] = (),
+    layers: Sequence[str] = (),
+    class_names: Sequence[str] | None = None,
+    num_columns: int = 6,
+    ascent: Ascent | None = None,
+    class_ascent: Ascent = CLASS_ASCENT,
+) -> SheetPlan:
+    """Plans pictures of classes and layers that are named; of none, a sheet by depth.
+
+    Args:
+        model: As for :func:`maximise`.
+        classes: Indices of outputs.
+        layers: Each the name of an operation or module for some of its channels, drawn by the
+            settings' seed; or ``"NAME:CHANNEL"`` for one.
+        class_names: What the classes are called.
+        num_columns: How many pictures stand in a row.
+        ascent: Settings for layers and for the sheet by depth.
+        class_ascent: Settings for classes; their colours matter more than a natural look.
+
+    Raises:
+        UsageError: There is no such layer, channel or class.
+    """
+    if not classes and not layers:
+        return plan_sheet(model, num_columns=num_columns, ascent=ascent, class_names=class_names)
+    rows = []
+    with prepared(model, class_ascent, None) as workshop:
+        for index in classes:
+            workshop.target(ClassLogit(index))
+    logits = [ClassLogit(k, class_names[k] if class_names else None) for k in classes]
+    for start in range(0, len(logits), num_columns):
+        part = tuple(logits[start : start + num_columns])
+        rows.append(PlannedRow(CLASSES if start == 0 else "", part, class_ascent, None))
+    settings = ascent or Ascent()
+    random = np.random.default_rng(settings.seed)
+    by_layer: dict[str, list[int]] = {}
+    with prepared(model, settings, None) as workshop:
+        for text in layers:
+            layer, channel = _layer_and_channel(text)
+            target = workshop.target(Channel(layer, 0 if channel is None else channel))
+            chosen = by_layer.setdefault(layer, [])
+            chosen += (
+                [channel]
+                if channel is not None
+                else _drawn(random, target.num_channels, num_columns).tolist()
+            )
+    for layer, channels in by_layer.items():
+        unique = list(dict.fromkeys(channels))
+        for start in range(0, len(unique), num_columns):
+            part_of = tuple(Channel(layer, k) for k in unique[start : start + num_columns])
+            rows.append(PlannedRow(layer if start == 0 else "", part_of, settings, None))
+    return SheetPlan(tuple(rows))
+
+
+def _layer_and_channel(text: str) -> tuple[str, int | None]:
+    """Returns what ``"NAME:CHANNEL"`` or ``"NAME"`` says.
+
+    >>> _layer_and_channel("layer3.0:12"), _layer_and_channel("layer3.0")
+    (('layer3.0', 12), ('layer3.0', None))
+    """
+    layer, colon, channel = text.rpartition(":")
+    return (layer, int(channel)) if colon and channel.isdecimal() else (text, None)
+
+
+def _drawn(random: np.random.Generator, num_channels: int, count: int) -> NDArray[np.intp]:
+    chosen = random.choice(num_channels, min(count, num_channels), replace=False)
+    return np.sort(chosen)
 
 
 def estimate_sheet_seconds(

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 from foveal.errors import UsageError
 from foveal.explain.maximisation.robustness import Robustness
-
-Parameterisation = Literal["fourier", "maco", "pixels"]
 
 # Below this a picture has no spectrum to speak of.
 _SMALLEST_PX = 4
@@ -24,9 +21,6 @@ class Ascent:
         num_steps: How often the gradient is followed.
         step_size: Of Adam, where 1 is the strength of a wave in a photograph: with 0.1, ten
             steps in one direction make a wave as strong.
-        parameterisation: ``"fourier"``: waves, amplitudes free (Olah 2017); ``"maco"``:
-            amplitudes fixed to one over frequency, only phases are sought (Fel 2023);
-            ``"pixels"``: none, for comparison: it ends in noise.
         decay: Waves are scaled by frequency to the power of minus this. Photographs have 1;
             more holds back the fine structure that networks answer to beyond measure.
         colour_decay: Axes of colour are scaled by their natural spread to this power. With 1
@@ -40,7 +34,6 @@ class Ascent:
     size_px: int | tuple[int, int] = 128
     num_steps: int = 64
     step_size: float = 0.1
-    parameterisation: Parameterisation = "fourier"
     decay: float = 1.5
     colour_decay: float = 1.0
     contrast: float = 0.1
@@ -54,12 +47,6 @@ class Ascent:
             raise _bad("size_px", self.size_px, f"whole numbers of at least {_SMALLEST_PX}")
         if not isinstance(self.num_steps, int) or self.num_steps < 1:
             raise _bad("num_steps", self.num_steps, "a positive whole number")
-        if self.parameterisation not in get_args(Parameterisation):
-            raise _bad(
-                "parameterisation",
-                self.parameterisation,
-                " or ".join(map(repr, get_args(Parameterisation))),
-            )
         for name in ("step_size", "contrast"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):

@@ -56,21 +56,3 @@ def to_field(coefficients: Tensor, strength: Tensor, *, width_px: int) -> Tensor
     waves = torch.view_as_complex(coefficients.contiguous()) * strength
     field: Tensor = torch.fft.irfft2(waves, s=(strength.shape[0], width_px), norm="ortho")
     return field
-
-
-def to_coefficients(field: Tensor, strength: Tensor) -> Tensor:
-    """Returns coefficients that :func:`to_field` turns into this field."""
-    waves = torch.fft.rfft2(field, norm="ortho") / strength
-    return torch.stack([waves.real, waves.imag], dim=-1)
-
-
-def on_natural_amplitude(coefficients: Tensor) -> Tensor:
-    """Returns coefficients of the same phase and of fixed modulus.
-
-    Fel et al. 2023 (MACO, arXiv 2306.06805): only the phase is sought, so the
-    picture keeps the spectrum of a photograph. The modulus is the root mean square of that
-    of standard normal coefficients.
-    """
-    modulus = torch.linalg.vector_norm(coefficients, dim=-1, keepdim=True)
-    scaled: Tensor = coefficients * (2**0.5 / modulus.clamp_min(1e-12))
-    return scaled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.diagrams import number_grids
 from foveal.learn.drills.parameters import IMPORTS
-from foveal.learn.drills.sheet import Sheet, Wrong, enumerated
+from foveal.learn.drills.sheet import Sheet, Wrong, bracketed, enumerated
 from foveal.learn.drills.template import PLAIN, Template
 
 Rows = list[list[int]]
@@ -29,7 +29,7 @@ def _window(rows: Rows, top: int, left: int, size: int) -> Rows:
 def _products(window: Rows, kernel: Rows) -> str:
     """Returns the sum of products as a formula; taps of 0 are left out."""
     terms = [
-        f"{f'({k})' if k < 0 else k}*{x}"
+        f"{bracketed(k)}*{x}"
         for k_row, x_row in zip(kernel, window, strict=True)
         for k, x in zip(k_row, x_row, strict=True)
         if k

@@ -16,6 +16,12 @@ _RULE = (
     "Dilation d puts d − 1 holes between neighbouring taps: the kernel spans k + (k − 1)(d − 1) "
     "places, with no more parameters and no loss of resolution."
 )
+GRIDDING = (
+    "If all rates share a divisor above 1, every path lands on a grid of that step, and the pixels "
+    "between are never read: gridding. No pixel is left out if the first rate is 1 and no later "
+    "rate is larger than the field before it. With kernels of 3 the rates 1, 2, 5 are right: the "
+    "fields are 3, 7, 17, and 2 ≤ 3, 5 ≤ 7. The rates 1, 9 leave holes, because 9 > 3."
+)
 
 
 def _effective_kernel(chance: Chance, level: int, trap: str) -> Sheet:
@@ -34,7 +40,7 @@ def _effective_kernel(chance: Chance, level: int, trap: str) -> Sheet:
                 wrong=[
                     Wrong("dilated-kernel", f"{dilation}*{kernel}"),
                     Wrong("dilation-ignored", f"{kernel}"),
-                    Wrong("no-plus-one", f"{dilation}*({kernel} - 1)"),
+                    Wrong("end-not-counted", f"{dilation}*({kernel} - 1)"),
                 ],
                 unit="places",
             )
@@ -124,12 +130,17 @@ def _gridding(chance: Chance, level: int, trap: str) -> Sheet | None:
         ),
     )
     if level > 2:
+        missed = [Wrong("read-for-missed", "seen")]
+        if has_holes:
+            missed.append(Wrong("one-gap-only", f"{step - 1}"))
+        elif rates[-1] > 1:
+            missed.append(Wrong("last-holes-missed", f"({kernel} - 1)*({rates[-1]} - 1)"))
         sheet.blank(
             "missed",
             "pixels inside the field that are never read",
             field.size - field.pixels_seen,
             "span - seen",
-            wrong=[Wrong("no-plus-one", "span - seen + 1"), Wrong("holes-counted", "seen")],
+            wrong=missed,
             unit="pixels",
         )
     names = [f"conv{n + 1}" for n in range(len(windows))]
@@ -146,11 +157,7 @@ def _gridding(chance: Chance, level: int, trap: str) -> Sheet | None:
     sheet.proof = (
         f"{FIELD_CODE}\n{listed(windows)}print(length(*net))\nprint(len(field(*net))){more}"
     )
-    sheet.reasons = (
-        "If all rates share a divisor, every path lands on a grid of that step and the pixels "
-        "between are never read: gridding. A rate of 1 among them, or rates without a common "
-        "divisor such as 1, 2, 5, close the holes. "
-    ) + _RULE
+    sheet.reasons = f"{GRIDDING} {_RULE}"
     sheet.solution_figure = field_through(list(zip(names, windows, strict=True)))
     return sheet
 

@@ -1,23 +1,20 @@
 """Drills made from the learner's own network: its shapes, parameters, MACs and fields.
 
 The network is traced once (``foveal.inspection``); after that the drills are data like all
-others and need no torch. Two truths are held against each other here as well: what the trace
-saw, and what ``foveal.arithmetic`` says about the layer's settings. A layer where they differ
-(an uneven padding, a computed weight) is not asked about.
+others and need no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from foveal.arithmetic import linear_parameters, normalisation_parameters
-from foveal.errors import TraceError, UsageError
+from foveal.errors import FovealError, TraceError, UsageError
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.fields import FIELD_CODE, RULE, grown, listed
-from foveal.learn.drills.layers import Conv, Map, Pool, Window, shape_mistakes
+from foveal.learn.drills.layers import Conv, Pool, Window, shape_mistakes
 from foveal.learn.drills.parameters import fill_total
+from foveal.learn.drills.places import KnownNetwork, Linear, Norm, Place, read_places
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.sizes import CONVENTION
 from foveal.learn.drills.template import Template
@@ -25,105 +22,9 @@ from foveal.learn.drills.template import Template
 if TYPE_CHECKING:
     from torch import nn
 
-    from foveal.inspection import Inspection, OpRow
-
 _KEYS = "abc"
-# What hands a map on with its shape, and nothing else mixed in.
-_PASSING = frozenset(("activation", "batch_norm", "dropout", "copy"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Linear:
-    in_features: int
-    out_features: int
-    has_bias: bool
-
-    @property
-    def code(self) -> str:
-        bias = "" if self.has_bias else ", bias=False"
-        return f"nn.Linear({self.in_features}, {self.out_features}{bias})"
-
-    @property
-    def parameters(self) -> int:
-        return linear_parameters(
-            self.in_features, self.out_features, bias="bias" if self.has_bias else "no bias"
-        )
-
-    def parameter_formula(self) -> str:
-        product = f"{self.in_features}*{self.out_features}"
-        return f"{product} + {self.out_features}" if self.has_bias else product
-
-    def parameter_mistakes(self) -> tuple[Wrong, ...]:
-        product = f"{self.in_features}*{self.out_features}"
-        if self.has_bias:
-            return (Wrong("bias-forgotten", product),)
-        return (Wrong("bias-counted", f"{product} + {self.out_features}"),)
-
-
-@dataclass(frozen=True, slots=True)
-class _Norm:
-    channels: int
-
-    @property
-    def code(self) -> str:
-        return f"nn.BatchNorm2d({self.channels})"
-
-    @property
-    def parameters(self) -> int:
-        return normalisation_parameters(self.channels)
-
-    def parameter_formula(self) -> str:
-        return f"2*{self.channels}"
-
-    def parameter_mistakes(self) -> tuple[Wrong, ...]:
-        return (
-            Wrong("running-statistics", f"4*{self.channels}"),
-            Wrong("scale-only", f"{self.channels}"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A layer where it stands in the network.
-
-    Attributes:
-        name: As the network calls it.
-        layer: Its settings.
-        given: C×H×W that it is given; None for vectors.
-        before: Field and effective stride of what it is given, along the height.
-        after: The place that reads its result, if just one does.
-    """
-
-    name: str
-    layer: Conv | Pool | _Linear | _Norm
-    given: Map | None = None
-    before: tuple[int, int] | None = None
-    after: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Network:
-    name: str
-    opening: str  # PyTorch that makes `net`
-    shape: tuple[int, ...]
-    places: tuple[_Place, ...]
-
-    def chain(self, chance: Chance, level: int, asks: Callable[[_Place], bool]) -> list[_Place]:
-        """Returns up to ``level`` layers that follow one another, as many as there are."""
-        chains = []
-        for start, place in enumerate(self.places):
-            found: list[_Place] = []
-            here = start
-            while asks(place) and len(found) < level:
-                found.append(place)
-                if place.after is None:
-                    break
-                here = place.after
-                place = self.places[here]
-            if found:
-                chains.append(found)
-        longest = max(map(len, chains))
-        return chance.pick([chain for chain in chains if len(chain) == longest])
+PREFIX = "own-"
+"""Begins the names of these drills; no drill of the course begins so."""
 
 
 def network_templates(
@@ -141,7 +42,7 @@ def network_templates(
 
     Raises:
         TraceError: The network cannot be followed to its end.
-        UsageError: It has no layer to ask about.
+        UsageError: It takes no single image, or has no layer to ask about.
     """
     from foveal.inspection import inspect
 
@@ -159,13 +60,21 @@ def network_templates(
         network, name = model, type(model).__name__
         shape = tuple(input_shape or (3, 224, 224))
         opening = "net = ...  # your network, in evaluation"
-    table = inspect(network, shape, name=name, mode="eval")
+    _require_one_image(network, name)
+    try:
+        table = inspect(network, shape, name=name, mode="eval")
+    except FovealError as error:
+        if input_shape is None:
+            sizes = "x".join(map(str, shape))
+            assumed = f"{sizes} was assumed; give the shape of one image as in --input 1x28x28."
+            error.next_step = f"{error.next_step} {assumed}" if error.next_step else assumed
+        raise
     if table.status != "complete":
         raise TraceError(
             f"{name} cannot be followed to its end: {table.reason}",
             next_step="Drills need the whole graph; try another network or another input shape.",
         )
-    known = _Network(name, opening, shape, _places(table))
+    known = KnownNetwork(name, opening, shape, read_places(table))
     found = tuple(each for each in _templates(known) if each is not None)
     if not found:
         raise UsageError(
@@ -176,147 +85,50 @@ def network_templates(
     return found
 
 
-def _places(table: Inspection) -> tuple[_Place, ...]:
-    rows = table.ops
-    numbers: dict[int, int] = {}  # of the places, by operation
-    found: list[_Place] = []
-    for row in rows:
-        place = _place(row, rows)
-        if place is not None:
-            numbers[row.op.index] = len(found)
-            found.append(place)
-    readers = [[other for other in rows if row.op.index in other.op.input_indices] for row in rows]
-    for index, number in numbers.items():
-        after = _next(index, rows, readers)
-        if after in numbers:
-            found[number] = _Place(
-                found[number].name,
-                found[number].layer,
-                found[number].given,
-                found[number].before,
-                numbers[after],
-            )
-    return tuple(found)
+def _require_one_image(network: nn.Module, name: str) -> None:
+    """Raises where the drills' question, one image through the network, has no meaning."""
+    from inspect import Parameter, signature
 
+    from torch import nn
 
-def _next(index: int, rows: Sequence[OpRow], readers: list[list[OpRow]]) -> int:
-    """Returns the first operation after this one that does more than hand on; -1 if none."""
-    while len(readers[index]) == 1:
-        reader = readers[index][0]
-        if len(reader.op.inputs) != 1:
-            return -1
-        if reader.kind not in _PASSING:
-            return reader.op.index
-        index = reader.op.index
-    return -1
-
-
-def _place(row: OpRow, rows: Sequence[OpRow]) -> _Place | None:
-    op = row.op
-    if op.name != op.module_path or len(op.inputs) != 1 or row.shared_with is not None:
-        return None
-    layer = _layer(row)
-    if layer is None:
-        return None
-    shape = op.input_shapes[0]
-    given = (shape[1], shape[2], shape[3]) if len(shape) == 4 else None
-    if isinstance(layer, Conv | Pool) and (
-        given is None or layer.shape(given) != op.output_shape[1:]
-    ):
-        return None
-    if isinstance(layer, Conv | _Linear | _Norm) and layer.parameters != row.parameters:
-        return None
-    return _Place(op.name, layer, given, _before(row, rows))
-
-
-def _layer(row: OpRow) -> Conv | Pool | _Linear | _Norm | None:
-    values = row.op.attributes
-    if row.kind == "linear":
-        return _Linear(row.op.input_shapes[0][-1], row.output_shape[-1], len(row.op.parameters) > 1)
-    if row.kind == "batch_norm" and len(row.op.parameters) == 2 and len(row.output_shape) == 4:
-        return _Norm(row.output_shape[1])
-    if row.kind not in ("conv", "max_pool", "avg_pool"):
-        return None
-    kernel, stride = _pair(values.get("kernel")), _pair(values.get("stride"))
-    dilation = _pair(values.get("dilation", (1, 1)))
-    padding = _symmetric(values.get("padding"))
-    if kernel is None or stride is None or dilation is None or padding is None:
-        return None
-    if row.kind == "conv":
-        if "computed_weight" in values or len(row.output_shape) != 4:
-            return None
-        groups = values.get("groups")
-        return Conv(
-            row.op.input_shapes[0][1],
-            row.output_shape[1],
-            kernel,
-            stride,
-            padding,
-            dilation,
-            groups if isinstance(groups, int) else 1,
-            bias=len(row.op.parameters) > 1,
+    wanted = [
+        each.name
+        for each in signature(network.forward).parameters.values()
+        if each.default is Parameter.empty
+        and each.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(wanted) > 1:
+        raise UsageError(
+            f"{name} takes {len(wanted)} inputs ({', '.join(wanted)}), expected one image.",
+            next_step="Give a part of it that takes one image, by a factory of its own.",
         )
-    if any(pair[0] != pair[1] for pair in (kernel, stride, padding, dilation)):
-        return None
-    window = Window(
-        kernel[0],
-        stride[0],
-        padding[0],
-        dilation[0],
-        rounding="ceil" if values.get("ceil_mode") else "floor",
-    )
-    return Pool(window, "Max" if row.kind == "max_pool" else "Avg")
+    layers = list(network.modules())
+    others = (nn.Conv1d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose3d)
+    found = next((type(each).__name__ for each in layers if isinstance(each, others)), None)
+    if found and not any(isinstance(each, nn.Conv2d | nn.ConvTranspose2d) for each in layers):
+        raise UsageError(
+            f"{name} is built of {found}, and drills ask about networks on images (C×H×W).",
+            next_step="`foveal inspect` shows its layers; `foveal learn drill` needs no network.",
+        )
 
 
-def _pair(value: object) -> tuple[int, int] | None:
-    if isinstance(value, tuple) and len(value) == 2:
-        first, second = value
-        if isinstance(first, int) and isinstance(second, int):
-            return first, second
-    return None
-
-
-def _symmetric(value: object) -> tuple[int, int] | None:
-    """Returns the padding of each axis if it is the same on both sides."""
-    if not isinstance(value, tuple) or len(value) != 2:
-        return None
-    pairs = [_pair(each) for each in value]
-    if pairs[0] is None or pairs[1] is None:
-        return None
-    (top, bottom), (left, right) = pairs[0], pairs[1]
-    return (top, left) if top == bottom and left == right else None
-
-
-def _before(row: OpRow, rows: Sequence[OpRow]) -> tuple[int, int] | None:
-    index = row.op.input_indices[0]
-    if index < 0:
-        return 1, 1
-    field = rows[index].receptive_field
-    if not field.fields or field.fields[0] is None or any(field.is_global):
-        return None
-    stride = field.fields[0].effective_stride
-    if stride.denominator != 1 or field.fields[0].has_holes:
-        return None
-    return field.fields[0].size, int(stride)
-
-
-def _has_map(place: _Place) -> bool:
+def _has_map(place: Place) -> bool:
     return isinstance(place.layer, Conv | Pool) and place.given is not None
 
 
-def _has_parameters(place: _Place) -> bool:
-    return isinstance(place.layer, Conv | _Linear | _Norm)
+def _has_parameters(place: Place) -> bool:
+    return isinstance(place.layer, Conv | Linear | Norm)
 
 
-def _has_macs(place: _Place) -> bool:
+def _has_macs(place: Place) -> bool:
     return isinstance(place.layer, Conv) and place.given is not None
 
 
-def _has_field(place: _Place) -> bool:
+def _has_field(place: Place) -> bool:
     return _has_map(place) and place.before is not None
 
 
-def _templates(network: _Network) -> list[Template | None]:
+def _templates(network: KnownNetwork) -> list[Template | None]:
     """One template of each kind that the network has layers for."""
     kinds = (
         ("own-shapes", "Shapes in", 2, "output-size", _shapes, _has_map),
@@ -340,16 +152,16 @@ def _templates(network: _Network) -> list[Template | None]:
 
 
 def _bound(
-    make: Callable[[_Network, Chance, int], Sheet], network: _Network
+    make: Callable[[KnownNetwork, Chance, int], Sheet], network: KnownNetwork
 ) -> Callable[[Chance, int, str], Sheet]:
     return lambda chance, level, trap: make(network, chance, level)
 
 
-def _listing(places: Sequence[_Place]) -> str:
+def _listing(places: Sequence[Place]) -> str:
     return "\n".join(f"{place.name}: {place.layer.code}" for place in places)
 
 
-def _hooked(network: _Network, places: Sequence[_Place], wanted: str) -> str:
+def _hooked(network: KnownNetwork, places: Sequence[Place], wanted: str) -> str:
     """Returns PyTorch that runs the network once and prints ``wanted`` of each layer."""
     names = "".join(f"    {place.name!r},\n" for place in places)
     shape = ", ".join(map(str, network.shape))
@@ -365,7 +177,7 @@ def _hooked(network: _Network, places: Sequence[_Place], wanted: str) -> str:
     )
 
 
-def _shapes(network: _Network, chance: Chance, level: int) -> Sheet:
+def _shapes(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
     places = network.chain(chance, level, _has_map)
     sheet = Sheet(lenient=True)
     first = places[0].given
@@ -395,16 +207,16 @@ def _shapes(network: _Network, chance: Chance, level: int) -> Sheet:
     return sheet
 
 
-def _parameters(network: _Network, chance: Chance, level: int) -> Sheet:
+def _parameters(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
     known = [place for place in network.places if _has_parameters(place)]
     # Half of a network's layers are batch norms; one of those chosen is none, if there is one.
-    weighted = [n for n, place in enumerate(known) if not isinstance(place.layer, _Norm)]
+    weighted = [n for n, place in enumerate(known) if not isinstance(place.layer, Norm)]
     first = chance.pick(weighted or range(len(known)))
     others = [n for n in chance.shuffled(range(len(known))) if n != first]
     places = [known[number] for number in sorted([first, *others[: level - 1]])]
     sheet = Sheet(lenient=True)
     for key, place in zip(_KEYS, places, strict=False):
-        assert isinstance(place.layer, Conv | _Linear | _Norm)
+        assert isinstance(place.layer, Conv | Linear | Norm)
         sheet.blank(
             key,
             f"parameters of `{place.name}`",
@@ -435,7 +247,7 @@ def _parameters(network: _Network, chance: Chance, level: int) -> Sheet:
     return sheet
 
 
-def _macs(network: _Network, chance: Chance, level: int) -> Sheet:
+def _macs(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
     known = [place for place in network.places if _has_macs(place)]
     chosen = sorted(chance.several(range(len(known)), level))
     places = [known[number] for number in chosen]
@@ -484,7 +296,7 @@ def _macs(network: _Network, chance: Chance, level: int) -> Sheet:
     return sheet
 
 
-def _fields(network: _Network, chance: Chance, level: int) -> Sheet:
+def _fields(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
     places = network.chain(chance, level, _has_field)
     before = places[0].before
     assert before is not None

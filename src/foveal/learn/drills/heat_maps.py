@@ -7,7 +7,7 @@ from fractions import Fraction
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.diagrams import number_grids
 from foveal.learn.drills.parameters import IMPORTS
-from foveal.learn.drills.sheet import Sheet, Wrong
+from foveal.learn.drills.sheet import Sheet, Wrong, bracketed
 from foveal.learn.drills.template import PLAIN, Template
 
 
@@ -28,7 +28,7 @@ def _grad_cam(chance: Chance, level: int, trap: str) -> Sheet | None:
     for number, gradient in enumerate(gradients):
         values = [value for row in gradient for value in row]
         own = [value for row in maps[number] for value in row]
-        total = " + ".join(f"({v})" if v < 0 else f"{v}" for v in values)
+        total = " + ".join(map(bracketed, values))
         sheet.blank(
             f"w{number + 1}",
             f"weight of map {number + 1}",

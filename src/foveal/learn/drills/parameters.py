@@ -388,8 +388,9 @@ def _macs(chance: Chance, level: int, trap: str) -> Sheet | None:
         f"x = torch.zeros(1, {given[0]}, {given[1]}, {given[2]})\n" + "\n".join(proof) + total_line
     )
     sheet.reasons = (
-        "Every output value reads one kernel: (C_in / g)·k·k multiplications. There are C_out·H·W "
-        "output values, of the **output**, so a stride of 2 makes a layer four times cheaper."
+        "Every output value takes (C_in / g)·k·k multiplications. There are C_out·H·W output "
+        "values, where H and W are those of the **output**: a stride of 2 makes a layer about "
+        "four times cheaper."
     )
     return sheet
 

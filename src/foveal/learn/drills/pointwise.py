@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.parameters import IMPORTS, count_proof, same_conv
-from foveal.learn.drills.sheet import Sheet, Wrong
+from foveal.learn.drills.sheet import Sheet, Wrong, bracketed
 from foveal.learn.drills.template import PLAIN, Template
 
 
@@ -91,6 +91,11 @@ def _pointwise_reduction(chance: Chance, level: int, trap: str) -> Sheet:
     return sheet
 
 
+def _products(weights: list[int], values: list[int]) -> str:
+    pairs = zip(weights, values, strict=True)
+    return " + ".join(f"{bracketed(w)}*{bracketed(v)}" for w, v in pairs)
+
+
 def _pointwise_by_hand(chance: Chance, level: int, trap: str) -> Sheet | None:
     """A 1×1 convolution at one place is a matrix times a vector."""
     c_in = 2 if level == 1 else 3
@@ -102,15 +107,15 @@ def _pointwise_by_hand(chance: Chance, level: int, trap: str) -> Sheet | None:
         return None
     sheet = Sheet(traps=frozenset((trap,)) - {PLAIN})
     for number, (row, shift) in enumerate(zip(weights, bias, strict=True)):
-        products = " + ".join(f"({w})*({v})" for w, v in zip(row, x, strict=True))
-        own = f"{products} + ({shift})" if shift else products
+        products = _products(row, x)
+        own = f"{products} + {bracketed(shift)}" if shift else products
         answer = sum(w * v for w, v in zip(row, x, strict=True)) + shift
-        wrong = [Wrong("channels-not-weighted", f"{sum(x)} + ({shift})")]
+        wrong = [Wrong("channels-not-weighted", " + ".join(map(bracketed, [*x, shift])))]
         wrong += [Wrong("bias-forgotten", products)] if shift else []
         if c_out == c_in:
             column = [each[number] for each in weights]
-            turned = " + ".join(f"({w})*({v})" for w, v in zip(column, x, strict=True))
-            wrong.append(Wrong("weight-turned", f"{turned} + ({shift})"))
+            turned = _products(column, x)
+            wrong.append(Wrong("weight-turned", f"{turned} + {bracketed(shift)}"))
         sheet.blank(
             f"y{number}",
             f"y[{number}]",

@@ -21,10 +21,10 @@ def _same_padding(chance: Chance, level: int, trap: str) -> Sheet:
         name = f"conv{number + 1}" if level > 1 else "conv"
         wrong = [
             Wrong("full-padding", f"{dilation}*({kernel} - 1)"),
-            Wrong("kernel-as-padding", f"floor({kernel}/2) + 1"),
+            Wrong("dilation-ignored", f"({kernel} - 1)/2")
+            if dilation > 1
+            else Wrong("kernel-as-padding", f"floor({kernel}/2) + 1"),
         ]
-        if dilation > 1:
-            wrong += [Wrong("dilation-ignored", f"({kernel} - 1)/2")]
         sheet.blank(
             name,
             f"padding of `{name}`",

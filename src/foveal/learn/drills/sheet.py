@@ -255,6 +255,15 @@ def _bare(value: Value) -> str:
     return spell(value).replace(",", "").replace("-", "−")
 
 
+def bracketed(number: int) -> str:
+    """Returns the number for a formula, a negative one in brackets.
+
+    >>> bracketed(3), bracketed(-3)
+    ('3', '(-3)')
+    """
+    return f"({number})" if number < 0 else str(number)
+
+
 def enumerated(parts: Sequence[str]) -> str:
     """Returns the parts as English lists them.
 

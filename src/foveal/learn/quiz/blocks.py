@@ -435,8 +435,8 @@ BLOCKS: tuple[Exercise, ...] = (
         "Explain to a colleague why y = F(x) + x makes a deep network easier to train than "
         "y = F(x).",
         model="If a block has nothing to add, the residual form needs F = 0, which weights near 0 "
-        "(where they start and where weight decay pulls them) already give. The plain form must "
-        "learn the identity exactly, through a nonlinearity. And in the backward pass the "
+        "(where they start and where weight decay pulls them) nearly give already. The plain form "
+        "must learn the identity exactly, through a nonlinearity. And in the backward pass the "
         "gradient is multiplied by 1 + ∂F/∂x instead of ∂F/∂x, so it reaches early layers.",
         checklist=(
             "Doing nothing is easy: F = 0.",

@@ -262,7 +262,8 @@ def _reduce_first() -> Exercise:
             "It gets dearer: one layer was added",
             "The number of layers says nothing about cost. Count weights times places.",
         ),
-        reasons=f"Direct: {direct:,}. With the reduction: {reduced:,}.",
+        reasons=f"On a map of {size}×{size}: {direct:,} directly, {reduced:,} with the reduction. "
+        "Both grow alike with the map, so the ratio is the same for any size.",
         hint="Cost is C_in · C_out · k² at every pixel. Add up two layers.",
     )
 
@@ -278,7 +279,8 @@ def _separable_share() -> Exercise:
     return compute(
         "9-1",
         f"A {kernel}×{kernel} convolution from {channels} to {channels} channels is replaced by "
-        "a depthwise and a pointwise one, all without bias. Which share of the weights is left?",
+        "a depthwise and a pointwise one, all without bias. Which share of the weights is left, "
+        "as a fraction or to three decimals?",
         number(
             "share",
             "Share",
@@ -550,8 +552,8 @@ COUNTING: tuple[Exercise, ...] = (
             "depthwise ones.",
         ),
         (
-            "Separable layers need two passes over the batch in training mode",
-            "Mode and batch play no part; the same holds in evaluation.",
+            "Two layers in place of one double the work",
+            "Both layers are in the count already: a ninth is what the two take together.",
         ),
         reasons="A depthwise layer does little arithmetic for each number that it reads. Cost in "
         "operations and cost in time are two measurements. Measure the time.",

@@ -120,7 +120,8 @@ LOOKING: tuple[Exercise, ...] = (
             "To make it differentiable",
             "Nothing is differentiated after this point.",
         ),
-        reasons="Negative places speak for other classes. They are left out, not denied.",
+        reasons="A negative place lowers the score of this class; it may belong to another one. "
+        "It is left out of the picture.",
         hint="What does a negative value of the sum mean?",
     ),
     decide(

@@ -27,7 +27,7 @@ def _which_saves_more() -> Exercise:
         f"A dense layer from 3×{size}×{size} to {after}×{size}×{size} has {dense:,} parameters, "
         f"a {kernel}×{kernel} convolution {shared:,}. Local connectivity and weight sharing both "
         "help. Which saves by the larger factor here?",
-        f"Weight sharing: {local // shared:,} times fewer; locality {dense / local:.0f} times",
+        "Weight sharing, because one filter serves all places",
         (
             "Local connectivity, because most connections are cut",
             f"It cuts {dense:,} to {local:,}, a factor of {dense / local:.0f}. Sharing then uses "
@@ -42,8 +42,8 @@ def _which_saves_more() -> Exercise:
             "Neither: it is the number of channels",
             f"Channels are the same in both layers, {before} in and {after} out.",
         ),
-        reasons=f"{dense:,} → {local:,} by locality, → {shared:,} by sharing over {places:,} "
-        "places.",
+        reasons=f"{dense:,} → {local:,} by locality: {dense / local:.0f} times fewer. From there "
+        f"→ {shared:,} by sharing over {places:,} places: {local // shared:,} times fewer.",
         hint="What would a layer cost that is local but has its own weights at each place?",
     )
 
@@ -428,8 +428,9 @@ SEEING: tuple[Exercise, ...] = (
             "Both throw the place away; that is why they accept any size.",
         ),
         (
-            "Because the maximum over a map is always the same",
-            "It is not; but it hangs on one cell, and in training only that cell learns.",
+            "Because the maximum takes longer to compute",
+            "Both read every cell once. They differ in what they pass on, and to which cells the "
+            "gradient goes.",
         ),
         reasons="So the last map learns the whole object. The average is robust against one odd "
         "cell; in hidden layers, where "
@@ -482,7 +483,7 @@ SEEING: tuple[Exercise, ...] = (
             "Convolution in two dimensions flips both axes.",
         ),
         reasons="Cross-correlation with the flipped kernel is convolution with the original. A "
-        "symmetric kernel, such as a Gauss, needs no care.",
+        "symmetric kernel, such as a Gaussian, needs no care.",
         hint="In x[i − j], which way does the kernel run, and along how many axes?",
     ),
 )

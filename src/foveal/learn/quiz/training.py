@@ -166,7 +166,7 @@ def _smallest_class() -> Exercise:
             f"print(int((held == {len(counts) - 1}).sum()))"
         ),
         reasons="Every class is split in the same proportion. With so few of a class, one image "
-        f"more or less moves its recall by {1 / (smallest // share):.0%}.",
+        f"more or less moves its recall by {100 / (smallest // share):.0f} percentage points.",
         hint="Split each class by itself.",
     )
 
@@ -282,8 +282,8 @@ TRAINING: tuple[Exercise, ...] = (
     choose(
         "13-2",
         "You set `requires_grad = False` for the whole backbone and train the head with the "
-        "network in `train()` mode. The backbone's output for one image still changes from epoch "
-        "to epoch. Why?",
+        "network in `train()` mode. After each epoch you evaluate in `eval()` mode, and the "
+        "backbone's output for the same image has changed. Why?",
         "Batch norm still updates its running statistics",
         (
             "The optimizer's weight decay shrinks the frozen weights",

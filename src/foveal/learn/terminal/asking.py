@@ -8,7 +8,8 @@ from typing import Literal
 
 from foveal.learn.answers import Unreadable, read
 from foveal.learn.exercise import Exercise, Field
-from foveal.learn.terminal.markup import plain_text, render, styled
+from foveal.learn.markup import plain_text
+from foveal.learn.terminal.markup import render, styled
 from foveal.learn.terminal.screen import LeftError, Screen
 from foveal.learn.terminal.topic_page import show_topic
 from foveal.learn.topics import find_topic
@@ -107,8 +108,10 @@ def ask_fields(
 
 def _label(each: Field) -> str:
     label = plain_text(each.label).strip()
+    if not each.label.startswith("`"):  # a name in code keeps its spelling
+        label = f"{label[:1].upper()}{label[1:]}"
     unit = f" ({each.unit})" if each.unit else ""
-    return f"{label[:1].upper()}{label[1:]}{unit}:" if len(label) < 60 else f"{label}{unit}:"
+    return f"{label}{unit}:"
 
 
 def _is_command(typed: str, each: Field) -> bool:

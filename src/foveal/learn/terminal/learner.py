@@ -28,6 +28,7 @@ class Learner:
         clock: Returns the time in ``timezone.utc``.
         chance: For new variants.
         new_id: Returns a new unique id.
+        was_kept: Whether something was kept before keeping failed.
     """
 
     screen: Screen
@@ -35,6 +36,7 @@ class Learner:
     clock: Callable[[], datetime]
     chance: random.Random
     new_id: Callable[[], str] = field(default=lambda: uuid.uuid4().hex)
+    was_kept: bool = False
 
     def reviews(self) -> tuple[Review, ...]:
         """Returns all that was answered."""
@@ -111,6 +113,7 @@ class Learner:
 
     def _go_on_in_memory(self, error: ProgressError, known: tuple[Review, ...]) -> None:
         self.screen.say(f"From here on answers are **not kept**: {error}")
+        self.was_kept = self.was_kept or bool(known)
         self.store.close()
         self.store = Store(None)
         self.store.merge(known)

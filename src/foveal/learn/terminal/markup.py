@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
+from foveal.learn.markup import BLOCK, SPAN
 from foveal.report.text_layout import COLUMNS, Role, Style, plain, wrap
 from foveal.text import printable
 
-_BLOCK = re.compile(r"```[a-z]*\n(.*?)\n?```", re.DOTALL)
 _BLOCK_INDENT = "    "
-_SPAN = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|(?<![\w*])\*([A-Za-z][^*]*?)\*(?![\w*])", re.DOTALL)
 
 
 def render(text: str, *, style: Style = plain, columns: int = COLUMNS, indent: str = "") -> str:
@@ -21,7 +20,7 @@ def render(text: str, *, style: Style = plain, columns: int = COLUMNS, indent: s
         1 + 1 = 2
     """
     parts = []
-    for index, part in enumerate(_BLOCK.split(text)):
+    for index, part in enumerate(BLOCK.split(text)):
         if index % 2:
             room = columns - len(indent) - len(_BLOCK_INDENT)
             lines = [short for line in part.split("\n") for short in _fitting(line, room)]
@@ -29,15 +28,6 @@ def render(text: str, *, style: Style = plain, columns: int = COLUMNS, indent: s
         elif part.strip():
             parts.append(_paragraphs(part.strip(), style, columns, indent))
     return "\n\n".join(parts)
-
-
-def plain_text(text: str) -> str:
-    """Returns the text without its marks, for a place where nothing can be styled.
-
-    >>> plain_text("**Never** `flip`")
-    'Never flip'
-    """
-    return _SPAN.sub(lambda found: found[1] or found[2] or found[3], text)
 
 
 def styled(text: str, style: Style = plain) -> str:
@@ -49,7 +39,7 @@ def styled(text: str, style: Style = plain) -> str:
         # A style never crosses a line: the next line begins with its indent.
         return "\n".join(_styled_line(line, style, role) for line in lines)
 
-    return _SPAN.sub(replace, text)
+    return SPAN.sub(replace, text)
 
 
 def _styled_line(line: str, style: Style, role: Role) -> str:

@@ -113,7 +113,7 @@ def _degradation() -> str:
         "residual    F = 0: all weights 0, where weight decay pulls them anyway\n"
         "```\n"
         "A deeper plain network **could** copy a shallower one and do no worse. Gradient descent "
-        "does not find that; in the residual form it is the starting point."
+        "does not find that. In the residual form, small weights are close to it from the start."
     )
 
 
@@ -126,7 +126,7 @@ BLOCKS: tuple[Topic, ...] = (
             "A stack of three 3×3 convolutions with stride 1 sees 7×7 pixels, as one 7×7 does. "
             "With C channels throughout it has 3·9·C² = 27C² weights instead of 49C², and three "
             "nonlinearities instead of one. This is VGG's idea.\n\n"
-            "It is no free lunch: the stack keeps three maps in memory instead of one."
+            "It has a price: in training the stack keeps three maps in memory instead of one."
         ),
         example=_three_small,
         figure=_three_small_drawn,

@@ -281,7 +281,8 @@ COUNTING: tuple[Topic, ...] = (
         misconceptions=(
             "“Groups divide the output channels, so the output gets smaller.” The output keeps "
             "all `C_out` channels; each of them reads less.",
-            "“Divide by g twice.” Each of `C_out` filters is shorter by g. Only that.",
+            "“Divide by g twice.” There are still `C_out` filters; each of "
+            "them reads 1/g of the input channels.",
             "“Biases are divided as well.” There is still one for each output channel.",
         ),
         engine=("foveal.arithmetic.convolution_parameters",),

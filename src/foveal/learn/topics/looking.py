@@ -73,8 +73,8 @@ LOOKING: tuple[Topic, ...] = (
             "“It needs retraining or a special head.” Any differentiable network will do.",
             "“The sharp edges come from Grad-CAM.” The map is a few cells wide; the rest is "
             "interpolation.",
-            "“A map on the object proves that the network is right.” It may be elsewhere for "
-            "other weights in just the same way. Randomise and compare.",
+            "“A map on the object proves that the network looks at the object.” A network with "
+            "random weights may give the same map. Randomise the weights and compare.",
         ),
         engine=("foveal.explain.explain", "foveal.explain.judge_maps"),
         places=("engine", "lab", "quiz"),

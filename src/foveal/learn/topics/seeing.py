@@ -220,9 +220,9 @@ SEEING: tuple[Topic, ...] = (
             "Dilation `d` reads every d-th pixel: a kernel of k spans `k + (k−1)(d−1)` pixels with "
             "the same k weights. The field grows without more parameters and without losing "
             "resolution, which is why segmentation uses it.\n\n"
-            "Stacked badly, for instance with the same even rate again and again, some pixels are "
-            "never read: gridding. Rates such as 1, 2, 5 avoid it: each fits into what the layers "
-            "before it have covered."
+            "Stacked badly, for instance with the same rate above 1 in every layer, some pixels "
+            "are never read: gridding. With 3×3 kernels the rates 1, 2, 5 avoid it: no rate is "
+            "larger than the field of the layers before it."
         ),
         example=_dilation,
         figure=_gridding_drawn,

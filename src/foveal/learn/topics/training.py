@@ -67,10 +67,10 @@ def _normalisation() -> str:
         f"divided by {highest} only        {value:.2f}\n"
         f"forgotten altogether        {level}\n"
         "```\n"
-        f"Whatever the image, these weights never saw a red below {-mean / std:.1f} or above "
-        f"{(1 - mean) / std:.1f}; {level} is another world. The first three look alike and are "
-        "not: every channel is shifted and scaled, and the running statistics of all batch norms "
-        "no longer fit."
+        f"Whatever the image, these weights never saw a red below {-mean / std:.2f} or above "
+        f"{(1 - mean) / std:.2f}; {level} is far outside. The second and the third value look "
+        "harmless and are wrong as well: every channel is shifted and scaled, and the running "
+        "statistics of all batch norms no longer fit."
     )
 
 
@@ -280,13 +280,13 @@ TRAINING: tuple[Topic, ...] = (
         title="augmentation",
         chapter="Training",
         fact=(
-            "New versions of each training image that keep its label: flips, random crops of the "
-            "padded image, colour jitter, small rotations. **Cutout** blanks a square, **Mixup** "
-            "blends two images and their labels, **CutMix** pastes a patch of one into another, "
-            "**AutoAugment** searches for a policy.\n\n"
-            "It regularises: the gap between training and validation shrinks. Only changes that "
-            "keep the label are allowed: a flipped 6 is no 6, a mirrored chest has its heart on "
-            "the wrong side."
+            "New versions of the training images: flips, random crops of the padded image, colour "
+            "jitter, small rotations. **Cutout** blanks a square. **Mixup** blends two images, "
+            "**CutMix** pastes a patch of one into another, and both mix the labels in the same "
+            "share. **AutoAugment** searches for a policy of such operations.\n\n"
+            "It regularises: the gap between training and validation shrinks. An image whose "
+            "label is kept must still deserve it: a six turned upside down is no six, a mirrored "
+            "chest has its heart on the wrong side."
         ),
         example=_augmentation,
         misconceptions=(
@@ -311,13 +311,13 @@ TRAINING: tuple[Topic, ...] = (
             "contrast, flips where anatomy allows; dropout and weight decay.\n\n"
             "Watch the gap between training and validation, stop when validation stops "
             "improving, and give the result with its interval. `foveal audit` and `foveal train` "
-            "do what goes wrong most often: groups apart, classes stratified, the weights' own "
-            "normalisation, a head on frozen features, and an interval."
+            "take care of what goes wrong most often: groups apart, classes stratified, the "
+            "weights' own normalisation, a head on frozen features, and an interval."
         ),
         example=_xrays,
         misconceptions=(
             "“A bigger network for a harder task.” 500 images do not feed a big one.",
-            "“Split at random.” Two pictures of one patient on both sides make the score a lie.",
+            "“Split at random.” Two images of one patient on both sides make the score too high.",
             "“Accuracy 90%, done.” With 100 test images the interval is wide; and which class is "
             "missed?",
         ),

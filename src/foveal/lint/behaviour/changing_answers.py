@@ -13,6 +13,7 @@ from foveal.lint.behaviour.watching import Call, watching
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, Outcome, Severity
 from foveal.lint.rule import Rule
+from foveal.numbers import percent
 
 _MAX_REPEATED = 8
 # Relative; parallel sums may differ in the last digits from run to run.
@@ -130,8 +131,8 @@ def _finding(model: nn.Module, change: float, cause: Cause, place: str) -> Findi
         severity=severity,
         place=place,
         evidence=(
-            f"The same images answered differently twice in a row, by {change:.1%} of the "
-            f"largest output, {what}."
+            f"The same images answered differently twice in a row, by {percent(change, digits=1)} "
+            f"of the largest output, {what}."
             + (f" The first result that differs is that of {place!r}." if place else "")
         ),
         fix=fix,

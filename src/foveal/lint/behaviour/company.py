@@ -18,6 +18,7 @@ from foveal.lint.behaviour.passes import (
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity, Undetermined
 from foveal.lint.rule import Rule
+from foveal.numbers import percent
 from foveal.text import count_noun
 
 _MAX_COMPANY = 8
@@ -110,7 +111,8 @@ def _finding(
         place=culprits[0] if culprits else "",
         evidence=(
             f"The same image answers differently alone and among others: by up to "
-            f"{max(changes):.1%} of the largest output over {count_noun(tried, 'image')}"
+            f"{percent(max(changes), digits=1)} of the largest output over "
+            f"{count_noun(tried, 'image')}"
             f"{decided}. {cause}"
         ),
         fix=fix,

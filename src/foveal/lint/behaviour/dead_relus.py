@@ -17,6 +17,7 @@ from foveal.lint.behaviour.watching import Call, channels_last, is_relu, watchin
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome, Severity, Undetermined
 from foveal.lint.rule import Rule
+from foveal.numbers import percent
 from foveal.text import count_noun
 
 MIN_IMAGES = 4
@@ -82,7 +83,7 @@ def _finding(layer: _Layer, layers: list[_Layer], num_images: int) -> Finding:
         evidence=(
             f"On {count_noun(num_images, 'image')}, {what} {layer.num_channels} channels are "
             f"never above zero ({layer.num_values:,} values each); in the whole network "
-            f"{dead / total:.0%} of {total:,} channels."
+            f"{percent(dead / total)} of {total:,} channels."
         ),
         fix=(
             "Look at the biases and the learning rate that led here; start again from the last "

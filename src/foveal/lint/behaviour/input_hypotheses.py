@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from foveal.numbers import percent
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Resizing may overshoot a little beyond black and white.
 _OVERSHOOT = 0.03
@@ -148,7 +150,9 @@ def doubt_about(images: Tensor) -> str | None:
         at_ends = (source.pictures < _AT_END) | (source.pictures > 1 - _AT_END)
         share = float(at_ends.float().mean())
         if share > _MOST_AT_ENDS:
-            return f"{share:.0%} of the values are black or white, which does not tell their form"
+            return (
+                f"{percent(share)} of the values are black or white, which does not tell their form"
+            )
     forms = [form for form in TARGETS if _is_picture(form.read(images))]
     narrowest = next(iter(sources(images)), None)
     if len(forms) < 2 or narrowest is None:

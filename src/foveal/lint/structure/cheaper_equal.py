@@ -7,6 +7,7 @@ from foveal.graph.wiring import dimensions, is_spatial, number, sizes
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
+from foveal.numbers import percent
 
 MIN_SAVING = 1.2
 MIN_CHANNELS = 32
@@ -76,9 +77,9 @@ def check_dense_share(context: LintContext) -> Outcome:
                 "S116",
                 "info",
                 "",
-                f"{len(dense)} dense spatial convolutions do {now / total:.0%} of the {total:,} "
-                f"MACs. Depthwise and pointwise pairs of the same shapes would do {after:,} "
-                f"instead of {now:,}, {now / after:.1f} times fewer.",
+                f"{len(dense)} dense spatial convolutions do {percent(now / total)} of the "
+                f"{total:,} MACs. Depthwise and pointwise pairs of the same shapes would do "
+                f"{after:,} instead of {now:,}, {now / after:.1f} times fewer.",
                 "Where speed or size matters try depthwise separable convolutions; they compute "
                 "less, not the same, and are usually made wider to make up for it.",
                 data={"macs": now, "macs_separable": after, "num_layers": len(dense)},

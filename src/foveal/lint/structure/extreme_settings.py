@@ -8,6 +8,7 @@ from foveal.inspection.gradient_flow import is_dropout
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
+from foveal.numbers import percent
 
 # Published networks drop up to 0.5 of the values of a layer, a few 0.7.
 HIGHEST_DROPOUT = 0.8
@@ -30,7 +31,7 @@ def check_dropout(context: LintContext) -> Outcome:
                 "S122",
                 "error" if share >= 1 else "warning",
                 path,
-                f"{path} drops {share:.0%} of the values: in training "
+                f"{path} drops {percent(share)} of the values: in training "
                 + ("nothing gets through." if share >= 1 else "little gets through."),
                 "Drop 0.2 to 0.5; p is the share that is dropped, not the share that is kept.",
                 data={"share": share},

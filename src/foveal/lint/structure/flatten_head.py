@@ -7,6 +7,7 @@ from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
 from foveal.models.surgery.replace_head import norms_in_head
+from foveal.numbers import percent
 
 # Below a million parameters, or a fifth of the network, the layer is no giant: LeNet's is
 # three quarters of a network of sixty thousand.
@@ -40,7 +41,7 @@ def check(context: LintContext) -> Outcome:
                 "warning" if share >= WARNING_SHARE else "info",
                 first.name,
                 f"{first.name} reads a flattened map of {num_channels:,}×{size} and holds "
-                f"{parameters:,} of {graph.parameter_count:,} parameters ({share:.0%})"
+                f"{parameters:,} of {graph.parameter_count:,} parameters ({percent(share)})"
                 + ("." if any_size else f"; it works at {_input(context)} pixels only."),
                 f"Average over the {size} places (global average pooling) and put one linear "
                 f"layer of {after:,} parameters on the {num_channels:,} channels. Keep the "

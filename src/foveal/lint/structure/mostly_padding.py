@@ -7,6 +7,7 @@ from foveal.graph.wiring import dimensions, is_spatial, paddings, producer, size
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
+from foveal.numbers import percent
 
 WARNING_SHARE = 0.75
 
@@ -40,7 +41,7 @@ def check(context: LintContext) -> Outcome:
                 "warning" if share >= WARNING_SHARE else "info",
                 op.name,
                 f"{op.name} spans {dimensions(spans)} on a map of {dimensions(extent)}: "
-                f"{share:.0%} of its taps fall on padding.",
+                f"{percent(share)} of its taps fall on padding.",
                 "Give larger inputs, stride less before this layer, or use a smaller kernel "
                 "or dilation here.",
                 data={"share_on_padding": share, "map": list(extent), "span": list(spans)},

@@ -9,6 +9,7 @@ from foveal.graph.wiring import dimensions, is_spatial, sizes
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
+from foveal.numbers import percent
 
 MIN_SHARE = 0.1
 _WINDOWS = frozenset({"conv", "max_pool", "avg_pool"})
@@ -49,7 +50,7 @@ def check(context: LintContext) -> Outcome:
                 "info",
                 idle[0].name,
                 f"From {idle[0].name} on, {len(idle)} of {len(convolutions)} spatial "
-                f"convolutions ({macs / total:.0%} of their MACs) read units that already see "
+                f"convolutions ({percent(macs / total)} of their MACs) read units that already see "
                 f"{dimensions([field[0] for field in before])} pixels or more of a "
                 f"{dimensions(extent)} input: there is no context left to add.",
                 "Give larger inputs, stride less in the early layers, or leave these layers out "

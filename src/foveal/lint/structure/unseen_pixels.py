@@ -7,6 +7,7 @@ from foveal.graph.wiring import SAME_NUMBERS, dimensions, is_output, paddings, s
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
+from foveal.numbers import percent
 
 _WINDOWS = frozenset({"conv", "max_pool", "avg_pool"})
 # What hands places on as they are; queries, keys and values are parts of one tensor.
@@ -45,8 +46,8 @@ def check(context: LintContext) -> Outcome:
                 "S105",
                 "warning",
                 op.name,
-                f"{op.name} steps {stride} with a kernel of {kernel}{spread}: {lost:.0%} of the "
-                f"{dimensions(op.input_shapes[0][2:])} values it is given are read by nothing.",
+                f"{op.name} steps {stride} with a kernel of {kernel}{spread}: {percent(lost)} of "
+                f"the {dimensions(op.input_shapes[0][2:])} values it is given are read by nothing.",
                 "Make the kernel at least as large as the stride, or stride in a layer with a "
                 "larger kernel (as ResNet v1.5 does: in the 3×3, not in the 1×1).",
                 data={"share_unseen": lost},

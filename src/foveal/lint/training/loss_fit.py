@@ -26,6 +26,7 @@ from foveal.lint.finding import CannotTellError, Checked, Finding, NotApplicable
 from foveal.lint.losses import KNOWN, OF_DISTANCES, OF_LOG_PROBABILITIES, loss_name
 from foveal.lint.rule import Rule
 from foveal.lint.structure.squashed_logits import RANGES
+from foveal.numbers import percent
 
 MAX_IMAGES = 32
 # How far the sum of what should be probabilities may be from 1, by half precision too.
@@ -439,8 +440,8 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Told | None:
     reach = f"{'-∞' if low is None else f'{low:g}'} to {'∞' if high is None else f'{high:g}'}"
     return Told(
         "error",
-        f"{last.name} ({last.function}) can answer from {reach}, and {share:.0%} of the labels lie "
-        f"beyond (they go from {float(labels.min()):.3g} to {float(labels.max()):.3g}).",
+        f"{last.name} ({last.function}) can answer from {reach}, and {percent(share)} of the "
+        f"labels lie beyond (they go from {float(labels.min()):.3g} to {float(labels.max()):.3g}).",
         "End with the linear layer, or bring the labels to that range.",
     )
 

@@ -8,6 +8,7 @@ from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
 from foveal.lint.weights.stored import NO_VALUES, filters, weighted_layers
+from foveal.numbers import percent
 from foveal.text import count_noun
 
 # Relative to the layer's median filter: float32 rounds at 1e-7.
@@ -51,7 +52,8 @@ def check(context: LintContext) -> Outcome:
                 path,
                 f"All {num_filters:,} filters of {path} are zero: it adds nothing yet."
                 if all_zero
-                else f"{num_dead:,} of {num_filters:,} filters of {path} ({share:.0%}) have a norm "
+                else f"{num_dead:,} of {num_filters:,} filters of {path} ({percent(share)}) have "
+                "a norm "
                 f"below {RELATIVE_NORM * median:.1e}, where the median is {median:.2g}: their "
                 "output is the same everywhere in every picture.",
                 "Nothing, if the layer was started at zero on purpose and is still to be trained."

@@ -13,6 +13,7 @@ from foveal.lint.weights.stored import (
     running_norms,
     running_statistics,
 )
+from foveal.numbers import percent
 from foveal.text import count_noun
 
 # Below this part of eps it is eps, not the data, that sets the scale.
@@ -57,7 +58,8 @@ def check(context: LintContext) -> Outcome:
                 "W204",
                 "warning",
                 path,
-                f"{num_gone:,} of {num_channels:,} channels of {path} ({share:.0%}) have a running "
+                f"{num_gone:,} of {num_channels:,} channels of {path} ({percent(share)}) have a "
+                "running "
                 f"variance below {PART_OF_EPS * norm.eps:.1e} (eps is {norm.eps:g}; the smallest "
                 f"is {float(variance.min()):.1e}): they were constant in training, and any change "
                 f"is multiplied by up to {float(gain[gone].max()):,.0f}.",

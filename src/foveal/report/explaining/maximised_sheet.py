@@ -1,4 +1,4 @@
-"""Maximised pictures as one PNG: a sheet by depth, a row of classes, or a single picture."""
+"""Maximised pictures as one PNG: a row for each layer, and rows of classes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from foveal.explain.maximisation import (
     Channel,
     ClassLogit,
-    ClassPictures,
     DepthSheet,
     Maximised,
     SheetRow,
 )
+from foveal.report.lettering import Font, shorten_pixels
 from foveal.text import printable
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image
 
 _MARGIN_PX = 16
 _GAP_PX = 6
-_TITLE_PX, _CAPTION_PX = 15, 12
-_PAPER, _INK, _SOFT = (255, 255, 255), (24, 24, 27), (105, 105, 112)
+_TITLE, _CAPTION = Font(15, "bold"), Font(12)
+_PAPER, _INK, _SOFT = "#ffffff", "#18181b", "#696970"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +39,15 @@ class _Strip:
     pictures: tuple[Maximised, ...]
 
 
-def draw_depth_sheet(sheet: DepthSheet, *, cell_px: int = 144) -> bytes:
-    """Returns the PNG of a sheet by depth, first layer on top.
+def draw_sheet(sheet: DepthSheet, *, cell_px: int = 144) -> bytes:
+    """Returns the PNG of a sheet, its first row on top.
 
     Args:
-        sheet: From ``sheet_by_depth``.
+        sheet: From :func:`foveal.explain.maximisation.sheet_by_depth`.
         cell_px: Side of each picture on paper; small ones are enlarged to it.
     """
-    heading = f"What excites {printable(sheet.model_type)}, by depth"
+    heading = f"What excites {printable(sheet.model_type)}"
     return _draw(heading, [_strip(row) for row in sheet.rows], cell_px)
-
-
-def draw_class_pictures(classes: ClassPictures, *, cell_px: int = 192, per_row: int = 6) -> bytes:
-    """Returns the PNG of one picture for each class, ``per_row`` in a row."""
-    strips = []
-    for start in range(0, len(classes.pictures), per_row):
-        pictures = classes.pictures[start : start + per_row]
-        captions = [
-            _caption(picture)
-            + ("" if classes.are_recognised[start + index] else " (not recognised)")
-            for index, picture in enumerate(pictures)
-        ]
-        strips.append(_Strip("", "", tuple(captions), pictures))
-    return _draw("The picture that each class likes most", strips, cell_px)
-
-
-def draw_maximised(pictures: Sequence[Maximised], *, cell_px: int = 256) -> bytes:
-    """Returns the PNG of pictures side by side, each with what it excites."""
-    captions = tuple(picture.objective.description for picture in pictures)
-    return _draw("", [_Strip("", "", captions, tuple(pictures))], cell_px)
 
 
 def picture_pixels(picture: Maximised) -> NDArray[np.uint8]:
@@ -115,28 +95,35 @@ def _draw(heading: str, strips: Sequence[_Strip], cell_px: int) -> bytes:
 
     columns = max(len(strip.pictures) for strip in strips)
     width = 2 * _MARGIN_PX + columns * cell_px + (columns - 1) * _GAP_PX
-    line = round(1.5 * _CAPTION_PX)
-    tall_line = round(1.6 * _TITLE_PX)
+    line, tall_line = round(1.5 * _CAPTION.size_px), round(1.6 * _TITLE.size_px)
     heights = [(tall_line if strip.title else 0) + cell_px + line + _GAP_PX for strip in strips]
     top = _MARGIN_PX + (round(1.4 * tall_line) if heading else 0)
     sheet = Image.new("RGB", (width, top + sum(heights) + _MARGIN_PX), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    title, small = _font(_TITLE_PX), _font(_CAPTION_PX)
+    right = width - _MARGIN_PX
+
+    def write(x: int, y: int, text: str, font: Font, room_px: int, colour: str) -> str:
+        shown = shorten_pixels(text, font, room_px)
+        font.draw(pen, (x, y), shown, colour=colour)
+        return shown
+
     if heading:
-        pen.text((_MARGIN_PX, _MARGIN_PX), _cut(pen, heading, title, width), _INK, font=title)
+        y = _MARGIN_PX + _TITLE.size_px
+        write(_MARGIN_PX, y, heading, _TITLE, right - _MARGIN_PX, _INK)
     for strip, height in zip(strips, heights, strict=True):
         y = top
         if strip.title:
-            pen.text((_MARGIN_PX, y), strip.title, _INK, font=title)
-            x = _MARGIN_PX + pen.textlength(strip.title, font=title) + 2 * _GAP_PX
-            note = _cut(pen, strip.note, small, width - _MARGIN_PX - x)
-            pen.text((x, y + _TITLE_PX - _CAPTION_PX), note, _SOFT, font=small)
+            base = y + _TITLE.size_px
+            title = write(_MARGIN_PX, base, strip.title, _TITLE, right - _MARGIN_PX, _INK)
+            x = _MARGIN_PX + _TITLE.width(title) + 2 * _GAP_PX
+            if x < right:
+                write(x, base, strip.note, _CAPTION, right - x, _SOFT)
             y += tall_line
         for column, picture in enumerate(strip.pictures):
             x = _MARGIN_PX + column * (cell_px + _GAP_PX)
             sheet.paste(_cell(picture, cell_px), (x, y))
-            caption = _cut(pen, strip.captions[column], small, cell_px)
-            pen.text((x, y + cell_px + 2), caption, _SOFT, font=small)
+            base = y + cell_px + 2 + _CAPTION.size_px
+            write(x, base, strip.captions[column], _CAPTION, cell_px, _SOFT)
         top += height
     stream = io.BytesIO()
     sheet.save(stream, format="PNG", optimize=True)
@@ -154,24 +141,3 @@ def _cell(picture: Maximised, cell_px: int) -> Image.Image:
     cell = Image.new("RGB", (cell_px, cell_px), _PAPER)
     cell.paste(resized, ((cell_px - width) // 2, (cell_px - height) // 2))
     return cell
-
-
-def _font(size_px: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size=size_px)
-
-
-def _cut(
-    pen: ImageDraw.ImageDraw,
-    text: str,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
-    width_px: float,
-) -> str:
-    """Returns as much of the text as fits, an ellipsis in place of the rest."""
-    measure = pen.textlength
-    if measure(text, font=font) <= width_px:
-        return text
-    while text and measure(f"{text}…", font=font) > width_px:
-        text = text[:-1]
-    return f"{text}…"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.explain.pictures import ExplainedMap, ExplainedPicture
+from foveal.numbers import percent
 from foveal.report.explaining.drawing import (
     draw_alone,
     draw_bar,
@@ -22,8 +23,7 @@ from foveal.report.explaining.drawing import (
     largest,
     unit_of,
 )
-from foveal.report.explaining.lettering import Font, Weight, shorten_pixels, wrap_pixels
-from foveal.report.numbers import probability
+from foveal.report.lettering import Font, Weight, shorten_pixels, wrap_pixels
 
 Pixels = NDArray[np.uint8]
 
@@ -169,13 +169,13 @@ def _words(picture: ExplainedPicture, one: ExplainedMap, y: int) -> tuple[list[L
     lines = []
     top = y
     for text in wrap_pixels(
-        f"{one.class_name} {probability(one.probability)}", Font(18, "bold"), TEXT_PX
+        f"{one.class_name} {percent(one.probability)}", Font(18, "bold"), TEXT_PX
     )[:2]:
         y += 20
         lines.append(Line(x, y, text, 18, "bold"))
     if one.class_name != picture.label and picture.label is not None:
         for text in wrap_pixels(
-            f"the answer: {picture.label} {probability(picture.probability or 0.0)}",
+            f"the answer: {picture.label} {percent(picture.probability)}",
             Font(14),
             TEXT_PX,
         )[:2]:

@@ -7,9 +7,9 @@ import io
 
 from PIL import Image, ImageDraw
 
-from foveal.report.explaining.lettering import Font
 from foveal.report.explaining.sheet import Sheet
 from foveal.report.figures.svg import element, words
+from foveal.report.lettering import Font
 
 _PAPER = "#fdfcfa"
 _SCALE = 2  # a PNG is looked at on fine screens too
@@ -27,12 +27,8 @@ def sheet_png(sheet: Sheet) -> bytes:
         )
     pen = ImageDraw.Draw(image)
     for line in sheet.lines:
-        pen.text(
-            (_SCALE * line.x, _SCALE * line.y),
-            line.text,
-            fill=line.colour,
-            font=Font(_SCALE * line.size_px, line.weight).loaded(),
-            anchor="ls",
+        Font(_SCALE * line.size_px, line.weight).draw(
+            pen, (_SCALE * line.x, _SCALE * line.y), line.text, colour=line.colour
         )
     stream = io.BytesIO()
     image.save(stream, "PNG", optimize=True)

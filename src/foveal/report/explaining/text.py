@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from foveal.explain.heat_map import VerdictLevel
 from foveal.explain.pictures import ExplainedMap, ExplainedPicture
+from foveal.numbers import percent
 from foveal.report.explaining.drawing import largest, unit_of
-from foveal.report.numbers import probability
 from foveal.report.text_layout import COLUMNS, Role, Style, plain, wrap
 from foveal.report.width import display_width, shorten_middle
 from foveal.text import count_noun
@@ -88,10 +88,10 @@ def _map(picture: ExplainedPicture, one: ExplainedMap, style: Style) -> str:
     drawn = [f"┌{line}┐", *drawn, f"└{line}┘"]
     room = COLUMNS - width - 2
     said = [
-        (wrap(f"{one.class_name} {probability(one.probability)}", columns=room), "number"),
+        (wrap(f"{one.class_name} {percent(one.probability)}", columns=room), "number"),
     ]
     if one.class_name != picture.label and picture.label is not None:
-        answer = f"the answer: {picture.label} {probability(picture.probability or 0.0)}"
+        answer = f"the answer: {picture.label} {percent(picture.probability)}"
         said.append((wrap(answer, columns=room), "quiet"))
     said.append((one.verdict.level, _ROLES[one.verdict.level]))
     lines = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from foveal.numbers import percent
 from foveal.report.figures.svg import Scale, element, figure, name_label, words
-from foveal.report.numbers import count, percent
+from foveal.report.numbers import count
 
 
 def draw_bars(
@@ -31,7 +32,7 @@ def draw_bars(
         )
         parts.append(
             words(
-                f"{count(value)} · {percent(value / total, digits=0)}",
+                f"{count(value)} · {percent(value / total)}",
                 class_="value",
                 x="100%",
                 dx=8,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from foveal.evaluation.evidence import Interval
+from foveal.numbers import percent
 from foveal.report.figures.marks import interval_mark, point_mark, track
 from foveal.report.figures.svg import Scale, element, figure, grid, nice_ticks, words
-from foveal.report.numbers import percent
 
 ROW_PX = 54.0
 
@@ -32,7 +32,13 @@ def draw_leak(*, grouped: float, random: float, leak: Interval | None) -> str:
         base = ROW_PX * index
         parts.append(words(name, class_="row-name halo", x=0, y=base + 17))
         parts.append(
-            words(percent(value), class_="row-value halo", x="100%", y=base + 17, text_anchor="end")
+            words(
+                percent(value, digits=1),
+                class_="row-value halo",
+                x="100%",
+                y=base + 17,
+                text_anchor="end",
+            )
         )
         parts.append(track(y=base + 34))
     parts.append(point_mark(grouped, scale, y=34))
@@ -40,7 +46,8 @@ def draw_leak(*, grouped: float, random: float, leak: Interval | None) -> str:
     return figure(
         parts,
         title="Accuracy on grouped and on random folds",
-        description=f"Grouped folds {percent(grouped)}, random folds {percent(random)}. The bar "
+        description=f"Grouped folds {percent(grouped, digits=1)}, random folds "
+        f"{percent(random, digits=1)}. The bar "
         "is the 95% interval of the difference, drawn from the grouped figure.",
         height_px=bottom + 24,
     )

@@ -6,8 +6,9 @@ import math
 from itertools import pairwise
 
 from foveal.evaluation.evidence import Interval, LearningCurve
+from foveal.numbers import percent
 from foveal.report.figures.svg import Scale, element, figure, nice_ticks, number, words
-from foveal.report.numbers import count, percent
+from foveal.report.numbers import count
 
 PLOT_PX = 250.0
 
@@ -138,8 +139,10 @@ def _band(curve: LearningCurve, ahead: tuple[int, Interval], up: Scale, across: 
 
 
 def _describe(curve: LearningCurve) -> str:
-    told = "; ".join(f"{count(p.num_images)} images {percent(p.accuracy)}" for p in curve.points)
+    told = "; ".join(
+        f"{count(p.num_images)} images {percent(p.accuracy, digits=1)}" for p in curve.points
+    )
     ahead = _ahead(curve)
     if ahead is None:
         return f"{told}. No extrapolation."
-    return f"{told}; expected with {count(ahead[0])} images {percent(ahead[1].estimate)}."
+    return f"{told}; expected with {count(ahead[0])} images {percent(ahead[1].estimate, digits=1)}."

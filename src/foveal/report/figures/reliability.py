@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foveal.evaluation.evidence import ReliabilityBin
+from foveal.numbers import percent
 from foveal.report.figures.svg import Scale, element, figure, words
 
 PLOT_PX = 220.0
@@ -76,8 +77,8 @@ def _bin(item: ReliabilityBin, *, across: Scale, up: Scale) -> str:
 
 def _describe(bins: Sequence[ReliabilityBin]) -> str:
     told = [
-        f"{item.num_images} images at {100 * item.mean_confidence:.0f}% were right in "
-        f"{100 * item.accuracy.estimate:.0f}%"
+        f"{item.num_images} images at {percent(item.mean_confidence)} were right in "
+        f"{percent(item.accuracy.estimate)}"
         for item in bins
         if item.num_images and item.accuracy.estimate is not None
     ]

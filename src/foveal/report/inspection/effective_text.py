@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from foveal.inspection import EffectiveField
+from foveal.numbers import percent
 from foveal.report.text_layout import facts
 
 
@@ -22,11 +23,11 @@ def render_effective_text(measured: EffectiveField) -> str:
         pairs.append(("theoretical", "unavailable"))
     else:
         rows, columns = theoretical
-        area = 100 * measured.luo_px**2 / (rows * columns)
+        area = measured.luo_px**2 / (rows * columns)
         pairs.append(
             (
                 "theoretical",
-                f"{rows} × {columns} px; the effective area is {area:.1f}% of it",
+                f"{rows} × {columns} px; the effective area is {percent(area, digits=1)} of it",
             )
         )
         height, width = measured.strength.shape

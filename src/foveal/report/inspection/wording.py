@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from foveal.graph import Figure, Op, ReceptiveField
 from foveal.inspection import Line
+from foveal.numbers import percent
 
 UNKNOWN = "?"
 NONE = "·"
@@ -79,11 +80,11 @@ def share(value: float | None) -> str:
     """Returns a share in per cent, short.
 
     >>> share(0.254), share(0.0004), share(0.0), share(None)
-    ('25%', '<1%', '·', '·')
+    ('25%', '<0.1%', '·', '·')
     """
     if not value:
         return NONE
-    return "<1%" if value < 0.005 else f"{100 * value:.0f}%"
+    return percent(value)
 
 
 def shape_text(shape: Sequence[int | str]) -> str:

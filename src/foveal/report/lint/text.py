@@ -113,7 +113,7 @@ def _group(findings: list[FindingLike], titles: Mapping[str, str], style: Style)
     if len(others) > MAX_PLACES:
         lines.append(f"    and {len(others) - MAX_PLACES:,} more")
     lines.append(wrap(first.fix, indent="     ", first="  -> "))
-    lines.append(style(f"     docs/rules/{first.code}.md", "quiet"))
+    lines.append(style(f"     foveal lint --explain {first.code}", "quiet"))
     return "\n".join(lines)
 
 

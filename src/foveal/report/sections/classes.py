@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from foveal.evaluation.evidence import ClassMetrics, Interval, Metrics
+from foveal.numbers import percent
 from foveal.report.figures import (
     ClassRow,
     draw_class_intervals,
@@ -19,7 +20,7 @@ from foveal.report.many_classes import (
     bin_rates,
     spread_drawing,
 )
-from foveal.report.numbers import area, area_range, count, percent, percent_range
+from foveal.report.numbers import area, area_range, count, percent_range
 from foveal.report.tables import Cell, Drawing, Table
 from foveal.text import printable
 
@@ -165,8 +166,8 @@ def _commonest(metrics: Metrics, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _share(value: int, total: int) -> str:
-    return percent(value / total, digits=0) if total else "–"
+    return percent(value / total) if total else "–"
 
 
 def _rate(interval: Interval) -> Cell:
-    return Cell(percent(interval.estimate), percent_range(interval))
+    return Cell(percent(interval.estimate, digits=1), percent_range(interval))

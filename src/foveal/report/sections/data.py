@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foveal.numbers import percent
 from foveal.report.audit_facts import FindingFacts, describe_rest, read_audit
 from foveal.report.figures import draw_bars, name_gutter
 from foveal.report.many_classes import are_many, bin_counts, spread_drawing
-from foveal.report.numbers import count, percent
+from foveal.report.numbers import count
 from foveal.report.report_input import ReportInput
 from foveal.report.tables import Drawing, Table
 from foveal.report.width import shorten_middle
@@ -77,7 +78,7 @@ def _drawing(names: tuple[str, ...], counts: tuple[int, ...]) -> Drawing:
         "Images by class",
         ("Class", "Images", "Share"),
         tuple(
-            (name, count(number), percent(number / total))
+            (name, count(number), percent(number / total, digits=1))
             for name, number in zip(names, counts, strict=True)
         ),
     )

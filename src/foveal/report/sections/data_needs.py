@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from foveal.evaluation.evidence import Baseline, Grouping, LearningCurve
 from foveal.evaluation.wording import describe_leak, describe_learning_curve
+from foveal.numbers import percent, percent_span
 from foveal.report.figures import draw_leak, draw_learning_curve
-from foveal.report.numbers import count, percent, percent_range, points, points_range
+from foveal.report.numbers import count, percent_range, points, points_range
 from foveal.report.tables import Drawing, Table
 
 
@@ -37,8 +38,8 @@ def leak_section(grouping: Grouping) -> Told:
                 "Grouped and random folds",
                 ("Folds", "Accuracy"),
                 (
-                    ("Groups kept together", percent(grouping.grouped_accuracy)),
-                    ("Random", percent(grouping.random_accuracy)),
+                    ("Groups kept together", percent(grouping.grouped_accuracy, digits=1)),
+                    ("Random", percent(grouping.random_accuracy, digits=1)),
                     (
                         "Difference (95% interval)",
                         "n/a"
@@ -58,7 +59,11 @@ def learning_curve_section(curve: LearningCurve, baseline: Baseline) -> Told:
     if not curve.points:
         return Told(sentence, None)
     rows = [
-        (count(p.num_images), percent(p.accuracy), f"{100 * p.low:.1f}–{100 * p.high:.1f}%")
+        (
+            count(p.num_images),
+            percent(p.accuracy, digits=1),
+            percent_span(p.low, p.high, digits=1, joint="–"),
+        )
         for p in curve.points
     ]
     legend = [("a", "measured, with the spread of repeats (central 80%)")]
@@ -67,7 +72,7 @@ def learning_curve_section(curve: LearningCurve, baseline: Baseline) -> Told:
         rows.append(
             (
                 f"{count(curve.extrapolated_num_images)} (expected)",
-                percent(ahead.estimate),
+                percent(ahead.estimate, digits=1),
                 percent_range(ahead),
             )
         )

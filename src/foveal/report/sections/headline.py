@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from foveal.evaluation.evidence import Evidence, Interval
 from foveal.evaluation.wording import describe_against_baseline, describe_judged
+from foveal.numbers import percent
 from foveal.report.figures import HeadlineRow, draw_headline_strip
-from foveal.report.numbers import area, area_range, percent, percent_range
+from foveal.report.numbers import area, area_range, percent_range
 from foveal.report.tables import Cell, Drawing, Table
 from foveal.text import printable
 
@@ -32,7 +33,7 @@ def headline(evidence: Evidence) -> Headline:
     name = printable(baseline.class_name)
     low = baseline.gain.low
     return Headline(
-        accuracy=percent(metrics.accuracy.estimate),
+        accuracy=percent(metrics.accuracy.estimate, digits=1),
         interval=spoken_range(metrics.accuracy),
         verdict=describe_against_baseline(metrics, baseline),
         protocol=evidence.protocol.sentence,
@@ -70,7 +71,9 @@ def headline_rows(evidence: Evidence) -> tuple[HeadlineRow, ...]:
     )
     return (
         *(
-            HeadlineRow(name, rate, f"{percent(rate.estimate)}  ({percent_range(rate)})", constant)
+            HeadlineRow(
+                name, rate, f"{percent(rate.estimate, digits=1)}  ({percent_range(rate)})", constant
+            )
             for name, rate, constant in rates
         ),
         HeadlineRow(
@@ -86,7 +89,7 @@ def spoken_range(interval: Interval) -> str:
     """Returns the interval in words: ``"80.9% to 87.3%"``, or that there is none."""
     if interval.low is None or interval.high is None:
         return "no interval can be given"
-    return f"{percent(interval.low)} to {percent(interval.high)}"
+    return f"{percent(interval.low, digits=1)} to {percent(interval.high, digits=1)}"
 
 
 def _table_row(row: HeadlineRow) -> tuple[Cell | str, ...]:
@@ -94,6 +97,6 @@ def _table_row(row: HeadlineRow) -> tuple[Cell | str, ...]:
         estimate, ends = area(row.interval.estimate), area_range(row.interval)
         constant = area(row.constant)
     else:
-        estimate, ends = percent(row.interval.estimate), percent_range(row.interval)
-        constant = percent(row.constant)
+        estimate, ends = percent(row.interval.estimate, digits=1), percent_range(row.interval)
+        constant = percent(row.constant, digits=1)
     return (row.name, estimate, ends, constant)

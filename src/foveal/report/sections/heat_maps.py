@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from foveal.report.numbers import percent, probability
+from foveal.numbers import percent
+from foveal.report.many_classes import NUM_WEAKEST, are_many
 from foveal.report.tables import Table
 from foveal.report.width import shorten_middle
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.explain.explained_run import ExplainedExample, ExplainedRun
+    from foveal.explain.separation import ClassSeparation
     from foveal.report.explaining.shown import ShownExplanations
 
 NUM_IN_SIGHT = 6
 # Of the border's share against its area, before the page remarks on it.
 _MUCH_OUTSIDE = 1.25
+_MAX_OUTSIDE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,10 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
             AverageCard(
                 f"average-{one.class_index}",
                 run.class_names[one.class_index],
-                f"{percent(one.outside_share, digits=0)} outside the centre, colours to "
+                f"{percent(one.outside_share)} outside the centre, colours to "
                 f"{peak_of(one.values):.3g}",
             )
-            for one in run.separations
+            for one in _shown_averages(run)
         ),
         table=_table(run),
         right=tuple(card for card in cards if card.label is None),
@@ -119,7 +122,7 @@ def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
 def wanted_heat_maps(shown: ShownExplanations) -> tuple[str, ...]:
     """Returns the places of all pictures, dearest first."""
     run = shown.run
-    places = ["bar", *(f"average-{one.class_index}" for one in run.separations)]
+    places = ["bar", *(f"average-{one.class_index}" for one in _shown_averages(run))]
     for number in range(len(run.examples)):
         places += [f"seen-{number}", f"said-{number}", f"label-{number}"]
     return tuple(place for place in places if place in shown.pictures)
@@ -173,16 +176,32 @@ def _remarks(run: ExplainedRun) -> Iterator[str]:
     yield NOT_LOOKED_FOR
     known = {one.suspicion.class_index for one in run.shortcuts}
     known |= {one.class_index for one in run.borders}
-    for one in run.separations:
-        share, area = one.outside_share, one.outside_area
-        if share is None or one.class_index in known or one.gap <= 3 * one.gap_error:
-            continue
-        if share > min(0.95, _MUCH_OUTSIDE * area):
-            yield (
-                f"{percent(share, digits=0)} of what sets “{run.class_names[one.class_index]}” "
-                f"apart lies outside the central region, which has {percent(area, digits=0)} of "
-                "the picture. If the findings lie in the middle, look for a frame or a margin."
-            )
+    outside = [one for one in run.separations if _is_outside(one) and one.class_index not in known]
+    for one in outside[:_MAX_OUTSIDE]:
+        yield (
+            f"{percent(one.outside_share)} of what sets "
+            f"“{run.class_names[one.class_index]}” apart lies outside the central region, which "
+            f"has {percent(one.outside_area)} of the picture. If the findings lie in the "
+            "middle, look for a frame or a margin."
+        )
+    if len(outside) > _MAX_OUTSIDE:
+        more = count_noun(len(outside) - _MAX_OUTSIDE, "more class", "more classes")
+        yield f"The same holds for {more}; the table has them all."
+
+
+def _is_outside(one: ClassSeparation) -> bool:
+    share, area = one.outside_share, one.outside_area
+    if share is None or one.gap <= 3 * one.gap_error:
+        return False
+    # A map of few places has none in the middle, and then nothing can lie outside it.
+    return area < 1 and share > min(0.95, _MUCH_OUTSIDE * area)
+
+
+def _shown_averages(run: ExplainedRun) -> tuple[ClassSeparation, ...]:
+    """Returns the classes whose average is drawn; of many, those told apart least."""
+    if not are_many(run.separations):
+        return run.separations
+    return tuple(sorted(run.separations, key=lambda one: one.gap)[:NUM_WEAKEST])
 
 
 def _table(run: ExplainedRun) -> Table:
@@ -194,8 +213,8 @@ def _table(run: ExplainedRun) -> Table:
                 run.class_names[one.class_index],
                 f"{one.num_images:,}",
                 f"{one.gap:.2f}",
-                percent(one.outside_share, digits=0),
-                percent(one.outside_area, digits=0),
+                percent(one.outside_share),
+                percent(one.outside_area),
             )
             for one in run.separations
         ),
@@ -212,7 +231,7 @@ def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
         label=None if one.is_right else f"label-{number}",
         given=printable(run.class_names[one.label_index]),
         answer=printable(run.class_names[one.said_index]),
-        chance=probability(one.probability),
+        chance=percent(one.probability),
         path_parts=(*(f"{folder}/" for folder in folders), name),
         full_path=printable(one.path),
         scale=f"{peak_of_example(one):.3g}",

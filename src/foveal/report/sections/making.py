@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from foveal.evaluation.evidence import Evidence
-from foveal.report.numbers import area, percent, seconds
+from foveal.numbers import percent
+from foveal.report.numbers import area, seconds
 from foveal.report.report_input import Making
 from foveal.report.tables import Table
 from foveal.text import printable
@@ -124,7 +125,7 @@ def _timing(evidence: Evidence) -> Table:
         "Where the time went",
         ("Step", "Time", "Share"),
         tuple(
-            (printable(name), seconds(value), percent(value / total if total else None, digits=0))
+            (printable(name), seconds(value), percent(value / total if total else None))
             for name, value in evidence.timing.steps_seconds.items()
         ),
     )

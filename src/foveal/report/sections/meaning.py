@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from foveal.evaluation.evidence import Evidence
 from foveal.evaluation.wording import describe_against_baseline
-from foveal.report.numbers import count, percent
+from foveal.numbers import percent
+from foveal.report.numbers import count
 from foveal.report.sections.headline import spoken_range
 from foveal.text import count_noun, printable
 
@@ -34,8 +35,8 @@ def _does(evidence: Evidence) -> tuple[str, ...]:
         else "each by a model that was not trained on that image"
     )
     said = [
-        f"{percent(metrics.accuracy.estimate)} of {count_noun(metrics.num_images, 'image')} were "
-        f"classified correctly, {by}.",
+        f"{percent(metrics.accuracy.estimate, digits=1)} of "
+        f"{count_noun(metrics.num_images, 'image')} were classified correctly, {by}.",
     ]
     if metrics.accuracy.low is not None:
         said.append(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from foveal.report.numbers import probability
+from foveal.numbers import percent
 from foveal.report.report_input import ReportInput
 from foveal.report.sections.data import MAX_EXAMPLES
 from foveal.report.width import shorten_middle
@@ -49,9 +49,9 @@ def label_gallery(report: ReportInput) -> Gallery:
                 _parts(issue.path),
                 printable(issue.path),
                 printable(issue.label),
-                probability(issue.label_probability),
+                percent(issue.label_probability),
                 printable(issue.suggested),
-                probability(issue.suggested_probability),
+                percent(issue.suggested_probability),
             )
             for rank, issue in enumerate(issues[:MAX_SHOWN_LABELS])
         ],
@@ -71,7 +71,7 @@ def mistake_gallery(report: ReportInput) -> Gallery:
                 printable(mistake.label),
                 "",
                 printable(mistake.predicted),
-                probability(mistake.probability),
+                percent(mistake.probability),
             )
             for rank, mistake in enumerate(mistakes[:MAX_SHOWN_MISTAKES])
         ],

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from foveal.evaluation.evidence import ShiftStability, Stability
 from foveal.evaluation.wording import describe_stability
+from foveal.numbers import percent
 from foveal.report.figures import ClassRow, draw_class_intervals
-from foveal.report.numbers import percent, percent_range
+from foveal.report.numbers import percent_range
 from foveal.report.tables import Cell, Drawing, Table
 from foveal.text import count_noun
 
@@ -37,7 +38,8 @@ def stability_section(stability: Stability) -> StabilityView:
                 [ClassRow(_pixels(item), item.kept) for item in stability.shifts],
                 title="Pictures that keep their answer, by how far they are moved",
                 description="; ".join(
-                    f"{_pixels(item)}: {percent(item.kept.estimate)} ({percent_range(item.kept)})"
+                    f"{_pixels(item)}: {percent(item.kept.estimate, digits=1)} "
+                    f"({percent_range(item.kept)})"
                     for item in stability.shifts
                 )
                 + ".",
@@ -50,7 +52,7 @@ def stability_section(stability: Stability) -> StabilityView:
                 tuple(
                     (
                         _pixels(item),
-                        Cell(percent(item.kept.estimate), percent_range(item.kept)),
+                        Cell(percent(item.kept.estimate, digits=1), percent_range(item.kept)),
                         Cell(_points(item.probability_change.estimate), _points_range(item)),
                     )
                     for item in stability.shifts

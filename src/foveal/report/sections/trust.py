@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from foveal.evaluation.evidence import Calibration, Evidence, PredictionSets, ReliabilityBin
 from foveal.evaluation.wording import describe_calibration, describe_prediction_sets
+from foveal.numbers import percent, percent_span
 from foveal.report.figures import (
     ClassRow,
     density,
@@ -20,7 +21,7 @@ from foveal.report.many_classes import (
     bin_counts,
     spread_drawing,
 )
-from foveal.report.numbers import count, percent, percent_range
+from foveal.report.numbers import count, percent_range
 from foveal.report.tables import Drawing, Table
 from foveal.text import printable
 
@@ -66,8 +67,8 @@ def calibration_section(calibration: Calibration) -> CalibrationView:
             (
                 (
                     "Expected calibration error",
-                    percent(calibration.ece_before),
-                    percent(calibration.ece_after),
+                    percent(calibration.ece_before, digits=1),
+                    percent(calibration.ece_after, digits=1),
                 ),
                 (
                     "Log loss (nats)",
@@ -105,7 +106,7 @@ def sets_section(evidence: Evidence, sets: PredictionSets) -> SetsView:
                 [ClassRow(name, interval) for name, interval in drawn],
                 title="Coverage of the prediction sets",
                 description=f"Share of images whose set holds the true label, with 95% intervals; "
-                f"the dashed line is the target, {percent(target)}.",
+                f"the dashed line is the target, {percent(target, digits=1)}.",
                 reference=target,
             ),
             caption=caption,
@@ -113,12 +114,12 @@ def sets_section(evidence: Evidence, sets: PredictionSets) -> SetsView:
                 "Coverage of the prediction sets",
                 ("Images of", "Coverage", "95% interval"),
                 tuple(
-                    (name, percent(interval.estimate), percent_range(interval))
+                    (name, percent(interval.estimate, digits=1), percent_range(interval))
                     for name, interval in rows
                 ),
             ),
             gutter=f"name {name_gutter(name for name, _ in drawn)}",
-            legend=(("a", "coverage"), ("line", f"target {percent(target, digits=0)}")),
+            legend=(("a", "coverage"), ("line", f"target {percent(target)}")),
         ),
         sizes=spread_drawing(
             _bin_sizes(sets.size_counts),
@@ -149,10 +150,10 @@ def _reliability(title: str, bins: tuple[ReliabilityBin, ...], largest: float) -
             ("Confidence", "Images", "Mean confidence", "Right", "95% interval"),
             tuple(
                 (
-                    f"{100 * item.low:.0f}–{100 * item.high:.0f}%",
+                    percent_span(item.low, item.high, joint="–"),
                     count(item.num_images),
-                    percent(item.mean_confidence),
-                    percent(item.accuracy.estimate),
+                    percent(item.mean_confidence, digits=1),
+                    percent(item.accuracy.estimate, digits=1),
                     percent_range(item.accuracy),
                 )
                 for item in bins

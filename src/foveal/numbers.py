@@ -1,0 +1,47 @@
+"""A share in per cent, written one way in reports, sentences, tables and verdicts."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "n/a"
+
+
+def percent(share: float | None, *, digits: int = 0) -> str:
+    """Returns a share as per cent: never "100%" for less than all, nor "0%" for more than none.
+
+    Args:
+        share: From 0 to 1; None or NaN where it is unknown.
+        digits: Decimals. Of 0 decimals, shares within 1% of none or all still get one: there
+            the difference between 99.2% and 99.8% is what a reader asks for.
+
+    >>> [percent(share) for share in (0.0, 0.0004, 0.004, 0.4231, 0.9962, 0.9998, 1.0)]
+    ['0%', '<0.1%', '0.4%', '42%', '99.6%', '>99.9%', '100%']
+    >>> percent(0.4231, digits=1), percent(1.0, digits=1), percent(None)
+    ('42.3%', '100.0%', 'n/a')
+    """
+    if share is None or math.isnan(share):
+        return MISSING
+    if digits == 0 and (0.0 < share < 0.01 or 0.99 < share < 1.0):
+        digits = 1
+    text = f"{100 * share + 0.0:.{digits}f}"
+    step = 10.0**-digits
+    if share < 1.0 and float(text) == 100.0:
+        return f">{100 - step:.{digits}f}%"
+    if share > 0.0 and float(text) == 0.0:
+        return f"<{step:.{digits}f}%"
+    return f"{text}%"
+
+
+def percent_span(low: float, high: float, *, digits: int = 0, joint: str = " to ") -> str:
+    """Returns the two ends of an interval of shares in per cent.
+
+    >>> percent_span(0.842, 0.873), percent_span(0.842, 0.873, digits=1, joint="–")
+    ('84 to 87%', '84.2–87.3%')
+    >>> percent_span(0.981, 0.9998, digits=1, joint="–")
+    '98.1% to >99.9%'
+    """
+    first, last = percent(low, digits=digits), percent(high, digits=digits)
+    if first[0] in "<>" or last[0] in "<>":
+        return f"{first} to {last}"
+    return f"{first.removesuffix('%')}{joint}{last}"

@@ -1,0 +1,51 @@
+"""The answers that the readers of every format mark: enough of each kind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from foveal.learn.exercise import Field
+from foveal.learn.exports.questions import ask_each_blank
+from foveal.learn.exports.rules import rules_of
+
+
+def test_the_sample_holds_every_kind_and_every_verdict(cases: Any) -> None:
+    assert len({case.question.exercise.template for case in cases}) > 100
+    kinds = Counter(case.question.field.kind for case in cases)
+    assert set(kinds) == {"integer", "number", "shape", "choice", "boolean", "order", "match"}
+    verdicts = Counter(case.mark.verdict for case in cases)
+    assert set(verdicts) == {"right", "mistake", "wrong"}
+    assert min(verdicts.values()) > 150
+
+
+def test_every_named_mistake_has_a_rule_with_its_feedback(exercises: Any) -> None:
+    for exercise in exercises:
+        for field in exercise.fields:
+            told = {(rule.mistake, rule.feedback) for rule in rules_of(field)}
+            for mistake in field.mistakes:
+                assert (mistake.code, mistake.feedback) in told
+
+
+def test_a_question_keeps_its_identity_and_no_two_share_one(questions: Any) -> None:
+    again = ask_each_blank({question.exercise: None for question in questions}).questions
+    assert [each.identity for each in again] == [each.identity for each in questions]
+    assert len({each.identity for each in questions}) == len(questions)
+
+
+def test_rounded_forms_of_a_mistake_are_among_the_answers(cases: Any) -> None:
+    rounded = [
+        case
+        for case in cases
+        if case.mark.mistake is not None and case.value != case.mark.mistake.value
+    ]
+    assert {case.question.field.kind for case in rounded} == {"integer", "number"}
+    assert len(rounded) > 40
+
+
+def test_true_or_false_without_a_named_mistake_still_has_both_answers() -> None:
+    field = Field("b", "True or false", "boolean", True)
+    assert [(rule.value, rule.is_right) for rule in rules_of(field)] == [
+        (True, True),
+        (False, False),
+    ]
