@@ -90,7 +90,8 @@ def command(
         write_atomically(html, page.encode("utf-8"))
     if as_json:
         echo_json(
-            {**to_json(lab, result, guess=guess, machine=machine), "command": typed_command()}
+            "lab",
+            {**to_json(lab, result, guess=guess, machine=machine), "command": typed_command()},
         )
         return
     click.echo("")
@@ -101,7 +102,7 @@ def command(
 
 def _list_labs(labs: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
     if as_json:
-        echo_json({"labs": [{"name": name, "shows": shows} for name, shows in labs]})
+        echo_json("lab.list", {"labs": [{"name": name, "shows": shows} for name, shows in labs]})
         return
     width = max(len(name) for name, _ in labs)
     for name, shows in labs:

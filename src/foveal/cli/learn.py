@@ -94,7 +94,7 @@ def command(
             topics = [
                 {"number": t.number, "title": t.title, "state": states[t.number]} for t in TOPICS
             ]
-            echo_json({"topics": topics})
+            echo_json("learn.topics", {"topics": topics})
         elif _is_terminal():
             walk_map(learner)
         else:
@@ -322,7 +322,7 @@ def check(file: Path | None, as_json: bool) -> None:
             reviews = store.reviews()
     result = recheck(reviews)
     if as_json:
-        echo_json(result.to_json())
+        echo_json("learn.recheck", result.to_json())
     else:
         click.echo(f"{count_noun(result.num_same, 'answer')} marked the same.")
         for change in result.changes:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.errors import ImageError, RunAlteredError
-from foveal.evaluation import NoveltyReference, predict_sets, score_novelty
-from foveal.evaluation.evidence import Interval
+from foveal.evaluation import Evidence, NoveltyReference, predict_sets, score_novelty
 from foveal.evaluation.wording import describe_interval
 from foveal.features import num_cores, stream_batches
 from foveal.images import Preprocessing, version_differences
@@ -80,7 +79,7 @@ class Classifier:
         folder: The run.
         class_names: K names, in the order of every array.
         preprocessing: The one way pictures enter.
-        evaluation: ``evaluation.json``.
+        evidence: What was measured when it was trained; ``evaluation.json`` as values.
         temperature: Applied to the logits.
         set_thresholds: [K], the probability at which a class enters the prediction set.
         novelty: Tells unlike images.
@@ -92,7 +91,7 @@ class Classifier:
     folder: Path
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
-    evaluation: dict[str, Any]
+    evidence: Evidence
     temperature: float
     set_thresholds: NDArray[np.float64]
     novelty: NoveltyReference
@@ -188,12 +187,11 @@ class Classifier:
         size = f"{self.preprocessing.height_px}×{self.preprocessing.width_px}"
         names = ", ".join(self.class_names[:6])
         more = len(self.class_names) - 6
-        accuracy = Interval(**self.evaluation["metrics"]["accuracy"])
         return (
             f"Classifier({str(self.folder)!r})\n"
             f"  {count_noun(len(self.class_names), 'class', 'classes')}: {names}"
             f"{f' and {more} more' if more > 0 else ''}\n"
-            f"  held-out accuracy {describe_interval(accuracy)}\n"
+            f"  held-out accuracy {describe_interval(self.evidence.metrics.accuracy)}\n"
             f"  input {size}, temperature {self.temperature:.3g}"
         )
 
@@ -262,7 +260,7 @@ def _read(folder: Path, manifest: dict[str, Any]) -> Classifier:
         folder=folder,
         class_names=stored.class_names,
         preprocessing=stored.preprocessing,
-        evaluation=stored.evaluation,
+        evidence=stored.evidence,
         temperature=stored.temperature,
         set_thresholds=stored.set_thresholds,
         novelty=stored.novelty,

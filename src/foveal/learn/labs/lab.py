@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 Finding = Literal["shown", "not shown", "reversed"]
 
-SCHEMA = "foveal.lab"
-SCHEMA_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -7,9 +7,10 @@ from importlib.resources import files
 from typing import Any
 
 from foveal.learn.labs.chart import describe_chart, draw_chart, draw_text
-from foveal.learn.labs.lab import SCHEMA, SCHEMA_VERSION, Finding, Lab, LabResult
+from foveal.learn.labs.lab import Finding, Lab, LabResult
 from foveal.report.frame import html_page
 from foveal.report.text_layout import Role, Style, columns_table, plain, wrap
+from foveal.schema import stamped
 from foveal.text import printable
 
 _FINDINGS: dict[Finding, str] = {
@@ -57,9 +58,7 @@ def render_text(
 
 def to_json(lab: Lab, result: LabResult, *, guess: str | None, machine: str) -> dict[str, Any]:
     """Returns the result with what is needed to repeat it."""
-    return {
-        "schema": SCHEMA,
-        "version": SCHEMA_VERSION,
+    content = {
         "lab": lab.name,
         "title": lab.title,
         "topics": list(lab.topics),
@@ -69,6 +68,7 @@ def to_json(lab: Lab, result: LabResult, *, guess: str | None, machine: str) -> 
         "machine": machine,
         **result.to_json(),
     }
+    return stamped("lab", content)
 
 
 def render_html(
