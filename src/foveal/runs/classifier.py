@@ -23,11 +23,13 @@ from foveal.runs.folder import (
     EVALUATION_NAME,
     NOVELTY_NAME,
     ONNX_NAME,
+    OUT_OF_FOLD_NAME,
     PREPROCESSING_NAME,
     WEIGHTS_NAME,
     read_manifest,
     verify_files,
 )
+from foveal.runs.notebook import columns, overview
 from foveal.runs.reading import read_run
 from foveal.text import count_noun, printable
 
@@ -181,6 +183,27 @@ class Classifier:
             asked_for=Asked(indices, method, layer, effort),
             progress=progress,
         )
+
+    def table(self, name: Literal["classes", "images"] | str) -> dict[str, list[Any]]:
+        """Returns held-out results as columns; ``pandas.DataFrame`` takes them as they are.
+
+        Args:
+            name: ``"classes"``: one row a class, with precision, recall, F1 and AUROC and the
+                ends of their 95% intervals. ``"images"``: one row a judged image, with its
+                label, group, fold, the class predicted out of fold, and a logit a class.
+
+        Raises:
+            UsageError: There is no such table.
+            RunAlteredError: The file of the images is not as it was written.
+        """
+        if name == "images":
+            self.verify_files(OUT_OF_FOLD_NAME)
+        return columns(self.evidence, self.folder, name)
+
+    def _repr_html_(self) -> str:
+        """Returns the headline and the classes, for notebooks."""
+        size_px = (self.preprocessing.height_px, self.preprocessing.width_px)
+        return overview(self.evidence, self.folder, size_px=size_px)
 
     def __repr__(self) -> str:
         """Returns what it is and how well it does, in a few lines."""

@@ -20,7 +20,7 @@ from foveal.text import printable
 if TYPE_CHECKING:
     from foveal.training import TrainedClassifier
 
-ColumnType = Literal["string", "bool", "sketch"]
+ColumnType = Literal["string", "bool", "sketch", "int64", "float"]
 
 
 def write_manifest_table(folder: Path, trained: TrainedClassifier) -> None:
@@ -101,6 +101,21 @@ def read_usable(folder: Path) -> tuple[UsableImage, ...]:
     )
 
 
+def read_out_of_fold(folder: Path, class_names: Sequence[str]) -> dict[str, list[Any]]:
+    """Returns the columns of ``oof.parquet``, one ``logit_<class>`` a class among them.
+
+    Raises:
+        RunAlteredError: The table is none, or lacks a column of the type it was written with.
+    """
+    columns: dict[str, ColumnType] = {"path": "string", "label": "string", "group": "string"}
+    columns |= {
+        "fold": "int64",
+        **dict.fromkeys((f"logit_{name}" for name in class_names), "float"),
+    }
+    rows = _read(folder, columns, file=OUT_OF_FOLD_NAME)
+    return {name: [row[name] for row in rows] for name in columns}
+
+
 def read_seen(folder: Path) -> SeenImages:
     """Returns what is kept of the images that a run's classifier was fitted to.
 
@@ -118,16 +133,19 @@ def read_seen(folder: Path) -> SeenImages:
     )
 
 
-def _read(folder: Path, columns: Mapping[str, ColumnType]) -> list[Any]:
-    """Returns rows of ``manifest.parquet``, after checking the types of their columns."""
+def _read(
+    folder: Path, columns: Mapping[str, ColumnType], *, file: str = MANIFEST_TABLE_NAME
+) -> list[Any]:
+    """Returns rows of a table, after checking the types of their columns."""
     import pyarrow as pa
     from pyarrow import parquet
 
     types = {"string": pa.string(), "bool": pa.bool_(), "sketch": pa.binary(SKETCH_PX**2)}
+    types |= {"int64": pa.int64(), "float": pa.float64()}
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     with (
-        named_as_altered(folder, MANIFEST_TABLE_NAME),
-        (folder / MANIFEST_TABLE_NAME).open("rb") as stream,
+        named_as_altered(folder, file),
+        (folder / file).open("rb") as stream,
     ):
         table = parquet.read_table(stream, columns=schema.names)
         if table.schema.remove_metadata() != schema:
