@@ -30,6 +30,23 @@ def draw_texture(label: int, random: np.random.Generator, *, difficulty: float =
     return np.repeat(np.clip(levels, 0, 1)[..., None], 3, axis=2)
 
 
+def draw_finding(label: int, random: np.random.Generator) -> Levels:
+    """Draws a texture on a disc in the middle, with nothing else that differs by class.
+
+    The grey levels of every picture are given out by rank, so that all have one histogram:
+    neither brightness nor contrast nor colour nor the border says anything about the class.
+    """
+    levels = draw_texture(label, random, difficulty=0.6)
+    y, x = np.mgrid[:SIZE_PX, :SIZE_PX] / SIZE_PX
+    centre_y, centre_x = random.uniform(0.45, 0.55, 2)
+    disc = np.clip((0.3 - np.hypot(y - centre_y, x - centre_x)) * 40, 0, 1)[..., None]
+    ground = draw_ground(random)[..., :1].repeat(3, axis=2)
+    ground = ground + random.normal(0, 0.08, ground.shape[:2])[..., None]
+    mixed = (disc * levels + (1 - disc) * ground)[..., 0]
+    ranks = mixed.ravel().argsort().argsort().reshape(mixed.shape) / mixed.size
+    return np.repeat(ranks[..., None], 3, axis=2)
+
+
 def draw_ground(random: np.random.Generator) -> Levels:
     """Draws a soft coloured pattern that no two pictures share."""
     coarse = random.uniform(0.1, 0.5, (6, 6, 3))

@@ -16,6 +16,7 @@ from benchmarks.claims.pictures import (
     Levels,
     as_image,
     cut_tile,
+    draw_finding,
     draw_patient,
     draw_texture,
 )
@@ -56,10 +57,10 @@ def _write(folder: Path, label: int, name: str, image: Image.Image, **options: A
 
 
 def honest(folder: Path, random: np.random.Generator) -> Planted:
-    """Two textures, every picture on its own."""
+    """Two textures in the middle of the picture; every picture stands on its own."""
     for label in (0, 1):
         for number in range(PER_CLASS):
-            _write(folder, label, f"{number:03}.png", as_image(draw_texture(label, random)))
+            _write(folder, label, f"{number:03}.png", as_image(draw_finding(label, random)))
     return Planted(folder)
 
 

@@ -130,7 +130,13 @@ def test_fewer_than_two_classes_is_an_error(found, names):
 
 @pytest.mark.parametrize(
     ("names", "num_sets"),
-    [(("Cat", "cat"), 1), (("red_car", "red car"), 1), (("cat", "dog"), 0), (("+", "-"), 0)],
+    [
+        (("Cat", "cat"), 1),
+        (("red_car", "red car"), 1),
+        (("1", "1.0"), 1),
+        (("cat", "dog"), 0),
+        (("+", "-"), 0),
+    ],
 )
 def test_class_names_in_two_spellings(found, names, num_sets):
     findings = found("D008", [record for name in names for record in records(name, 3)])
@@ -385,3 +391,31 @@ def test_every_check_names_its_code_first_thing():
     codes = [check.__doc__.split(":")[0] for check in CHECKS]
     assert codes == sorted(codes)
     assert len(set(codes)) == len(codes)
+
+
+def test_images_without_labels_are_counted_where_no_class_is_there(put, data):
+    for number in range(3):
+        put(f"{number}.png", number)
+    (finding,) = [one for one in audit(scan(data)).findings if one.code == "D007"]
+    assert "no labelled images, and 3 images without a label" in finding.detail
+
+
+@pytest.mark.parametrize("column", ["camera", "site", "Scanner", "hospital"])
+def test_a_camera_that_goes_with_one_class_is_warned_of(put, data, column):
+    rows = [f"path,label,{column}"]
+    for number in range(12):
+        put(f"{number}.png", number)
+        rows.append(f"{number}.png,{'ab'[number % 2]},{column}-{number % 2}")
+    (data / "t.csv").write_text("\n".join(rows), "utf-8")
+    (finding,) = [one for one in audit(scan(data / "t.csv")).findings if one.code == "D026"]
+    assert finding.severity == "warning"
+    assert column.casefold() in finding.title.casefold()
+
+
+def test_a_second_label_is_no_camera(put, data):
+    rows = ["path,label,name"]
+    for number in range(12):
+        put(f"{number}.png", number)
+        rows.append(f"{number}.png,{number % 2},{('healthy', 'ill')[number % 2]}")
+    (data / "t.csv").write_text("\n".join(rows), "utf-8")
+    assert "D026" not in {one.code for one in audit(scan(data / "t.csv")).findings}

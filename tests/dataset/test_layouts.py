@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,16 @@ def test_links_out_of_the_folder_are_followed_on_demand(lay, tmp_path):
         "b/2.png": ("b", None),
         "b/3.png": ("b", None),
     }
+
+
+def test_the_same_subfolders_in_two_compositions_are_the_same(lay):
+    composed, apart = (
+        unicodedata.normalize("NFC", "Schäden"),
+        unicodedata.normalize("NFD", "Schäden"),
+    )
+    data = lay(
+        *(f"{top}/{name}/1.png" for top, name in (("nfc", composed), ("nfd", apart))),
+        *(f"{top}/rest/1.png" for top in ("nfc", "nfd")),
+    )
+    with pytest.raises(DataError, match="hold the same subfolders"):
+        list_folder(data)

@@ -17,7 +17,7 @@ from foveal.explain.lending import predicting
 from foveal.explain.logits import answers, logits_of, names_of_classes
 
 sys.path.insert(0, str(Path(__file__).parent))
-from heads import HEADS, METHODS, make_head, true_logits, true_probabilities
+from heads import HEADS, METHODS, Body, make_head, true_logits, true_probabilities
 
 NAMES = tuple(row[0] for row in HEADS)
 
@@ -172,3 +172,14 @@ def test_a_gate_is_no_probability(pictures: Tensor) -> None:
 
     net = Gated().eval()
     assert torch.equal(logits_of(net, pictures).values, net(pictures))
+
+
+@pytest.mark.parametrize(
+    "end", [nn.functional.hardsigmoid, lambda z: 1 / (1 + torch.exp(-z))], ids=["hard", "written"]
+)
+def test_other_sigmoids_make_independent_labels(end, pictures: Tensor) -> None:
+    net = Body(4, lambda f, z: end(z)).eval()
+    (heat_map,) = explain(net, pictures[:1], classes=1, method="occlusion")[0]
+    with torch.no_grad():
+        probability = net(pictures[:1])[0, 1]
+    assert heat_map.logit == pytest.approx(probability.logit().item(), abs=1e-4)

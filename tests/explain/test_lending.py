@@ -1,4 +1,4 @@
-"""A model is lent as a copy that shares its weights; another thread notices nothing."""
+"""A model is lent as a copy; another thread notices nothing."""
 
 from __future__ import annotations
 
@@ -32,10 +32,42 @@ def small() -> Small:
     return Small()
 
 
-def test_parameters_are_shared_and_buffers_are_not(small: Small) -> None:
+def test_no_memory_is_shared(small: Small) -> None:
+    def places(model: nn.Module) -> set[int]:
+        return {tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+
     with predicting(small) as lent:
-        assert [id(p) for p in lent.parameters()] == [id(p) for p in small.parameters()]
-        assert not {id(b) for b in lent.buffers()} & {id(b) for b in small.buffers()}
+        assert not places(lent) & places(small)
+        assert lent.state_dict().keys() == small.state_dict().keys()
+
+
+class Clamping(Small):
+    """Writes to its weights in the forward pass, as critics of the Wasserstein distance do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            self.fc.weight.clamp_(-0.01, 0.01)
+        self.fc.bias.data = self.fc.bias.data + 1
+        return super().forward(x)
+
+
+class ClampingUncopyable(Clamping):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+@pytest.mark.parametrize("kind", [Clamping, ClampingUncopyable])
+def test_weights_that_forward_writes_are_as_found(kind: type[Small]) -> None:
+    torch.manual_seed(0)
+    model = kind()
+    before = {name: (t.clone(), t.data_ptr()) for name, t in model.named_parameters()}
+    x = torch.rand(1, 3, 16, 16)
+    heat_map = explain(model, x, method="occlusion")[0][0]
+    judge_map(model, x[0], heat_map)
+    for name, tensor in model.named_parameters():
+        assert torch.equal(tensor, before[name][0]), name
+        assert tensor.data_ptr() == before[name][1], name
 
 
 def test_what_points_to_a_module_points_to_the_copys(small: Small) -> None:

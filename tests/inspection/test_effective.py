@@ -79,10 +79,31 @@ def test_a_module_can_be_named():
     assert found.theoretical_px == (43, 43)
 
 
-def test_a_function_in_the_middle_cannot_be_measured():
-    model = resolve_model("torchvision:resnet18", weights="random").network
-    with pytest.raises(UsageError, match=r"'layer1\.0\.add' is a function in the middle"):
-        _measure(model, (3, 64, 64), at="layer1.0.add")
+class Residual(nn.Module):
+    """A function, ``add``, in the middle of a module; and the same with a module in its place."""
+
+    def __init__(self, *, has_module: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one, self.two = nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(2, 2, 5, padding=2)
+        self.sum = Sum() if has_module else None
+
+    def forward(self, x):
+        y = self.one(x)
+        y = self.sum(y, x) if self.sum is not None else y + x
+        return self.two(y)
+
+
+class Sum(nn.Module):
+    def forward(self, one, other):
+        return one + other
+
+
+def test_a_function_in_the_middle_is_measured_as_a_module_would_be():
+    found = _measure(Residual(has_module=False), (2, 16, 16), at="add")
+    expected = _measure(Residual(has_module=True), (2, 16, 16), at="sum")
+    assert np.allclose(found.strength, expected.strength)
+    assert found.theoretical_px == (3, 3)
 
 
 def test_a_vector_has_no_places():

@@ -86,3 +86,19 @@ def test_importing_the_room_waits_for_nothing() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "False\nFalse\n"
+
+
+def test_hint_solution_and_proof_show_as_html_and_print_as_text() -> None:
+    asked = drill("convolution-shape", seed=1, level=2)
+    assert asked.solution()._repr_html_().startswith("<ol><li>after <code>conv1</code>")
+    assert "1. after `conv1`" in asked.solution()
+    assert asked.proof()._repr_html_().startswith("<pre><code>import torch")
+    assert asked.hint()._repr_html_() == f"<p>{asked.hint()}</p>"
+    exec(asked.proof(), {})  # a string all the same
+
+
+def test_an_answer_may_be_what_python_has() -> None:
+    asked = drill("convolution-shape", seed=1)
+    shape = asked.exercise.fields[0].answer
+    assert asked.check(shape)
+    assert asked.check((1, *shape))

@@ -22,6 +22,11 @@ def check_single_class(subject: AuditSubject) -> Iterator[AuditFinding]:
     names = subject.manifest.class_names
     if len(names) < 2:
         kind = f"is one class, '{names[0]}'" if names else "are no labelled images"
+        unlabelled = sum(
+            record.label is None and record.problem is None for record in subject.manifest.records
+        )
+        if unlabelled:
+            kind += f", and {count_noun(unlabelled, 'image')} without a label"
         yield AuditFinding(
             code="D007",
             severity="error",
@@ -70,11 +75,19 @@ def check_tiny_classes(subject: AuditSubject) -> Iterator[AuditFinding]:
         )
 
 
+def _as_number(name: str) -> str | None:
+    """Returns a number in one spelling, so that ``"1"``, ``"1.0"`` and ``"01"`` are alike."""
+    try:
+        return repr(float(name))
+    except ValueError:
+        return None
+
+
 def check_similar_names(subject: AuditSubject) -> Iterator[AuditFinding]:
-    """D008: class names that differ only in case, blanks or punctuation."""
+    """D008: class names that differ only in case, blanks or punctuation, or are one number."""
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for name in subject.manifest.class_names:
-        key = "".join(character for character in name.casefold() if character.isalnum())
+        key = _as_number(name) or "".join(filter(str.isalnum, name.casefold()))
         alike[key or name].append(name)
     sets = [names for names in alike.values() if len(names) > 1]
     if sets:

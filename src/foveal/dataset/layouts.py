@@ -78,10 +78,15 @@ def label_of(text: str) -> str:
     return printable(unicodedata.normalize("NFC", text))
 
 
+def _folder_names(file: FoundFile) -> list[str]:
+    """Returns the folders that a file lies in, as labels are compared."""
+    return [label_of(name) for name in file.path.split("/")[:-1]]
+
+
 def _list_classes(
     root: Path, files: Sequence[FoundFile], found: Walk, options: DataOptions
 ) -> Listing:
-    folders = [file.path.split("/")[:-1] for file in files if "/" in file.path]
+    folders = [_folder_names(file) for file in files if "/" in file.path]
     notes: list[str] = []
     if options.class_level is not None:
         level = options.class_level - 1
@@ -116,7 +121,7 @@ def _list_splits(
     root: Path, files: Sequence[FoundFile], found: Walk, options: DataOptions
 ) -> Listing:
     in_splits = [file for file in files if split_of(file.path.split("/")[0]) and "/" in file.path]
-    folders = [file.path.split("/")[1:-1] for file in in_splits]
+    folders = [_folder_names(file)[1:] for file in in_splits]
     if options.class_level is not None:
         level = options.class_level - 1
     else:

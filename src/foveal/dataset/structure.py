@@ -33,6 +33,7 @@ _FEW_WORDS = 20
 
 Kind = Literal["column", "folder", "name", "time"]
 _KINDS: tuple[Kind, ...] = ("column", "folder", "name", "time")
+_SAME_AS_LABEL = "it says the same as the label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,12 @@ class Structure:
         candidates: The likeliest first.
         passed_over: What else was read, each with why it cannot be groups: pairs of source
             and reason.
+        confounded: Cameras, sites and the like of which each goes with one class alone.
     """
 
     candidates: tuple[Candidate, ...]
     passed_over: tuple[tuple[str, str], ...]
+    confounded: tuple[str, ...] = ()
 
 
 def find_structure(manifest: Manifest) -> Structure:
@@ -107,6 +110,7 @@ def find_structure(manifest: Manifest) -> Structure:
     """
     found: list[Candidate] = []
     passed: list[tuple[str, str]] = []
+    confounded: list[str] = []
     labels = manifest.labels
     folders = np.unique(
         [record.path.rpartition("/")[0] for record in manifest.usable] or [""],
@@ -116,6 +120,8 @@ def find_structure(manifest: Manifest) -> Structure:
         reason = _why_not(draft, labels, folders)
         if reason is None:
             _add(found, draft)
+        elif reason == _SAME_AS_LABEL and draft.meaning == "surroundings":
+            confounded.append(draft.source)
         elif draft.kind == "column":
             passed.append((draft.source, reason))
     paths = [record.path for record in manifest.usable]
@@ -123,7 +129,7 @@ def find_structure(manifest: Manifest) -> Structure:
         dataclasses.replace(one, option=_regex_option(one, paths)) if one.kind == "name" else one
         for one in found
     ]
-    return Structure(tuple(sorted(finished, key=_rank)), tuple(passed))
+    return Structure(tuple(sorted(finished, key=_rank)), tuple(passed), tuple(confounded))
 
 
 def nests_in(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
@@ -278,7 +284,7 @@ def _why_not(draft: _Draft, labels: NDArray[np.int64], folders: NDArray[np.int64
         return f"it is filled for only {len(known):,} of {len(draft.values):,} images"
     groups = _number(draft.values)
     if nests_in(groups, labels) and nests_in(labels, groups):
-        return "it says the same as the label"
+        return _SAME_AS_LABEL
     if len(known) == distinct:
         return "it is different for every image"
     if draft.kind != "column" and _is_counter(groups, folders):

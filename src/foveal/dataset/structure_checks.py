@@ -19,7 +19,10 @@ _MAX_COLUMNS = 12
 
 
 def check_structure(subject: AuditSubject) -> Iterator[AuditFinding]:
-    """D024: what could be groups, by name or by looks; D025: what was read and is none."""
+    """D024: what could be groups, by name or by looks; D025: what was read and is none.
+
+    D026: what goes with the class although it is none.
+    """
     structure = find_structure(subject.manifest)
     candidates = [one for one in structure.candidates if not nests_in(one.groups, subject.groups)]
     alike = linked(
@@ -33,6 +36,7 @@ def check_structure(subject: AuditSubject) -> Iterator[AuditFinding]:
             found.append(describe_candidate(one, is_alike=is_alike))
         elif one.kind == "column":
             quiet.append((one.source, "images that share it look no more alike than others"))
+    yield from describe_confounded(structure.confounded)
     yield from found
     yield from describe_passed_over(quiet)
 
@@ -72,6 +76,20 @@ def describe_candidate(
         else f"If they come from one patient, part or place each: {candidate.option}",
         num_affected=sum(value is not None for value in candidate.values),
     )
+
+
+def describe_confounded(sources: Sequence[str]) -> Iterator[AuditFinding]:
+    """Yields the warning about cameras, sites and the like that tell the class by themselves."""
+    for source in sources:
+        yield AuditFinding(
+            code="D026",
+            severity="warning",
+            title=f"{source[:1].upper()}{source[1:]} tells the class by itself",
+            detail="Each of its values goes with one class alone. Whatever differs between them, "
+            "such as light, lens or background, can pass for the class, and no figure can tell "
+            "the two apart.",
+            fix="Add images of every class from each of them.",
+        )
 
 
 def describe_passed_over(passed: Sequence[tuple[str, str]]) -> Iterator[AuditFinding]:

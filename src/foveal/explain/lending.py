@@ -1,8 +1,8 @@
-"""A model lent for real passes: a private copy that shares its weights.
+"""A model lent for real passes: a private copy.
 
-What is explained is a copy of the tree of modules, in evaluation mode, whose parameters are
-the model's own tensors and whose buffers are clones. Hooks, modes and whatever ``forward``
-writes belong to the copy, so the model is left as found by construction, and another thread
+What is explained is a copy of the tree of modules, in evaluation mode, with memory of its own
+for parameters, buffers and plain tensors. Hooks, modes and whatever ``forward`` writes, weights
+included, belong to the copy, so the model is left as found by construction, and another thread
 may call it meanwhile. A model that cannot be copied is lent itself, to one thread at a time.
 """
 
@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from foveal.errors import ModelError
-from foveal.graph.borrowing import borrowed
+from foveal.graph.borrowing import borrowed, fully_borrowed
 from foveal.graph.structure import tensors_in
 
 _PLAIN = frozenset([int, float, bool, str, type(None), torch.Size, torch.dtype, torch.device])
@@ -69,10 +69,9 @@ def _copy_of(model: nn.Module) -> nn.Module:
     modules = list(model.modules())
     memo: dict[int, Any] = {}
     for module in modules:
-        memo.update((id(item), item) for item in module._parameters.values() if item is not None)
-        memo.update(
-            (id(item), item.clone()) for item in module._buffers.values() if item is not None
-        )
+        for item in (*module._parameters.values(), *module._buffers.values()):
+            if item is not None and id(item) not in memo:
+                memo[id(item)] = _copy_of_tensor(item)
     plain = [module for module in modules if not _copies_itself(type(module))]
     for module in plain:
         memo[id(module)] = type(module).__new__(type(module))
@@ -103,8 +102,16 @@ def _attribute(value: Any, memo: dict[int, Any], modules: list[nn.Module]) -> An
         if isinstance(item, FunctionType):
             _require_apart(item, modules)
     for tensor in tensors_in(value):
-        memo.setdefault(id(tensor), tensor)  # such as a weight that is a result
+        if id(tensor) not in memo:  # such as a weight that is a result, which deepcopy refuses
+            memo[id(tensor)] = _copy_of_tensor(tensor)
     return copy.deepcopy(value, memo)
+
+
+def _copy_of_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    values = tensor.detach().clone()
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(values, requires_grad=tensor.requires_grad)
+    return values.requires_grad_(tensor.requires_grad)
 
 
 def _require_apart(function: FunctionType, modules: list[nn.Module]) -> None:
@@ -132,23 +139,8 @@ def _lock_of(model: nn.Module) -> threading.RLock:
 @contextmanager
 def _lent_itself(model: nn.Module) -> Iterator[None]:
     """Has the model itself in evaluation mode, and afterwards as it was."""
-    with borrowed(model):
-        buffers = [(buffer, _version(buffer), buffer.clone()) for buffer in model.buffers()]
-        try:
-            for module in model.modules():
-                if module.training:
-                    module.training = False
-            yield
-        finally:
-            for buffer, version, values in buffers:
-                if version is None or buffer._version != version:
-                    _restore(buffer, values)
-
-
-def _version(tensor: torch.Tensor) -> int | None:
-    return None if tensor.is_inference() else tensor._version
-
-
-def _restore(buffer: torch.Tensor, values: torch.Tensor) -> None:
-    with torch.inference_mode(buffer.is_inference()), torch.no_grad():
-        buffer.copy_(values)
+    with fully_borrowed(model):
+        for module in model.modules():
+            if module.training:
+                module.training = False
+        yield

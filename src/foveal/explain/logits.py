@@ -47,6 +47,11 @@ _ENDINGS: dict[str, _Ending] = {
 }
 _LOGARITHMS: dict[_Ending, _Ending] = {"softmax": "log_softmax", "sigmoid": "logsigmoid"}
 _POWERS: dict[_Ending, _Ending] = {"log_softmax": "softmax", "logsigmoid": "sigmoid"}
+# What makes probabilities without a softmax or sigmoid whose logits could be had: a hard sigmoid,
+# and 1 / (1 + exp(-z)) written out.
+_OF_PROBABILITIES = frozenset(
+    [torch.nn.functional.hardsigmoid, torch.reciprocal, Tensor.reciprocal, Tensor.__rdiv__]
+)
 # What moves scores about and changes none of them.
 _MOVES = frozenset(
     [
@@ -572,6 +577,9 @@ class _Watch(TorchFunctionMode):
         result = func(*args, **kwargs)
         made = self._made(tensors)
         known = [note.ending for note in sources if note is not None and note.ending is not None]
+        if func in _OF_PROBABILITIES:
+            self._note(result, "probabilities", None, made)
+            return result
         if not isinstance(result, Tensor):
             for one in tensors_in(result):
                 # Such as the parts of a split; what size() gives holds no tensors.

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import ModelError
 from foveal.inspection.inspection import Inspection, OpRow
-from foveal.inspection.reaching import find_map, run_up_to
+from foveal.inspection.reaching import Place, find_map, run_up_to
 
 if TYPE_CHECKING:
     import torch
@@ -154,7 +154,7 @@ def _extent(profile: NDArray[np.float64]) -> int:
 def _energy(
     model: torch.nn.Module,
     row: OpRow,
-    place: tuple[str, int],
+    place: Place,
     picture: torch.Tensor,
     unit: tuple[int, int],
     generator: torch.Generator,

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     import torch
 
 
-def find_map(table: Inspection, at: str | None, *, purpose: str) -> tuple[OpRow, tuple[str, int]]:
+# A module and the number of its call; None where a function's result is wanted, which is none's.
+Place = tuple[str, int] | None
+
+
+def find_map(table: Inspection, at: str | None, *, purpose: str) -> tuple[OpRow, Place]:
     """Returns the operation called ``at`` and where its result comes out of a module.
 
     Args:
@@ -22,10 +26,11 @@ def find_map(table: Inspection, at: str | None, *, purpose: str) -> tuple[OpRow,
         purpose: Who asks, as the subject of a message.
 
     Returns:
-        The row, and the path of a module with the number of the call that gives the result.
+        The row, and the path of a module with the number of the call that gives the result;
+        None in its place for a function in the middle of a module.
 
     Raises:
-        UsageError: There is none of that name, it has no places, or cannot be taken out.
+        UsageError: There is none of that name, or it has no places.
     """
     if len(table.inputs) != 1 or len(table.inputs[0].shape) != 4:
         raise UsageError(
@@ -44,7 +49,7 @@ def find_map(table: Inspection, at: str | None, *, purpose: str) -> tuple[OpRow,
     return row, place
 
 
-def _find(table: Inspection, name: str) -> tuple[OpRow, tuple[str, int]]:
+def _find(table: Inspection, name: str) -> tuple[OpRow, Place]:
     """Returns the operation called ``name`` and the module call that gives its result.
 
     The name of a module stands for the last operation in it.
@@ -67,7 +72,7 @@ class _ReachedError(BaseException):
 
 
 def run_up_to(
-    model: torch.nn.Module, row: OpRow, place: tuple[str, int], picture: torch.Tensor
+    model: torch.nn.Module, row: OpRow, place: Place, picture: torch.Tensor
 ) -> torch.Tensor:
     """Returns the result of ``row`` for ``picture [N, C, H, W]``, in evaluation mode.
 
@@ -78,6 +83,8 @@ def run_up_to(
     """
     from foveal.graph.borrowing import fully_borrowed
 
+    if place is None:
+        return _result_of_function(model, row, picture)
     path, call = place
     results: list[Any] = []
 
@@ -102,12 +109,29 @@ def run_up_to(
     )
 
 
+def _result_of_function(model: torch.nn.Module, row: OpRow, picture: torch.Tensor) -> torch.Tensor:
+    from foveal.graph import trace
+    from foveal.graph.borrowing import fully_borrowed
+    from foveal.graph.cut_points import require_complete
+    from foveal.graph.prefix import prefix_of
+    from foveal.graph.recordings import Recordings
+
+    graph = trace(model, tuple(picture.shape), mode="eval")
+    require_complete(graph, purpose=f"Reaching {row.name!r}")
+    with fully_borrowed(model):
+        for module in model.modules():
+            module.training = False
+        recordings = Recordings(model, graph)
+        prefix = prefix_of(recordings, model, op_index=row.op.index, name=row.name)
+        return cast("torch.Tensor", prefix(picture))
+
+
 def _run(model: torch.nn.Module, picture: torch.Tensor) -> None:
     with suppress(_ReachedError):
         model(picture)
 
 
-def _module_call(table: Inspection, row: OpRow) -> tuple[str, int]:
+def _module_call(table: Inspection, row: OpRow) -> Place:
     """Returns the module whose result an operation is, and which of its calls."""
     name, _, number = row.name.partition("#")
     path = row.op.module_path
@@ -120,8 +144,4 @@ def _module_call(table: Inspection, row: OpRow) -> tuple[str, int]:
         last = [r for r in table.ops if f"{r.op.module_path}.".startswith(f"{outer}.")][-1]
         if last.op.index == row.op.index:
             return outer, 1
-    raise UsageError(
-        f"{row.name!r} is a function in the middle of {path or 'the model itself'!r}, so its "
-        "result cannot be taken out.",
-        next_step="Name a module instead, such as --at layer4: its result is measured.",
-    )
+    return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from html import escape
 
-from foveal.learn.exercise import Figure
 from foveal.text import printable
 
 BLOCK = re.compile(r"```[a-z]*\n(.*?)\n?```", re.DOTALL)
@@ -37,7 +36,7 @@ def to_html(text: str) -> str:
     parts = []
     for index, part in enumerate(BLOCK.split(text)):
         if index % 2:
-            parts.append(f"<pre><code>{_escaped_lines(part)}</code></pre>")
+            parts.append(f"<pre><code>{escaped_lines(part)}</code></pre>")
         else:
             paragraphs = (each.strip() for each in re.split(r"\n\s*\n", part))
             parts += [f"<p>{inline_html(each)}</p>" for each in paragraphs if each]
@@ -53,22 +52,15 @@ def inline_html(text: str) -> str:
     parts = []
     end = 0
     for found in SPAN.finditer(text):
-        parts.append(_escaped_lines(text[end : found.start()], "<br/>\n"))
+        parts.append(escaped_lines(text[end : found.start()], "<br/>\n"))
         tag = "code" if found[1] else "strong" if found[2] else "em"
         inner = found[1] or found[2] or found[3]
-        shown = _escaped_lines(inner) if found[1] else inline_html(inner)
+        shown = escaped_lines(inner) if found[1] else inline_html(inner)
         parts.append(f"<{tag}>{shown}</{tag}>")
         end = found.end()
-    return "".join((*parts, _escaped_lines(text[end:], "<br/>\n")))
+    return "".join((*parts, escaped_lines(text[end:], "<br/>\n")))
 
 
-def figure_html(figure: Figure | None) -> str:
-    """Returns the drawing as text that a screen reader reads in words instead; or nothing."""
-    if figure is None:
-        return ""
-    label = escape(printable(figure.alternative), quote=True)
-    return f'<pre role="img" aria-label="{label}">{_escaped_lines(figure.text)}</pre>'
-
-
-def _escaped_lines(text: str, between: str = "\n") -> str:
+def escaped_lines(text: str, between: str = "\n") -> str:
+    """Returns lines, each made printable and escaped, joined again."""
     return between.join(escape(printable(line)) for line in text.split("\n"))

@@ -9,13 +9,35 @@ from typing import TYPE_CHECKING
 from foveal.errors import UsageError
 from foveal.learn.drills import TEMPLATES, Template, template, templates_of
 from foveal.learn.exercise import Exercise
+from foveal.learn.exercise_html import choices_html, figure_html, solution_html
 from foveal.learn.marking import Marked, mark
-from foveal.learn.markup import figure_html, inline_html, to_html
+from foveal.learn.markup import inline_html, to_html
 
 if TYPE_CHECKING:
     from torch import nn
 
+Given = str | bool | int | float | tuple[int, ...]
+"""An answer: as one would type it, or as Python has it."""
+
 _MARKS = {"right": "✓", "follows": "✓", "open": "·", "unreadable": "?", "empty": "?"}
+
+
+class Shown(str):
+    """Text that a notebook shows as HTML, and a script prints as it is."""
+
+    html: str
+
+    def __new__(cls, text: str, html: str) -> Shown:
+        """Returns the text; ``html`` is the same, for a notebook."""
+        shown = super().__new__(cls, text)
+        shown.html = html
+        return shown
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +92,7 @@ class Drill:
     exercise: Exercise
     source: Template
 
-    def check(self, *answers: str | int | float, **by_blank: str | int | float) -> Checked:
+    def check(self, *answers: Given, **by_blank: Given) -> Checked:
         """Marks an answer.
 
         Args:
@@ -91,20 +113,22 @@ class Drill:
             given[self.exercise.field(key).key] = str(answer)
         return Checked(self.exercise, mark(self.exercise, given))
 
-    def hint(self) -> str:
+    def hint(self) -> Shown:
         """Returns one sentence that helps to begin."""
-        return self.exercise.hint
+        return Shown(self.exercise.hint, to_html(self.exercise.hint))
 
-    def solution(self) -> str:
+    def solution(self) -> Shown:
         """Returns the worked solution and the reasons."""
         steps = [f"{n}. {step.text}" for n, step in enumerate(self.exercise.steps, start=1)]
         figure = self.exercise.solution_figure
         drawn = [] if figure is None else ["", figure.text]
-        return "\n".join([*steps, *drawn, "", self.exercise.reasons])
+        text = "\n".join([*steps, *drawn, "", self.exercise.reasons])
+        return Shown(text, solution_html(self.exercise))
 
-    def proof(self) -> str:
+    def proof(self) -> Shown:
         """Returns PyTorch that prints the answers."""
-        return self.exercise.proof
+        code = self.exercise.proof
+        return Shown(code, to_html(f"```\n{code}\n```"))
 
     def another(self) -> Drill:
         """Returns a new variant."""
@@ -123,6 +147,7 @@ class Drill:
         blanks = []
         for field in self.exercise.fields:
             blanks.append(f"{field.key}: {field.label} = ____ {field.unit}".rstrip())
+            blanks += [f"    {n}. {item}" for n, item in enumerate(field.items, start=1)]
             blanks += [f"    {choice.key}) {choice.text}" for choice in field.choices]
         return "\n\n".join([*parts, "\n".join(blanks)])
 
@@ -134,7 +159,7 @@ class Drill:
         drawn = figure_html(self.exercise.figure)
         blanks = "".join(
             f"<li><code>{escape(field.key)}</code> {inline_html(field.label)}"
-            + "".join(f"<br>{choice.key}) {inline_html(choice.text)}" for choice in field.choices)
+            + choices_html(field)
             + "</li>"
             for field in self.exercise.fields
         )

@@ -23,7 +23,11 @@ from foveal.dataset.structure import (
     with_groups,
     without_groups,
 )
-from foveal.dataset.structure_checks import describe_candidate, describe_passed_over
+from foveal.dataset.structure_checks import (
+    describe_candidate,
+    describe_confounded,
+    describe_passed_over,
+)
 from foveal.errors import DataError
 from foveal.evaluation import HeldOutGroups, accuracy_difference, describe_tested
 from foveal.text import count_noun, printable
@@ -111,7 +115,11 @@ def search_groups(
             for row, outcome in tested.items()
             if outcome is not None
         ),
-        (*findings, *describe_passed_over(quiet)),
+        (
+            *describe_confounded(structure.confounded),
+            *findings,
+            *describe_passed_over(quiet),
+        ),
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,7 +49,13 @@ def other_answers(field: Field) -> Iterator[Value]:
     """Answers that are neither right nor a mistake's."""
     answer = field.answer
     if isinstance(answer, bool):
+        yield not answer
         return
+    for mistake in field.mistakes:  # rounded forms are the same mistake
+        if isinstance(mistake.value, float):
+            yield from (math.floor(mistake.value), math.ceil(mistake.value))
+            if field.kind == "number":
+                yield from (mistake.value * 1.004, mistake.value * 0.992, mistake.value * 1.02)
     if field.kind == "choice":
         known = {answer, *(mistake.value for mistake in field.mistakes)}
         yield from (choice.key for choice in field.choices if choice.key not in known)

@@ -1,20 +1,14 @@
-"""The part of a network up to one tensor, as a module that shares its weights.
-
-Unlike at a cut point, other tensors may pass beside the one that is wanted; what comes after
-is simply not run, so an early layer costs little, and an in-place function behind the
-tensor cannot overwrite it.
-"""
+"""The part of a network up to the tensor of an objective, as a module that shares its weights."""
 
 from __future__ import annotations
 
 import torch
 from torch import fx
 
-from foveal.errors import TraceError
 from foveal.explain.maximisation.objectives import Objective
 from foveal.explain.maximisation.targets import Target, find_target
 from foveal.graph import Graph
-from foveal.graph.half import Half
+from foveal.graph.prefix import prefix_of
 from foveal.graph.recordings import Recordings
 
 
@@ -34,21 +28,11 @@ class Prefixes:
         return find_target(self._graph, objective)
 
     def up_to(self, target: Target) -> fx.GraphModule:
-        """Returns the module that maps pictures to this tensor.
-
-        Raises:
-            TraceError: The model runs other operations than its graph has.
-        """
-        ops = self._recordings.first.recorder.ops
-        traced = self._recordings.first.graph.ops
-        if target.op_index >= len(ops) or traced[target.op_index].name != target.name:
-            raise TraceError(
-                f"{self._graph.model_type} now runs other operations than when it was traced: "
-                f"operation {target.op_index} was {target.name!r}.",
-                next_step='Trace it again, with mode="eval".',
-            )
-        op = ops[target.op_index]
-        half = Half(
-            self._recordings, self._model, "prefix", op.call.index, op.output_refs[target.output]
+        """Returns the module that maps pictures to this tensor; see :func:`prefix_of`."""
+        return prefix_of(
+            self._recordings,
+            self._model,
+            op_index=target.op_index,
+            name=target.name,
+            output=target.output,
         )
-        return half.build()

@@ -17,7 +17,7 @@ from foveal.explain.maximisation.prefixes import Prefixes
 from foveal.explain.maximisation.settings import Ascent
 from foveal.explain.maximisation.targets import Target
 from foveal.graph import Graph, trace
-from foveal.graph.borrowing import borrowed
+from foveal.graph.borrowing import fully_borrowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def prepared(
     chosen = scale or scale_of(model)
     channels = _num_channels(model, chosen)
     # Tensors made in inference mode can neither be traced nor carry gradients.
-    with torch.inference_mode(False), borrowed(model):
+    with torch.inference_mode(False), fully_borrowed(model):
         for module in model.modules():
             module.training = False
         shape = (channels, ascent.height_px, ascent.width_px)

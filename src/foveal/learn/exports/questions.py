@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from foveal.learn.exercise import Exercise, Field
+from foveal.learn.exercise_html import figure_html, solution_html
 from foveal.learn.exports.rules import Rule, rules_of
-from foveal.learn.markup import figure_html, inline_html, plain_text, to_html
+from foveal.learn.markup import inline_html, plain_text, to_html
 from foveal.text import printable
 
 
@@ -34,6 +35,7 @@ class Question:
             self.exercise.level,
             self.exercise.seed,
             self.field.key,
+            self.field.kind,  # the same blank as multiple choice is another question
             # The same drill of another network is another question.
             self.exercise.question,
         )
@@ -107,26 +109,6 @@ def exercise_name(exercise: Exercise) -> str:
     if exercise.template.startswith("quiz:"):
         return exercise.template
     return f"{exercise.template}, level {exercise.level}, variant {exercise.seed}"
-
-
-def solution_html(exercise: Exercise) -> str:
-    """Returns the worked solution and the reasons."""
-    steps = "".join(f"<li>{inline_html(step.text)}</li>" for step in exercise.steps)
-    listed = f"<ol>{steps}</ol>" if steps else ""
-    return f"{listed}{figure_html(exercise.solution_figure)}{to_html(exercise.reasons)}"
-
-
-def choices_html(field: Field) -> str:
-    """Returns what there is to choose, order or match with, for where only text is typed."""
-    items = "".join(f"<li>{inline_html(item)}</li>" for item in field.items)
-    choices = "<br/>".join(f"{each.key}) {inline_html(each.text)}" for each in field.choices)
-    return (f"<ol>{items}</ol>" if items else "") + (f"<p>{choices}</p>" if choices else "")
-
-
-def model_answer_html(field: Field) -> str:
-    """Returns the model answer of a blank for words, and the points to mark it by."""
-    points = "".join(f"<li>{inline_html(point)}</li>" for point in field.checklist)
-    return to_html(str(field.answer)) + (f"<ul>{points}</ul>" if points else "")
 
 
 def by_topic(questions: Sequence[Question]) -> dict[int, list[Question]]:

@@ -94,6 +94,8 @@ def _rules(field: Field) -> Iterator[Rule]:
     for mistake in field.mistakes:
         rule = Rule(mistake.value, False, mistake.feedback, mistake.code, is_rounded=True)
         yield from _rounded(field, rule)
+    if isinstance(field.answer, bool) and not named:
+        yield Rule(not field.answer, False, f"{_shown(field, not field.answer)} is not right.")
     if field.kind == "choice":
         for choice in field.choices:
             if choice.key != field.answer and choice.key not in named:

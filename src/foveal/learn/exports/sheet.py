@@ -13,14 +13,13 @@ from importlib.resources import files
 
 from foveal.learn.answers import spell
 from foveal.learn.exercise import Exercise, Field, Value
-from foveal.learn.exports.questions import exercise_name, model_answer_html, solution_html
+from foveal.learn.exercise_html import figure_html, model_answer_html, solution_html
+from foveal.learn.exports.questions import exercise_name
 from foveal.learn.exports.rules import rules_of
-from foveal.learn.markup import figure_html, inline_html, to_html
+from foveal.learn.markup import inline_html, to_html
 from foveal.learn.topics import find_topic
 from foveal.report.frame import html_page
 from foveal.text import count_noun, printable
-
-_LONG = 6  # blanks: such an exercise may run over a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,9 @@ def _header(title: str, told: str) -> str:
 
 
 def _asked(number: int, exercise: Exercise) -> str:
-    is_long = len(exercise.fields) > _LONG
     blanks = "".join(map(_blank, exercise.fields))
     asked = to_html(exercise.question) + figure_html(exercise.figure)
-    kind = "asked long" if is_long else "asked"
-    return f'<article class="{kind}"><h2>{number}.</h2>{asked}{blanks}</article>'
+    return f'<article class="asked"><h2>{number}.</h2>{asked}{blanks}</article>'
 
 
 def _blank(field: Field) -> str:
