@@ -66,17 +66,19 @@ def command(
             raise UsageError(f"The lab '{name}' takes no --{option}.")
     if guess is None and not as_json and sys.stdin.isatty():
         guess = _ask(lab.question, lab.choices, seconds=lab.seconds)
-    network = None
+    network, input_shape = None, None
     if model is not None:
         from foveal.models.sources import resolve_model
 
-        network = resolve_model(model, weights="random").network
+        resolved = resolve_model(model, weights="random")
+        network, input_shape = resolved.network, resolved.input_shape
     with ProgressDisplay() as display, display.step(lab.title):
         result = lab.run(
             Settings(
                 num_seeds=seeds,
                 model=network,
                 model_name=model or "",
+                input_shape=input_shape,
                 data=data,
                 progress=display.advance,
             )

@@ -95,7 +95,10 @@ def render_html(
 
 def result_html(lab: Lab, result: LabResult) -> str:
     """Returns figure, table and words as a fragment of a page in the report's style."""
-    head = "".join(f'<th scope="col">{_safe(name)}</th>' for name in result.header)
+    head = "".join(
+        f'<th scope="col"{"" if place else " class=words"}>{_safe(name)}</th>'
+        for place, name in enumerate(result.header)
+    )
     rows = "".join(
         f'<tr><th scope="row" class="words">{_safe(row[0])}</th>'
         + "".join(f"<td>{_safe(cell)}</td>" for cell in row[1:])
@@ -116,12 +119,20 @@ def result_html(lab: Lab, result: LabResult) -> str:
             f"<figcaption>{_safe(result.chart.title)}: {_safe(result.chart.y_label)} by "
             f"{_safe(result.chart.x_label)}.</figcaption></figure>"
         )
-    notes = "".join(f"<p>{_safe(note)}</p>" for note in result.notes)
+    pictures = "".join(
+        f'<li><img src="{one.data_uri}" alt="{_safe(one.description)}">'
+        f"<p>{_safe(one.caption)}</p></li>"
+        for one in result.pictures
+    )
+    if pictures:
+        pictures = f'<ul class="averages">{pictures}</ul>'
+    notes = "".join(f'<p class="aside">{_safe(note)}</p>' for note in result.notes)
     return (
-        f"<h2>{_safe(_FINDINGS[result.finding])}</h2><p>{_safe(result.sentence)}</p>{figure}"
+        f"<section><h2>{_safe(_FINDINGS[result.finding])}</h2><p>{_safe(result.sentence)}</p>"
+        f"{pictures}{figure}"
         f'<div class="scroll" tabindex="0" role="region" aria-label="What was measured">'
         f'<table class="open"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f"<h2>Why</h2><p>{_safe(lab.explanation)}</p>{notes}"
+        f"</section><section><h2>Why</h2><p>{_safe(lab.explanation)}</p>{notes}</section>"
     )
 
 

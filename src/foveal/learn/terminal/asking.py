@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from foveal.learn.answers import Unreadable, read
+from foveal.learn.answers import Unreadable, read, shape_for_count
 from foveal.learn.exercise import Exercise, Field
 from foveal.learn.markup import plain_text
-from foveal.learn.terminal.markup import render, styled
+from foveal.learn.terminal.markup import capitalised, render, styled
 from foveal.learn.terminal.screen import LeftError, Screen
 from foveal.learn.terminal.topic_page import show_topic
 from foveal.learn.topics import find_topic
@@ -97,7 +97,7 @@ def ask_fields(
             if _is_command(typed, each):
                 _obey(screen, exercise, asked, each, typed.lower(), help)
                 continue
-            given = read(each, typed)
+            given = shape_for_count(each, typed) or read(each, typed)
             if isinstance(given, Unreadable):
                 reason = f"Expected: {_EXPECTED[each.kind]}." if not typed else given.reason
                 screen.say(printable(reason))
@@ -107,10 +107,9 @@ def ask_fields(
 
 
 def _label(each: Field) -> str:
-    label = plain_text(each.label).strip()
-    if not each.label.startswith("`"):  # a name in code keeps its spelling
-        label = f"{label[:1].upper()}{label[1:]}"
-    unit = f" ({each.unit})" if each.unit else ""
+    label = plain_text(capitalised(each.label)).strip()
+    is_said = each.unit.rstrip("s").lower() in label.lower()
+    unit = f" ({each.unit})" if each.unit and not is_said else ""
     return f"{label}{unit}:"
 
 

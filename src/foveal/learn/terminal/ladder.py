@@ -26,7 +26,7 @@ from foveal.learn.terminal.asking import (
     show_question,
 )
 from foveal.learn.terminal.learner import Learner
-from foveal.learn.terminal.markup import styled
+from foveal.learn.terminal.markup import capitalised, styled
 from foveal.learn.terminal.screen import Screen
 from foveal.learn.terminal.topic_page import places
 from foveal.learn.topics import find_topic
@@ -289,5 +289,5 @@ def _answer_line(screen: Screen, field: Field) -> str:
         shown = f"{spell(field.answer)}, {text}" if "```" not in text else spell(field.answer)
     else:
         shown = spell(field.answer, field.unit)
-    label = f"{field.label[:1].upper()}{field.label[1:]}"
+    label = capitalised(field.label)
     return styled(wrap(f"{label}: **{shown}**", columns=screen.columns, indent="   "), screen.style)
