@@ -119,7 +119,7 @@ def killed_after(seconds: float, work: Callable[[], None]) -> int:
 def accuracy_of(run: Path) -> float:
     from foveal.api import load
 
-    return float(load(run).evaluation["metrics"]["accuracy"]["estimate"])
+    return float(load(run).evidence.metrics.accuracy.estimate or 0.0)
 
 
 def examine(data: Path, run: Path, expected: float, *, had_run: bool) -> str:

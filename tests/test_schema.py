@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -85,6 +85,8 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 leaves = st.builds(Leaf, st.none() | numbers, st.sampled_from(["a", "b"]))
 
 
+# The first draw reads the tables of Unicode, which takes a busy machine a second.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.builds(
         Tree,

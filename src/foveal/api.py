@@ -6,7 +6,7 @@ import datetime
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,11 +30,13 @@ PathLike = str | os.PathLike[str]
 
 __all__ = [
     "Classifier",
+    "DrawnReport",
     "FinishedRun",
     "audit",
     "evaluate",
     "load",
     "make_run",
+    "report",
     "train",
     "visualise",
 ]
@@ -49,6 +51,23 @@ class FinishedRun:
     parity: Parity
     total_seconds: float
     explanations: ExplainedRun
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnReport:
+    """A report that was drawn again.
+
+    Attributes:
+        page: The HTML file.
+        model_card: The Markdown file.
+        num_images: Images that the page shows.
+        missing: Those that placeholders stand for, each with why.
+    """
+
+    page: Path
+    model_card: Path
+    num_images: int
+    missing: tuple[str, ...]
 
 
 Data = PathLike | Mapping[str, Sequence[Any]] | Any
@@ -145,7 +164,7 @@ def make_run(
         title, command = title or "Images", "foveal train DATA --anonymous-paths"
     with claim_folder(folder, overwrite=overwrite) as partial:
         from foveal.report import render_html, render_model_card
-        from foveal.reporting import describe_training
+        from foveal.reporting import describe_training, record_json
         from foveal.runs.writing import Rendered, write_run
         from foveal.training import StepLog, train_classifier
 
@@ -163,6 +182,8 @@ def make_run(
                 num_shortcuts=len(shown_maps.run.shortcuts),
             )
         with log.step("write", "Writing the report and the model"):
+            timing = replace(trained.evidence.timing, total_seconds=log.total_seconds)
+            trained = replace(trained, evidence=replace(trained.evidence, timing=timing))
             shown = describe_training(
                 trained,
                 title=title or printable(_name(data)),
@@ -171,19 +192,65 @@ def make_run(
                 data_licence=data_licence,
                 explanations=shown_maps,
             )
-            rendered = Rendered(render_html(shown), render_model_card(shown))
+            rendered = Rendered(
+                render_html(shown), render_model_card(shown), record_json(shown, trained, folder)
+            )
             parity = write_run(
                 partial,
                 trained,
                 rendered,
                 created=created,
                 command=command,
-                total_seconds=log.total_seconds,
-                further={"explanations": shown_maps.run.to_json()},
+                explanations=shown_maps.run,
             )
     if trained.private_names is not None:
         write_atomically(private_table(folder), trained.private_names, mode=0o600)
     return FinishedRun(folder, trained, parity, log.total_seconds, shown_maps.run)
+
+
+def report(
+    run: PathLike, out: PathLike | None = None, *, images: PathLike | None = None
+) -> DrawnReport:
+    """Draws the report and the model card of a finished run again, from its folder.
+
+    Thumbnails and heat maps are drawn over the images where the very files that were trained
+    on are still at their place; otherwise placeholders stand for them and the page says so. With
+    all images the page is the first one again.
+
+    Args:
+        run: The run folder.
+        out: A folder to write into; by default the run itself.
+        images: The folder that the images' paths start from; by default where it was.
+
+    Raises:
+        RunError: The run cannot be read, or was written by another version.
+        UsageError: Images are missing, and the run's own report would lose them.
+    """
+    from foveal.report import render_html, render_model_card
+    from foveal.reporting import read_report
+    from foveal.runs.folder import CARD_NAME, REPORT_NAME, read_manifest, replace_files
+
+    folder = Path(run)
+    read = read_report(folder, images_root=None if images is None else Path(images))
+    if read.missing and out is None and (folder / REPORT_NAME).exists():
+        raise UsageError(
+            f"{len(read.missing)} of {read.num_wanted} images cannot be drawn again, first "
+            f"{printable(read.missing[0])}. The report that {printable(str(folder))} has would "
+            "lose them.",
+            next_step="Give the folder of the images with --images, or another place with --out.",
+        )
+    contents = {
+        REPORT_NAME: render_html(read.report).encode(),
+        CARD_NAME: render_model_card(read.report).encode(),
+    }
+    if out is None:
+        replace_files(folder, read_manifest(folder), contents)
+    else:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            write_atomically(Path(out) / name, content)
+    place = folder if out is None else Path(out)
+    return DrawnReport(place / REPORT_NAME, place / CARD_NAME, read.num_wanted, read.missing)
 
 
 def private_table(folder: Path) -> Path:

@@ -35,14 +35,21 @@ VERSIONS: dict[str, int] = {
     "inspect": 1,
     "inspect.comparison": 1,
     "lab": 1,
-    "learn": 1,
+    "lab.list": 1,
+    "learn.items": 1,
+    "learn.recheck": 1,
+    "learn.topics": 1,
+    "learn.variants": 1,
     "lint": 1,
-    "maximise": 1,
+    "onnx": 1,
     "predict": 1,
     "preprocessing": 1,
+    "probe": 1,
     "report": 1,
+    "report.drawn": 1,
     "run": 2,
     "train": 1,
+    "visualise": 1,
 }
 """Every schema and its version, which rises when a reader of the older one would fail."""
 

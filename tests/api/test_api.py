@@ -33,7 +33,7 @@ def test_training_returns_what_loading_does(trained: Classifier, shapes: Path) -
 
 
 def test_choices_are_given_by_name(trained: Classifier) -> None:
-    assert trained.evaluation["protocol"]["num_folds"] == 3
+    assert trained.evidence.protocol.num_folds == 3
 
 
 def test_a_picture_in_memory_is_answered_like_its_file(trained: Classifier, shapes: Path) -> None:
@@ -129,7 +129,7 @@ def test_training_takes_a_data_frame_and_a_column_by_name(
     small = {"backbone": "test_resnet", "weights": tiny_weights, "size_px": 64, "num_folds": 2}
     frame = pd.DataFrame(columns)
     run = foveal.train(frame, tmp_path / "run", groups="patient", backend="onnxruntime", **small)
-    assert run.evaluation["grouping"]["source"] == "column 'patient'"
+    assert run.evidence.grouping.source == "column 'patient'"
     assert foveal.evaluate(run.folder, frame).evidence.data.num_images == 36
 
 

@@ -77,6 +77,7 @@ def test_drills_of_ones_own_network(foveal: Run, tmp_path: Path) -> None:
         (("moodle", "quiz:99-1", "a.xml"), "got the question 'quiz:99-1'"),
         (("gift", "15", "a.txt"), "expected a name that ends in .gift"),
         (("qti", "15", "--level", "4", "a.zip"), "4 is not in the range 1<=x<=3"),
+        (("prairielearn", "--on", "net.py", "folder"), "where your network is not"),
         (("anki", "15", "--input", "1x2x2", "a.apkg"), "name that with --on"),
     ],
 )
@@ -136,3 +137,14 @@ def test_items_of_a_class(foveal: Run, tmp_path: Path) -> None:
     refused = foveal("learn", "items", *files, tmp_path / "c.json")
     assert refused.code == 1
     assert "c.json" in refused.err
+
+
+def test_blanks_as_multiple_choice(foveal: Run, tmp_path: Path) -> None:
+    words = ("learn", "export", "moodle", "convolution-parameters", "--count", "1", "--choices")
+    assert foveal(*words, tmp_path / "a.xml").code == 0
+    node = ET.parse(tmp_path / "a.xml").getroot().findall("question")[1]
+    assert node.get("type") == "multichoice"
+    answers = node.findall("answer")
+    assert [each.get("fraction") for each in answers].count("100") == 1
+    assert len(answers) > 2
+    assert all(each.findtext("feedback/text") for each in answers)

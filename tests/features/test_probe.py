@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from foveal.errors import BackendError, ModelError, UsageError
 from foveal.features import Backend, BackendSpec, ProbeReport, choose_backend, probe
 from foveal.models import Backbone, load_backbone
+from foveal.schema import stamped
 
 Pictures = NDArray[np.float32]
 Make = Callable[..., Pictures]
@@ -128,12 +129,18 @@ _ROW = {"backend": "torch", "images_per_second": 9.0, "cosine": 1.0, "reason": N
         b"\xff\xfe",
         b"[]",
         b"null",
-        b'{"rows": []}',
-        b'{"rows": 3}',
-        b'{"rows": [{"backend": "torch"}]}',
-        json.dumps({"rows": [_ROW | {"backend": "abacus"}]}).encode(),
-        json.dumps({"rows": [_ROW | {"images_per_second": "fast"}]}).encode(),
-        json.dumps({"rows": [_ROW | {"reason": "failed"}]}).encode(),
+        json.dumps({"rows": [_ROW]}).encode(),
+        *(
+            json.dumps(stamped("probe", {"rows": rows})).encode()
+            for rows in (
+                [],
+                3,
+                [{"backend": "torch"}],
+                [_ROW | {"backend": "abacus"}],
+                [_ROW | {"images_per_second": "fast"}],
+                [_ROW | {"reason": "failed"}],
+            )
+        ),
     ],
 )
 def test_memory_that_makes_no_sense_is_measured_anew_and_mended(
@@ -163,7 +170,7 @@ def test_remembered_backend_that_fails_now_is_measured_anew(
     rows = [("fickle", 9e9), ("torch", 1.0)]
     _, report = choose()
     content = {"rows": [_ROW | {"backend": name, "images_per_second": s} for name, s in rows]}
-    memory_file(cache_folder).write_text(json.dumps(content))
+    memory_file(cache_folder).write_text(json.dumps(stamped("probe", content)))
     backend, report = choose()
     assert (backend.name, report.origin) == ("fickle", "remembered")
     gone = True

@@ -73,6 +73,18 @@ def test_a_very_long_answer_is_unreadable() -> None:
     assert isinstance(read(Field("n", "n", "integer", 0), "1" * 100_000), Unreadable)
 
 
+SHAPES_FOR_A_COUNT = (
+    "1x2x3", "64x64", "64×64", "(64 × 64)", "1 x 64 x 28 x 28", "[3×224×224]", "= 8x8", "0x10",
+    "1,024×7×7", "64x64 px", "６４×２８",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["integer", "number"])
+@pytest.mark.parametrize("typed", SHAPES_FOR_A_COUNT)
+def test_a_shape_is_no_count(kind: Any, typed: str) -> None:
+    assert isinstance(read(Field("n", "n", kind, 6, unit="px"), typed), Unreadable)
+
+
 def test_a_shape_typed_for_a_count_is_told_apart_from_a_product() -> None:
     count = Field("n", "n", "integer", 4096)
     reason = read(count, "1x2x3")

@@ -109,7 +109,7 @@ def test_a_simple_classifier_as_good_as_the_network_is_named_with_both_figures(
     sentence = "the outermost 7% of the picture on each side reaches 94% on held-out images"
     assert sentence in page
     assert sentence in render_model_card(report)
-    (entry,) = run.to_json()["simple_classifiers"]
+    (entry,) = run.summary_json()["simple_classifiers"]
     assert (entry["name"], entry["reaches_the_network"]) == ("border", True)
 
 
@@ -171,7 +171,7 @@ def test_a_frame_is_named_too(renamed: Renamed) -> None:
     page = render_html(replace(renamed("a", "b"), explanations=replace(found, run=run)))
     assert page.count("What runs along the border gives “b” away") == 2
     assert "changes 9 of 11 right answers for “b”" in page
-    (entry,) = run.to_json()["shortcuts"]
+    (entry,) = run.summary_json()["shortcuts"]
     assert (entry["class"], entry["place"]) == ("b", "border all around")
 
 
@@ -184,7 +184,7 @@ def test_a_search_that_was_not_made_says_why(renamed: Renamed) -> None:
 
 
 def test_evaluation_json_has_place_class_and_sentence() -> None:
-    content = shown("a", "b", shortcuts=(SHORTCUT,)).run.to_json()
+    content = shown("a", "b", shortcuts=(SHORTCUT,)).run.summary_json()
     (shortcut,) = content["shortcuts"]
     assert (shortcut["class"], shortcut["place"]) == ("b", "lower right corner")
     assert shortcut["sentence"].startswith("83% of what sets “b” apart")

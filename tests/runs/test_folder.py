@@ -68,5 +68,7 @@ def test_a_manifest_that_is_none_is_recognised(tmp_path: Path, text: str) -> Non
 
 def test_a_run_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / MANIFEST_NAME).write_text(json.dumps({"foveal_run": 99, "files": {}}))
-    with pytest.raises(RunIncompleteError, match=r"has run format 99; this version reads 1"):
+    with pytest.raises(
+        RunIncompleteError, match=r"it has run format 99; this version reads foveal\.run version 2"
+    ):
         read_manifest(tmp_path)

@@ -35,6 +35,7 @@ def test_the_run_has_these_files(run_folder: Path) -> None:
         "README.md",
         "config.json",
         "evaluation.json",
+        "explanations.json",
         "history.jsonl",
         "manifest.json",
         "manifest.parquet",
@@ -44,6 +45,7 @@ def test_the_run_has_these_files(run_folder: Path) -> None:
         "oof.parquet",
         "preprocessing.json",
         "report.html",
+        "report.json",
     }
 
 

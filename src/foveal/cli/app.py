@@ -24,6 +24,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("train", "foveal.cli.train", "Images to a classifier with its evidence and report."),
     ("evaluate", "foveal.cli.evaluate", "Score a run on new labelled data."),
     ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
+    ("report", "foveal.cli.report", "The report of a finished run, drawn again."),
     ("explain", "foveal.cli.explain", "Heat maps, with a verdict on whether to believe them."),
     ("visualise", "foveal.cli.visualise", "Draw what excites a class or a channel most."),
     ("inspect", "foveal.cli.inspect", "A network layer by layer: shape, cost, receptive field."),

@@ -44,7 +44,7 @@ def command(data: Path, as_json: bool, **values: Any) -> None:
         with display.step("Looking for duplicates and other trouble"):
             found = audit(manifest, duplicates=find_duplicates(manifest))
     if as_json:
-        echo_json(found.to_json())
+        echo_json("audit", found.to_json())
     else:
         click.echo(render_audit_text(found, style=terminal_style()))
     if any(finding.severity == "error" for finding in found.findings):

@@ -29,7 +29,6 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
     DATA takes the same forms as for train.
     """
     from foveal.cli.style import terminal_style
-    from foveal.evaluation import Interval
     from foveal.progress import ProgressDisplay
     from foveal.report import render_evaluation_text
     from foveal.runs import evaluate_classifier, load
@@ -43,14 +42,14 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
             classifier, data, groups=groups, options=options, progress=display.advance
         )
     if as_json:
-        echo_json({**scored.evidence.to_json(), "num_seen": scored.num_seen})
+        echo_json("evaluate", {**scored.evidence.to_json(), "num_seen": scored.num_seen})
     else:
         click.echo(
             render_evaluation_text(
                 scored.evidence,
                 scored.audit,
                 run_name=str(run),
-                trained_accuracy=Interval(**classifier.evaluation["metrics"]["accuracy"]),
+                trained_accuracy=classifier.evidence.metrics.accuracy,
                 style=terminal_style(),
             )
         )

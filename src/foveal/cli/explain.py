@@ -123,12 +123,13 @@ def command(
         from foveal.report.explaining.as_json import explanations_json
 
         echo_json(
+            "explain",
             {
                 "model": printable(run),
                 "effort": effort,
                 "images": explanations_json(explained),
                 "files": [printable(str(file)) for file in written],
-            }
+            },
         )
     else:
         from foveal.cli.style import terminal_style

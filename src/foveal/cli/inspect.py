@@ -117,7 +117,7 @@ def command(
         content = inspection_json(table) if comparison is None else comparison_json(comparison)
         if effective is not None:
             content["effective"] = effective_json(effective)
-        echo_json(content)
+        echo_json("inspect" if comparison is None else "inspect.comparison", content)
         return
     shown = [render_inspection_text(table, by="stage" if by == "stage" else "op")]
     if comparison is not None:

@@ -66,17 +66,19 @@ def command(
             raise UsageError(f"The lab '{name}' takes no --{option}.")
     if guess is None and not as_json and sys.stdin.isatty():
         guess = _ask(lab.question, lab.choices, seconds=lab.seconds)
-    network = None
+    network, input_shape = None, None
     if model is not None:
         from foveal.models.sources import resolve_model
 
-        network = resolve_model(model, weights="random").network
+        resolved = resolve_model(model, weights="random")
+        network, input_shape = resolved.network, resolved.input_shape
     with ProgressDisplay() as display, display.step(lab.title):
         result = lab.run(
             Settings(
                 num_seeds=seeds,
                 model=network,
                 model_name=model or "",
+                input_shape=input_shape,
                 data=data,
                 progress=display.advance,
             )
@@ -88,7 +90,8 @@ def command(
         write_atomically(html, page.encode("utf-8"))
     if as_json:
         echo_json(
-            {**to_json(lab, result, guess=guess, machine=machine), "command": typed_command()}
+            "lab",
+            {**to_json(lab, result, guess=guess, machine=machine), "command": typed_command()},
         )
         return
     click.echo("")
@@ -99,7 +102,7 @@ def command(
 
 def _list_labs(labs: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
     if as_json:
-        echo_json({"labs": [{"name": name, "shows": shows} for name, shows in labs]})
+        echo_json("lab.list", {"labs": [{"name": name, "shows": shows} for name, shows in labs]})
         return
     width = max(len(name) for name, _ in labs)
     for name, shows in labs:

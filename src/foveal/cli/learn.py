@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from foveal.text import count_noun, printable
 if TYPE_CHECKING:
     from foveal.learn.drills import Template
     from foveal.learn.terminal.learner import Learner
+
+_FEWEST_COLUMNS = 40
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -94,7 +97,7 @@ def command(
             topics = [
                 {"number": t.number, "title": t.title, "state": states[t.number]} for t in TOPICS
             ]
-            echo_json({"topics": topics})
+            echo_json("learn.topics", {"topics": topics})
         elif _is_terminal():
             walk_map(learner)
         else:
@@ -322,7 +325,7 @@ def check(file: Path | None, as_json: bool) -> None:
             reviews = store.reviews()
     result = recheck(reviews)
     if as_json:
-        echo_json(result.to_json())
+        echo_json("learn.recheck", result.to_json())
     else:
         click.echo(f"{count_noun(result.num_same, 'answer')} marked the same.")
         for change in result.changes:
@@ -365,10 +368,12 @@ def _require_terminal(name: str) -> None:
 def _screen(plain: bool) -> Any:
     from foveal.cli.style import terminal_style
     from foveal.learn.terminal.screen import Screen
+    from foveal.report.text_layout import COLUMNS
     from foveal.report.text_layout import plain as no_style
 
     style = no_style if plain else terminal_style()
-    return Screen(write=click.echo, read=_read_line, style=style, is_plain=plain)
+    columns = max(_FEWEST_COLUMNS, min(COLUMNS, shutil.get_terminal_size().columns))
+    return Screen(write=click.echo, read=_read_line, style=style, is_plain=plain, columns=columns)
 
 
 def _read_line(prompt: str) -> str:

@@ -53,6 +53,12 @@ def _variants(command: Command) -> Command:
             show_default=True,
             help="The first variant; another number gives other ones.",
         ),
+        click.option(
+            "--choices",
+            "is_chosen",
+            is_flag=True,
+            help="Multiple choice; up to four named mistakes are the wrong choices.",
+        ),
         click.option("--on", "model", metavar="MODEL", help="Ask about this network of yours."),
         click.option("--input", "input_spec", metavar="CxHxW", help="With --on: of one image."),
         _overwrite,
@@ -144,8 +150,11 @@ def qti(what: tuple[str, ...], file: Path, overwrite: bool, **chosen: Any) -> No
 @_what
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @_level
+@click.option("--on", "model", metavar="MODEL", hidden=True)
 @_overwrite
-def prairielearn(what: tuple[str, ...], folder: Path, level: int, overwrite: bool) -> None:
+def prairielearn(
+    what: tuple[str, ...], folder: Path, level: int, model: str | None, overwrite: bool
+) -> None:
     """Write a question folder for each drill and question into FOLDER.
 
     PrairieLearn gives every student other variants: server.py asks Foveal for them and for the
@@ -155,6 +164,11 @@ def prairielearn(what: tuple[str, ...], folder: Path, level: int, overwrite: boo
     from foveal.learn.exports.prairielearn import question_folders
     from foveal.learn.exports.selection import names_of
 
+    if model is not None:
+        raise UsageError(
+            "PrairieLearn makes its variants itself, where your network is not.",
+            next_step="Use another format for drills of your own network, such as moodle or qti.",
+        )
     folders, left_out = question_folders([(name, level) for name in names_of(what)])
     _say_left_out(left_out)
     there = [each.name for each in folders if (folder / each.name).exists()]
@@ -219,14 +233,17 @@ def _exercises(
     count: int,
     level: int,
     seed: int,
+    is_chosen: bool,
     model: str | None,
     input_spec: str | None,
 ) -> tuple[Exercise, ...]:
+    from foveal.learn.drills.choices import as_multiple_choice
     from foveal.learn.exports.selection import exercises_of, names_of
 
     own = _own(model, input_spec)
     names = names_of(what, own)
-    return exercises_of(names, level=level, count=count, first_seed=seed, own=own)
+    exercises = exercises_of(names, level=level, count=count, first_seed=seed, own=own)
+    return tuple(map(as_multiple_choice, exercises)) if is_chosen else exercises
 
 
 def _asked(what: tuple[str, ...], **chosen: Any) -> tuple[Question, ...]:

@@ -62,7 +62,10 @@ def variants(
         first_seed=seed,
     )
     if as_json:
-        echo_json({"template": drill.name, "variants": [to_json(each) for each in shown]})
+        echo_json(
+            "learn.variants",
+            {"template": drill.name, "variants": [to_json(each) for each in shown]},
+        )
     elif page is None:
         click.echo(variants_text(drill, shown, style=terminal_style()))
     else:
@@ -98,7 +101,7 @@ def items(learners: tuple[Path, ...], as_json: bool) -> None:
 
     report = report_items([read_reviews(file) for file in learners])
     if as_json:
-        echo_json(report.to_json())
+        echo_json("learn.items", report.to_json())
     else:
         click.echo(items_text(report))
     if report.num_different:

@@ -124,7 +124,7 @@ def command(
         ignore=_codes(ignore),
     )
     if as_json:
-        echo_json({**report.to_json(), "model": resolved.name})
+        echo_json("lint", {**report.to_json(), "model": resolved.name})
     else:
         titles = {rule.code: rule.title for rule in RULES}
         click.echo(render_lint_text(report, titles=titles, name=resolved.name))

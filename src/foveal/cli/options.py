@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from foveal.cli.streams import takes_every_letter
+from foveal.schema import stamped
 from foveal.text import printable
 
 if TYPE_CHECKING:
@@ -128,10 +129,15 @@ def read_group_options(values: dict[str, Any]) -> GroupOptions:
     )
 
 
-def echo_json(content: Any) -> None:
-    """Writes JSON to stdout, in escapes where stdout cannot take every letter."""
+def echo_json(schema: str, content: Mapping[str, Any]) -> None:
+    """Writes JSON to stdout, in escapes where stdout cannot take every letter.
+
+    Args:
+        schema: A name in ``foveal.schema.VERSIONS``.
+        content: What is written below the schema's name and version.
+    """
     readable = takes_every_letter(sys.stdout)
-    click.echo(json.dumps(content, indent=2, ensure_ascii=not readable))
+    click.echo(json.dumps(stamped(schema, content), indent=2, ensure_ascii=not readable))
 
 
 def echo_notes(notes: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from foveal.cli.options import echo_json, echo_notes
+from foveal.schema import stamped
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def command(
         write_atomically(out, _encode(rows, classifier.class_names, out.suffix.lower()))
         click.echo(f"{count_noun(len(rows), 'row')} in {printable(str(out))}", err=True)
     elif as_json:
-        echo_json({"predictions": rows})
+        echo_json("predict", {"predictions": rows})
     else:
         click.echo(render_predictions_text(predictions, style=terminal_style()))
     num_failed = sum(one.error is not None for one in predictions)
@@ -115,7 +116,8 @@ def _encode(rows: Sequence[dict[str, Any]], class_names: Sequence[str], suffix: 
     if suffix == ".json":
         import json
 
-        return (json.dumps({"predictions": rows}, indent=2, ensure_ascii=False) + "\n").encode()
+        content = stamped("predict", {"predictions": rows})
+        return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
     flat = [_flatten(row) for row in rows]
     if suffix == ".parquet":
         return _encode_parquet(flat, class_names)

@@ -160,9 +160,8 @@ def show_finished(finished: FinishedRun, *, as_json: bool, next_commands: Sequen
 
     trained = finished.trained
     if as_json:
-        further = {"explanations": finished.explanations.to_json()}
-        content = evaluation_json(trained, finished.total_seconds, further)
-        echo_json({"run": printable(str(finished.folder)), **content})
+        content = evaluation_json(trained, finished.explanations)
+        echo_json("train", {"run": printable(str(finished.folder)), **content})
         return
     if trained.private_names is not None:
         names = printable(str(private_table(finished.folder)))

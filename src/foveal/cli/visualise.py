@@ -145,6 +145,7 @@ def command(
 def _tell(sheet: DepthSheet, out: Path, *, as_json: bool) -> None:
     if as_json:
         echo_json(
+            "visualise",
             {
                 "file": printable(str(out)),
                 "pictures": [
@@ -158,7 +159,7 @@ def _tell(sheet: DepthSheet, out: Path, *, as_json: bool) -> None:
                     }
                     for one in sheet.pictures
                 ],
-            }
+            },
         )
     else:
         for one in sheet.pictures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from foveal.explain.border import MARGIN_SHARE, BorderReliance, describe_border
 from foveal.explain.separation import ClassSeparation
 from foveal.explain.shortcuts import Shortcut
 from foveal.explain.simple import NOT_LOOKED_FOR, SimpleResult, describe_simple
+from foveal.schema import from_json, to_json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +81,21 @@ class ExplainedRun:
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Returns JSON values; maps are rounded to four digits after the point."""
+        """Returns every value as JSON; :meth:`from_json` reads it."""
+        content: dict[str, Any] = to_json(self)
+        return content
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ExplainedRun:
+        """Reads what :meth:`to_json` wrote, and nothing else.
+
+        Raises:
+            SchemaError: A field is missing, unknown, or cannot be; it is named.
+        """
+        return from_json(cls, content)
+
+    def summary_json(self) -> dict[str, Any]:
+        """Returns what a reader wants, in names and sentences; maps have four decimals."""
         from foveal.explain.shortcut_wording import describe_shortcut
 
         names = self.class_names

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.errors import BackendError, ModelError
+from foveal.errors import BackendError, ModelError, SchemaError
 from foveal.features.backends import (
     BACKENDS,
     MIN_COSINE,
@@ -28,6 +28,7 @@ from foveal.features.backends import (
     num_cores,
 )
 from foveal.files import write_atomically
+from foveal.schema import stamped, unstamped
 
 if TYPE_CHECKING:
     from foveal.models import Backbone
@@ -263,19 +264,20 @@ def _recall(memory: Path) -> tuple[ProbeRow, ...] | None:
     """Returns the remembered rows; ``None`` where there are none that can be read."""
     known = {spec.name for spec in BACKENDS}
     try:
-        rows = tuple(ProbeRow(**row) for row in json.loads(memory.read_text("utf-8"))["rows"])
+        content = unstamped("probe", json.loads(memory.read_text("utf-8")))
+        rows = tuple(ProbeRow(**row) for row in content["rows"])
         for row in rows:
             numbers = (row.images_per_second, row.cosine)
             if row.backend not in known or not all(
                 number is None or isinstance(number, float) for number in numbers
             ):
                 return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, SchemaError):
         return None  # nothing remembered, or by another version: measure again
     return rows or None
 
 
 def _remember(memory: Path, rows: Sequence[ProbeRow]) -> None:
-    content = json.dumps({"rows": [asdict(row) for row in rows]}, indent=1).encode()
+    content = stamped("probe", {"rows": [asdict(row) for row in rows]})
     with contextlib.suppress(OSError):  # then the next run measures again
-        write_atomically(memory, content)
+        write_atomically(memory, json.dumps(content, indent=1).encode())

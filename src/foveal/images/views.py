@@ -16,6 +16,8 @@ VIEWS: Final[tuple[View, ...]] = get_args(View)
 QUARTER_TURNS: Final[frozenset[View]] = frozenset({"rot90", "rot270", "transpose", "transverse"})
 """The views that exchange height and width."""
 
+_BACK: Final[dict[View, View]] = {"rot90": "rot270", "rot270": "rot90"}
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -42,3 +44,13 @@ def turn(pixels: NDArray[Scalar], view: View) -> NDArray[Scalar]:
             return pixels.swapaxes(0, 1)
         case "transverse":
             return pixels[::-1, ::-1].swapaxes(0, 1)
+
+
+def turn_back(channels: NDArray[Scalar], view: View) -> NDArray[Scalar]:
+    """Returns [C, H, W] in ``view`` as it stands in its file.
+
+    >>> turn_back(np.array([[[2, 4], [1, 3]]]), "rot90").tolist()
+    [[[1, 2], [3, 4]]]
+    """
+    turned = turn(channels.transpose(1, 2, 0), _BACK.get(view, view))
+    return np.ascontiguousarray(turned.transpose(2, 0, 1))

@@ -167,7 +167,7 @@ def items_text(report: ItemReport, titles: Mapping[str, str] = _TITLES) -> str:
         )
         for item in report.items
     ]
-    header = ("exercise", "level", "learners", "answers", "right", "interval", "hinted", "gave up")
+    header = ("exercise", "level", "people", "answers", "right", "interval", "hinted", "gave up")
     parts = [wrap(head), columns_table(header, rows)]
     for item in report.items:
         lines = [
@@ -188,4 +188,4 @@ def items_text(report: ItemReport, titles: Mapping[str, str] = _TITLES) -> str:
 def _span(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return ""
-    return percent_span(interval.low, interval.high)
+    return percent_span(interval.low, interval.high, joint="–")

@@ -64,14 +64,20 @@ def columns_table(
     )
 
 
-def facts(pairs: Sequence[tuple[str, str]], *, style: Style = plain, name_columns: int = 0) -> str:
+def facts(
+    pairs: Sequence[tuple[str, str]],
+    *,
+    style: Style = plain,
+    name_columns: int = 0,
+    columns: int = COLUMNS,
+) -> str:
     """Returns names on the left, at least ``name_columns`` wide, wrapped texts beside them."""
     longest = max((display_width(name) for name, _ in pairs), default=0)
     width = max(longest, name_columns) + 2
     blocks = []
     for name, text in pairs:
         head = pad(name, width)
-        block = wrap(text, indent=" " * width, first=head)
+        block = wrap(text, columns=columns, indent=" " * width, first=head)
         blocks.append(style(head, "quiet") + block[len(head) :])
     return "\n".join(blocks)
 

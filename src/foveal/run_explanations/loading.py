@@ -9,15 +9,13 @@ import numpy as np
 
 from foveal.errors import ImageError
 from foveal.features import num_cores, stream_batches
-from foveal.images.views import View, turn
+from foveal.images.views import View, turn_back
 from foveal.run_explanations.network import HeldOutNetwork, Images
 
 if TYPE_CHECKING:
     from foveal.training import TrainedClassifier
 
 Progress = Callable[[int, int], None]
-
-_BACK: dict[View, View] = {"rot90": "rot270", "rot270": "rot90"}
 
 
 def load_pictures(
@@ -74,14 +72,8 @@ def _load_view(
         for place, features in zip(batch, results, strict=True):
             if not isinstance(features, ImageError):
                 maps = network.project(features, place)
-                found[place] = (_turned_back(pictures[place], view), _turned_back(maps, view))
+                found[place] = (turn_back(pictures[place], view), turn_back(maps, view))
         num_done += len(batch)
         if progress is not None:
             progress(num_done, len(places))
     return found
-
-
-def _turned_back(channels: Images, view: View) -> Images:
-    """Turns [C, H, W] so that a picture in ``view`` stands as it does in its file."""
-    back = _BACK.get(view, view)
-    return np.ascontiguousarray(turn(channels.transpose(1, 2, 0), back).transpose(2, 0, 1))

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.errors import ImageError, RunAlteredError
-from foveal.evaluation import NoveltyReference, predict_sets, score_novelty
-from foveal.evaluation.evidence import Interval
+from foveal.evaluation import Evidence, NoveltyReference, predict_sets, score_novelty
 from foveal.evaluation.wording import describe_interval
 from foveal.features import num_cores, stream_batches
 from foveal.images import Preprocessing, version_differences
@@ -24,11 +23,13 @@ from foveal.runs.folder import (
     EVALUATION_NAME,
     NOVELTY_NAME,
     ONNX_NAME,
+    OUT_OF_FOLD_NAME,
     PREPROCESSING_NAME,
     WEIGHTS_NAME,
     read_manifest,
     verify_files,
 )
+from foveal.runs.notebook import columns, overview
 from foveal.runs.reading import read_run
 from foveal.text import count_noun, printable
 
@@ -80,7 +81,7 @@ class Classifier:
         folder: The run.
         class_names: K names, in the order of every array.
         preprocessing: The one way pictures enter.
-        evaluation: ``evaluation.json``.
+        evidence: What was measured when it was trained; ``evaluation.json`` as values.
         temperature: Applied to the logits.
         set_thresholds: [K], the probability at which a class enters the prediction set.
         novelty: Tells unlike images.
@@ -92,7 +93,7 @@ class Classifier:
     folder: Path
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
-    evaluation: dict[str, Any]
+    evidence: Evidence
     temperature: float
     set_thresholds: NDArray[np.float64]
     novelty: NoveltyReference
@@ -183,17 +184,37 @@ class Classifier:
             progress=progress,
         )
 
+    def table(self, name: Literal["classes", "images"] | str) -> dict[str, list[Any]]:
+        """Returns held-out results as columns; ``pandas.DataFrame`` takes them as they are.
+
+        Args:
+            name: ``"classes"``: one row a class, with precision, recall, F1 and AUROC and the
+                ends of their 95% intervals. ``"images"``: one row a judged image, with its
+                label, group, fold, the class predicted out of fold, and a logit a class.
+
+        Raises:
+            UsageError: There is no such table.
+            RunAlteredError: The file of the images is not as it was written.
+        """
+        if name == "images":
+            self.verify_files(OUT_OF_FOLD_NAME)
+        return columns(self.evidence, self.folder, name)
+
+    def _repr_html_(self) -> str:
+        """Returns the headline and the classes, for notebooks."""
+        size_px = (self.preprocessing.height_px, self.preprocessing.width_px)
+        return overview(self.evidence, self.folder, size_px=size_px)
+
     def __repr__(self) -> str:
         """Returns what it is and how well it does, in a few lines."""
         size = f"{self.preprocessing.height_px}×{self.preprocessing.width_px}"
         names = ", ".join(self.class_names[:6])
         more = len(self.class_names) - 6
-        accuracy = Interval(**self.evaluation["metrics"]["accuracy"])
         return (
             f"Classifier({str(self.folder)!r})\n"
             f"  {count_noun(len(self.class_names), 'class', 'classes')}: {names}"
             f"{f' and {more} more' if more > 0 else ''}\n"
-            f"  held-out accuracy {describe_interval(accuracy)}\n"
+            f"  held-out accuracy {describe_interval(self.evidence.metrics.accuracy)}\n"
             f"  input {size}, temperature {self.temperature:.3g}"
         )
 
@@ -262,7 +283,7 @@ def _read(folder: Path, manifest: dict[str, Any]) -> Classifier:
         folder=folder,
         class_names=stored.class_names,
         preprocessing=stored.preprocessing,
-        evaluation=stored.evaluation,
+        evidence=stored.evidence,
         temperature=stored.temperature,
         set_thresholds=stored.set_thresholds,
         novelty=stored.novelty,

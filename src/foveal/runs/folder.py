@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from foveal.errors import RunAlteredError, RunIncompleteError
+from foveal.errors import RunAlteredError, RunIncompleteError, SchemaError
+from foveal.files import write_atomically
+from foveal.schema import VERSIONS, stamped, unstamped
 from foveal.text import printable
 
 MANIFEST_NAME = "manifest.json"
@@ -21,9 +24,10 @@ NOVELTY_NAME = "novelty.safetensors"
 MANIFEST_TABLE_NAME = "manifest.parquet"
 OUT_OF_FOLD_NAME = "oof.parquet"
 HISTORY_NAME = "history.jsonl"
+EXPLANATIONS_NAME = "explanations.json"
+REPORT_RECORD_NAME = "report.json"
 REPORT_NAME = "report.html"
 CARD_NAME = "README.md"
-RUN_FORMAT = 1
 
 
 def seal(folder: Path, facts: dict[str, Any]) -> None:
@@ -31,14 +35,23 @@ def seal(folder: Path, facts: dict[str, Any]) -> None:
 
     What the manifest vouches for is on the disk before the manifest is.
     """
-    files = {}
-    for path in sorted(folder.iterdir()):
-        _flush(path)
-        files[path.name] = {"sha256": _digest(path), "bytes": path.stat().st_size}
-    content = {"foveal_run": RUN_FORMAT, **facts, "files": files}
+    files = {path.name: _record(path) for path in sorted(folder.iterdir())}
     manifest = folder / MANIFEST_NAME
-    manifest.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    manifest.write_bytes(json_bytes(stamped("run", {**facts, "files": files})))
     _flush(manifest)
+
+
+def replace_files(folder: Path, manifest: dict[str, Any], contents: Mapping[str, bytes]) -> None:
+    """Replaces files of a finished run, and their digests in ``manifest.json`` after them."""
+    for name, content in contents.items():
+        write_atomically(folder / name, content)
+    files = {**manifest["files"], **{name: _record(folder / name) for name in contents}}
+    write_atomically(folder / MANIFEST_NAME, json_bytes({**manifest, "files": files}))
+
+
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """Returns JSON as the files of a run hold it."""
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -67,12 +80,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{name}/{MANIFEST_NAME} is not a run's manifest.",
             next_step="Make a run with: foveal train DATA --out RUN",
         )
-    if content.get("foveal_run") != RUN_FORMAT:
+    try:
+        unstamped("run", content)
+    except SchemaError as error:
+        older = content.get("foveal_run")
+        reason = error.message if older is None else f"it has run format {printable(str(older))}"
         raise RunIncompleteError(
-            f"{name} has run format {content.get('foveal_run')!r}; this version reads "
-            f"{RUN_FORMAT}.",
-            next_step="Use the version of Foveal that wrote it, or train again.",
-        )
+            f"{name} was written by another version of Foveal: {reason}; this version reads "
+            f"foveal.run version {VERSIONS['run']}.",
+            next_step="Train again with this version, or use the version that wrote it.",
+        ) from None
     return content
 
 
@@ -90,7 +107,7 @@ def verify_files(folder: Path, manifest: dict[str, Any], names: tuple[str, ...])
                 f"{printable(str(path))} is missing from the run.",
                 next_step="Restore the folder from a copy, or train again.",
             )
-        if not isinstance(recorded, dict) or _digest(path) != recorded.get("sha256"):
+        if not isinstance(recorded, dict) or file_digest(path) != recorded.get("sha256"):
             raise RunAlteredError(
                 f"{printable(str(path))} was altered since the run was written: its digest "
                 "differs from the recorded one.",
@@ -98,7 +115,13 @@ def verify_files(folder: Path, manifest: dict[str, Any], names: tuple[str, ...])
             )
 
 
-def _digest(path: Path) -> str:
+def _record(path: Path) -> dict[str, Any]:
+    _flush(path)
+    return {"sha256": file_digest(path), "bytes": path.stat().st_size}
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

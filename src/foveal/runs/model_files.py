@@ -16,6 +16,7 @@ from foveal.errors import RunError
 from foveal.features import export_onnx
 from foveal.images import View
 from foveal.runs.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME
+from foveal.schema import stamped
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -117,7 +118,7 @@ def write_onnx(
     model = onnx.load_from_string(exported)
     model.producer_name = "foveal"
     onnx.helper.set_model_props(
-        model, {"foveal": json.dumps(metadata, ensure_ascii=False, sort_keys=True)}
+        model, {"foveal": json.dumps(stamped("onnx", metadata), ensure_ascii=False, sort_keys=True)}
     )
     content = model.SerializeToString()
     (folder / ONNX_NAME).write_bytes(content)

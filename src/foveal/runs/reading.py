@@ -17,20 +17,25 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.errors import DataError, RunAlteredError, UsageError
-from foveal.evaluation import NoveltyReference
+from foveal.dataset import Audit
+from foveal.errors import DataError, RunAlteredError, SchemaError, UsageError
+from foveal.evaluation import Evidence, NoveltyReference
 from foveal.images import Preprocessing, View
 from foveal.runs.folder import (
     CONFIG_NAME,
     EVALUATION_NAME,
+    EXPLANATIONS_NAME,
     NOVELTY_NAME,
     ONNX_NAME,
     PREPROCESSING_NAME,
 )
+from foveal.schema import from_json, unstamped
 from foveal.text import printable
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
+    from foveal.explain.explained_run import ExplainedRun
 
 _T = TypeVar("_T")
 _OUTPUTS = ("probabilities", "logits", "features")
@@ -44,7 +49,7 @@ class StoredRun:
     preprocessing: Preprocessing
     views: tuple[View, ...]
     decoders: dict[str, str]
-    evaluation: dict[str, Any]
+    evidence: Evidence
     temperature: float
     set_thresholds: NDArray[np.float64]
     novelty: NoveltyReference
@@ -57,9 +62,9 @@ def read_run(folder: Path) -> StoredRun:
     Raises:
         RunAlteredError: A field is missing, or has a value that no training writes.
     """
-    config = _File.read(folder, CONFIG_NAME)
-    evaluation = _File.read(folder, EVALUATION_NAME)
-    prepared = _File.read(folder, PREPROCESSING_NAME)
+    config = _File.read(folder, CONFIG_NAME)  # timm's form, without a schema of ours
+    evaluation = _File.read(folder, EVALUATION_NAME, schema="evaluation")
+    prepared = _File.read(folder, PREPROCESSING_NAME, schema="preprocessing")
     names = _class_names(config)
     config.require("num_classes", config.get("num_classes") == len(names), f"{len(names)}")
     preprocessing = _preprocessing(prepared)
@@ -70,12 +75,7 @@ def read_run(folder: Path) -> StoredRun:
     thresholds = evaluation.numbers("prediction_sets.thresholds", len(names))
     alpha = evaluation.number("prediction_sets.alpha", above=0.0)
     evaluation.require("prediction_sets.alpha", alpha < 1.0, "a number below 1")
-    kind = evaluation.get("prediction_sets.conditional")
-    evaluation.require(
-        "prediction_sets.conditional", kind in ("marginal", "class"), "marginal or class"
-    )
-    method = evaluation.get("novelty.method")
-    evaluation.require("novelty.method", isinstance(method, str), "text")
+    evaluation.require("novelty", isinstance(evaluation.get("novelty"), dict), "an object")
     _check_interval(evaluation, "metrics.accuracy")
     novelty = _novelty(folder)
     session = _open_session(folder, preprocessing, len(names), novelty.mean.size)
@@ -93,12 +93,67 @@ def read_run(folder: Path) -> StoredRun:
         preprocessing=preprocessing,
         views=views,
         decoders=dict(decoders),
-        evaluation=evaluation.content,
+        evidence=_evidence(evaluation),
         temperature=temperature,
         set_thresholds=thresholds,
         novelty=novelty,
         session=session,
     )
+
+
+def read_evidence(folder: Path) -> tuple[Evidence, Audit]:
+    """Reads the measurements and the audit of the data from ``evaluation.json``.
+
+    Raises:
+        RunAlteredError: A field is missing, unknown, or has a value of another type.
+    """
+    evaluation = _File.read(folder, EVALUATION_NAME, schema="evaluation")
+    found = _evidence(evaluation)
+    with named_as_altered(folder, EVALUATION_NAME):
+        return found, from_json(Audit, evaluation.get("audit"), place="audit")
+
+
+def read_explanations(folder: Path) -> ExplainedRun:
+    """Reads what the heat maps of the run's held-out images show, with every map.
+
+    Raises:
+        RunAlteredError: A field is missing, unknown, or has a value of another type.
+    """
+    from foveal.explain.explained_run import ExplainedRun
+
+    return read_typed(folder, EXPLANATIONS_NAME, ExplainedRun, schema="explanations")
+
+
+def read_typed(folder: Path, name: str, kind: type[_T], *, schema: str) -> _T:
+    """Reads a file of a run that holds one dataclass.
+
+    Raises:
+        RunAlteredError: A field is missing, unknown, or has a value of another type.
+    """
+    file = _File.read(folder, name, schema=schema)
+    with named_as_altered(folder, name):
+        return from_json(kind, file.content)
+
+
+def read_preprocessing(folder: Path) -> tuple[Preprocessing, tuple[View, ...]]:
+    """Reads how pictures enter the network, and the views whose features are averaged.
+
+    Raises:
+        RunAlteredError: A field is missing or cannot be.
+    """
+    prepared = _File.read(folder, PREPROCESSING_NAME, schema="preprocessing")
+    return _preprocessing(prepared), prepared.words("views", get_args(View))
+
+
+def _evidence(evaluation: _File) -> Evidence:
+    with named_as_altered(evaluation.folder, evaluation.name):
+        return Evidence.from_json(
+            {
+                key: value
+                for key, value in evaluation.content.items()
+                if key not in ("audit", "explanations")
+            }
+        )
 
 
 @contextlib.contextmanager
@@ -108,14 +163,15 @@ def named_as_altered(folder: Path, file: str) -> Iterator[None]:
         yield
     except RunAlteredError:
         raise
-    except (DataError, UsageError) as error:
-        _refuse(folder, file, "", error.message)
+    except (DataError, SchemaError, UsageError) as error:
+        refuse(folder, file, "", error.message)
     # Libraries have trees of errors of their own: onnxruntime's, arrow's, safetensors'.
     except Exception as error:
-        _refuse(folder, file, "", f"it cannot be read ({type(error).__name__}: {error})")
+        refuse(folder, file, "", f"it cannot be read ({type(error).__name__}: {error})")
 
 
-def _refuse(folder: Path, file: str, place: str, reason: str) -> NoReturn:
+def refuse(folder: Path, file: str, place: str, reason: str) -> NoReturn:
+    """Raises ``RunAlteredError``, which names the file and the field's place in it."""
     where = printable(str(folder / file)) + (f", {place}" if place else "")
     raise RunAlteredError(
         f"{where}: {printable(reason)[:300]}. The run was altered, or written by another version.",
@@ -132,35 +188,41 @@ class _File:
     content: dict[str, Any]
 
     @classmethod
-    def read(cls, folder: Path, name: str) -> _File:
-        return cls.of(folder, name, lambda: (folder / name).read_text("utf-8"))
+    def read(cls, folder: Path, name: str, *, schema: str | None = None) -> _File:
+        file = cls.of(folder, name, lambda: (folder / name).read_text("utf-8"))
+        return file if schema is None else file.unstamped(schema)
 
     @classmethod
     def of_metadata(cls, folder: Path, session: InferenceSession) -> _File:
-        return cls.of(
+        file = cls.of(
             folder, ONNX_NAME, lambda: session.get_modelmeta().custom_metadata_map["foveal"]
         )
+        return file.unstamped("onnx")
 
     @classmethod
     def of(cls, folder: Path, name: str, text: Callable[[], str]) -> _File:
         with named_as_altered(folder, name):
             content = json.loads(text())
         if not isinstance(content, dict):
-            _refuse(folder, name, "", f"got {type(content).__name__}, expected an object")
+            refuse(folder, name, "", f"got {type(content).__name__}, expected an object")
         return cls(folder, name, content)
+
+    def unstamped(self, schema: str) -> _File:
+        with named_as_altered(self.folder, self.name):
+            return _File(self.folder, self.name, unstamped(schema, self.content))
 
     def get(self, place: str) -> Any:
         value: Any = self.content
         for key in place.split("."):
             if not isinstance(value, dict) or key not in value:
-                _refuse(self.folder, self.name, place, "it is missing")
+                refuse(self.folder, self.name, place, "it is missing")
             value = value[key]
         return value
 
     def require(self, place: str, is_right: bool, expected: str) -> None:
         if not is_right:
             got = json.dumps(self.content.get(place, self._shown(place)), ensure_ascii=True)[:80]
-            _refuse(self.folder, self.name, place, f"got {got}, expected {expected}")
+            refuse(self.folder, self.name, place, f"got {got}, expected {expected}")
 
     def number(self, place: str, *, above: float) -> float:
         value = self.get(place)
@@ -237,12 +299,12 @@ def _novelty(folder: Path) -> NoveltyReference:
         arrays = load((folder / NOVELTY_NAME).read_bytes())
         for name, array in arrays.items():
             if array.size == 0 or not np.isfinite(array.astype(np.float64)).all():
-                _refuse(folder, NOVELTY_NAME, name, "got numbers that are not finite, or none")
+                refuse(folder, NOVELTY_NAME, name, "got numbers that are not finite, or none")
         reference = NoveltyReference.from_arrays(arrays)
     if (reference.scales <= 0).any():
-        _refuse(folder, NOVELTY_NAME, "scales", "got a scale that is not above 0")
+        refuse(folder, NOVELTY_NAME, "scales", "got a scale that is not above 0")
     if reference.residual_scale < 0 or reference.threshold <= 0:
-        _refuse(folder, NOVELTY_NAME, "threshold, residual_scale", "got a number below 0")
+        refuse(folder, NOVELTY_NAME, "threshold, residual_scale", "got a number below 0")
     return reference
 
 
@@ -268,7 +330,7 @@ def _open_session(
     expected |= {"logits": [num_classes], "features": [num_features]}
     for name, shape in expected.items():
         if shapes.get(name, [None])[1:] != shape:
-            _refuse(
+            refuse(
                 folder,
                 ONNX_NAME,
                 name,

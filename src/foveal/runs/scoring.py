@@ -130,14 +130,16 @@ def evaluate_classifier(
     calibration, probabilities = assess_calibration(
         logits, labels, groups=members, temperature=classifier.temperature
     )
-    recorded = classifier.evaluation["prediction_sets"]
+    recorded, novelty = classifier.evidence.prediction_sets, classifier.evidence.novelty
+    assert recorded is not None  # a run without is not loaded
+    assert novelty is not None
     sets = assess_prediction_sets(
         probabilities,
         labels,
         members,
         thresholds=classifier.set_thresholds,
-        alpha=float(recorded["alpha"]),
-        conditional=recorded["conditional"],
+        alpha=recorded.alpha,
+        conditional=recorded.conditional,
         seed=seed,
     )
     flagged = float(np.mean([predictions[row].is_unlike_training is True for row in rows]))
@@ -162,9 +164,7 @@ def evaluate_classifier(
         # The functions number the images that count; their reader wants the usable ones.
         label_review=tuple(replace(one, index=int(rows[one.index])) for one in issues),
         mistakes=tuple(replace(one, index=int(rows[one.index])) for one in mistakes),
-        novelty=Novelty(
-            str(classifier.evaluation["novelty"]["method"]), classifier.novelty.threshold, flagged
-        ),
+        novelty=Novelty(novelty.method, classifier.novelty.threshold, flagged),
         timing=Timing({}, time.perf_counter() - start),
     )
     if not_reviewed := why_not_reviewed(evidence.metrics, evidence.baseline):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsInt
+from typing import TYPE_CHECKING, Any, Literal, SupportsInt
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from foveal.text import printable
 
 if TYPE_CHECKING:
     from foveal.training import TrainedClassifier
+
+ColumnType = Literal["string", "bool", "sketch", "int64", "float"]
 
 
 def write_manifest_table(folder: Path, trained: TrainedClassifier) -> None:
@@ -76,38 +79,79 @@ def write_out_of_fold(folder: Path, trained: TrainedClassifier) -> None:
     _write(pa.table(columns), folder / OUT_OF_FOLD_NAME)
 
 
+@dataclass(frozen=True, slots=True)
+class UsableImage:
+    """An image that was trained on: its path, printable, its label, and its file's digest."""
+
+    path: str
+    label: str
+    digest: str
+
+
+def read_usable(folder: Path) -> tuple[UsableImage, ...]:
+    """Returns the images that a run was made from, in the order of its rows.
+
+    Raises:
+        RunAlteredError: The table is none, or lacks a column of the type it was written with.
+    """
+    return tuple(
+        UsableImage(row["path"], row["label"], row["digest"] or "")
+        for row in _read(folder, dict.fromkeys(("path", "label", "digest", "problem"), "string"))
+        if row["problem"] is None and row["label"] is not None
+    )
+
+
+def read_out_of_fold(folder: Path, class_names: Sequence[str]) -> dict[str, list[Any]]:
+    """Returns the columns of ``oof.parquet``, one ``logit_<class>`` a class among them.
+
+    Raises:
+        RunAlteredError: The table is none, or lacks a column of the type it was written with.
+    """
+    columns: dict[str, ColumnType] = {"path": "string", "label": "string", "group": "string"}
+    columns |= {
+        "fold": "int64",
+        **dict.fromkeys((f"logit_{name}" for name in class_names), "float"),
+    }
+    rows = _read(folder, columns, file=OUT_OF_FOLD_NAME)
+    return {name: [row[name] for row in rows] for name in columns}
+
+
 def read_seen(folder: Path) -> SeenImages:
     """Returns what is kept of the images that a run's classifier was fitted to.
 
     Raises:
         RunAlteredError: The table is none, or lacks a column of the type it was written with.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    schema = pa.schema(
-        [
-            ("digest", pa.string()),
-            ("pixel_digest", pa.string()),
-            ("sketch", pa.binary(SKETCH_PX**2)),
-            ("is_fitted", pa.bool_()),
-        ]
-    )
-    with (
-        named_as_altered(folder, MANIFEST_TABLE_NAME),
-        (folder / MANIFEST_TABLE_NAME).open("rb") as stream,
-    ):
-        table = parquet.read_table(stream, columns=schema.names)
-        if table.schema.remove_metadata() != schema:
-            raise ValueError(f"got columns {table.schema}, expected {schema}")
-        rows = table.to_pylist()
-    fitted = [row for row in rows if row["is_fitted"]]
+    columns: dict[str, ColumnType] = {"digest": "string", "pixel_digest": "string"}
+    columns |= {"sketch": "sketch", "is_fitted": "bool"}
+    fitted = [row for row in _read(folder, columns) if row["is_fitted"]]
     sketches = [row["sketch"] for row in fitted if row["sketch"] is not None]
     return SeenImages(
         digests=frozenset(row["digest"] for row in fitted if row["digest"]),
         pixel_digests=frozenset(row["pixel_digest"] for row in fitted if row["pixel_digest"]),
         sketches=np.frombuffer(b"".join(sketches), np.uint8).reshape(-1, SKETCH_PX, SKETCH_PX),
     )
+
+
+def _read(
+    folder: Path, columns: Mapping[str, ColumnType], *, file: str = MANIFEST_TABLE_NAME
+) -> list[Any]:
+    """Returns rows of a table, after checking the types of their columns."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    types = {"string": pa.string(), "bool": pa.bool_(), "sketch": pa.binary(SKETCH_PX**2)}
+    types |= {"int64": pa.int64(), "float": pa.float64()}
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+    with (
+        named_as_altered(folder, file),
+        (folder / file).open("rb") as stream,
+    ):
+        table = parquet.read_table(stream, columns=schema.names)
+        if table.schema.remove_metadata() != schema:
+            raise ValueError(f"got columns {table.schema}, expected {schema}")
+        rows: list[Any] = table.to_pylist()
+    return rows
 
 
 def _sketches(records: Sequence[ImageRecord]) -> list[bytes | None]:

@@ -15,18 +15,23 @@ from foveal.runs.claiming import named_as_unwritable
 from foveal.runs.folder import (
     CARD_NAME,
     EVALUATION_NAME,
+    EXPLANATIONS_NAME,
     HISTORY_NAME,
     NOVELTY_NAME,
     PREPROCESSING_NAME,
     REPORT_NAME,
+    REPORT_RECORD_NAME,
+    json_bytes,
     seal,
 )
 from foveal.runs.model_files import Parity, assemble_network, write_onnx, write_timm_files
 from foveal.runs.surroundings import describe_hardware, describe_versions
 from foveal.runs.tables import write_manifest_table, write_out_of_fold
+from foveal.schema import stamped
 from foveal.text import printable
 
 if TYPE_CHECKING:
+    from foveal.explain.explained_run import ExplainedRun
     from foveal.training import TrainedClassifier
 
 _NUM_PARITY_IMAGES = 8
@@ -34,10 +39,15 @@ _NUM_PARITY_IMAGES = 8
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The two files of a run that are made for people, as text."""
+    """The two files of a run that are made for people, as text.
+
+    ``record`` is what they show beside the evaluation, as JSON values: with it they can be
+    made again.
+    """
 
     report_html: str
     model_card: str
+    record: Mapping[str, Any]
 
 
 def write_run(
@@ -47,19 +57,17 @@ def write_run(
     *,
     created: str,
     command: str,
-    total_seconds: float,
-    further: Mapping[str, Any],
+    explanations: ExplainedRun,
 ) -> Parity:
     """Writes every file of a run into ``folder``, which exists and is empty.
 
     Args:
         folder: The partial folder from ``claim_folder``.
         trained: What to write.
-        rendered: Report and model card.
+        rendered: Report and model card, and what they were made of.
         created: ISO 8601, from the caller's clock.
         command: How it was made, as one would type it.
-        total_seconds: Wall time from the first step until now.
-        further: More keys of ``evaluation.json``, as JSON values.
+        explanations: Where the answers come from.
 
     Returns:
         How far ``model.onnx`` is from PyTorch.
@@ -74,8 +82,7 @@ def write_run(
             rendered,
             created=created,
             command=command,
-            total_seconds=total_seconds,
-            further=further,
+            explanations=explanations,
         )
 
 
@@ -86,19 +93,21 @@ def _write_files(
     *,
     created: str,
     command: str,
-    total_seconds: float,
-    further: Mapping[str, Any],
+    explanations: ExplainedRun,
 ) -> Parity:
     evidence = trained.evidence
-    _write_json(folder / EVALUATION_NAME, evaluation_json(trained, total_seconds, further))
-    _write_json(
-        folder / PREPROCESSING_NAME,
-        {
-            "preprocessing": trained.preprocessing.to_json(),
-            "views": list(trained.config.views),
-            "decoders": pixel_versions(),
-        },
-    )
+    preparing = {
+        "preprocessing": trained.preprocessing.to_json(),
+        "views": list(trained.config.views),
+        "decoders": pixel_versions(),
+    }
+    for name, schema, content in (
+        (EVALUATION_NAME, "evaluation", evaluation_json(trained, explanations)),
+        (EXPLANATIONS_NAME, "explanations", explanations.to_json()),
+        (PREPROCESSING_NAME, "preprocessing", preparing),
+        (REPORT_RECORD_NAME, "report", rendered.record),
+    ):
+        (folder / name).write_bytes(json_bytes(stamped(schema, content)))
     _write_novelty(folder, trained)
     write_manifest_table(folder, trained)
     write_out_of_fold(folder, trained)
@@ -148,14 +157,13 @@ def _write_files(
     return parity
 
 
-def evaluation_json(
-    trained: TrainedClassifier, total_seconds: float, further: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Returns the contents of ``evaluation.json``."""
-    content = trained.evidence.to_json()
-    content["timing"]["total_seconds"] = total_seconds
-    content["audit"] = trained.audit.to_json()
-    return content | dict(further)
+def evaluation_json(trained: TrainedClassifier, explanations: ExplainedRun) -> dict[str, Any]:
+    """Returns the contents of ``evaluation.json``: evidence, audit and what was explained."""
+    return {
+        **trained.evidence.to_json(),
+        "audit": trained.audit.to_json(),
+        "explanations": explanations.summary_json(),
+    }
 
 
 def config_json(trained: TrainedClassifier) -> dict[str, Any]:
@@ -172,10 +180,6 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _as_json(item) for key, item in value.items()}
     return [_as_json(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _write_novelty(folder: Path, trained: TrainedClassifier) -> None:

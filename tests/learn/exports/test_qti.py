@@ -118,8 +118,8 @@ def test_a_question_in_words_shows_its_model_answer(
     question = next(each for each in questions if each.field.kind == "open")
     item = files[f"items/foveal-{question.identity}.xml"]
     assert item.find(f"{ITEM}itemBody/{ITEM}extendedTextInteraction") is not None
-    assert respond(item, "my own words") == {"SCORE": "0", "FEEDBACK": "words"}
-    told = item.find(f"{ITEM}modalFeedback[@identifier='words']")
+    assert respond(item, "my own words") == {"SCORE": "0", "SOLUTION": "worked"}
+    told = item.find(f"{ITEM}modalFeedback[@identifier='worked']")
     assert told is not None
     assert str(question.field.answer) in "".join(told.itertext())
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from foveal.learn.exercise import Field
+from foveal.learn.answers import read
+from foveal.learn.drills import template
+from foveal.learn.drills.choices import as_multiple_choice
+from foveal.learn.exercise import Exercise, Field
 from foveal.learn.exports.questions import ask_each_blank
 from foveal.learn.exports.rules import rules_of
 
@@ -49,3 +52,27 @@ def test_true_or_false_without_a_named_mistake_still_has_both_answers() -> None:
         (True, True),
         (False, False),
     ]
+
+
+def test_an_exercise_with_code_is_left_out_whole_and_named() -> None:
+    fields = (Field("n", "Count", "integer", 3), Field("c", "`forward`", "code", "x.flatten(1)"))
+    exercise = Exercise("made", 0, 1, 2, "sizes", "Which?", fields, (), "")
+    asked = ask_each_blank([exercise])
+    assert asked.questions == ()
+    assert asked.left_out == ((exercise, "forward is code, which is compared as text there"),)
+
+
+def test_every_spelling_is_read_here_as_that_value_and_stands_once(exercises: Any) -> None:
+    for exercise in exercises:
+        for field in exercise.fields:
+            ways = [(rule, way) for rule in rules_of(field) for way in rule.spellings]
+            assert len({way.casefold() for _, way in ways}) == len(ways)
+            assert all(read(field, way) == rule.value for rule, way in ways)
+
+
+def test_a_blank_as_multiple_choice_is_another_question() -> None:
+    exercise = template("convolution-parameters").exercise(0, 1)
+    (typed,), (chosen,) = (
+        ask_each_blank([each]).questions for each in (exercise, as_multiple_choice(exercise))
+    )
+    assert typed.identity != chosen.identity

@@ -48,10 +48,10 @@ class Desk:
 
     def learner(
         self, *lines: str | type[KeyboardInterrupt], store: Store | None = None, seed: int = 0,
-        plain: bool = False,
+        plain: bool = False, columns: int = 80,
     ) -> Learner:  # fmt: skip
         self.lines = list(lines)
-        screen = Screen(write=self.said.append, read=self.read, is_plain=plain)
+        screen = Screen(write=self.said.append, read=self.read, is_plain=plain, columns=columns)
         return Learner(screen, store or Store(None), lambda: self.now, random.Random(seed))
 
 

@@ -7,11 +7,11 @@ import ast
 import pytest
 
 from foveal.learn.answers import spell
-from foveal.learn.drills import TEMPLATES
+from foveal.learn.drills import TEMPLATES, template
 from foveal.learn.drills.template import Template
-from foveal.learn.exercise import Exercise
+from foveal.learn.exercise import Exercise, Field
 from foveal.learn.quiz import QUESTIONS, find_question
-from foveal.learn.terminal.asking import SkippedError
+from foveal.learn.terminal.asking import Asked, SkippedError, ask_fields
 from foveal.learn.terminal.ladder import after, show_proof, show_solution, try_exercise
 from foveal.learn.terminal.markup import render
 from foveal.learn.terminal.screen import LeftError
@@ -177,3 +177,24 @@ def assert_fits(desk: Desk) -> None:
     laid_out = [line for line in lines if line.startswith("    ") or ": " not in line]
     assert [line for line in laid_out if len(line) > 80] == []
     assert not any("`" in line or "**" in line for line in laid_out)
+
+
+@pytest.mark.parametrize(
+    ("label", "unit", "asked"),
+    [
+        ("`conv.weight.shape`", "", "conv.weight.shape: "),
+        ("kernel_size", "", "kernel_size: "),
+        ("y[0][1]", "", "y[0][1]: "),
+        ("span of `conv`", "places", "Span of conv (places): "),
+        ("how many times fewer", "times", "How many times fewer: "),
+        ("layers", "layers", "Layers: "),
+    ],
+)
+def test_the_prompt_keeps_names_and_says_a_unit_once(
+    desk: Desk, label: str, unit: str, asked: str
+) -> None:
+    exercise = template("convolution-shape").exercise(0, 1)
+    learner = desk.learner("5")
+    field = Field("a", label, "integer", 5, unit=unit)
+    ask_fields(learner.screen, exercise, Asked(), (field,))
+    assert desk.said == [f"{asked}5"]

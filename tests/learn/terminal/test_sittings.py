@@ -321,3 +321,16 @@ def test_a_database_that_breaks_under_way_is_told_and_practice_goes_on(
         sit_quiz(learner, 8)
     assert desk.flat.count("answers are not kept") == 1
     assert len(learner.reviews()) >= 1
+
+
+@pytest.mark.parametrize("columns", [48, 60])
+def test_a_narrow_window_breaks_no_words(desk: Desk, columns: int) -> None:
+    learner = desk.learner("h", "w", "m", "", "q", columns=columns)
+    show_map(learner)
+    for topic in TOPICS:
+        show_topic(learner.screen, topic)
+    with pytest.raises(LeftError):
+        practise(learner, [OUTPUT_SIZE])
+    # Code and tables of figures are not broken where Python or the reader could not go on.
+    prose = [line for line in desk.text.split("\n") if not line.startswith("    ")]
+    assert [line for line in prose if len(line) > columns and ">" not in line] == []

@@ -79,7 +79,7 @@ def field_through(layers: Sequence[tuple[str, Window]]) -> Figure | None:
     )
     holes = width - len(rows[-1][1])
     alternative = (
-        f"What one unit sees along one axis. {'; '.join(words)}. In the input these span "
+        f"What one unit sees along one axis: {'; '.join(words)}. In the input these span "
         f"{count_noun(width, 'pixel')}" + (f", of which {holes} are not seen." if holes else ".")
     )
     return Figure(

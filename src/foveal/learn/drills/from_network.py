@@ -228,7 +228,8 @@ def _parameters(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
     if len(places) > 1:
         fill_total(sheet, names, [("one-layer-only", names[-1])])
     sheet.question = (
-        f"{network.name} has these layers:\n\n```\n{_listing(places)}\n```\n\n"
+        f"{network.name} has {'this layer' if len(places) == 1 else 'these layers'}:\n\n"
+        f"```\n{_listing(places)}\n```\n\n"
         "How many learned parameters has "
         + ("it?" if len(places) == 1 else "each, and how many have they together?")
     )

@@ -85,7 +85,7 @@ def _which_line_raises(chance: Chance, level: int, trap: str) -> Sheet | None:
                 f"`fc` is given {values:,} values, but expects {written_features:,}: it raises."
             )
         else:
-            told.append(f"`fc`: {values:,} values → {classes}")
+            told.append(f"`fc` is given {values:,} values and expects as many: it runs.")
     if (trap == "runs") != (not raises) or shape[1] < 2:
         return None
     sheet = Sheet(traps=frozenset((trap,)))
@@ -111,21 +111,31 @@ def _which_line_raises(chance: Chance, level: int, trap: str) -> Sheet | None:
         (right, told[-1]),
         wrong,
         [*names, "it runs"],
-        told=f"So: {right}.",
+        told=f"So: {right}." if raises else "So every line runs.",
     )
     reason = _REASONS[trap]
+    unlike = {
+        "channels": "Every convolution that is reached is given the channels that it expects.",
+        "too-small": "Every kernel that is reached fits into the map that arrives.",
+        "features": f"`{raises}` fails before `fc` is reached." if raises else "",
+        "runs": "",
+    }
     sheet.choice(
         "why",
         "what is wrong with it",
         (reason, told[-1]),
-        [(text, "other-reason", told[-1]) for text in _REASONS.values() if text != reason],
+        [
+            (text, "other-reason", f"{unlike[name]} {told[-1]}".strip())
+            for name, text in _REASONS.items()
+            if text != reason
+        ],
         chance.shuffled(tuple(_REASONS.values())),
-        told=f"The reason: {reason}.",
+        told=f"The reason: {reason}." if raises else "Nothing is wrong.",
     )
     listing = "\n".join(f"{name} = {line}" for name, line in lines)
     sheet.question = (
         f"An image of {_text(given)} goes through these layers, one after the other:\n\n"
-        f"```\n{listing}\n```\n\nWhich line raises an error, and why?"
+        f"```\n{listing}\n```\n\nWhich line raises an error, if any does, and why?"
     )
     sheet.hint = "Write down the shape after each line until something does not fit."
     pairs = "".join(f'    ("{name}", {line}),\n' for name, line in lines)

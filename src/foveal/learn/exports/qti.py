@@ -29,7 +29,8 @@ def qti_package(questions: Sequence[Question]) -> bytes:
 
         def add(name: str, root: ET.Element) -> None:
             content = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-            package.writestr(zipfile.ZipInfo(name, _EARLIEST), content + b"\n")
+            entry = zipfile.ZipInfo(name, _EARLIEST)
+            package.writestr(entry, content + b"\n", zipfile.ZIP_DEFLATED)
 
         add("imsmanifest.xml", _manifest(questions))
         add("test.xml", _test(questions))
@@ -118,33 +119,34 @@ def _item(question: Question) -> ET.Element:
         root, "outcomeDeclaration", identifier="SCORE", cardinality="single", baseType="float"
     )
     ET.SubElement(ET.SubElement(score, "defaultValue"), "value").text = "0"
-    ET.SubElement(
-        root,
-        "outcomeDeclaration",
-        identifier="FEEDBACK",
-        cardinality="single",
-        baseType="identifier",
-    )
+    for name in ("FEEDBACK", "SOLUTION"):
+        ET.SubElement(
+            root, "outcomeDeclaration", identifier=name, cardinality="single", baseType="identifier"
+        )
     _body(ET.SubElement(root, "itemBody"), question)
     processing = ET.SubElement(root, "responseProcessing")
-    told: list[tuple[str, str]]
     if question.rules:
         told = _branches(ET.SubElement(processing, "responseCondition"), question)
+        solution = question.solution_html
     else:
-        told = [("words", model_answer_html(question.field))]
-        _set(processing, "FEEDBACK", "identifier", "words")
+        told = []
+        solution = model_answer_html(question.field)
+    _set(processing, "SOLUTION", "identifier", "worked")
     for identifier, content in told:
-        feedback = ET.SubElement(
-            root,
-            "modalFeedback",
-            outcomeIdentifier="FEEDBACK",
-            identifier=identifier,
-            showHide="show",
-        )
-        _add_html(feedback, content)
-        if question.rules:
-            _add_html(feedback, question.solution_html)
+        _add_feedback(root, "FEEDBACK", identifier, content)
+    _add_feedback(root, "SOLUTION", "worked", solution)
     return root
+
+
+def _add_feedback(root: ET.Element, outcome: str, identifier: str, content: str) -> None:
+    feedback = ET.SubElement(
+        root,
+        "modalFeedback",
+        outcomeIdentifier=outcome,
+        identifier=identifier,
+        showHide="show",
+    )
+    _add_html(feedback, content)
 
 
 def _response_type(question: Question) -> tuple[str, str]:

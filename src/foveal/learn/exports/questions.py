@@ -35,6 +35,7 @@ class Question:
             self.exercise.level,
             self.exercise.seed,
             self.field.key,
+            self.field.kind,  # the same blank as multiple choice is another question
             # The same drill of another network is another question.
             self.exercise.question,
         )

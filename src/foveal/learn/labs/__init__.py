@@ -22,6 +22,10 @@ LABS: tuple[tuple[str, str], ...] = (
     ("batch-norm", "An answer that depends on its companions, and one that does not"),
     ("skip-gradient", "Skip connections carry the gradient to the first layers"),
     ("degradation", "Deeper plain networks have a higher training error"),
+    ("normalisation", "What pretrained weights lose on images of another scale"),
+    ("augmentation", "The gap between training and validation with each policy"),
+    ("learning-rates", "Large rates destroy what was pretrained"),
+    ("fine-tuning", "Frozen features or fine-tuning, by number of images"),
     ("cross-correlation", "What frameworks call convolution does not flip the kernel"),
     ("costs", "What a 1×1 convolution and a bottleneck save"),
 )

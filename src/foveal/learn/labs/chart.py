@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from foveal.learn.labs.lab import Chart, Point, Series
-from foveal.report.figures.svg import Scale, element, figure, words
+from foveal.report.figures.svg import Scale, element, figure, number, words
 from foveal.report.width import display_width, pad
 
 _PLOT_PX = 240.0
@@ -42,8 +42,8 @@ def draw_text(chart: Chart, *, columns: int = 78) -> str:
     scale = _value_scale(chart, 0.0, float(min(_BAR_COLUMNS, columns - width - 14)))
     lines = [f"{chart.y_label}, by {chart.x_label}"]
     for name, (_, point) in zip(names, rows, strict=True):
-        length = round(scale(_place(chart, point.value.estimate)))
-        bar = "#" * (max(1, length) if point.value.estimate else 0)
+        start, end = _bar_ends(chart, point, scale)
+        bar = "#" * (max(1, round(end - start)) if point.value.estimate else 0)
         lines.append(f"{pad(name, width)}  {_short(point.value.estimate):>9}  {bar}".rstrip())
     return "\n".join(lines)
 
@@ -56,9 +56,16 @@ def _draw_bars(chart: Chart) -> tuple[list[str], float]:
         for point in series.points:
             name = f"{series.name}, {_name(point)}" if len(chart.series) > 1 else _name(point)
             parts.append(words(name, class_="tick", x=0, y=y + 12))
-            place = _place(chart, point.value.estimate)
+            start, end = _bar_ends(chart, point, scale)
             parts.append(
-                element("rect", class_=f"bar {mark}", x=0, y=y + 17, width=scale.x(place), height=7)
+                element(
+                    "rect",
+                    class_=f"bar {mark}",
+                    x=f"{number(start)}%",
+                    y=y + 17,
+                    width=f"{number(end - start)}%",
+                    height=7,
+                )
             )
             parts.append(_whisker(chart, point, scale, y=y + 20.5, mark=mark))
             parts.append(
@@ -72,6 +79,13 @@ def _draw_bars(chart: Chart) -> tuple[list[str], float]:
             )
             y += _ROW_PX + 8
     return parts, y + 4
+
+
+def _bar_ends(chart: Chart, point: Point, scale: Scale) -> tuple[float, float]:
+    """Returns where a bar begins and ends: at zero, which need not be the axis's end."""
+    zero = scale.start if chart.is_log_y else scale(0.0)
+    end = scale(_place(chart, point.value.estimate))
+    return min(zero, end), max(zero, end)
 
 
 def _whisker(chart: Chart, point: Point, scale: Scale, *, y: float, mark: str) -> str:
@@ -150,8 +164,8 @@ def _ticks(chart: Chart) -> Sequence[float]:
         if (high - low) / (step * factor) <= 6:
             step *= factor
             break
-    numbers = range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)
-    return [step * number for number in numbers]
+    steps = range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)
+    return [step * place for place in steps]
 
 
 def _place(chart: Chart, value: float | None) -> float:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 Finding = Literal["shown", "not shown", "reversed"]
 
-SCHEMA = "foveal.lab"
-SCHEMA_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -34,7 +31,9 @@ class Settings:
         is_small: Whether to run at the size of a test: seconds, wide intervals.
         model: The learner's own network, where the lab takes one.
         model_name: What it is called.
-        data: The learner's own folder of images, where the lab takes one.
+        input_shape: (C, H, W) that it is made for, as far as that is known.
+        data: The learner's own folder of images, where the lab takes one; an image for labs
+            that look at one.
         progress: Called with (done, total).
     """
 
@@ -43,6 +42,7 @@ class Settings:
     is_small: bool = False
     model: nn.Module | None = None
     model_name: str = ""
+    input_shape: tuple[int, int, int] | None = None
     data: Path | None = None
     progress: Progress = lambda done, total: None
 
@@ -87,6 +87,21 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class LabPicture:
+    """A picture that the lab made or looked at.
+
+    Attributes:
+        caption: What it is, in a few words.
+        description: What it shows, for those who do not see it.
+        data_uri: A PNG, small.
+    """
+
+    caption: str
+    description: str
+    data_uri: str
+
+
+@dataclass(frozen=True, slots=True)
 class LabResult:
     """What one run of a lab measured.
 
@@ -98,6 +113,7 @@ class LabResult:
         sentence: What was measured, in one or two sentences with its figures.
         answer: Key of the choice that the measurement supports; empty where none is.
         notes: What limits the measurement.
+        pictures: Of one repetition, where there is something to look at.
     """
 
     header: tuple[str, ...]
@@ -107,6 +123,7 @@ class LabResult:
     sentence: str
     answer: str
     notes: tuple[str, ...] = ()
+    pictures: tuple[LabPicture, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""
@@ -167,6 +184,15 @@ def mean_interval(values: Sequence[float]) -> Interval:
     factor = _STUDENT_T[number - 2] if number - 2 < len(_STUDENT_T) else _NORMAL
     half = factor * math.sqrt(variance / number)
     return Interval(mean, mean - half, mean + half)
+
+
+def difference_interval(over: Sequence[float], under: Sequence[float]) -> Interval:
+    """Returns the mean difference of pairs with its 95% interval.
+
+    >>> difference_interval([3.0, 4.0], [1.0, 2.0])
+    Interval(estimate=2.0, low=2.0, high=2.0)
+    """
+    return mean_interval([a - b for a, b in zip(over, under, strict=True)])
 
 
 def ratio_interval(over: Sequence[float], under: Sequence[float]) -> Interval:

@@ -7,9 +7,10 @@ from importlib.resources import files
 from typing import Any
 
 from foveal.learn.labs.chart import describe_chart, draw_chart, draw_text
-from foveal.learn.labs.lab import SCHEMA, SCHEMA_VERSION, Finding, Lab, LabResult
+from foveal.learn.labs.lab import Finding, Lab, LabResult
 from foveal.report.frame import html_page
 from foveal.report.text_layout import Role, Style, columns_table, plain, wrap
+from foveal.schema import stamped
 from foveal.text import printable
 
 _FINDINGS: dict[Finding, str] = {
@@ -57,9 +58,7 @@ def render_text(
 
 def to_json(lab: Lab, result: LabResult, *, guess: str | None, machine: str) -> dict[str, Any]:
     """Returns the result with what is needed to repeat it."""
-    return {
-        "schema": SCHEMA,
-        "version": SCHEMA_VERSION,
+    content = {
         "lab": lab.name,
         "title": lab.title,
         "topics": list(lab.topics),
@@ -69,6 +68,7 @@ def to_json(lab: Lab, result: LabResult, *, guess: str | None, machine: str) -> 
         "machine": machine,
         **result.to_json(),
     }
+    return stamped("lab", content)
 
 
 def render_html(
@@ -95,7 +95,10 @@ def render_html(
 
 def result_html(lab: Lab, result: LabResult) -> str:
     """Returns figure, table and words as a fragment of a page in the report's style."""
-    head = "".join(f'<th scope="col">{_safe(name)}</th>' for name in result.header)
+    head = "".join(
+        f'<th scope="col"{"" if place else " class=words"}>{_safe(name)}</th>'
+        for place, name in enumerate(result.header)
+    )
     rows = "".join(
         f'<tr><th scope="row" class="words">{_safe(row[0])}</th>'
         + "".join(f"<td>{_safe(cell)}</td>" for cell in row[1:])
@@ -116,12 +119,20 @@ def result_html(lab: Lab, result: LabResult) -> str:
             f"<figcaption>{_safe(result.chart.title)}: {_safe(result.chart.y_label)} by "
             f"{_safe(result.chart.x_label)}.</figcaption></figure>"
         )
-    notes = "".join(f"<p>{_safe(note)}</p>" for note in result.notes)
+    pictures = "".join(
+        f'<li><img src="{one.data_uri}" alt="{_safe(one.description)}">'
+        f"<p>{_safe(one.caption)}</p></li>"
+        for one in result.pictures
+    )
+    if pictures:
+        pictures = f'<ul class="averages">{pictures}</ul>'
+    notes = "".join(f'<p class="aside">{_safe(note)}</p>' for note in result.notes)
     return (
-        f"<h2>{_safe(_FINDINGS[result.finding])}</h2><p>{_safe(result.sentence)}</p>{figure}"
+        f"<section><h2>{_safe(_FINDINGS[result.finding])}</h2><p>{_safe(result.sentence)}</p>"
+        f"{pictures}{figure}"
         f'<div class="scroll" tabindex="0" role="region" aria-label="What was measured">'
         f'<table class="open"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f"<h2>Why</h2><p>{_safe(lab.explanation)}</p>{notes}"
+        f"</section><section><h2>Why</h2><p>{_safe(lab.explanation)}</p>{notes}</section>"
     )
 
 

@@ -9,11 +9,11 @@ from typing import Literal
 from foveal.learn.answers import Unreadable, read
 from foveal.learn.exercise import Exercise, Field
 from foveal.learn.markup import plain_text
-from foveal.learn.terminal.markup import render, styled
+from foveal.learn.terminal.markup import capitalised, render, styled
 from foveal.learn.terminal.screen import LeftError, Screen
 from foveal.learn.terminal.topic_page import show_topic
 from foveal.learn.topics import find_topic
-from foveal.report.text_layout import COLUMNS, wrap
+from foveal.report.text_layout import wrap
 from foveal.text import printable
 
 Help = Literal["all", "none"]
@@ -71,7 +71,7 @@ def show_question(screen: Screen, exercise: Exercise, *, heading: str = "") -> N
         parts.append(f"level {exercise.level}")
     screen.write("")
     if not screen.is_plain:
-        screen.say("─" * COLUMNS, "quiet")
+        screen.say("─" * screen.columns, "quiet")
     screen.say(" · ".join(part for part in parts if part), "heading")
     screen.write("")
     screen.say(exercise.question)
@@ -107,10 +107,9 @@ def ask_fields(
 
 
 def _label(each: Field) -> str:
-    label = plain_text(each.label).strip()
-    if not each.label.startswith("`"):  # a name in code keeps its spelling
-        label = f"{label[:1].upper()}{label[1:]}"
-    unit = f" ({each.unit})" if each.unit else ""
+    label = plain_text(capitalised(each.label)).strip()
+    is_said = each.unit.rstrip("s").lower() in label.lower()
+    unit = f" ({each.unit})" if each.unit and not is_said else ""
     return f"{label}{unit}:"
 
 
@@ -158,5 +157,6 @@ def _show_options(screen: Screen, each: Field) -> None:
 
 def _option(screen: Screen, key: str, text: str) -> str:
     if "```" in text:
-        return f"  {key}\n{render(text, style=screen.style, indent='  ')}"
-    return styled(wrap(text, indent=" " * 5, first=f"  {key}  "), screen.style)
+        return f"  {key}\n{render(text, style=screen.style, columns=screen.columns, indent='  ')}"
+    laid_out = wrap(text, columns=screen.columns, indent=" " * 5, first=f"  {key}  ")
+    return styled(laid_out, screen.style)

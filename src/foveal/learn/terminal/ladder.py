@@ -26,7 +26,7 @@ from foveal.learn.terminal.asking import (
     show_question,
 )
 from foveal.learn.terminal.learner import Learner
-from foveal.learn.terminal.markup import styled
+from foveal.learn.terminal.markup import capitalised, styled
 from foveal.learn.terminal.screen import Screen
 from foveal.learn.terminal.topic_page import places
 from foveal.learn.topics import find_topic
@@ -134,7 +134,11 @@ def after(learner: Learner, exercise: Exercise, *, again: bool = False) -> str:
             show_proof(learner.screen, exercise)
         elif chosen == "m":
             learner.screen.write(
-                facts(places(find_topic(exercise.topic)), style=learner.screen.style)
+                facts(
+                    places(find_topic(exercise.topic)),
+                    style=learner.screen.style,
+                    columns=learner.screen.columns,
+                )
             )
         else:
             return chosen
@@ -189,7 +193,8 @@ def show_solution(screen: Screen, exercise: Exercise) -> None:
         if "```" in step.text:
             screen.say(f"{number}. {step.text}")
         else:
-            screen.write(styled(wrap(step.text, indent="   ", first=f"{number}. "), screen.style))
+            laid_out = wrap(step.text, columns=screen.columns, indent="   ", first=f"{number}. ")
+            screen.write(styled(laid_out, screen.style))
     screen.draw(exercise.solution_figure)
     for each in exercise.fields:
         # A number's last step says it already.
@@ -278,11 +283,11 @@ def _told(field: Field, given: object, message: str) -> str:
 
 def _answer_line(screen: Screen, field: Field) -> str:
     if field.kind == "open":
-        return styled(wrap(str(field.answer), indent="   "), screen.style)
+        return styled(wrap(str(field.answer), columns=screen.columns, indent="   "), screen.style)
     if field.kind == "choice":
         text = next(choice.text for choice in field.choices if choice.key == field.answer)
         shown = f"{spell(field.answer)}, {text}" if "```" not in text else spell(field.answer)
     else:
         shown = spell(field.answer, field.unit)
-    label = f"{field.label[:1].upper()}{field.label[1:]}"
-    return styled(wrap(f"{label}: **{shown}**", indent="   "), screen.style)
+    label = capitalised(field.label)
+    return styled(wrap(f"{label}: **{shown}**", columns=screen.columns, indent="   "), screen.style)

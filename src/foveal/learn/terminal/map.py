@@ -16,7 +16,7 @@ from foveal.learn.terminal.quiz_sitting import sit_quiz, unfinished
 from foveal.learn.terminal.screen import LeftError, Screen
 from foveal.learn.terminal.topic_page import show_topic
 from foveal.learn.topics import TOPICS, Topic, find_topic
-from foveal.report.text_layout import Role
+from foveal.report.text_layout import COLUMNS, Role
 from foveal.report.width import pad, shorten_end
 from foveal.text import count_noun
 
@@ -163,8 +163,10 @@ def _write_linear(screen: Screen, states: Mapping[int, State]) -> None:
 
 def _write_columns(screen: Screen, states: Mapping[int, State]) -> None:
     columns: list[list[tuple[str, Role | None]]] = [[], []]
+    is_narrow = screen.columns < COLUMNS
     for chapter, topics in _chapters():
-        column = columns[0] if chapter in ("Counting", "Seeing", "Looking inside") else columns[1]
+        is_left = is_narrow or chapter in ("Counting", "Seeing", "Looking inside")
+        column = columns[0] if is_left else columns[1]
         if column:
             column.append(("", None))
         column.append((chapter, "heading"))

@@ -30,6 +30,16 @@ def render(text: str, *, style: Style = plain, columns: int = COLUMNS, indent: s
     return "\n\n".join(parts)
 
 
+def capitalised(label: str) -> str:
+    """Returns the label with a capital, unless it begins with a name of code or mathematics.
+
+    >>> capitalised("height of the map"), capitalised("kernel_size"), capitalised("y[0][1]")
+    ('Height of the map', 'kernel_size', 'y[0][1]')
+    """
+    begins_with_word = re.match(r"[a-z]{2,}(?![\w\[.(])", label) is not None
+    return f"{label[:1].upper()}{label[1:]}" if begins_with_word else label
+
+
 def styled(text: str, style: Style = plain) -> str:
     """Returns text that is laid out already with its marks replaced by styles."""
 

@@ -132,7 +132,7 @@ def _show_result(learner: Learner, questions: list[Exercise], results: Mapping[s
     ):
         if outcome in groups:
             named = ", ".join(f"{topic.number} {topic.title}" for topic in groups[outcome])
-            text = wrap(named, indent="  ", first="  ")
+            text = wrap(named, columns=screen.columns, indent="  ", first="  ")
             screen.write(f"{title}:\n{styled(text, screen.style)}")
     weak = [*groups.get("again", []), *groups.get(SKIPPED, [])]
     if not weak:
@@ -146,6 +146,7 @@ def _show_result(learner: Learner, questions: list[Exercise], results: Mapping[s
             ways.append(f"foveal learn drill {topic.number}")
         if lab_shows(topic):
             ways.append(f"foveal lab {topic.lab}")
-        screen.write(wrap(", ".join(ways), indent="     ", first=f"{topic.number:>3}  "))
+        first = f"{topic.number:>3}  "
+        screen.write(wrap(", ".join(ways), columns=screen.columns, indent="     ", first=first))
     if len(weak) > 5:
         screen.say("Begin with these; `foveal learn` shows the others.")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from foveal.learn.exercise import Figure
 from foveal.learn.terminal.markup import render
-from foveal.report.text_layout import Role, Style, plain
+from foveal.report.text_layout import COLUMNS, Role, Style, plain
+from foveal.report.width import display_width
 from foveal.text import printable
 
 
@@ -33,29 +34,33 @@ class Screen:
             and KeyboardInterrupt on Ctrl-C.
         style: Colours, or none.
         is_plain: Linear text for screen readers: no columns, no drawings, words for signs.
+        columns: How wide the window is; at most 80 are used.
     """
 
     write: Callable[[str], None]
     read: Callable[[str], str]
     style: Style = plain
     is_plain: bool = False
+    columns: int = COLUMNS
 
     def say(self, text: str = "", role: Role | None = None) -> None:
         """Prints marked-up text; a role styles a short text as a whole."""
         if role is None:
-            self.write(render(text, style=self.style))
+            self.write(render(text, style=self.style, columns=self.columns))
         else:
-            self.write(self.style(render(self._listed(text)), role))
+            shown = render(self._listed(text), columns=self.columns)
+            self.write("\n".join(self.style(line, role) for line in shown.split("\n")))
 
     def draw(self, figure: Figure | None) -> None:
-        """Prints a drawing, or what it shows in words; nothing for None."""
+        """Prints a drawing, or what it shows in words where it cannot; nothing for None."""
         if figure is None:
             return
         self.write("")
-        if self.is_plain:
+        lines = [f"    {printable(line)}" for line in figure.text.split("\n")]
+        if self.is_plain or any(display_width(line) > self.columns for line in lines):
             self.say(figure.alternative)
         else:
-            self.write("\n".join(f"    {printable(line)}" for line in figure.text.split("\n")))
+            self.write("\n".join(lines))
 
     def ask(self, prompt: str) -> str:
         """Returns what was typed.

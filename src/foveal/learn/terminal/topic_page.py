@@ -25,10 +25,11 @@ def show_topic(screen: Screen, topic: Topic) -> None:
     screen.write("")
     screen.write(screen.style("What people get wrong", "heading"))
     for each in topic.misconceptions:
-        screen.write(styled(wrap(each, indent="  ", first="- "), screen.style))
+        laid_out = wrap(each, columns=screen.columns, indent="  ", first="- ")
+        screen.write(styled(laid_out, screen.style))
     screen.write("")
     screen.write(screen.style("Where to go", "heading"))
-    screen.write(facts(places(topic), style=screen.style))
+    screen.write(facts(places(topic), style=screen.style, columns=screen.columns))
 
 
 def places(topic: Topic) -> list[tuple[str, str]]:

@@ -69,6 +69,6 @@ def _input_of(name: str) -> tuple[tuple[int, int, int], str]:
 
 
 def _zoo() -> Any:
-    import torchvision  # type: ignore[import-untyped]
+    import torchvision
 
     return torchvision.models

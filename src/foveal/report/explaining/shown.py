@@ -12,6 +12,7 @@ from PIL import Image
 
 from foveal.explain.cell_centres import CellCentres
 from foveal.explain.explained_run import ExplainedExample, ExplainedRun
+from foveal.images import Preprocessing
 from foveal.report.explaining.colour_map import overlay
 from foveal.report.explaining.drawing import draw_bar
 from foveal.report.explaining.upsampling import spread
@@ -24,6 +25,19 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
+class MapSources:
+    """What the maps of a run were drawn over, so that they can be drawn again.
+
+    Attributes:
+        rows: Of the images that were looked at, among the usable ones.
+        centres: Where the cells of the maps lie.
+    """
+
+    rows: tuple[int, ...]
+    centres: CellCentres
+
+
+@dataclass(frozen=True, slots=True)
 class ShownExplanations:
     """What was found, with its pictures.
 
@@ -31,10 +45,50 @@ class ShownExplanations:
         run: The figures.
         pictures: WebP and PNG files by place: ``bar``, ``average-K`` by class, and by example
             ``seen-I``, ``said-I`` and, for a wrong answer, ``label-I``.
+        sources: What the pictures were made from; ``None`` where there are no maps.
     """
 
     run: ExplainedRun
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    sources: MapSources | None = None
+
+
+def show_over_inputs(
+    run: ExplainedRun,
+    sources: MapSources,
+    inputs: Mapping[int, NDArray[np.float32]],
+    *,
+    labels: NDArray[np.int64],
+    preprocessing: Preprocessing,
+) -> ShownExplanations:
+    """Returns the run's heat maps drawn over what the network was given.
+
+    Args:
+        run: The figures.
+        sources: Which images, and where the cells lie.
+        inputs: By row, [3, H, W], normalised. An example whose image is missing is not drawn,
+            and neither is the average of its class.
+        labels: Class of every usable image, [N].
+        preprocessing: How the inputs were made.
+    """
+    rows = np.array(sources.rows, np.int64)
+    by_class = {}
+    for index in np.unique(labels[rows]):
+        members = [int(row) for row in rows[labels[rows] == index]]
+        if all(row in inputs for row in members):
+            mean = np.stack([inputs[row] for row in members]).mean(0)
+            by_class[int(index)] = _as_seen(mean, preprocessing)
+    shown = {example.row for example in run.examples}
+    by_row = {row: _as_seen(image, preprocessing) for row, image in inputs.items() if row in shown}
+    drawn = show_explanations(run, by_row=by_row, by_class=by_class, centres=sources.centres)
+    return ShownExplanations(run, drawn.pictures, sources)
+
+
+def _as_seen(image: NDArray[np.float32], preprocessing: Preprocessing) -> Pixels:
+    """Returns the pixels [H, W, 3] of a network's input [3, H, W], no longer normalised."""
+    levels = image.transpose(1, 2, 0) * np.array(preprocessing.std) + np.array(preprocessing.mean)
+    pixels: Pixels = np.rint(255 * np.clip(levels, 0.0, 1.0)).astype(np.uint8)
+    return pixels
 
 
 def show_explanations(

@@ -8,7 +8,6 @@ from typing import Any
 from foveal.graph import Figure, ReceptiveField
 from foveal.inspection import Comparison, EffectiveField, Inspection, OpRow, SizeLaw, Stage
 
-SCHEMA = 1
 _EVERYTHING = "it sees the whole image"
 
 
@@ -20,7 +19,6 @@ def inspection_json(table: Inspection) -> dict[str, Any]:
     """
     totals = table.totals
     return {
-        "schema": SCHEMA,
         "model": table.name,
         "model_type": table.model_type,
         "mode": table.mode,
@@ -55,7 +53,6 @@ def inspection_json(table: Inspection) -> dict[str, Any]:
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Returns both tables and their contrasts."""
     return {
-        "schema": SCHEMA,
         "first": inspection_json(comparison.first),
         "second": inspection_json(comparison.second),
         "contrasts": [

@@ -13,6 +13,10 @@
   const capital = (words) => words.slice(0, 1).toUpperCase() + words.slice(1);
   const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const pick = (list) => list[Math.floor(Math.random() * list.length)];
+  function shuffled(list) {
+    const left = [...list];
+    return list.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0]);
+  }
   const topicOf = (number) => course.topics.find((topic) => topic.number === number);
   const templateOf = (name) => course.templates.find((each) => each.name === name);
   const link = (href, label, kind = "button") => element("a", { href, class: kind }, label);
@@ -202,10 +206,8 @@
     return questions.reduce((best, each) => (met(each) < met(best) ? each : best));
   }
   async function showTest() {
-    const chosen = new Set();
-    while (chosen.size < 10) chosen.add(pick(course.templates));
     const drills = [];
-    for (const each of chosen) drills.push(await variant([each]));
+    for (const each of shuffled(course.templates).slice(0, 10)) drills.push(await variant([each]));
     sit("Test: no marks until the end", drills, { isTest: true });
   }
   function sit(title, list, { isTest }) {
@@ -290,8 +292,10 @@
         : guess === lab.answer ? `You guessed: ${said(guess)}. That is what was measured.`
         : `You guessed: ${said(guess)}. Measured: ${said(lab.answer)}.`;
       const heading = element("p", { class: "verdict", tabindex: -1 }, judged);
-      result.replaceChildren(heading, document.getElementById(`lab-${name}`).content.cloneNode(true),
-        element("p", { class: "aside" }, `Measured on ${lab.machine}. Repeat it on yours:`),
+      result.replaceChildren(heading,
+        element("p", { class: "aside" }, `Recorded on ${lab.machine}; below, that is “this machine”.`),
+        document.getElementById(`lab-${name}`).content.cloneNode(true),
+        element("h2", {}, "Repeat it on yours"),
         element("pre", { tabindex: 0, class: "command" }, element("code", {}, lab.command)));
       heading.focus();
     });
@@ -326,6 +330,7 @@
         } catch (error) {
           said.textContent = error.message;
         }
+        file.value = ""; // so that the same file can be chosen again
       },
     });
     const kept = () => {

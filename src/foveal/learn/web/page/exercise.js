@@ -54,7 +54,7 @@ const exercises = (() => {
     }
     function section(name, ...content) {
       const old = solution.querySelector(`[data-part="${name}"]`);
-      const heading = element("h3", { tabindex: -1 }, name);
+      const heading = element("h2", { tabindex: -1 }, name);
       const made = element("div", { class: "solution", "data-part": name }, heading, ...content);
       if (old) old.replaceWith(made); else solution.append(made);
       heading.focus();
@@ -242,12 +242,17 @@ const exercises = (() => {
     const items = field.kind === "match" ? field.items
       : field.choices.map((_, index) => `Number ${index + 1}`);
     const plain = (text) => text.replace(/`|\*\*/g, "");
+    // A closed list shows little of a long text, so it stands above in full.
+    const isLong = field.choices.some((choice) => choice.text.length > 24);
+    const option = (choice) => (isLong ? `${choice.key}: ` : "") + plain(choice.text);
     const inputs = items.map(() => element("select", { "aria-describedby": `${id}-mark` },
       element("option", { value: "" }, "choose …"),
-      field.choices.map((choice) => element("option", { value: choice.key }, plain(choice.text)))));
+      field.choices.map((choice) => element("option", { value: choice.key }, option(choice)))));
     return {
       node: element("fieldset", { class: "blank" },
         element("legend", {}, inline(field.label || "Your answer")),
+        isLong ? element("ul", { class: "options" }, field.choices.map((choice) =>
+          element("li", {}, element("b", {}, choice.key), element("span", {}, inline(choice.text))))) : "",
         element("div", { class: "places" }, items.map((item, index) =>
           element("label", {}, element("span", {}, inline(item)), inputs[index]))),
         note),

@@ -46,6 +46,7 @@ const explorer = (() => {
         problem.textContent = "This file could not be shown as a picture. " +
           "JPEG, PNG and WebP can; the picture from before is kept.";
         problem.hidden = false;
+        file.value = "";
       }
       draw();
     }

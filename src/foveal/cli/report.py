@@ -1,0 +1,63 @@
+"""``foveal report``: the report of a finished run, drawn again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from foveal.cli.options import echo_json
+from foveal.text import count_noun, printable
+
+_MAX_SHOWN = 5
+
+
+@click.command("report", epilog="\b\nExample:\n  foveal report runs/photos --out again/")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where to write (default: the run itself).",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="The folder that the images' paths start from (default: where it was).",
+)
+@click.option("--json", "as_json", is_flag=True, help="What was written, as JSON.")
+def command(run: Path, out: Path | None, images: Path | None, as_json: bool) -> None:
+    """Draw the report and the model card of a finished run again.
+
+    Everything comes from the run's folder. Only the images do not: they are drawn anew where
+    the files that were trained on are still at their place, and placeholders stand for the
+    others. With all images the page is the first one again.
+    """
+    from foveal.api import report
+    from foveal.progress import ProgressDisplay
+
+    with ProgressDisplay() as display, display.step("Drawing the report"):
+        drawn = report(run, out, images=images)
+    if as_json:
+        content = {
+            "report": printable(str(drawn.page)),
+            "model_card": printable(str(drawn.model_card)),
+            "num_images": drawn.num_images,
+            "missing": [printable(one) for one in drawn.missing],
+        }
+        echo_json("report.drawn", content)
+        return
+    click.echo(f"Report      {printable(str(drawn.page))}")
+    click.echo(f"Model card  {printable(str(drawn.model_card))}")
+    if not drawn.missing:
+        click.echo(f"Images      all {drawn.num_images:,} drawn again")
+        return
+    click.echo(
+        f"Images      {drawn.num_images - len(drawn.missing):,} of {drawn.num_images:,} drawn "
+        "again; placeholders stand for the others:"
+    )
+    for one in drawn.missing[:_MAX_SHOWN]:
+        click.echo(f"  {printable(one)}")
+    if len(drawn.missing) > _MAX_SHOWN:
+        click.echo(f"  and {count_noun(len(drawn.missing) - _MAX_SHOWN, 'more image')}")
