@@ -18,9 +18,8 @@ from foveal.lint.weights.start_values import looks_random
 from foveal.text import count_noun
 
 MAX_IMAGES = 2
-_MULTIPLY = frozenset(
-    ["conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear"]
-    + ["matmul", "rmatmul", "mm", "bmm", "addmm", "einsum"]
+_MULTIPLY = frozenset({"conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear"}) | frozenset(
+    {"matmul", "rmatmul", "mm", "bmm", "addmm", "einsum"}
 )
 _OF_MODULES = frozenset({"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"})
 
