@@ -68,7 +68,7 @@ def _across_channels(graph: Graph, op: Op) -> Finding | None:
     dims = op.attributes.get("dims")
     if op.kind != "reduce" or not isinstance(dims, tuple) or len(op.input_shapes[0]) != 4:
         return None
-    axes = {int(dim) % 4 for dim in dims}
+    axes = {dim % 4 for dim in dims if isinstance(dim, int)}
     if axes not in ({1, 2}, {1, 3}) or not _has_channels_second(graph, op):
         return None
     _, channels, height, width = op.input_shapes[0]
