@@ -118,7 +118,7 @@ def test_a_new_user_corrects_a_first_mistake(
     assert "Enter: begin with topic 2, output shape" in shown
     screen.type("")
     screen.wait_for("? all commands")
-    screen.type("1×1×1")
+    screen.type("997")  # read by a blank for a number and for a shape, and wrong in both
     screen.wait_for("Try again.")
     with Store(database) as store:
         (review,) = store.reviews()  # kept before anything else happened
