@@ -10,12 +10,17 @@ from torch import Tensor, nn
 
 from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.structure import tensors_with_paths
+from foveal.lint.behaviour.watching import Call, watching
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, Outcome, Severity
 from foveal.lint.rule import Rule
+from foveal.lint.weights.start_values import looks_random
 from foveal.text import count_noun
 
 MAX_IMAGES = 2
+_MULTIPLY = frozenset({"conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear"}) | frozenset(
+    {"matmul", "rmatmul", "mm", "bmm", "addmm", "einsum"}
+)
 _OF_MODULES = frozenset({"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"})
 
 
@@ -51,7 +56,66 @@ def check(context: LintContext) -> Outcome:
         findings.append(_made_anew(fleeting))
     if staying:
         findings.append(_from_elsewhere(staying))
+    if (finding := _random_and_plain(context)) is not None:
+        findings.append(finding)
     return Checked(tuple(findings))
+
+
+def _random_and_plain(context: LintContext) -> Finding | None:
+    """Finds plain tensors that look drawn at random and multiply images as weights do.
+
+    Filters that are made by a formula are left alone, and so are buffers, which are saved.
+    """
+    plain = {
+        tensor.untyped_storage().data_ptr(): (f"{path}.{name}" if path else name)
+        for path, module in context.model.named_modules()
+        for name, tensor in vars(module).items()
+        if isinstance(tensor, Tensor)
+        and not isinstance(tensor, nn.Parameter)
+        and tensor.layout == torch.strided
+        and tensor.is_floating_point()
+        and not tensor.requires_grad
+        and tensor.dim() > 1
+    }
+    owned = [*context.parameters.values(), *context.buffers.values()]
+    for tensor in owned:
+        if tensor.layout == torch.strided and not tensor.is_meta:
+            plain.pop(tensor.untyped_storage().data_ptr(), None)
+    if not plain:
+        return None
+    found: dict[str, Tensor] = {}
+
+    def see(call: Call) -> None:
+        if call.function not in _MULTIPLY:
+            return
+        for value in call.arguments:
+            if isinstance(value, Tensor) and value.layout == torch.strided:
+                place = plain.get(value.untyped_storage().data_ptr())
+                if place is not None and looks_random(value):
+                    found.setdefault(place, value)
+
+    assert context.batch is not None
+    device = next(iter(context.model.parameters()), context.batch).device
+    with fully_borrowed(context.model) as model, torch.no_grad(), watching(model, see):
+        for module in model.modules():
+            module.training = False
+        try:
+            model(context.batch[:MAX_IMAGES].detach().to(device, copy=True))
+        except Exception:
+            return None
+    if not found:
+        return None
+    place, tensor = next(iter(found.items()))
+    return Finding(
+        "S119",
+        "warning",
+        place,
+        f"{place} is a plain tensor of {tensor.numel():,} numbers that look drawn at random, and "
+        "forward multiplies by it as by weights: no optimizer trains it, state_dict() does not "
+        "save it, and to(device) does not move it.",
+        "Make it an nn.Parameter; or register_buffer, if it is to stay as it is.",
+        data={"num_tensors": len(found), "num_weights": tensor.numel()},
+    )
 
 
 def _unowned(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -37,6 +37,11 @@ _MANY = 50
 _BOUNDED = 1.5
 # Labels may overshoot an activation's range a little (noise, interpolation), or a few far.
 _BEYOND, _MIN_SHARE_BEYOND = 0.1, 0.05
+# Published recipes go to 0.2.
+MOST_SMOOTHING = 0.5
+# Float labels that are 0, 1, 2, … and come equally often are classes in disguise: amounts are
+# never so even.
+_MIN_EVEN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,23 @@ def _shapes_and_ranges(
         return _yes_or_no(name, outputs, labels)
     if name in OF_DISTANCES:
         return _distances(name, outputs, labels)
+    if name in {"SoftMarginLoss", "HingeEmbeddingLoss"}:
+        return _signs(name, outputs, labels)
     return None
+
+
+def _signs(name: str, outputs: Tensor, labels: Tensor) -> Told | None:
+    if labels.shape != outputs.shape:
+        return _yes_or_no(name, outputs, labels)
+    values = sorted(set(labels.flatten().tolist()))
+    if set(values) <= {-1, 1}:
+        return None
+    shown = ", ".join(f"{value:g}" for value in values[:5])
+    return Told(
+        "error",
+        f"{name} expects labels of -1 and 1; they are {shown}{', …' if len(values) > 5 else ''}.",
+        "Give 2 * labels - 1 where labels are 0 and 1.",
+    )
 
 
 def _classes(outputs: Tensor, labels: Tensor, context: LintContext, name: str) -> Told | None:
@@ -208,6 +229,8 @@ def _classes(outputs: Tensor, labels: Tensor, context: LintContext, name: str) -
             "learn from.",
             "Look at how labels are read, or choose another ignore_index.",
         )
+    if (told := _settings(context.loss, counted, num_classes, name)) is not None:
+        return told
     low, high = int(counted.min()), int(counted.max())
     num_labels = counted.numel()
     is_far_below = num_classes >= _MANY and 0 <= 10 * (high + 1) <= num_classes
@@ -229,6 +252,39 @@ def _classes(outputs: Tensor, labels: Tensor, context: LintContext, name: str) -
             f"the labels go from {low} to {high} and the model has {num_classes} outputs, for "
             f"classes 0 to {num_classes - 1}.",
             fix,
+        )
+    return None
+
+
+def _settings(loss: Any, labels: Tensor, num_classes: int, name: str) -> Told | None:
+    """Judges class weights and label smoothing."""
+    smoothing = float(getattr(loss, "label_smoothing", 0.0) or 0.0)
+    if smoothing > MOST_SMOOTHING:
+        right = 1 - smoothing + smoothing / num_classes
+        return Told(
+            "error" if smoothing >= 1 else "warning",
+            f"{name} with a label smoothing of {smoothing:g} asks for {right:.0%} of the right "
+            f"class{', as of every other' if smoothing >= 1 else ''}.",
+            "Give 0.1.",
+        )
+    weights = getattr(loss, "weight", None)
+    if not isinstance(weights, Tensor) or weights.dim() != 1:
+        return None
+    if bool((weights < 0).any()):
+        return Told(
+            "error",
+            f"{name} has a class weight of {float(weights.min()):g}: it rewards wrong answers.",
+            "Give weights above zero.",
+        )
+    present = [label for label in set(labels.flatten().tolist()) if 0 <= label < len(weights)]
+    unweighted = [label for label in present if float(weights[label]) == 0]
+    # One class of weight zero, such as the background, may be meant.
+    if len(unweighted) > 1 and 2 * len(unweighted) >= len(present):
+        return Told(
+            "warning",
+            f"{len(unweighted)} of {len(present)} classes of the batch have the weight zero in "
+            f"{name}: nothing is learned from them.",
+            "Weigh classes by the inverse of how often they come.",
         )
     return None
 
@@ -294,7 +350,28 @@ def _distances(name: str, outputs: Tensor, labels: Tensor) -> Told | None:
             "amounts. As class indices they have no distances.",
             "For classes use CrossEntropyLoss; for amounts give labels.float().",
         )
+    if _are_even_classes(labels):
+        return Told(
+            "warning",
+            f"{name} compares one output with labels that are the whole numbers from 0 to "
+            f"{int(labels.max())}, each as often as the others: they look like classes, and class "
+            "3 is not three times class 1.",
+            "For classes use CrossEntropyLoss with one output for each, and labels.long().",
+        )
     return None
+
+
+def _are_even_classes(labels: Tensor) -> bool:
+    values = labels.flatten()
+    if (
+        len(values) != len(labels)
+        or len(values) < _MIN_EVEN
+        or bool((values != values.round()).any())
+    ):
+        return False
+    found, counts = torch.unique(values, return_counts=True)
+    is_dense = len(found) >= 3 and found.tolist() == list(range(len(found)))
+    return is_dense and int(counts.max()) - int(counts.min()) <= 1
 
 
 def _call(
@@ -403,15 +480,22 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Told | None:
             "that all of them lie between 0 and 1 on this batch is chance.",
             "Use BCEWithLogitsLoss on these logits, or end with a sigmoid.",
         )
-    if last is None or last.kind not in {"activation", "softmax"}:
-        return None
-    is_softmax = last.kind == "softmax" and last.function == "softmax"
     one_hot = (
         labels.dim() == 2
         and labels.shape[1] > 1
         and bool(((labels == 0) | (labels == 1)).all())
         and bool((labels.sum(1) == 1).all())
     )
+    if last is not None and last.kind in WEIGHTED and one_hot and name in OF_DISTANCES:
+        return Told(
+            "warning",
+            f"{name} compares the outputs of {last.name} as they are with one-hot classes: an "
+            "answer that is right and sure is punished for being more than 1.",
+            "Use CrossEntropyLoss, which takes these logits; labels.argmax(1) are the classes.",
+        )
+    if last is None or last.kind not in {"activation", "softmax"}:
+        return None
+    is_softmax = last.kind == "softmax" and last.function == "softmax"
     if name == "BCELoss" and is_softmax and one_hot and labels.shape[1] > 2:
         return Told(
             "warning",
