@@ -263,8 +263,8 @@ def _settings(loss: Any, labels: Tensor, num_classes: int, name: str) -> Told | 
         right = 1 - smoothing + smoothing / num_classes
         return Told(
             "error" if smoothing >= 1 else "warning",
-            f"{name} with a label smoothing of {smoothing:g} asks for {right:.0%} of the right "
-            f"class{', as of every other' if smoothing >= 1 else ''}.",
+            f"{name} with a label smoothing of {smoothing:g} asks for {percent(right)} of the "
+            f"right class{', as of every other' if smoothing >= 1 else ''}.",
             "Give 0.1.",
         )
     weights = getattr(loss, "weight", None)

@@ -9,6 +9,7 @@ from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.losses import is_classifying
 from foveal.lint.rule import Rule
+from foveal.numbers import percent
 from foveal.text import count_noun
 
 # Of two equally frequent classes, eight images are of one class once in 128 batches.
@@ -61,7 +62,7 @@ def _nearly(context: LintContext, labels: Tensor) -> Finding | None:
         "warning",
         "",
         f"{most} of {len(labels)} labels of the batch are {_told(values[counts.argmax()])}: always "
-        f"giving that answer is right in {most / len(labels):.0%} of cases.",
+        f"giving that answer is right in {percent(most / len(labels))} of cases.",
         "Shuffle the training data; where the classes are so uneven, weigh them in the loss or "
         "sample them evenly.",
         data={"num_labels": len(labels), "num_most": most},
