@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import random
 import re
 import shutil
@@ -134,6 +135,21 @@ def test_an_image_that_changed_is_not_drawn(moved: Path, shapes: Path, tmp_path:
     shutil.copy(data / "cross" / "000.png", data / "circle" / "000.png")
     drawn = api.report(moved, tmp_path / "out", images=data)
     assert drawn.missing == ("circle/000.png: it has changed",)
+
+
+def test_images_are_found_from_a_folder_that_is_gone(
+    moved: Path, shapes: Path, tmp_path: Path
+) -> None:
+    root = f"{os.path.relpath(shapes, moved)}/gone/.."
+    change(moved, "report.json", lambda content: content.update(images_root=root))
+    assert api.report(moved, tmp_path / "out").missing == ()
+
+
+def test_a_run_is_drawn_through_a_link(run_folder: Path, tmp_path: Path) -> None:
+    link = tmp_path / "a" / "link"
+    link.parent.mkdir()
+    link.symlink_to(run_folder, target_is_directory=True)
+    assert api.report(link, tmp_path / "out").missing == ()
 
 
 def test_a_lost_page_is_drawn_again_and_the_run_verifies(moved: Path, shapes: Path) -> None:

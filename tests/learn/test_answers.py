@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.learn.answers import Unreadable, equal, read, shape_for_count, spell
+from foveal.learn.answers import Unreadable, equal, read, spell
 from foveal.learn.exercise import Choice, Field, Value
 
 # The web page is held to the same cases.
@@ -82,16 +82,18 @@ SHAPES_FOR_A_COUNT = (
 @pytest.mark.parametrize("kind", ["integer", "number"])
 @pytest.mark.parametrize("typed", SHAPES_FOR_A_COUNT)
 def test_a_shape_is_no_count(kind: Any, typed: str) -> None:
-    assert shape_for_count(Field("n", "n", kind, 6, unit="px"), typed) is not None
+    found = read(Field("n", "n", kind, 6, unit="px"), typed)
+    assert isinstance(found, Unreadable)
+    assert "looks like a shape" in found.reason
 
 
 @pytest.mark.parametrize("typed", ["64*64", "64·64", "64x8*8", "64x9 + 1", "4096", "8.5x", "2^6"])
 def test_a_product_is_a_count(typed: str) -> None:
-    assert shape_for_count(Field("n", "n", "integer", 6, unit="times"), typed) is None
+    assert isinstance(read(Field("n", "n", "integer", 6, unit="times"), typed), (int, float))
 
 
 def test_a_shape_is_asked_for_where_one_belongs() -> None:
-    assert shape_for_count(Field("s", "s", "shape", (64, 64)), "64x64") is None
+    assert read(Field("s", "s", "shape", (64, 64)), "64x64") == (64, 64)
 
 
 @pytest.mark.parametrize(("typed", "way_out"), [("156.878", "156.8780"), ("0.125", "0.1250")])

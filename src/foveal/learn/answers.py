@@ -60,6 +60,8 @@ def read(field: Field, text: str) -> Value | Unreadable:
     73856
     >>> read(Field("s", "Shape", "shape", (64, 64, 64)), "(1, 64, 64, 64)")
     (64, 64, 64)
+    >>> read(Field("n", "Parameters", "integer", 6), "1x2x3").reason
+    "'1x2x3' looks like a shape, and one number is asked; write a product with *, as in 64*9."
     >>> read(Field("n", "Parameters", "integer", 73856), "about 74k").reason
     "'about 74k' is no number; write all its digits, or a formula such as 64*9 + 1."
     """
@@ -70,7 +72,7 @@ def read(field: Field, text: str) -> Value | Unreadable:
         return Unreadable("Nothing was entered.")
     match field.kind:
         case "integer" | "number":
-            return _read_number(field, text)
+            return _shape_for_count(field, text) or _read_number(field, text)
         case "shape":
             return _read_shape(field, text)
         case "choice":
@@ -87,18 +89,12 @@ def read(field: Field, text: str) -> Value | Unreadable:
             return text.strip()
 
 
-def shape_for_count(field: Field, text: str) -> Unreadable | None:
+def _shape_for_count(field: Field, text: str) -> Unreadable | None:
     """Returns what to say where a shape was typed for one number; None where none was.
 
-    ``read`` takes ``64x9`` as a product. Who is asked for a count and types that alone may mean
-    a shape, so where one can ask again it is better to ask.
-
-    >>> shape_for_count(Field("n", "Parameters", "integer", 6), "1x2x3").reason
-    "'1x2x3' looks like a shape, and one number is asked; write a product with *, as in 64*9."
-    >>> shape_for_count(Field("n", "Parameters", "integer", 6), "64x9 + 1")
+    ``64x9 + 1`` is a formula. Who is asked for a count and types ``64x9`` alone may mean a
+    shape, so it is better to ask again.
     """
-    if field.kind not in ("integer", "number"):
-        return None
     plain = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text).lower())
     plain = _without_unit(plain.strip(" =≈~."), field.unit.lower())
     if _CROSSED.fullmatch(plain) is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from foveal.learn.answers import Unreadable, read, shape_for_count
+from foveal.learn.answers import Unreadable, read
 from foveal.learn.exercise import Exercise, Field
 from foveal.learn.markup import plain_text
 from foveal.learn.terminal.markup import capitalised, render, styled
@@ -97,7 +97,7 @@ def ask_fields(
             if _is_command(typed, each):
                 _obey(screen, exercise, asked, each, typed.lower(), help)
                 continue
-            given = shape_for_count(each, typed) or read(each, typed)
+            given = read(each, typed)
             if isinstance(given, Unreadable):
                 reason = f"Expected: {_EXPECTED[each.kind]}." if not typed else given.reason
                 screen.say(printable(reason))
