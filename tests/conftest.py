@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 # Networks here are tiny, and their threads would mostly wait for one another. Set before
 # anything imports torch; processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Machines are shared: how long an example takes says nothing about whether it is right.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 CLASS_NAMES = ("circle", "cross", "stripes")
 IMAGES_PER_GROUP = 4

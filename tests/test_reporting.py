@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import random
 import re
 import shutil
 from collections.abc import Callable
@@ -82,6 +84,12 @@ def test_a_classifier_holds_the_typed_evidence(run_folder: Path) -> None:
     assert sets.coverage.estimate is not None
 
 
+def test_a_classifier_hands_out_audit_and_explanations(run_folder: Path) -> None:
+    classifier = load(run_folder)
+    assert classifier.audit.num_images == classifier.evidence.data.num_images
+    assert classifier.explanations.class_names == classifier.class_names
+
+
 def test_the_page_and_the_card_drawn_again_are_the_first_ones(
     run_folder: Path, tmp_path: Path
 ) -> None:
@@ -127,6 +135,21 @@ def test_an_image_that_changed_is_not_drawn(moved: Path, shapes: Path, tmp_path:
     shutil.copy(data / "cross" / "000.png", data / "circle" / "000.png")
     drawn = api.report(moved, tmp_path / "out", images=data)
     assert drawn.missing == ("circle/000.png: it has changed",)
+
+
+def test_images_are_found_from_a_folder_that_is_gone(
+    moved: Path, shapes: Path, tmp_path: Path
+) -> None:
+    root = f"{os.path.relpath(shapes, moved)}/gone/.."
+    change(moved, "report.json", lambda content: content.update(images_root=root))
+    assert api.report(moved, tmp_path / "out").missing == ()
+
+
+def test_a_run_is_drawn_through_a_link(run_folder: Path, tmp_path: Path) -> None:
+    link = tmp_path / "a" / "link"
+    link.parent.mkdir()
+    link.symlink_to(run_folder, target_is_directory=True)
+    assert api.report(link, tmp_path / "out").missing == ()
 
 
 def test_a_lost_page_is_drawn_again_and_the_run_verifies(moved: Path, shapes: Path) -> None:
@@ -211,3 +234,46 @@ def test_the_command_says_what_it_drew(
     assert "placeholders stand for the others" in shown.out
     assert ": it is not there" in shown.out
     assert all(len(line) <= 80 for line in shown.out.splitlines() if "/" not in line)
+
+
+JUNK = (None, True, -1, 0, 10**6, 0.5, float("nan"), "", "\x1b[31m", [], {}, [[]], {"a": 1})
+
+
+def mutated(content: Any, chance: random.Random) -> None:
+    """Replaces, removes or repeats something at a random depth."""
+    holder = content
+    while True:
+        keys = list(holder) if isinstance(holder, dict) else range(len(holder))
+        key = chance.choice(keys)
+        below = holder[key]
+        if isinstance(below, (dict, list)) and below and chance.random() < 0.8:
+            holder = below
+            continue
+        if chance.random() < 0.3:
+            del holder[key]
+        elif isinstance(holder, list) and chance.random() < 0.3:
+            holder.append(below)
+        else:
+            holder[key] = chance.choice(JUNK)
+        return
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "explanations.json", "report.json"])
+def test_of_mutations_none_ends_in_a_raw_error(
+    run_folder: Path, moved: Path, tmp_path: Path, name: str
+) -> None:
+    chance = random.Random(name)
+    text = (run_folder / name).read_text("utf-8")
+    refusals = []
+    for _ in range(20):
+        content = json.loads(text)
+        mutated(content, chance)
+        replace_files(moved, read_manifest(moved), {name: json.dumps(content).encode()})
+        try:
+            page = api.report(moved, tmp_path / "out").page.read_text("utf-8")
+        except RunAlteredError as error:
+            refusals.append(str(error))
+        else:
+            assert "\x1b" not in page
+    assert refusals
+    assert "\x1b" not in "".join(refusals)

@@ -228,7 +228,14 @@ def report(
     """
     from foveal.report import render_html, render_model_card
     from foveal.reporting import read_report
-    from foveal.runs.folder import CARD_NAME, REPORT_NAME, read_manifest, replace_files
+    from foveal.runs.folder import (
+        CARD_NAME,
+        EVALUATION_NAME,
+        REPORT_NAME,
+        read_manifest,
+        replace_files,
+    )
+    from foveal.runs.reading import named_as_altered
 
     folder = Path(run)
     read = read_report(folder, images_root=None if images is None else Path(images))
@@ -239,10 +246,12 @@ def report(
             "lose them.",
             next_step="Give the folder of the images with --images, or another place with --out.",
         )
-    contents = {
-        REPORT_NAME: render_html(read.report).encode(),
-        CARD_NAME: render_model_card(read.report).encode(),
-    }
+    # These values were drawn once before, so what cannot be drawn now is not what was written.
+    with named_as_altered(folder, EVALUATION_NAME):
+        contents = {
+            REPORT_NAME: render_html(read.report).encode(),
+            CARD_NAME: render_model_card(read.report).encode(),
+        }
     if out is None:
         replace_files(folder, read_manifest(folder), contents)
     else:

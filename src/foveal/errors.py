@@ -19,7 +19,8 @@
         └── RunAlteredError   a file of the run no longer has its recorded digest
 
 A message says what came and what was expected; ``next_step`` says what to do.
-``exit_code`` is what the command line returns: 2 for wrong usage, 1 otherwise.
+``exit_code`` is what the command line returns: 2 for wrong usage, 3 where the work could not be
+done. With 0 the work is done and nothing is wrong; with 1 it is done and something was found.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class FovealError(Exception):
         next_step: What the reader can do about it, as one sentence.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = 3
 
     def __init__(self, message: str, *, next_step: str | None = None) -> None:
         super().__init__(message)

@@ -336,10 +336,8 @@ def _find_images(
         if root is None:
             reason = f"{image.path}: the run does not say where its images are"
         else:
-            path = root / image.path
-            frame = split_frame_path(str(path))
-            file = path if frame is None or path.is_file() else Path(frame[0])
-            if not file.is_file():
+            path, file = _locate(root, image.path)
+            if file is None:
                 reason = f"{image.path}: it is not there"
             elif file_digest(file) != image.digest:
                 reason = f"{image.path}: it has changed"
@@ -348,6 +346,20 @@ def _find_images(
                 continue
         missing.append(reason)
     return found, tuple(missing)
+
+
+def _locate(root: Path, path: str) -> tuple[Path, Path | None]:
+    """Returns the place of an image and its file; ``None`` where there is none.
+
+    As the system follows ``..`` first, then by the names alone: the table of a data frame
+    lay in a folder that is gone.
+    """
+    for place in (root / path, Path(os.path.normpath(root.absolute() / path))):
+        frame = split_frame_path(str(place))
+        for file in (place, *(() if frame is None else (Path(frame[0]),))):
+            if file.is_file():
+                return place, file
+    return root / path, None
 
 
 def _read_inputs(

@@ -65,3 +65,22 @@ def test_a_missing_argument_is_wrong_usage(foveal: Run, words: list[str]) -> Non
 
 def test_errors_go_to_stderr_alone(foveal: Run) -> None:
     assert foveal("audit", "nowhere").out == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_tells_what_the_exit_status_means(foveal: Run, name: str) -> None:
+    for _ in range(2):
+        told = " ".join(foveal(name, "--help").out.split())
+        assert told.count("Exit status: 0 nothing wrong; 1 done, and something was found; ") == 1
+        assert "2 wrong usage; 3 the work could not be done." in told
+
+
+def test_a_fault_of_ours_is_no_finding(foveal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr("foveal.dataset.scan", broken)
+    outcome = foveal("audit", ".")
+    assert outcome.code == 3
+    assert "ZeroDivisionError: a fault" in outcome.err
+    assert "Error: this is a fault of Foveal" in outcome.err

@@ -39,7 +39,7 @@ def test_an_error_among_the_findings_is_exit_code_1(foveal: Run, tmp_path: Path)
 
 def test_what_is_not_there_is_named(foveal: Run) -> None:
     outcome = foveal("audit", "nowhere")
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (3, "")
     assert "There is nothing at 'nowhere'." in outcome.err
 
 

@@ -136,7 +136,7 @@ def test_missing_weights_are_named_before_the_images_are_read(
     foveal: Run, shapes: Path, tmp_path: Path
 ) -> None:
     outcome = foveal("train", shapes, "--out", tmp_path / "run", "--weights", tmp_path / "w.pth")
-    assert outcome.code == 1
+    assert outcome.code == 3
     assert "w.pth does not exist" in outcome.err
     assert "Reading the images" not in outcome.err
 
@@ -192,7 +192,7 @@ def test_data_that_cannot_be_learned_from(
             pixels = random.integers(0, 256, (32, 32), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
     outcome = foveal("train", tmp_path / "data", "--out", tmp_path / "run")
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (3, "")
     assert message in outcome.err
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
@@ -243,7 +243,7 @@ def test_weights_that_are_none(
 ) -> None:
     (tmp_path / "w.pth").write_bytes(content)
     outcome = foveal("train", shapes, "--out", tmp_path / "r", "--weights", tmp_path / "w.pth")
-    assert outcome.code == 1
+    assert outcome.code == 3
     assert message in outcome.err
     assert "Warning" not in outcome.err
 
@@ -251,7 +251,7 @@ def test_weights_that_are_none(
 def test_a_pickle_that_runs_code_does_not(foveal: Run, shapes: Path, tmp_path: Path) -> None:
     (tmp_path / "w.pth").write_bytes(pickle.dumps(_Trap(tmp_path / "sprung")))
     outcome = foveal("train", shapes, "--out", tmp_path / "r", "--weights", tmp_path / "w.pth")
-    assert outcome.code == 1
+    assert outcome.code == 3
     assert not (tmp_path / "sprung").exists()
 
 
@@ -259,7 +259,7 @@ def test_weights_of_another_network_do_not_fit(
     foveal: Run, shapes: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:
     outcome = foveal("train", shapes, "--out", tmp_path / "r", "--weights", tiny_weights)
-    assert outcome.code == 1
+    assert outcome.code == 3
     assert "does not fit tf_efficientnet_lite0" in outcome.err
 
 

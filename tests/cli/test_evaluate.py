@@ -45,12 +45,12 @@ def test_the_headline_counts_what_had_not_been_seen(
     assert (content["num_seen"], content["metrics"]["num_images"]) == (2, 15)
 
 
-def test_an_unknown_class_is_exit_code_1(
+def test_an_unknown_class_is_exit_code_3(
     foveal: Run, run_folder: Path, make_shapes: Callable[..., Path]
 ) -> None:
     data = make_shapes(num_per_class=4)
     (data / "groups.csv").unlink()
     (data / "circle").rename(data / "zebra")
     outcome = foveal("evaluate", run_folder, data)
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (3, "")
     assert "class 'zebra' that the run does not know" in outcome.err

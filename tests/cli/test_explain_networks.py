@@ -75,7 +75,7 @@ def test_a_size_that_does_not_fit_names_one_that_does(
     foveal: Run, nets: Path, picture: Path
 ) -> None:
     outcome = foveal("explain", f"{nets}:small", picture)
-    assert outcome.code == 1
+    assert outcome.code == 3
     assert "It does work on 3 x 32 x 32" in outcome.err
 
 

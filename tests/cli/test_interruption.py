@@ -88,7 +88,7 @@ def test_a_folder_in_use_is_refused_and_one_left_by_a_kill_is_taken_over(
         refused = train(shapes, "--out", tmp_path / "run")
         process.kill()
         process.wait()
-    assert refused.code == 1
+    assert refused.code == 3
     assert "Another process is writing" in refused.err
     assert names(tmp_path) == [".run.lock", ".run.partial"]
     assert train(shapes, "--out", tmp_path / "run").code == 0
@@ -102,7 +102,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(train: Run, shapes: Path, tmp_p
         outcome = train(shapes, "--out", tmp_path / "run")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert outcome.code == 1
+    assert outcome.code == 3
     assert f"{tmp_path / 'run'} could not be written: File too large" in outcome.err
     assert "computed features are kept" in outcome.err
     assert names(tmp_path) == []

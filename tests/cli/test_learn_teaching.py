@@ -135,7 +135,7 @@ def test_items_of_a_class(foveal: Run, tmp_path: Path) -> None:
     assert report["items"][0]["num_learners"] == 2
     (tmp_path / "c.json").write_text("[]")
     refused = foveal("learn", "items", *files, tmp_path / "c.json")
-    assert refused.code == 1
+    assert refused.code == 3
     assert "c.json" in refused.err
 
 

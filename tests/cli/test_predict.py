@@ -156,7 +156,7 @@ def test_a_folder_without_images_is_wrong_usage(
 
 def test_a_folder_that_is_no_run_is_named(foveal: Run, images: Path) -> None:
     outcome = foveal("predict", "new", "new/0.png")
-    assert outcome.code == 1
+    assert outcome.code == 3
     assert "new has no manifest.json: it is no run folder" in outcome.err
 
 

@@ -68,7 +68,7 @@ def test_a_closed_stream_is_no_failure(shapes: Path, closed: str) -> None:
 def test_results_that_cannot_be_written_are_an_error_with_its_reason(shapes: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = run("audit", str(shapes), stdout=full, stderr=subprocess.PIPE)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr.decode().rstrip().endswith("Error: No space left on device.")
 
 
@@ -104,7 +104,7 @@ def test_a_system_without_threads_is_told_and_nothing_hangs(
         timeout=120,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert b"Error: The system did not let another thread be started.\n" in done.stderr
     assert b"Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -119,6 +119,15 @@ def test_too_little_memory_is_told(shapes: Path, tmp_path: Path) -> None:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert b"Error: The memory that this process may use is not enough" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_that_went_away_is_told_as_shells_do(shapes: Path) -> None:
+    command = '{ "$0" -m foveal audit "$1"; echo "status $?" >&2; } | true'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, str(shapes)], capture_output=True, check=False
+    )
+    assert b"status 141\n" in done.stderr
     assert b"Traceback" not in done.stderr

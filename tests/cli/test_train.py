@@ -162,7 +162,7 @@ def test_nothing_is_written_but_the_run_and_the_cache(
 
 def test_an_existing_run_is_kept(train: Run, run_folder: Path, shapes: Path) -> None:
     outcome = train(shapes, "--out", run_folder)
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (3, "")
     assert "exists already" in outcome.err
 
 

@@ -70,3 +70,53 @@ def test_small_classes_are_left_out_by_name(put, data):
         "1 class was left out for having fewer than 2 usable images: 'rare' (1)."
     )
     assert [record.problem.code for record in manifest.bad] == ["small_class"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["path,label,label", "1.png,cat,cat"], "two columns 'label'"),
+        (["path,class,category", "1.png,cat,x"], "several that could be it"),
+        (["path,label", "1.png,cat,x"], "3 values in line 2"),
+        (["1.png,cat", "2.png,dog"], "has no column 'path'"),
+        (["path,cat,dog", "1.png,1,0", "2.png,0,1"], "hold zeros and ones"),
+        (["path,label"], "has no rows"),
+        (["path,label", "1.png,c\0t"], "zero byte in line 2"),
+    ],
+    ids=["two columns", "two labels", "long row", "no header", "one-hot", "no rows", "zero byte"],
+)
+def test_the_only_table_says_why_it_gives_no_labels(put, data, rows, said):
+    put("1.png", 1)
+    put("2.png", 2)
+    write(data, "labels.csv", *rows)
+    with pytest.raises(DataError, match=said):
+        scan(data)
+
+
+def test_a_table_that_cannot_be_read_beside_class_folders_is_named_with_the_reason(put, data):
+    put("a/1.png", 1)
+    put("b/2.png", 2)
+    write(data, "labels.csv", "path,label,label", "a/1.png,a,a", "b/2.png,b,b")
+    (note,) = (note for note in scan(data).notes if note.startswith("The folders give"))
+    assert note == (
+        "The folders give the labels; labels.csv was not used: The table 'labels.csv' has two "
+        "columns 'label'."
+    )
+
+
+def test_a_spreadsheet_that_is_no_table_of_ours_is_told_what_to_do(put, data):
+    put("1.png", 1)
+    (data / "labels.xlsx").write_bytes(b"PK\x03\x04")
+    assert any("labels.xlsx is no table that can be read" in note for note in scan(data).notes)
+
+
+def test_the_columns_of_a_table_without_labels_are_joined_to_class_folders(put, data):
+    paths = [f"{'ab'[i % 2]}/{i}.png" for i in range(24)]
+    for i, path in enumerate(paths):
+        put(path, i)
+    rows = [f"{path},p{i // 4}" for i, path in enumerate(paths)]
+    write(data, "metadata.csv", "file,patient_id", *rows)
+    manifest = scan(data)
+    assert manifest.group_source == "column 'patient_id'"
+    assert {r.group for r in manifest.usable} == {f"p{i}" for i in range(6)}
+    assert "metadata.csv gives no labels; its other columns were read." in manifest.notes

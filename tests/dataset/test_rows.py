@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import sys
 
 import pyarrow as pa
@@ -137,3 +138,17 @@ def test_parquet_without_pyarrow_names_the_package(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match="pip install pyarrow"):
         read_table(write("", "labels.parquet"), required=NEEDED)
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|", ","])
+def test_the_first_line_may_name_the_separator_as_excel_writes_it(write, mark):
+    table = read_table(write(f"sep={mark}\r\npath{mark}label\r\na.png{mark}cat\r\n"))
+    assert values(table) == [("a.png", "cat")]
+    assert table.rows[0].place == "line 3"
+
+
+def test_a_cell_of_a_million_characters_is_read_and_the_limit_of_the_process_kept(write):
+    before = csv.field_size_limit()
+    table = read_table(write(f"path,label,mask\na.png,cat,{'1 ' * 500_000}\n"))
+    assert len(table.rows[0].values["mask"]) == 999_999
+    assert csv.field_size_limit() == before

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from foveal.dataset import GroupOptions, scan
+from foveal.dataset.structure import find_structure
 
 
 def dicom_files(data, write_dicom, draw, patients):
@@ -99,3 +102,42 @@ def test_a_folder_level_called_patients_is_taken(put, data):
     manifest = scan(data)
     assert manifest.group_source == "folder level 2"
     assert manifest.group_origin == "name"
+
+
+def test_one_number_in_two_spellings_is_one_group(put, data):
+    for column in ("patient_id", "group"):
+        manifest = scan(
+            table(
+                put,
+                data,
+                f"path,label,{column}",
+                lambda i: f"{i // 4}.0" if i // 2 % 2 else f"{i // 4}",
+            )
+        )
+        assert len({record.group for record in manifest.usable}) == 6
+
+
+def test_images_without_the_chosen_patient_are_counted(put, data):
+    manifest = scan(
+        table(put, data, "path,label,patient_id", lambda i: f"p{i // 4}" if i % 4 else "")
+    )
+    assert "6 images have none; each counts as a group of its own" in manifest.group_note
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["8f14e45f", "c81e728d", "1679091c", "45c48cce", "d3d94468", "6512bd43"],
+        [f"550e8400-e29b-41d4-a716-44665544000{i}" for i in range(6)],
+    ],
+    ids=["hash", "UUID"],
+)
+def test_a_hash_in_a_file_name_is_one_part(put, data, ids):
+    paths = [f"{'ab'[i % 2]}/{ids[i // 4]}-{i % 4}.png" for i in range(24)]
+    for i, path in enumerate(paths):
+        put(path, i)
+    (first, *_) = find_structure(scan(data)).candidates
+    assert first.source == "part 1 of the file names"
+    assert set(first.values) == set(ids)
+    pattern = first.option.removeprefix("--group-regex ").strip("'")
+    assert {re.search(pattern, path)[1] for path in paths} == set(ids)

@@ -82,16 +82,18 @@ SHAPES_FOR_A_COUNT = (
 @pytest.mark.parametrize("kind", ["integer", "number"])
 @pytest.mark.parametrize("typed", SHAPES_FOR_A_COUNT)
 def test_a_shape_is_no_count(kind: Any, typed: str) -> None:
-    assert isinstance(read(Field("n", "n", kind, 6, unit="px"), typed), Unreadable)
+    found = read(Field("n", "n", kind, 6, unit="px"), typed)
+    assert isinstance(found, Unreadable)
+    assert "looks like a shape" in found.reason
 
 
-def test_a_shape_typed_for_a_count_is_told_apart_from_a_product() -> None:
-    count = Field("n", "n", "integer", 4096)
-    reason = read(count, "1x2x3")
-    assert isinstance(reason, Unreadable)
-    assert "looks like a shape" in reason.reason
-    assert read(count, "64*64") == read(count, "64·64") == 4096
-    assert read(count, "64x8*8") == 4096
+@pytest.mark.parametrize("typed", ["64*64", "64·64", "64x8*8", "64x9 + 1", "4096", "8.5x", "2^6"])
+def test_a_product_is_a_count(typed: str) -> None:
+    assert isinstance(read(Field("n", "n", "integer", 6, unit="times"), typed), (int, float))
+
+
+def test_a_shape_is_asked_for_where_one_belongs() -> None:
+    assert read(Field("s", "s", "shape", (64, 64)), "64x64") == (64, 64)
 
 
 @pytest.mark.parametrize(("typed", "way_out"), [("156.878", "156.8780"), ("0.125", "0.1250")])

@@ -79,7 +79,7 @@ def test_the_network_is_left_as_it_was(trained: TrainedClassifier) -> None:
 def test_a_network_that_bends_its_features_gives_a_reason(train: Train) -> None:
     run, pictures = explain_training(train("test_convnext"))
     assert pictures is None
-    assert run.to_json()["status"] == "unavailable"
+    assert run.summary_json()["status"] == "unavailable"
     assert run.reason is not None
     assert "not the mean of its last feature map" in run.reason
 

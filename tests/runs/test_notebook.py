@@ -67,8 +67,17 @@ def test_the_overview_is_sound_html_with_the_headline(classifier: foveal.runs.Cl
     tags = _Tags()
     tags.feed(page)
     assert tags.open == []
-    assert "Held-out accuracy" in page
+    assert "<b>Accuracy " in page
+    assert "on images of unseen groups" in page
     assert all(f"<td>{name}</td>" in page for name in classifier.class_names)
+
+
+def test_figures_on_images_it_was_trained_on_say_so(classifier: foveal.runs.Classifier) -> None:
+    protocol = dataclasses.replace(classifier.evidence.protocol, measured_on="seen")
+    evidence = dataclasses.replace(classifier.evidence, protocol=protocol)
+    seen = dataclasses.replace(classifier, evidence=evidence)
+    assert "on the very images it was trained on" in seen._repr_html_()
+    assert "on the very images it was trained on" in repr(seen)
 
 
 def test_hostile_class_names_stay_text(classifier: foveal.runs.Classifier) -> None:

@@ -215,7 +215,7 @@ def test_folds_that_part_a_group_are_not_used_and_that_is_said() -> None:
     plan = plan_with_folds([f"{index % 4}" for index in range(20)], [i // 2 for i in range(20)])
     assert plan.described.num_folds == 5
     assert plan.described.notes == (
-        "The column 'fold' was not used as folds: it parts 10 groups or set of near duplicates.",
+        "The column 'fold' was not used as folds: it parts 10 groups or sets of near duplicates.",
     )
 
 

@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import sys
+import traceback
 from typing import NoReturn
 
 import click
@@ -40,6 +41,15 @@ Example:
 """
 
 
+# Beneath the help of every command.
+_EXIT_STATUS = (
+    "\b\nExit status: 0 nothing wrong; 1 done, and something was found;\n"
+    "  2 wrong usage; 3 the work could not be done."
+)
+_NOT_DONE = 3
+_SIGPIPE = 13
+
+
 class _Commands(click.Group):
     """Commands from ``COMMANDS``, imported when called."""
 
@@ -50,6 +60,8 @@ class _Commands(click.Group):
         for known, module, _ in COMMANDS:
             if known == name:
                 command: click.Command = importlib.import_module(module).command
+                if _EXIT_STATUS not in (command.epilog or ""):
+                    command.epilog = f"{command.epilog or ''}\n\n{_EXIT_STATUS}"
                 return command
         return None
 
@@ -79,7 +91,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
 
 @click.group(
     cls=_Commands,
-    epilog=_EPILOG,
+    epilog=f"{_EPILOG}\n{_EXIT_STATUS}",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
 @click.option(
@@ -98,8 +110,13 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Runs the command line; exits with 0 fine, 1 the work failed, 2 wrong usage."""
+    """Runs the command line and leaves.
+
+    Exits with 0: done and nothing wrong; 1: done and something found; 2: wrong usage; 3: the
+    work could not be done; 128 and the signal's number: interrupted, or nobody read on.
+    """
     open_standard_streams()
+    stdout = sys.stdout
     try:
         with interrupts_remembered():
             cli.main(standalone_mode=False)
@@ -109,9 +126,15 @@ def main() -> NoReturn:
     except click.ClickException as error:
         with contextlib.suppress(OSError):
             error.show()
-        sys.exit(error.exit_code)
+        sys.exit(2 if isinstance(error, click.UsageError) else _NOT_DONE)
     except FovealError as error:
         _leave(str(error), error.exit_code)
+    except SystemExit:
+        # Where a reader went away click leaves with 1, and wraps the stream that it closed.
+        if sys.stdout is stdout:
+            raise
+        discard_output(stdout)
+        sys.exit(128 + _SIGPIPE)
     except (click.Abort, KeyboardInterrupt) as stop:
         # Workers may still be inside a long call; nothing of theirs is worth waiting for.
         _say("\nInterrupted. What was computed is kept; the same command goes on from there.")
@@ -119,22 +142,26 @@ def main() -> NoReturn:
     except BrokenPipeError:
         # The reader of our output went away (head, less): not an error worth a traceback.
         discard_output(sys.stdout)
-        sys.exit(1)
+        sys.exit(128 + _SIGPIPE)
     except OSError as error:
         place = f" ({printable(str(error.filename))})" if error.filename else ""
-        _leave(f"{error.strerror or error}{place}.", 1)
-    except (MemoryError, ImportError, RuntimeError) as error:
+        _leave(f"{error.strerror or error}{place}.", _NOT_DONE)
+    except Exception as error:
         reason = _lack_of_resources(error)
         if reason is None:
-            raise
+            # Python would leave with 1, which says that the work was done.
+            _say("".join(traceback.format_exception(error)).rstrip())
+            _leave("this is a fault of Foveal; what stands above says where.", _NOT_DONE)
         # Threads that could be started may wait for those that could not.
         _say(f"Error: {reason}")
-        os._exit(1)
+        os._exit(_NOT_DONE)
     sys.exit(0)
 
 
 def _lack_of_resources(error: BaseException) -> str | None:
     """Returns what this machine or a limit did not grant, if that is what went wrong."""
+    if not isinstance(error, (MemoryError, ImportError, RuntimeError)):
+        return None
     text = str(error)
     if "start new thread" in text:
         return (

@@ -95,7 +95,7 @@ def command(
     RUN is a run folder; timm:NAME, torchvision:NAME and file.py:factory do as well. IMAGE is
     an image, a folder (searched through) or a glob. Maps are drawn on the file's own picture,
     upright, so that they can be held against the original. A file that cannot be read is a
-    row with its error; the command exits with 1 if none could be explained.
+    row with its error, and the command then exits with 1.
     """
     from foveal.explain.methods import METHODS, require_method
 
@@ -141,7 +141,7 @@ def command(
     for file in written[:1]:
         more = f" and {count_noun(len(written) - 1, 'other file')}" if len(written) > 1 else ""
         click.echo(f"Drawn: {printable(str(file))}{more}", err=True)
-    if all(one.error is not None for one in explained):
+    if any(one.error is not None for one in explained):
         sys.exit(1)
 
 

@@ -414,7 +414,7 @@ def _learning(plain: bool, *, seed: int | None = None) -> Iterator[Learner]:
         click.echo(
             "Everything answered is kept. `foveal learn` goes on from here."
             if learner.store.file
-            else "What was answered since then is not kept."
+            else "What was answered before the error is kept, what came after it is not."
             if learner.was_kept
             else "Nothing was kept."
         )

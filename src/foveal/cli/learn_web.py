@@ -13,9 +13,11 @@ def serve_course(*, port: int | None, opens: bool) -> None:
     """Serves the course on this machine until Ctrl-C."""
     from foveal.learn.web.server import USUAL_PORT, page_server
     from foveal.learn.web.site import site_page
+    from foveal.progress import ProgressDisplay
 
-    click.echo("Preparing the course …", err=True)
-    with page_server(site_page(), port=port) as server:
+    with ProgressDisplay() as display, display.step("Preparing the course"):
+        page = site_page(progress=display.advance)
+    with page_server(page, port=port) as server:
         host, taken = server.server_address[:2]
         address = f"http://{host!s}:{taken}/"
         click.echo(address)
@@ -47,8 +49,10 @@ def export_site(folder: Path, model: str | None) -> None:
     It opens by a double click, sends nothing and works without a network.
     """
     from foveal.learn.web.site import write_site
+    from foveal.progress import ProgressDisplay
 
-    file = write_site(folder, model=model)
+    with ProgressDisplay() as display, display.step("Preparing the course"):
+        file = write_site(folder, model=model, progress=display.advance)
     click.echo(
         f"{printable(str(file))} ({file.stat().st_size / 1e6:.1f} MB). Open it in a browser."
     )

@@ -97,8 +97,7 @@ def check_similar_names(subject: AuditSubject) -> Iterator[AuditFinding]:
             code="D008",
             severity="warning",
             title=f"{count_noun(len(sets), 'class name')} in more than one spelling",
-            detail=f"{shown} are taken as different classes, and on some systems they cannot "
-            "even lie in one folder.",
+            detail=f"{shown} are taken as different classes.",
             fix="If they are the same class, give them one name.",
             num_affected=sum(int(counts[name]) for names in sets for name in names),
         )

@@ -9,12 +9,19 @@ from foveal.dataset.layouts import GROUPS_FILE, list_folder
 from foveal.dataset.listing import Listing
 from foveal.dataset.options import DataOptions
 from foveal.dataset.rows import TABLE_SUFFIXES, read_table
-from foveal.dataset.tables import LABEL_NAMES, PATH_NAMES, find_roles, list_table
+from foveal.dataset.tables import (
+    LABEL_NAMES,
+    PATH_NAMES,
+    columns_by_path,
+    find_roles,
+    list_table,
+)
 from foveal.errors import DataError, FovealError
 from foveal.text import printable
 
 _MAX_TABLES = 8
 _NOT_LABELS = ("submission", "unlabelled", "unlabeled")
+_OTHER_TABLES = frozenset((".xlsx", ".xls", ".ods", ".json", ".jsonl", ".txt"))
 
 
 def list_with_tables(folder: Path, *, group_column: str | None, options: DataOptions) -> Listing:
@@ -22,14 +29,16 @@ def list_with_tables(folder: Path, *, group_column: str | None, options: DataOpt
 
     Where folders give no labels, the table does. Where class folders do, the table is used if
     it names nearly all images and agrees about their labels: then only its further columns are
-    new. Otherwise it is passed over with a note.
+    new. So are those of a table that has no labels. Otherwise it is passed over with a note.
 
     Raises:
-        DataError: Several tables could give the labels.
+        DataError: Several tables could give the labels, or the only one cannot be read and
+            nothing else gives them.
     """
-    tables = [path for path in _tables_in(folder) if _has_roles(path, options)]
+    readable = {path: _why_not(path, options) for path in _tables_in(folder)}
+    tables = [path for path, error in readable.items() if error is None]
     if not tables:
-        return list_folder(folder, options)
+        return _without_labels_in_tables(folder, readable, options)
     by_folder = _by_folder(folder, options)
     if by_folder is None or not any(record.label for record in by_folder.records):
         return _by_table(folder, tables, group_column=group_column, options=options)
@@ -61,13 +70,47 @@ def _tables_in(folder: Path) -> list[Path]:
     ][:_MAX_TABLES]
 
 
-def _has_roles(path: Path, options: DataOptions) -> bool:
+def _why_not(path: Path, options: DataOptions) -> FovealError | None:
+    """Returns why a table cannot give the labels; ``None`` where it can."""
     try:
         table = read_table(path, likely=(*PATH_NAMES, *LABEL_NAMES), encoding=options.encoding)
         find_roles(table, options)
-    except FovealError:
-        return False
-    return bool(table.rows)
+    except FovealError as error:
+        return error
+    if table.rows:
+        return None
+    return DataError(
+        f"The table '{printable(path.name)}' names its columns, but has no rows.",
+        next_step="Write one row for each image.",
+    )
+
+
+def _without_labels_in_tables(
+    folder: Path, unusable: dict[Path, FovealError | None], options: DataOptions
+) -> Listing:
+    """Lists a folder whose tables give no labels; their other columns are joined to the images."""
+    listing = list_folder(folder, options)
+    names_labels = any(record.label for record in listing.records)
+    errors = [error for error in unusable.values() if error is not None]
+    if errors and not names_labels:
+        raise errors[0]
+    notes: list[str] = []
+    for path, error in unusable.items():
+        joined = columns_by_path(listing, path, options)
+        name = printable(path.name)
+        if joined is not None:
+            listing = joined
+            notes.append(f"{name} gives no labels; its other columns were read.")
+        elif error is not None:
+            notes.append(f"The folders give the labels; {name} was not used: {error.message}")
+    if not names_labels:
+        others = [r for r in folder.iterdir() if r.suffix.casefold() in _OTHER_TABLES]
+        notes += [
+            f"{printable(path.name)} is no table that can be read. Save it as CSV with the "
+            "columns path and label."
+            for path in sorted(others)[:_MAX_TABLES]
+        ]
+    return _with_notes(listing, *notes)
 
 
 def _by_folder(folder: Path, options: DataOptions) -> Listing | None:

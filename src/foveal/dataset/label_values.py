@@ -25,6 +25,19 @@ def is_missing(label: str) -> bool:
     return label in _MISSING_AS_WRITTEN or label.casefold() in _MISSING
 
 
+def whole_numbers(values: Sequence[str]) -> list[str]:
+    """Returns the values of a column, whole numbers without the ``.0`` that some programs add.
+
+    Only where every value is a number: ``1.0`` and ``1`` are then one patient, not two.
+
+    >>> whole_numbers(["1.0", "2", ""]), whole_numbers(["1.0", "v2"])
+    (['1', '2', ''], ['1.0', 'v2'])
+    """
+    if not all(re.fullmatch(r"-?\d+(\.\d*)?|", value) for value in values):
+        return list(values)
+    return [re.sub(r"\.0*$", "", value) for value in values]
+
+
 def refuse_lists_and_quantities(labels: Sequence[str], *, column: str, table: str) -> None:
     """Refuses labels that one class an image cannot stand for.
 

@@ -20,6 +20,8 @@ from foveal.text import count_noun, printable
 GROUPS_FILE = "groups.csv"
 
 _MAX_NAMED = 5
+# Blanks; zero-width space, non-joiner and joiner, left and right marks, word joiner, BOM.
+_UNSEEN = " \xa0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _DEFAULTS = DataOptions()
 _NO_CLASS = frozenset(
     ("unknown", "unlabelled", "unlabeled", "images", "image", "img", "imgs", "data", "all", "x")
@@ -74,8 +76,14 @@ def _are_parts(tops: Sequence[str]) -> bool:
 
 
 def label_of(text: str) -> str:
-    """Returns a label as it is compared and stored: on one line, its accents composed (NFC)."""
-    return printable(unicodedata.normalize("NFC", text))
+    """Returns a label as it is compared and stored: on one line, its accents composed (NFC).
+
+    Blanks and characters without width at its ends, which nobody can see, do not count.
+
+    >>> label_of("cat\u200b") == label_of("\ufeff cat")
+    True
+    """
+    return printable(unicodedata.normalize("NFC", text).strip(_UNSEEN))
 
 
 def _folder_names(file: FoundFile) -> list[str]:

@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# Letters with the digits behind them are one part: "P003_tile07" is "P003" and "tile07".
-_PART = r"[^\W\d_]*\d+|[^\W\d_]+"
+# Letters with the digits behind them are one part: "P003_tile07" is "P003" and "tile07". So are
+# a UUID and a hash: "8f14e45f-3" is "8f14e45f" and "3".
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_HASH = r"(?<![^\W_])(?=[0-9a-fA-F]*\d[a-fA-F])[0-9a-fA-F]{6,}(?![^\W_])"
+_PART = rf"{_UUID}|{_HASH}|[^\W\d_]*\d+|[^\W\d_]+"
 _MIN_SHARE = 0.9
 _MAX_PARTS = 6
 
@@ -104,7 +107,7 @@ def _find_expression(paths: Sequence[str], wanted: NamePart) -> str:
         if [_find(expression, path) for path in paths] == parts:
             return expression
     gap = r"(?:[^\w/]|_)*"
-    part = r"(?:[^\W\d_]*\d+|[^\W\d_]+)"
+    part = rf"(?:{_PART})"
     if before is None:
         return rf"(?:^|/)({gap}{part}(?:{gap}{part}){{{place}}})[^/]*$"
     return rf"(?:^|/)(?:{gap}{part}){{{place}}}{gap}({part})[^/]*$"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
 
 _PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 _DELIMITERS = ",;\t|"
+_MAX_CELL = 1 << 24  # characters; outlines of masks run to hundreds of thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +78,16 @@ def _read_text(
     path: Path, required: Sequence[str], likely: Sequence[str], wanted: str | None
 ) -> Table:
     text, encoding = _decode(path, wanted)
-    delimiter = _find_delimiter(text, (*required, *likely))
+    text, delimiter = _take_named_delimiter(text)
+    delimiter = delimiter or _find_delimiter(text, (*required, *likely))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     numbered = _numbered(reader, path)
     header = next(numbered, None)
     if header is None:
         raise DataError(
             f"The table '{_show(path)}' is empty.",
-            next_step=f"Its first line must name the columns: {', '.join(required)}.",
+            next_step="Its first line must name the columns: "
+            f"{', '.join(required or ('path', 'label'))}.",
         )
     columns = _check_columns(path, header[1], required)
     rows: list[Row] = []
@@ -137,6 +141,13 @@ def _decode_as(content: bytes, path: Path, encoding: str, *, fallback: bool) -> 
         ) from error
 
 
+def _take_named_delimiter(text: str) -> tuple[str, str]:
+    """Returns the text and its separator, where the first line names it as Excel does: sep=;."""
+    named = re.match(r"sep=([^\w\s]|\t)(?=\r?\n|\r)", text, re.IGNORECASE)
+    # The line stays, as an empty one, so that lines are counted as the file has them.
+    return (text, "") if named is None else (text[named.end() :], named.group(1))
+
+
 def _find_delimiter(text: str, required: Sequence[str]) -> str:
     """Returns the separator under which the first line holds most of the required names."""
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -152,6 +163,7 @@ def _numbered(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yields every row that is not blank, with the line that it begins in."""
     while True:
         line = reader.line_num + 1
+        limit = csv.field_size_limit(_MAX_CELL)  # of the whole process, so it is put back
         try:
             cells = next(reader)
         except StopIteration:
@@ -161,6 +173,8 @@ def _numbered(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
                 f"The table '{_show(path)}' cannot be read from line {line} on: {error}.",
                 next_step="Look for a double quote that is not closed, or not doubled.",
             ) from error
+        finally:
+            csv.field_size_limit(limit)
         if any(cell.strip() for cell in cells):
             yield line, cells
 

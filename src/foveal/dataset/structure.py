@@ -116,6 +116,11 @@ def find_structure(manifest: Manifest) -> Structure:
         [record.path.rpartition("/")[0] for record in manifest.usable] or [""],
         return_inverse=True,
     )[1].reshape(-1)[: len(labels)]
+    passed += [
+        (f"column '{printable(name)}'", "foveal train takes its folds from it if it parts no group")
+        for name in manifest.column_names
+        if name in FOLD_COLUMNS
+    ][:1]
     for draft in _drafts(manifest):
         reason = _why_not(draft, labels, folders)
         if reason is None:
@@ -160,6 +165,12 @@ def with_groups(
     manifest: Manifest, candidate: Candidate, *, origin: Literal["name", "test"], note: str
 ) -> Manifest:
     """Returns the manifest with the groups of a candidate, and the note that says why."""
+    if alone := sum(value is None for value in candidate.values):
+        verb = "has" if alone == 1 else "have"
+        note += (
+            f" {count_noun(alone, 'image')} {verb} none; each counts as a group of its own, which "
+            "may flatter the figures."
+        )
     records = list(manifest.records)
     for row, value in zip(manifest.usable_rows, candidate.values, strict=True):
         group = None if value is None else printable(value)

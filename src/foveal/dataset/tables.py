@@ -10,7 +10,7 @@ from pathlib import Path
 
 from foveal.dataset.finding_files import FileFinder
 from foveal.dataset.folder_levels import split_of
-from foveal.dataset.label_values import is_missing, refuse_lists_and_quantities
+from foveal.dataset.label_values import is_missing, refuse_lists_and_quantities, whole_numbers
 from foveal.dataset.layouts import label_of
 from foveal.dataset.listing import Listing
 from foveal.dataset.manifest import ImageRecord, Split
@@ -18,7 +18,7 @@ from foveal.dataset.options import DataOptions
 from foveal.dataset.problems import Problem
 from foveal.dataset.rows import Row, Table, read_table
 from foveal.dataset.walking import check_file
-from foveal.errors import DataError, UsageError
+from foveal.errors import DataError, FovealError, UsageError
 from foveal.text import near_names, printable
 
 GROUP_COLUMNS = ("group", "approximate_group")
@@ -39,6 +39,7 @@ _SPLIT_FLAGS: dict[str, tuple[Split, Split]] = {
 }
 _TRUE = frozenset(("true", "1", "1.0", "yes", "t", "y"))
 _FALSE = frozenset(("false", "0", "0.0", "no", "f", "n"))
+_NEARLY_ALL = 0.95
 _DEFAULTS = DataOptions()
 
 
@@ -72,18 +73,22 @@ def list_table(
         notes.append(f"The column '{printable(split_column or '')}' was read as the split.")
     taken = {paths, labels, split_column, group}
     told = tuple(name for name in table.columns if name and name not in taken)
+    columns = {
+        name: whole_numbers([row.values[name] for row in table.rows])
+        for name in (*told, *filter(None, (group,)))
+    }
     records = []
-    for row, split in zip(table.rows, splits, strict=True):
+    for index, (row, split) in enumerate(zip(table.rows, splits, strict=True)):
         place, problem = _locate(row, paths, table=table, finder=finder)
         label, no_label = _read_label(row, labels, options)
         records.append(
             ImageRecord(
                 place,
                 label,
-                printable(row.values[group]) or None if group else None,
+                printable(columns[group][index]) or None if group else None,
                 split,
                 problem=problem or no_label,
-                told=tuple(row.values[name] for name in told),
+                told=tuple(columns[name][index] for name in told),
             )
         )
     if options.labels == "checked":
@@ -98,6 +103,42 @@ def list_table(
         group_column=group,
         notes=(*notes, *finder.notes(), *_note_encoding(table, options)),
         column_names=told,
+    )
+
+
+def columns_by_path(listing: Listing, path: Path, options: DataOptions) -> Listing | None:
+    """Joins the columns of a table without labels to the images that its paths name.
+
+    Returns:
+        The listing with the columns, or ``None`` where the table cannot be read, has no column
+        with paths, or does not name nearly all images once.
+    """
+    try:
+        table = read_table(path, likely=PATH_NAMES, encoding=options.encoding)
+        paths = _find_role(table, "path", options.path_column, PATH_NAMES)
+    except FovealError:
+        return None
+    finder = FileFinder(path.parent, encoding=table.encoding)
+    names = tuple(name for name in table.columns if name and name != paths)
+    columns = [whole_numbers([row.values[name] for row in table.rows]) for name in names]
+    told: dict[str, tuple[str, ...]] = {}
+    for row, values in zip(table.rows, zip(*columns, strict=True), strict=False):
+        if (
+            row.values[paths]
+            and told.setdefault(finder.find(row.values[paths])[1], values) != values
+        ):
+            return None
+    known = [record.path for record in listing.records if record.problem is None]
+    if not names or sum(place in told for place in known) < _NEARLY_ALL * max(1, len(known)):
+        return None
+    empty = ("",) * len(names)
+    return dataclasses.replace(
+        listing,
+        records=tuple(
+            dataclasses.replace(record, told=(*record.told, *told.get(record.path, empty)))
+            for record in listing.records
+        ),
+        column_names=(*listing.column_names, *names),
     )
 
 

@@ -1,8 +1,7 @@
 """Reads what a learner typed, in any usual spelling; what cannot be read is no wrong answer.
 
 ========  ==========================================================================
-integer   ``73,856``  ``73856``  ``73 856``  ``2^6``  ``64*9 + 1``  ``= 64 px``; ``64x64`` is a
-          shape, and no count
+integer   ``73,856``  ``73856``  ``73 856``  ``2^6``  ``64*9 + 1``  ``= 64 px``
 number    ``0.118``  ``0,118``  ``1/9``  ``12 %``
 shape     ``64×64×64``  ``(1, 64, 64, 64)``  ``64x64x64``  ``torch.Size([1, 64, 64, 64])``
 choice    ``b``  ``B)``  the text of the choice
@@ -61,6 +60,8 @@ def read(field: Field, text: str) -> Value | Unreadable:
     73856
     >>> read(Field("s", "Shape", "shape", (64, 64, 64)), "(1, 64, 64, 64)")
     (64, 64, 64)
+    >>> read(Field("n", "Parameters", "integer", 6), "1x2x3").reason
+    "'1x2x3' looks like a shape, and one number is asked; write a product with *, as in 64*9."
     >>> read(Field("n", "Parameters", "integer", 73856), "about 74k").reason
     "'about 74k' is no number; write all its digits, or a formula such as 64*9 + 1."
     """
@@ -71,7 +72,7 @@ def read(field: Field, text: str) -> Value | Unreadable:
         return Unreadable("Nothing was entered.")
     match field.kind:
         case "integer" | "number":
-            return _read_number(field, text)
+            return _shape_for_count(field, text) or _read_number(field, text)
         case "shape":
             return _read_shape(field, text)
         case "choice":
@@ -86,6 +87,22 @@ def read(field: Field, text: str) -> Value | Unreadable:
             return _read_code(text)
         case "open":
             return text.strip()
+
+
+def _shape_for_count(field: Field, text: str) -> Unreadable | None:
+    """Returns what to say where a shape was typed for one number; None where none was.
+
+    ``64x9 + 1`` is a formula. Who is asked for a count and types ``64x9`` alone may mean a
+    shape, so it is better to ask again.
+    """
+    plain = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text).lower())
+    plain = _without_unit(plain.strip(" =≈~."), field.unit.lower())
+    if _CROSSED.fullmatch(plain) is None:
+        return None
+    return Unreadable(
+        f"{text.strip()!r} looks like a shape, and one number is asked; write a product with *, "
+        "as in 64*9."
+    )
 
 
 def equal(field: Field, given: Value, expected: Value) -> bool:
@@ -137,11 +154,6 @@ def _plain(text: str) -> str:
 
 
 def _read_number(field: Field, text: str) -> Value | Unreadable:
-    if _is_crossed(text, field.unit):
-        return Unreadable(
-            f"{text.strip()!r} looks like a shape, and one number is expected; write a product "
-            "with *, such as 64*9."
-        )
     plain = _plain(text).lower().rstrip(".").strip()
     plain = plain.lstrip("=≈~").strip()
     percent = plain.endswith("%")
@@ -178,11 +190,6 @@ def _read_number(field: Field, text: str) -> Value | Unreadable:
         assert isinstance(value, int | float)
         return value / 100
     return value
-
-
-def _is_crossed(text: str, unit: str) -> bool:
-    plain = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text).lower())
-    return _CROSSED.fullmatch(_without_unit(plain.strip(" =≈~."), unit.lower())) is not None
 
 
 def _without_unit(text: str, unit: str) -> str:

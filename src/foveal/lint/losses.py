@@ -16,6 +16,8 @@ _FUNCTIONS = {
     "huber_loss": "HuberLoss",
     "kl_div": "KLDivLoss",
     "multi_margin_loss": "MultiMarginLoss",
+    "soft_margin_loss": "SoftMarginLoss",
+    "hinge_embedding_loss": "HingeEmbeddingLoss",
 }
 # What is given logits of exclusive classes, what their logarithms or the sigmoid's logits.
 WITH_SOFTMAX = frozenset({"CrossEntropyLoss"})

@@ -70,7 +70,12 @@ def read_audit(audit: AuditLike) -> AuditFacts:
         findings=tuple(sorted(findings, key=lambda item: SEVERITIES.index(item.severity))),
         tallies=tuple(
             (heading, tally)
-            for heading, key in (("Sizes", "sizes"), ("Modes", "modes"), ("Formats", "formats"))
+            for heading, key in (
+                ("Split", "split_counts"),
+                ("Sizes", "sizes"),
+                ("Modes", "modes"),
+                ("Formats", "formats"),
+            )
             if (tally := _tally(values.get(key)))
         ),
     )

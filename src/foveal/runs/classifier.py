@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from foveal.errors import ImageError, RunAlteredError
 from foveal.evaluation import Evidence, NoveltyReference, predict_sets, score_novelty
-from foveal.evaluation.wording import describe_interval
+from foveal.evaluation.wording import describe_interval, describe_judged
 from foveal.features import num_cores, stream_batches
 from foveal.images import Preprocessing, version_differences
 from foveal.images.in_memory import as_source, is_one_image, name_of
 from foveal.runs.folder import (
     CONFIG_NAME,
     EVALUATION_NAME,
+    EXPLANATIONS_NAME,
     NOVELTY_NAME,
     ONNX_NAME,
     OUT_OF_FOLD_NAME,
@@ -30,10 +31,12 @@ from foveal.runs.folder import (
     verify_files,
 )
 from foveal.runs.notebook import columns, overview
-from foveal.runs.reading import read_run
+from foveal.runs.reading import read_evidence, read_explanations, read_run
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
+    from foveal.dataset import Audit
+    from foveal.explain.explained_run import ExplainedRun
     from foveal.explain.pictures import ExplainedPicture
 
 _NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
@@ -100,6 +103,18 @@ class Classifier:
     notes: tuple[str, ...]
     manifest: dict[str, Any]
     _session: Any
+
+    @property
+    def audit(self) -> Audit:
+        """What is wrong with the data that it was trained on."""
+        self.verify_files(EVALUATION_NAME)
+        return read_evidence(self.folder)[1]
+
+    @property
+    def explanations(self) -> ExplainedRun:
+        """Where its held-out answers come from, with every map."""
+        self.verify_files(EXPLANATIONS_NAME)
+        return read_explanations(self.folder)
 
     def verify_files(self, *names: str) -> None:
         """Checks further files of the run against the manifest that it was loaded with.
@@ -214,7 +229,8 @@ class Classifier:
             f"Classifier({str(self.folder)!r})\n"
             f"  {count_noun(len(self.class_names), 'class', 'classes')}: {names}"
             f"{f' and {more} more' if more > 0 else ''}\n"
-            f"  held-out accuracy {describe_interval(self.evidence.metrics.accuracy)}\n"
+            f"  accuracy {describe_interval(self.evidence.metrics.accuracy)}\n"
+            f"  on {describe_judged(self.evidence)}\n"
             f"  input {size}, temperature {self.temperature:.3g}"
         )
 

@@ -8,7 +8,11 @@ from typing import Any, Literal, get_args
 
 from foveal.errors import UsageError
 from foveal.evaluation import Evidence
-from foveal.evaluation.wording import describe_against_baseline, describe_interval
+from foveal.evaluation.wording import (
+    describe_against_baseline,
+    describe_interval,
+    describe_judged,
+)
 from foveal.numbers import percent, percent_span
 from foveal.runs.tables import read_out_of_fold
 from foveal.text import count_noun, printable
@@ -45,8 +49,9 @@ def overview(evidence: Evidence, folder: Path, *, size_px: tuple[int, int]) -> s
     ]
     more = len(metrics.per_class) - _MAX_CLASSES
     lines = [
-        f"<b>Held-out accuracy {escape(describe_interval(metrics.accuracy))}</b>",
-        escape(describe_against_baseline(metrics, evidence.baseline)),
+        f"<b>Accuracy {escape(describe_interval(metrics.accuracy))}</b> "
+        f"on {escape(describe_judged(evidence))}",
+        escape(f"It is {describe_against_baseline(metrics, evidence.baseline)}."),
         escape(printable(evidence.protocol.sentence)),
         escape(f"{facts}. Run: {printable(str(folder))}"),
     ]

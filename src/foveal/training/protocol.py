@@ -159,7 +159,8 @@ def given_folds(
     elif not 2 <= len(numbers) <= _MAX_GIVEN_FOLDS:
         reason = f"it has {len(numbers):,} different values"
     elif num_torn:
-        reason = f"it parts {count_noun(num_torn, 'group')} or set of near duplicates"
+        noun = "group or set" if num_torn == 1 else "groups or sets"
+        reason = f"it parts {num_torn:,} {noun} of near duplicates"
     elif ((held > 0).sum(axis=0) < 2).any():
         reason = "a class lies in one fold alone"
     else:

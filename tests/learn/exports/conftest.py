@@ -32,6 +32,11 @@ class Case:
         """What is to be said to a named mistake; None where there is none."""
         return to_html(self.mark.mistake.feedback) if self.mark.mistake is not None else None
 
+    def is_told(self, feedback: str) -> bool:
+        """Whether a named mistake's feedback is what was said, and none where there is none."""
+        named = {to_html(mistake.feedback) for mistake in self.question.field.mistakes}
+        return feedback == self.feedback if self.feedback is not None else feedback not in named
+
     @property
     def where(self) -> str:
         return f"{self.question.name}: {self.typed} ({self.mark.verdict})"
@@ -63,8 +68,8 @@ def other_answers(field: Field) -> Iterator[Value]:
         yield answer * 7 + 1234
         yield -answer - 0.75 if field.kind == "number" else answer + 99_991
         if field.tolerance:  # inside, at the end, and just outside
-            yield answer + 0.9 * field.tolerance
-            yield answer + 1.2 * field.tolerance
+            for part in (0.9, 1.2):
+                yield from (answer - part * field.tolerance, answer + part * field.tolerance)
     elif isinstance(answer, tuple):
         if isinstance(answer[0], int):
             yield (answer[0] + 7777, *answer[1:])

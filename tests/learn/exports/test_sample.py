@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from foveal.learn.answers import read
@@ -76,3 +77,19 @@ def test_a_blank_as_multiple_choice_is_another_question() -> None:
         ask_each_blank([each]).questions for each in (exercise, as_multiple_choice(exercise))
     )
     assert typed.identity != chosen.identity
+
+
+def test_better_words_keep_a_question_itself_and_another_network_does_not() -> None:
+    exercise = template("field-growth").exercise(0, 1)
+    own = replace(exercise, template="own-fields")
+    first, reworded, mine, other = (
+        ask_each_blank([each]).questions[0].identity
+        for each in (
+            exercise,
+            replace(exercise, question="In better words?"),
+            own,
+            replace(own, question="Of another network?"),
+        )
+    )
+    assert first == reworded
+    assert mine != other

@@ -139,6 +139,15 @@ def test_no_place_of_the_right_choice_is_a_habit() -> None:
     assert longest <= 0.4 * len(fields)
 
 
+def test_no_order_or_match_is_the_alphabet() -> None:
+    for question in QUESTIONS:
+        for field in question.fields:
+            if field.kind in ("order", "match"):
+                assert isinstance(field.answer, tuple)
+                letters = [str(each) for each in field.answer]
+                assert letters not in (sorted(letters), sorted(letters, reverse=True)), question
+
+
 # A figure that is typed cannot be wrong by computation. So prose holds none: what has digits
 # is computed, or comes from a variable that the computation uses too. Names are names.
 _NAMES_WITH_DIGITS = re.compile(

@@ -198,3 +198,10 @@ def test_the_prompt_keeps_names_and_says_a_unit_once(
     field = Field("a", label, "integer", 5, unit=unit)
     ask_fields(learner.screen, exercise, Asked(), (field,))
     assert desk.said == [f"{asked}5"]
+
+
+def test_a_shape_typed_for_a_count_is_asked_again_and_no_wrong_answer(desk: Desk) -> None:
+    question = find_question("quiz:4-1")
+    learner = desk.learner("64x32x5x5", "51264")
+    assert try_exercise(learner, question).grade == "good"
+    assert "looks like a shape" in desk.flat

@@ -312,6 +312,7 @@ def test_a_wrong_address_is_answered(tab: Any, route: str) -> None:
 
 
 ROUTES = (
+    *(f"#/quiz/{topic.number}" for topic in TOPICS if topic.number in (3, 14, 25)),
     *("#/", "#/drill", "#/quiz", "#/test", "#/wrong", "#/labs", "#/network", "#/progress"),
     *(f"#/topic/{topic.number}" for topic in TOPICS),
     *(f"#/drill/19/{name}" for name in ("network-shapes", "which-line-raises")),

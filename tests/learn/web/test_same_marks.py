@@ -20,7 +20,21 @@ from foveal.learn.web.site import mistake_titles
 CASES = json.loads((Path(__file__).parents[1] / "reading_cases.json").read_text(encoding="utf-8"))
 # What learners type that is no clean number.
 _ODD = (
-    *("", " ", "about 7", "1,234", "1.234", "12,5", "2^6*9 + 1", "64 x 9", "-3", "½", "٣٢", "1e3"),
+    *(
+        "",
+        " ",
+        "about 7",
+        "1,234",
+        "1.234",
+        "12,5",
+        "2^6*9 + 1",
+        "64 x 9",
+        "64×64",
+        "-3",
+        "½",
+        "٣٢",
+        "1e3",
+    ),
     *("a", "b)", "C.", "true", "No", "b a c", "3×32", "32x32x3", "(1, 3, 32, 32)", "N,3,32,32"),
     *("torch.Size([3, 32, 32])", "7/2", "33.3333", "0.006", "12 %", "nonsense", "__proto__", "∞"),
 )

@@ -120,3 +120,18 @@ def test_cannot_tell_without_different_images(
 ) -> None:
     few = batch[:1].repeat(4, 1, 1, 1) if same else batch[:1]
     assert isinstance(outcome(net.train(), batch=few), Undetermined)
+
+
+def test_a_model_that_changes_with_each_call_is_not_said_to_mix_images() -> None:
+    class Shrinking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.layer.weight.data.mul_(0.9)
+            return self.layer(x).mean((2, 3))
+
+    found = outcome(Shrinking().eval(), batch=torch.rand(4, 3, 8, 8))
+    assert isinstance(found, Undetermined)
+    assert "differently each time" in found.reason

@@ -113,3 +113,25 @@ def test_the_given_loss_and_labels_are_used(batch: torch.Tensor) -> None:
     labels = torch.arange(16) % 4
     outcome(plain(nn.ReLU), batch=batch, labels=labels, loss=loss)
     assert torch.equal(seen[0], labels)
+
+
+def test_branches_that_begin_small_by_design_are_open() -> None:
+    class Scaled(nn.Module):
+        """The head hears of the stem through a branch alone, as in class attention."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 8, 3)
+            self.layers = nn.ModuleList(nn.Conv2d(8, 8, 3, padding=1) for _ in range(6))
+            self.scale = nn.Parameter(torch.full((8,), 1e-5))
+            self.token = nn.Parameter(torch.randn(8))
+            self.head = nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.stem(x)
+            for layer in self.layers:
+                x = x + torch.relu(layer(x))
+            return self.head(self.token + self.scale * x.mean((2, 3)))
+
+    torch.manual_seed(0)
+    assert outcome(Scaled(), batch=torch.rand(4, 3, 16, 16)) == Checked()

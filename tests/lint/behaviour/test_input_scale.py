@@ -80,3 +80,15 @@ def test_stays_silent_where_the_network_normalises_itself() -> None:
 def test_not_applicable_to_trained_weights() -> None:
     found = outcome(small(), batch=255 * PICTURES, is_pretrained=True)
     assert isinstance(found, NotApplicable)
+
+
+def test_channels_that_stand_last_and_are_taken() -> None:
+    net = nn.Sequential(nn.Conv2d(16, 4, 3), nn.Flatten(), nn.Linear(56, 4))
+    assert severities(net, batch=PICTURES.permute(0, 2, 3, 1)) == ["warning"]
+
+
+def test_a_channel_that_holds_nothing() -> None:
+    grey = PICTURES[:, :1].expand(-1, 3, -1, -1)
+    empty = PICTURES * torch.tensor([1.0, 0, 1]).view(1, 3, 1, 1)
+    assert severities(small(), batch=empty) == ["warning"]
+    assert severities(small(), batch=grey.clone()) == []

@@ -120,3 +120,68 @@ def test_stays_silent_on_images_that_forward_differentiates_by() -> None:
             return self.conv(x.clone().requires_grad_())
 
     assert outcome(Energy(), batch=BATCH) == Checked()
+
+
+class Multiplying(nn.Module):
+    """Convolves with a tensor that is a plain attribute."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight = weight
+        self.head = nn.Linear(len(weight), 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(nn.functional.conv2d(x, self.weight).mean((2, 3)))
+
+
+def drawn(draw: object) -> torch.Tensor:
+    torch.manual_seed(0)
+    return draw(8, 3, 3, 3)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("draw", [torch.randn, lambda *size: 0.2 * torch.rand(size) - 0.1])
+def test_fires_on_a_plain_tensor_drawn_at_random(draw: object) -> None:
+    assert severities(Multiplying(drawn(draw)), batch=BATCH) == ["warning"]
+
+
+def test_stays_silent_on_filters_made_by_a_formula() -> None:
+    places = torch.arange(8.0)
+    waves = torch.cos(torch.pi / 8 * (places[None, :] + 0.5) * places[:, None])
+    cosines = torch.einsum("ai,bj->abij", waves, waves).reshape(64, 1, 8, 8)
+    blur = torch.tensor([1.0, 2, 1])
+    blur = (blur[:, None] * blur).expand(8, 3, 3, 3) / 16
+    assert outcome(Multiplying(blur.clone()), batch=BATCH) == Checked()
+    assert outcome(Multiplying(cosines), batch=torch.rand(2, 1, 16, 16)) == Checked()
+
+
+def test_stays_silent_on_random_features_in_a_buffer() -> None:
+    class Buffered(Multiplying):
+        def __init__(self, weight: torch.Tensor) -> None:
+            super().__init__(weight)
+            del self.weight
+            self.register_buffer("weight", weight)
+
+    assert outcome(Buffered(drawn(torch.randn)), batch=BATCH) == Checked()
+
+
+@pytest.mark.parametrize("keep", [lambda w: [w], lambda w: {"w": w}, lambda w: (w, None)])
+def test_fires_on_plain_tensors_in_lists_and_dictionaries(keep: object) -> None:
+    class Listed(Multiplying):
+        def __init__(self, weight: torch.Tensor) -> None:
+            super().__init__(weight)
+            self.kept = keep(weight)  # type: ignore[operator]
+            del self.weight
+
+        @property
+        def weight(self) -> torch.Tensor:
+            return self.kept["w"] if isinstance(self.kept, dict) else self.kept[0]
+
+        @weight.setter
+        def weight(self, value: torch.Tensor) -> None:
+            self.first = value
+
+        @weight.deleter
+        def weight(self) -> None:
+            del self.first
+
+    assert severities(Listed(drawn(torch.randn)), batch=BATCH) == ["warning"]

@@ -39,3 +39,18 @@ def test_not_applicable_where_nothing_is_frozen(net: nn.Sequential) -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
     found = outcome(net, optimizer=optimizer, input_shape=(3, 32, 32))
     assert isinstance(found, NotApplicable)
+
+
+def test_fires_on_a_small_head_as_pytorch_draws_it(net: nn.Sequential) -> None:
+    net[8].requires_grad_(False)
+    optimizer = torch.optim.SGD(net[:8].parameters(), lr=0.01)
+    assert severities(net, optimizer=optimizer, input_shape=(3, 32, 32)) == ["warning"]
+
+
+def test_stays_silent_on_fixed_filters() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 12, 3, groups=3, bias=False), nn.ReLU(), nn.Conv2d(12, 8, 3))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0, 2, 1], [0, 0, 0], [-1, -2, -1]]) / 4)
+    net[0].requires_grad_(False)
+    optimizer = torch.optim.SGD(net[2].parameters(), lr=0.01)
+    assert severities(net, optimizer=optimizer, input_shape=(3, 32, 32)) == []

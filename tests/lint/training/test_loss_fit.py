@@ -125,3 +125,60 @@ def test_stays_silent_where_they_fit(net: nn.Module, labels: torch.Tensor, loss:
 
 def test_not_applicable_without_labels() -> None:
     assert isinstance(outcome(small(), batch=BATCH, loss=CE), NotApplicable)
+
+
+EVEN = (torch.arange(9) % 3).float()[:, None]
+NINE = torch.rand(9, 3, 16, 16)
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.L1Loss()])
+def test_distances_of_logits_to_one_hot_classes(loss: nn.Module) -> None:
+    assert severities(small(), batch=BATCH, labels=ONE_HOT.float(), loss=loss) == ["warning"]
+
+
+def test_distances_to_vectors_that_are_no_classes_are_sound() -> None:
+    labels = torch.rand(8, 4)
+    assert severities(small(), batch=BATCH, labels=labels, loss=nn.MSELoss()) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (EVEN, ["warning"]),
+        (EVEN + 1, []),  # ratings begin at 1
+        (EVEN / 2, []),
+        (torch.tensor([0.0, 0, 0, 0, 1, 1, 2, 3, 0])[:, None], []),  # counts
+        ((torch.arange(9) % 2).float()[:, None], []),
+    ],
+)
+def test_squared_error_on_classes_in_disguise(labels: torch.Tensor, expected: list[str]) -> None:
+    assert severities(small(1), batch=NINE, labels=labels, loss=nn.MSELoss()) == expected
+
+
+@pytest.mark.parametrize("loss", [nn.SoftMarginLoss(), nn.HingeEmbeddingLoss()])
+def test_margins_take_minus_one_and_one(loss: nn.Module) -> None:
+    labels = (torch.arange(8) % 2).float()[:, None]
+    assert severities(small(1), batch=BATCH, labels=labels, loss=loss) == ["error"]
+    assert severities(small(1), batch=BATCH, labels=2 * labels - 1, loss=loss) == []
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ([1.0, 0, 0, 0], ["warning"]),
+        ([0.0, 1, 1, 1], []),
+        ([-1.0, 1, 1, 1], ["error"]),
+        ([0.1, 1, 5, 1], []),
+    ],
+)
+def test_class_weights(weights: list[float], expected: list[str]) -> None:
+    loss = nn.CrossEntropyLoss(weight=torch.tensor(weights))
+    assert severities(small(), batch=BATCH, labels=CLASSES, loss=loss) == expected
+
+
+@pytest.mark.parametrize(
+    ("smoothing", "expected"), [(0.1, []), (0.2, []), (0.6, ["warning"]), (1.0, ["error"])]
+)
+def test_label_smoothing(smoothing: float, expected: list[str]) -> None:
+    loss = nn.CrossEntropyLoss(label_smoothing=smoothing)
+    assert severities(small(), batch=BATCH, labels=CLASSES, loss=loss) == expected

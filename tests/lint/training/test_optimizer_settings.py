@@ -69,3 +69,16 @@ def test_going_uphill_with_a_loss_that_is_to_fall_is_an_error() -> None:
 
 def test_not_applicable_without_an_optimizer() -> None:
     assert isinstance(outcome(nn.Conv2d(3, 8, 3), input_shape=(3, 8, 8)), NotApplicable)
+
+
+@pytest.mark.parametrize(
+    ("kind", "eps", "expected"),
+    [
+        ("Adam", 10.0, ["warning"]),
+        ("RMSprop", 2.0, ["warning"]),
+        ("Adam", 1.0, []),  # as Inception was trained
+        ("AdamW", 1e-6, []),
+    ],
+)
+def test_eps(kind: str, eps: float, expected: list[str]) -> None:
+    assert severities(**with_settings(kind, "eps", eps)) == expected  # type: ignore[arg-type]

@@ -85,3 +85,22 @@ def test_a_slow_group_beside_another_is_meant() -> None:
 
 def test_not_applicable_without_an_optimizer() -> None:
     assert isinstance(outcome(nn.Conv2d(3, 8, 3), input_shape=(3, 8, 8)), NotApplicable)
+
+
+@pytest.mark.parametrize(
+    ("rate", "momentum", "dampening", "expected"),
+    [
+        (0.1, 0.99, 0, ["warning"]),
+        (0.8, 0.95, 0, ["warning"]),
+        (0.1, 0.99, 0.99, []),
+        (0.1, 0.9, 0, []),
+        (0.5, 0.9, 0, []),
+        (0.01, 0.99, 0, []),
+    ],
+)
+def test_momentum_adds_steps_up(
+    rate: float, momentum: float, dampening: float, expected: list[str]
+) -> None:
+    net = nn.Conv2d(3, 8, 3)
+    optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=momentum, dampening=dampening)
+    assert severities(net, optimizer=optimizer, input_shape=(3, 8, 8)) == expected

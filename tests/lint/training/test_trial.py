@@ -110,3 +110,15 @@ def test_not_applicable_without_optimizer_or_labels() -> None:
     assert isinstance(outcome(small(), batch=BATCH, labels=CLASSES), NotApplicable)
     call = tried(small()) | {"labels": None}
     assert isinstance(outcome(**call), NotApplicable)  # type: ignore[arg-type]
+
+
+def test_answers_that_depend_on_chance_alone() -> None:
+    class Deaf(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = small()
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.net(torch.rand_like(images))
+
+    assert severities(**tried(Deaf())) == ["error"]  # type: ignore[arg-type]

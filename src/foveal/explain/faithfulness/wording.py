@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from foveal.explain.covering import enlarged
@@ -117,7 +118,9 @@ def describe_against(heat_map: HeatMap) -> str | None:
     if signed is None or not (signed < 0).any():
         return None
     size = (MARKED_SIDE_PX, MARKED_SIDE_PX)
-    share = float((enlarged(torch.from_numpy(signed), size) > 0).float().mean())
+    share = float(
+        (enlarged(torch.from_numpy(np.ascontiguousarray(signed)), size) > 0).float().mean()
+    )
     if share >= MARKED_SHARE:
         return None
     return (

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from foveal.learn.drills.from_network import PREFIX
 from foveal.learn.exercise import Exercise, Field
 from foveal.learn.exercise_html import figure_html, solution_html
 from foveal.learn.exports.rules import Rule, rules_of
@@ -30,14 +31,13 @@ class Question:
     @property
     def identity(self) -> str:
         """The same at every export: 16 digits made from drill, level, variant and blank."""
+        exercise = self.exercise
+        # The same blank as multiple choice is another question, and so is the same drill of
+        # another network. Other questions may be put in better words and stay themselves.
+        network = exercise.question if exercise.template.startswith(PREFIX) else ""
         made_of = (
-            self.exercise.template,
-            self.exercise.level,
-            self.exercise.seed,
-            self.field.key,
-            self.field.kind,  # the same blank as multiple choice is another question
-            # The same drill of another network is another question.
-            self.exercise.question,
+            *(exercise.template, exercise.level, exercise.seed),
+            *(self.field.key, self.field.kind, network),
         )
         return hashlib.sha256(repr(made_of).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 

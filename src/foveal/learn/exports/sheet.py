@@ -21,8 +21,6 @@ from foveal.learn.topics import find_topic
 from foveal.report.frame import html_page
 from foveal.text import count_noun, printable
 
-_LONG = 6  # blanks: such an exercise may run over a page
-
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -84,11 +82,9 @@ def _header(title: str, told: str) -> str:
 
 
 def _asked(number: int, exercise: Exercise) -> str:
-    is_long = len(exercise.fields) > _LONG
     blanks = "".join(map(_blank, exercise.fields))
     asked = to_html(exercise.question) + figure_html(exercise.figure)
-    kind = "asked long" if is_long else "asked"
-    return f'<article class="{kind}"><h2>{number}.</h2>{asked}{blanks}</article>'
+    return f'<article class="asked"><h2>{number}.</h2>{asked}{blanks}</article>'
 
 
 def _blank(field: Field) -> str:

@@ -91,7 +91,10 @@ def arrange(name: str, question: str, *steps: tuple[str, str], reasons: str, hin
         hint: A help to begin.
     """
     options = list(steps)
-    _shuffle(name, options)
+    drawn = name
+    while _is_straight([options.index(step) for step in steps]):
+        _shuffle(drawn, options)
+        drawn += "'"
     keys = {text: KEYS[index] for index, (text, _) in enumerate(options)}
     field = Field(
         "answer",
@@ -118,22 +121,27 @@ def assign(
         name: Topic and number, as ``"3-1"``.
         question: What is asked.
         options: What there is to match with, in the order shown.
-        *pairs: An item, its option, and why.
+        *pairs: An item, its option, and why; shown in another order.
         reasons: Why it is so.
         hint: A help to begin.
     """
     keys = {text: KEYS[index] for index, text in enumerate(options)}
+    items = list(pairs)
+    drawn = name
+    while _is_straight([keys[option] for _, option, _ in items]):
+        random.Random(drawn).shuffle(items)
+        drawn += "'"
     field = Field(
         "answer",
         "A letter for each number",
         "match",
-        tuple(keys[option] for _, option, _ in pairs),
+        tuple(keys[option] for _, option, _ in items),
         choices=tuple(Choice(key, text) for text, key in keys.items()),
-        items=tuple(item for item, _, _ in pairs),
+        items=tuple(item for item, _, _ in items),
     )
     worked = tuple(
         Step(f"{item}: {option}. {why[:1].upper()}{why[1:]}", keys[option])
-        for item, option, why in pairs
+        for item, option, why in items
     )
     return _exercise(name, question, (field,), steps=worked, reasons=reasons, hint=hint)
 
@@ -195,6 +203,11 @@ def _shuffle(name: str, options: list[tuple[str, str]]) -> None:
         if len(options) < 3 or options != order:
             return
         name += "'"
+
+
+def _is_straight(places: Sequence[str] | Sequence[int]) -> bool:
+    """Returns whether an answer only runs through the letters, forwards or backwards."""
+    return list(places) in (sorted(places), sorted(places, reverse=True))
 
 
 def _exercise(

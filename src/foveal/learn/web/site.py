@@ -8,7 +8,6 @@ style run, by their digests, and forbids every request.
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 from collections.abc import Sequence
@@ -21,7 +20,6 @@ from typing import Any, Final
 from foveal.errors import UsageError
 from foveal.files import write_atomically
 from foveal.learn.drills import TEMPLATES, Template, templates_of
-from foveal.learn.drills.template import LEVELS
 from foveal.learn.exercise import Figure, to_json
 from foveal.learn.labs.showing import result_html
 from foveal.learn.mistakes import MISTAKES
@@ -29,11 +27,9 @@ from foveal.learn.quiz import QUESTIONS, questions_of
 from foveal.learn.rechecking import CHECKED
 from foveal.learn.topics import TOPICS, Topic
 from foveal.learn.web.networks import network_tables
+from foveal.learn.web.packing import Progress, pack, packed_drills
 from foveal.learn.web.recorded import RecordedLab, recorded_labs
 from foveal.text import printable
-
-NUM_VARIANTS: Final = 201
-"""Of each drill, in equal share at the three levels."""
 
 SCRIPTS: Final = (
     "formula.js",
@@ -47,12 +43,15 @@ SCRIPTS: Final = (
 )
 
 
-def write_site(folder: Path, *, model: str | None = None) -> Path:
+def write_site(
+    folder: Path, *, model: str | None = None, progress: Progress = lambda done, total: None
+) -> Path:
     """Writes the page into a folder and returns the page's file.
 
     Args:
         folder: Made if it is missing. A page that Foveal wrote there before is replaced.
         model: A network of one's own for the explorer, as ``foveal inspect`` takes it.
+        progress: Called with (done, total).
 
     Raises:
         UsageError: The folder holds a page that is not ours.
@@ -63,7 +62,7 @@ def write_site(folder: Path, *, model: str | None = None) -> Path:
             f"{printable(str(file))} is there already and is no course of Foveal.",
             next_step="Choose another folder.",
         )
-    content = site_page(model=model)
+    content = site_page(model=model, progress=progress)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(file, content)
     return file
@@ -73,8 +72,8 @@ _GENERATOR: Final = "Foveal learn"
 _MARK: Final = f'<meta name="generator" content="{_GENERATOR}">'.encode()
 
 
-def site_page(*, model: str | None = None) -> bytes:
-    """Returns the whole page."""
+def site_page(*, model: str | None = None, progress: Progress = lambda done, total: None) -> bytes:
+    """Returns the whole page; see ``write_site``."""
     labs = recorded_labs()
     course = {
         "topics": [_topic(topic, labs) for topic in TOPICS],
@@ -86,8 +85,8 @@ def site_page(*, model: str | None = None) -> bytes:
     }
     blocks = [
         _data("course", course),
-        _packed("quiz", [to_json(question) for question in QUESTIONS]),
-        *(_packed(f"drill-{each.name}", variants(each)) for each in TEMPLATES),
+        _packed("quiz", pack([to_json(question) for question in QUESTIONS])),
+        *(_packed(f"drill-{name}", text) for name, text in packed_drills(progress).items()),
         *(
             f'<template id="lab-{each.lab.name}">{result_html(each.lab, each.result)}</template>'
             for each in labs
@@ -117,12 +116,6 @@ def site_page(*, model: str | None = None) -> bytes:
         .replace("{{scripts}}", "\n".join(f"<script>{each}</script>" for each in scripts))
         .encode("utf-8")
     )
-
-
-def variants(template: Template) -> list[dict[str, Any]]:
-    """Returns the variants of a drill that the page holds, traps in equal share at each level."""
-    share = NUM_VARIANTS // len(LEVELS)
-    return [to_json(template.exercise(seed, level)) for level in LEVELS for seed in range(share)]
 
 
 def mistake_titles() -> dict[str, dict[str, str]]:
@@ -196,10 +189,7 @@ def _data(name: str, content: object) -> str:
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 
-def _packed(name: str, content: object) -> str:
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    # Without a date, so that the same course is the same bytes.
-    packed = base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
+def _packed(name: str, packed: str) -> str:
     return f'<script type="text/plain" id="{name}">{packed}</script>'
 
 

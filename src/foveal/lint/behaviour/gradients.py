@@ -6,7 +6,8 @@ import math
 from statistics import median
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from foveal.errors import FovealError
 from foveal.graph.borrowing import fully_borrowed
@@ -44,6 +45,8 @@ HOPELESS = 1e-7
 # Weights that would move by ten times their size in a step of rate 0.001. The healthy
 # networks of docs/lint-recall.md stay below 30.
 OVERWHELMING = 1e4
+# The largest first factor of LayerScale in use.
+LAYER_SCALE = 0.1
 
 
 def check(context: LintContext) -> Outcome:
@@ -95,6 +98,7 @@ def measure_gradients(context: LintContext) -> tuple[LayerGradient, ...]:
     with fully_borrowed(context.model) as model:
         set_usual_modes(model)
         call(model, images)
+        _open_layer_scales(model)
         try:
             return gradient_flow(model, images, loss=loss, at=(), mode="as found").weights
         except (FovealError, CannotTellError) as error:
@@ -103,6 +107,23 @@ def measure_gradients(context: LintContext) -> tuple[LayerGradient, ...]:
             raise CannotTellError(
                 f"the loss raises {type(error).__name__} on this batch: {first_line(error)}"
             ) from error
+
+
+def _open_layer_scales(model: nn.Module) -> None:
+    """Sets the factors of LayerScale to 1, on a model that is borrowed fully.
+
+    Touvron et al. 2021 ("Going deeper with Image Transformers") begin branches at 1e-5 or less:
+    that they pull at nothing yet is by design.
+    """
+    with torch.no_grad():
+        for module in model.modules():
+            for parameter in module.parameters(recurse=False):
+                is_vector = parameter.numel() > 1 and parameter.numel() == max(parameter.shape)
+                if not is_vector or not parameter.is_floating_point():
+                    continue
+                first = parameter.detach().flatten()[0]
+                if 0 < float(first.abs()) <= LAYER_SCALE and bool((parameter == first).all()):
+                    parameter.fill_(1.0)
 
 
 def _finding(

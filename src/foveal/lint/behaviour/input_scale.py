@@ -48,6 +48,8 @@ def check(context: LintContext) -> Outcome:
                 ),
             )
         )
+    if (finding := _channels(images)) is not None:
+        return Checked((finding,))
     if not images.is_floating_point():
         return Checked()
     size = float(values.abs().max())
@@ -69,6 +71,32 @@ def check(context: LintContext) -> Outcome:
     if cancels:
         what += "; the norm behind it takes the scale out again"
     return Checked((_told("info" if cancels else "warning", f"{told}, {what}.", fix),))
+
+
+def _channels(images: Tensor) -> Finding | None:
+    """Finds images that were taken although their channels stand last or hold nothing."""
+    if images.dim() != 4:
+        return None
+    _, first, height, last = images.shape
+    if last in {1, 3, 4} and first == height and first > 4:
+        return _told(
+            "warning",
+            f"The batch has shape {list(images.shape)}: by that the channels stand last, and the "
+            f"first layer takes the {first} rows for channels.",
+            "Give images.permute(0, 3, 1, 2), and build the first layer for their channels.",
+        )
+    if first != 3 or len(images) < 2:
+        return None
+    flat = [bool((images[:, index] == images[0, index, 0, 0]).all()) for index in range(first)]
+    if any(flat) and not all(flat):
+        index = flat.index(True)
+        return _told(
+            "warning",
+            f"Channel {index} of all {len(images)} images holds only the value "
+            f"{float(images[0, index, 0, 0]):g}, and other channels do not.",
+            "Look at how images are read: grey images are repeated over the three channels.",
+        )
+    return None
 
 
 def _refused(context: LintContext, images: Tensor) -> Finding | None:

@@ -26,6 +26,7 @@ from foveal.lint.structure import (
     unproductive_layers,
     unread_layer,
     unseen_pixels,
+    wrong_extent,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -54,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     extreme_settings.MOMENTUM,
     narrow_passage.SOFTMAX,
     narrow_passage.PASSAGE,
+    wrong_extent.RULE,
 )
 
 __all__ = ["RULES"]

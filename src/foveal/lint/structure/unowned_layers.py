@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,12 +10,18 @@ from torch import Tensor, nn
 
 from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.structure import tensors_with_paths
+from foveal.lint.behaviour.watching import Call, watching
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, Outcome, Severity
 from foveal.lint.rule import Rule
+from foveal.lint.weights.start_values import looks_random
 from foveal.text import count_noun
 
 MAX_IMAGES = 2
+MAX_DEPTH = 3
+_MULTIPLY = frozenset({"conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear"}) | frozenset(
+    {"matmul", "rmatmul", "mm", "bmm", "addmm", "einsum"}
+)
 _OF_MODULES = frozenset({"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"})
 
 
@@ -51,36 +57,112 @@ def check(context: LintContext) -> Outcome:
         findings.append(_made_anew(fleeting))
     if staying:
         findings.append(_from_elsewhere(staying))
+    if (finding := _random_and_plain(context)) is not None:
+        findings.append(finding)
     return Checked(tuple(findings))
+
+
+def _random_and_plain(context: LintContext) -> Finding | None:
+    """Finds plain tensors that look drawn at random and multiply images as weights do.
+
+    Filters that are made by a formula are left alone, and so are buffers, which are saved.
+    """
+    plain = {
+        tensor.untyped_storage().data_ptr(): place
+        for place, tensor in _attributes(context.model, _plain_tensors_in)
+    }
+    owned = [*context.parameters.values(), *context.buffers.values()]
+    for tensor in owned:
+        if tensor.layout == torch.strided and not tensor.is_meta:
+            plain.pop(tensor.untyped_storage().data_ptr(), None)
+    if not plain:
+        return None
+    found: dict[str, Tensor] = {}
+
+    def see(call: Call) -> None:
+        if call.function not in _MULTIPLY:
+            return
+        for value in call.arguments:
+            if isinstance(value, Tensor) and value.layout == torch.strided:
+                place = plain.get(value.untyped_storage().data_ptr())
+                if place is not None and looks_random(value):
+                    found.setdefault(place, value)
+
+    assert context.batch is not None
+    device = next(iter(context.model.parameters()), context.batch).device
+    with fully_borrowed(context.model) as model, torch.no_grad(), watching(model, see):
+        for module in model.modules():
+            module.training = False
+        try:
+            model(context.batch[:MAX_IMAGES].detach().to(device, copy=True))
+        except Exception:
+            return None
+    if not found:
+        return None
+    place, tensor = next(iter(found.items()))
+    return Finding(
+        "S119",
+        "warning",
+        place,
+        f"{place} is a plain tensor of {tensor.numel():,} numbers that look drawn at random, and "
+        "forward multiplies by it as by weights: no optimizer trains it, state_dict() does not "
+        "save it, and to(device) does not move it.",
+        "Make it an nn.Parameter; or register_buffer, if it is to stay as it is.",
+        data={"num_tensors": len(found), "num_weights": tensor.numel()},
+    )
 
 
 def _unowned(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yields the weights in plain attributes of modules, with where they are."""
     owned = {id(parameter) for parameter in model.parameters()}
+    for place, tensor in _attributes(model, _weights_in):
+        if id(tensor) not in owned:
+            owned.add(id(tensor))
+            yield place, tensor
+
+
+def _attributes(
+    model: nn.Module, tensors_of: Callable[[Any, str], Iterator[tuple[str, Tensor]]]
+) -> Iterator[tuple[str, Tensor]]:
+    """Yields what ``tensors_of`` finds in plain attributes, and in lists and dicts of them."""
     for path, module in model.named_modules():
         for name, value in vars(module).items():
             if name in _OF_MODULES or name.endswith("_hooks"):
                 continue
-            place = f"{path}.{name}" if path else name
-            for inner, tensor in _weights_in(value, place, depth=0):
-                if id(tensor) not in owned:
-                    owned.add(id(tensor))
-                    yield inner, tensor
+            for inner, item in _items(value, f"{path}.{name}" if path else name):
+                yield from tensors_of(item, inner)
 
 
-def _weights_in(value: Any, place: str, *, depth: int) -> Iterator[tuple[str, Tensor]]:
+def _items(value: Any, place: str, *, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    if depth < MAX_DEPTH and isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _items(item, f"{place}[{index}]", depth=depth + 1)
+    elif depth < MAX_DEPTH and isinstance(value, dict):
+        for key, item in value.items():
+            yield from _items(item, f"{place}[{key!r}]", depth=depth + 1)
+    else:
+        yield place, value
+
+
+def _plain_tensors_in(value: Any, place: str) -> Iterator[tuple[str, Tensor]]:
+    if (
+        isinstance(value, Tensor)
+        and not isinstance(value, nn.Parameter)
+        and value.layout == torch.strided
+        and not value.is_meta
+        and value.is_floating_point()
+        and not value.requires_grad
+        and value.dim() > 1
+    ):
+        yield place, value
+
+
+def _weights_in(value: Any, place: str) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, nn.Module):
         for name, parameter in value.named_parameters():
             yield f"{place}.{name}", parameter
-    elif isinstance(value, Tensor):
-        if value.is_leaf and value.requires_grad:
-            yield place, value
-    elif depth < 3 and isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _weights_in(item, f"{place}[{index}]", depth=depth + 1)
-    elif depth < 3 and isinstance(value, dict):
-        for key, item in value.items():
-            yield from _weights_in(item, f"{place}[{key!r}]", depth=depth + 1)
+    elif isinstance(value, Tensor) and value.is_leaf and value.requires_grad:
+        yield place, value
 
 
 def _used(context: LintContext) -> tuple[list[Tensor], list[Tensor]] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from foveal.lint.rule import Rule
 from foveal.lint.training import (
+    evaluation_mode,
     first_loss,
     foreign_parameters,
     frozen_new,
@@ -39,4 +40,5 @@ RULES: tuple[Rule, ...] = (
     same_labels.RULE,
     trial.RULE,
     frozen_new.RULE,
+    evaluation_mode.RULE,
 )

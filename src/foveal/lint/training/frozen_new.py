@@ -6,7 +6,7 @@ from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.lint.rule import Rule
 from foveal.lint.training.groups import NO_OPTIMIZER, held_parameters
-from foveal.lint.weights.start_values import MIN_WEIGHTS, describe_start
+from foveal.lint.weights.start_values import MIN_DEFAULT, describe_start, is_default_start
 from foveal.lint.weights.stored import NO_VALUES, has_signs_of_training, weighted_layers
 
 
@@ -23,13 +23,17 @@ def check(context: LintContext) -> Outcome:
     frozen = [
         (path, module, weight)
         for path, module, weight in weighted_layers(context)
-        if not module.weight.requires_grad and weight.numel() >= MIN_WEIGHTS
+        if not module.weight.requires_grad and weight.numel() >= MIN_DEFAULT
     ]
     if not frozen or not held:
         return NotApplicable("no layer large enough to tell is frozen beside others that train")
     if has_signs_of_training(context):
         return NotApplicable("the network has been trained")
-    new = [path for path, module, weight in frozen if describe_start(module, weight) is not None]
+    new = [
+        path
+        for path, module, weight in frozen
+        if is_default_start(weight) or describe_start(module, weight) is not None
+    ]
     if len(new) < max(1, 0.8 * len(frozen)):
         return Checked()
     return Checked(

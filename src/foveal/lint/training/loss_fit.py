@@ -37,6 +37,11 @@ _MANY = 50
 _BOUNDED = 1.5
 # Labels may overshoot an activation's range a little (noise, interpolation), or a few far.
 _BEYOND, _MIN_SHARE_BEYOND = 0.1, 0.05
+# Published recipes go to 0.2.
+MOST_SMOOTHING = 0.5
+# Float labels that are 0, 1, 2, … and come equally often are classes in disguise: amounts are
+# never so even.
+_MIN_EVEN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +101,15 @@ def _rows(context: LintContext) -> Told | None:
             f"there are {num_images} images and labels of shape {_shape(context.labels)}.",
             "Give one label for each image.",
         )
-    images = images_of(context, at_most=num_images if num_images <= MAX_IMAGES else MAX_IMAGES)
-    (model,) = copied(context.model)
-    with fully_borrowed(model), torch.no_grad():
-        set_training_modes(model, num_images=len(images))
-        result = call(model, images)
-    if not isinstance(result, Tensor) or (result.dim() > 0 and len(result) == len(images)):
+    result = training_pass(context)
+    num_given = min(num_images, MAX_IMAGES)
+    if not isinstance(result, Tensor) or (result.dim() > 0 and len(result) == num_given):
         return None
     if loss_name(context.loss) not in KNOWN:
         return None
     return Told(
         "error",
-        f"the model returns {_shape(result)} for {len(images)} images: the first dimension is not "
+        f"the model returns {_shape(result)} for {num_given} images: the first dimension is not "
         "that of the batch any more.",
         "Keep the batch dimension: flatten(1), reshape(len(x), -1), squeeze only the last axis.",
     )
@@ -119,12 +121,31 @@ def training_outputs(context: LintContext) -> tuple[Any, Tensor]:
     Raises:
         CannotTellError: The model fails on the batch or returns no such tensor.
     """
-    images = images_of(context, at_most=MAX_IMAGES)
-    (model,) = copied(context.model)
-    with fully_borrowed(model):
-        set_training_modes(model, num_images=len(images))
-        result = call(model, images)
-    return result, answers(result, len(images))
+    result = training_pass(context)
+    assert context.batch is not None
+    return result, answers(result, min(len(context.batch), MAX_IMAGES))
+
+
+def training_pass(context: LintContext) -> Any:
+    """Returns what a copy of the model returns for the batch in training mode; run once.
+
+    Raises:
+        CannotTellError: The model cannot be copied or fails on the batch.
+    """
+    found = context.kept.get("training pass")
+    if found is None:
+        images = images_of(context, at_most=MAX_IMAGES)
+        try:
+            (model,) = copied(context.model)
+            with fully_borrowed(model), torch.no_grad():
+                set_training_modes(model, num_images=len(images))
+                found = (call(model, images),)
+        except CannotTellError as error:
+            found = error
+        context.kept["training pass"] = found
+    if isinstance(found, CannotTellError):
+        raise found
+    return found[0]
 
 
 def call_loss(loss: Any, result: Any, outputs: Tensor, labels: Tensor) -> Any:
@@ -148,7 +169,23 @@ def _shapes_and_ranges(
         return _yes_or_no(name, outputs, labels)
     if name in OF_DISTANCES:
         return _distances(name, outputs, labels)
+    if name in {"SoftMarginLoss", "HingeEmbeddingLoss"}:
+        return _signs(name, outputs, labels)
     return None
+
+
+def _signs(name: str, outputs: Tensor, labels: Tensor) -> Told | None:
+    if labels.shape != outputs.shape:
+        return _yes_or_no(name, outputs, labels)
+    values = sorted(set(labels.flatten().tolist()))
+    if set(values) <= {-1, 1}:
+        return None
+    shown = ", ".join(f"{value:g}" for value in values[:5])
+    return Told(
+        "error",
+        f"{name} expects labels of -1 and 1; they are {shown}{', …' if len(values) > 5 else ''}.",
+        "Give 2 * labels - 1 where labels are 0 and 1.",
+    )
 
 
 def _classes(outputs: Tensor, labels: Tensor, context: LintContext, name: str) -> Told | None:
@@ -208,6 +245,8 @@ def _classes(outputs: Tensor, labels: Tensor, context: LintContext, name: str) -
             "learn from.",
             "Look at how labels are read, or choose another ignore_index.",
         )
+    if (told := _settings(context.loss, counted, num_classes, name)) is not None:
+        return told
     low, high = int(counted.min()), int(counted.max())
     num_labels = counted.numel()
     is_far_below = num_classes >= _MANY and 0 <= 10 * (high + 1) <= num_classes
@@ -229,6 +268,39 @@ def _classes(outputs: Tensor, labels: Tensor, context: LintContext, name: str) -
             f"the labels go from {low} to {high} and the model has {num_classes} outputs, for "
             f"classes 0 to {num_classes - 1}.",
             fix,
+        )
+    return None
+
+
+def _settings(loss: Any, labels: Tensor, num_classes: int, name: str) -> Told | None:
+    """Judges class weights and label smoothing."""
+    smoothing = float(getattr(loss, "label_smoothing", 0.0) or 0.0)
+    if smoothing > MOST_SMOOTHING:
+        right = 1 - smoothing + smoothing / num_classes
+        return Told(
+            "error" if smoothing >= 1 else "warning",
+            f"{name} with a label smoothing of {smoothing:g} asks for {right:.0%} of the right "
+            f"class{', as of every other' if smoothing >= 1 else ''}.",
+            "Give 0.1.",
+        )
+    weights = getattr(loss, "weight", None)
+    if not isinstance(weights, Tensor) or weights.dim() != 1:
+        return None
+    if bool((weights < 0).any()):
+        return Told(
+            "error",
+            f"{name} has a class weight of {float(weights.min()):g}: it rewards wrong answers.",
+            "Give weights above zero.",
+        )
+    present = [label for label in set(labels.flatten().tolist()) if 0 <= label < len(weights)]
+    unweighted = [label for label in present if float(weights[label]) == 0]
+    # One class of weight zero, such as the background, may be meant.
+    if len(unweighted) > 1 and 2 * len(unweighted) >= len(present):
+        return Told(
+            "warning",
+            f"{len(unweighted)} of {len(present)} classes of the batch have the weight zero in "
+            f"{name}: nothing is learned from them.",
+            "Weigh classes by the inverse of how often they come.",
         )
     return None
 
@@ -294,7 +366,28 @@ def _distances(name: str, outputs: Tensor, labels: Tensor) -> Told | None:
             "amounts. As class indices they have no distances.",
             "For classes use CrossEntropyLoss; for amounts give labels.float().",
         )
+    if _are_even_classes(labels):
+        return Told(
+            "warning",
+            f"{name} compares one output with labels that are the whole numbers from 0 to "
+            f"{int(labels.max())}, each as often as the others: they look like classes, and class "
+            "3 is not three times class 1.",
+            "For classes use CrossEntropyLoss with one output for each, and labels.long().",
+        )
     return None
+
+
+def _are_even_classes(labels: Tensor) -> bool:
+    values = labels.flatten()
+    if (
+        len(values) != len(labels)
+        or len(values) < _MIN_EVEN
+        or bool((values != values.round()).any())
+    ):
+        return False
+    found, counts = torch.unique(values, return_counts=True)
+    is_dense = len(found) >= 3 and found.tolist() == list(range(len(found)))
+    return is_dense and int(counts.max()) - int(counts.min()) <= 1
 
 
 def _call(
@@ -403,15 +496,22 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Told | None:
             "that all of them lie between 0 and 1 on this batch is chance.",
             "Use BCEWithLogitsLoss on these logits, or end with a sigmoid.",
         )
-    if last is None or last.kind not in {"activation", "softmax"}:
-        return None
-    is_softmax = last.kind == "softmax" and last.function == "softmax"
     one_hot = (
         labels.dim() == 2
         and labels.shape[1] > 1
         and bool(((labels == 0) | (labels == 1)).all())
         and bool((labels.sum(1) == 1).all())
     )
+    if last is not None and last.kind in WEIGHTED and one_hot and name in OF_DISTANCES:
+        return Told(
+            "warning",
+            f"{name} compares the outputs of {last.name} as they are with one-hot classes: an "
+            "answer that is right and sure is punished for being more than 1.",
+            "Use CrossEntropyLoss, which takes these logits; labels.argmax(1) are the classes.",
+        )
+    if last is None or last.kind not in {"activation", "softmax"}:
+        return None
+    is_softmax = last.kind == "softmax" and last.function == "softmax"
     if name == "BCELoss" and is_softmax and one_hot and labels.shape[1] > 2:
         return Told(
             "warning",

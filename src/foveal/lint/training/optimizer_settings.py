@@ -17,6 +17,9 @@ from foveal.lint.training.rate_range import optimizer_name
 HIGHEST_DECAY, HIGHEST_DECOUPLED_DECAY = 0.05, 2.0
 # Momentum m sums 1 / (1 - m) gradients: 0.999 would follow a thousand.
 HIGHEST_MOMENTUM = 0.995
+# TensorFlow's Inception was trained with an eps of 1, the largest in a published recipe.
+HIGHEST_EPS = 1.0
+ADAPTIVE = frozenset({"Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop"})
 Told = tuple[Severity, str, str]
 
 
@@ -87,6 +90,14 @@ def _told(context: LintContext, group: Mapping[str, Any]) -> Iterator[Told]:
         yield (
             "warning",
             f"eps of {group['eps']:g} divides by zero where a gradient is zero.",
+            "Give 1e-8.",
+        )
+    is_adaptive = optimizer_name(context.optimizer) in ADAPTIVE
+    if is_adaptive and float(group.get("eps") or 0) > HIGHEST_EPS:
+        yield (
+            "warning",
+            f"eps of {float(group['eps']):g} is far above the size of any gradient: it divides "
+            "the rate by itself, and nothing is adapted.",
             "Give 1e-8.",
         )
     if group.get("maximize"):

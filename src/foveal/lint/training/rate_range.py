@@ -43,6 +43,8 @@ RANGES: dict[str, Range] = {
 # So many times beyond the highest is an error.
 _HOPELESS = 5
 _USUAL_BATCH = 256
+# Momentum m adds up 1 / (1 - m) steps in one direction. 0.1 to 0.5 with 0.9 is usual, up to 5.
+HIGHEST_SUMMED = 9.0
 
 
 def check(context: LintContext) -> Outcome:
@@ -70,7 +72,10 @@ def check(context: LintContext) -> Outcome:
         # Zero and below is T409's; a group may be slow beside another that is not.
         if rate is None or not rate > 0 or (rate < lowest <= highest):
             continue
+        summed = _summed(context, index)
         if lowest <= rate <= highest_rate:
+            if summed is not None and rate * summed > HIGHEST_SUMMED * highest_rate / usual.highest:
+                findings.append(_too_fast_in_sum(context, index, rate, summed))
             continue
         is_high = rate > highest_rate
         severity: Severity = "error" if rate >= _HOPELESS * highest_rate else "warning"
@@ -103,6 +108,31 @@ def optimizer_name(optimizer: object) -> str | None:
         if base.__name__ in RANGES and base.__module__.startswith("torch.optim"):
             return base.__name__
     return None
+
+
+def _summed(context: LintContext, index: int) -> float | None:
+    """Returns how many steps of SGD in one direction momentum adds up; None where it has none."""
+    assert context.optimizer is not None
+    momentum = group_value(context, index, "momentum")
+    if optimizer_name(context.optimizer) != "SGD" or not momentum or not 0 < momentum < 1:
+        return None
+    dampening = group_value(context, index, "dampening") or 0.0
+    return (1 - dampening) / (1 - momentum)
+
+
+def _too_fast_in_sum(context: LintContext, index: int, rate: float, summed: float) -> Finding:
+    assert context.optimizer is not None
+    held = held_parameters(context)
+    momentum = context.optimizer.param_groups[index]["momentum"]
+    return Finding(
+        "T412",
+        "warning",
+        next((e.name for e in held if e.group_index == index and e.name), ""),
+        f"A learning rate of {rate:g} with a momentum of {momentum:g} moves as a rate of "
+        f"{rate * summed:g} would: momentum adds up {summed:,.0f} steps.",
+        "Give momentum=0.9, or divide the rate by as much as momentum adds up more.",
+        data={"lr": rate, "momentum": momentum, "summed": rate * summed},
+    )
 
 
 def _batch_size(context: LintContext) -> int:

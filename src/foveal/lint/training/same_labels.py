@@ -1,16 +1,20 @@
-"""T414: a batch whose labels are all the same."""
+"""T414: a batch whose labels are all the same, nearly so, or contradict one another."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from foveal.lint.context import LintContext
 from foveal.lint.finding import Checked, Finding, NotApplicable, Outcome
+from foveal.lint.losses import is_classifying
 from foveal.lint.rule import Rule
 from foveal.text import count_noun
 
 # Of two equally frequent classes, eight images are of one class once in 128 batches.
 MIN_IMAGES = 8
+# Nine of ten balanced images share one label in 1 of 4,000 batches of 16 with two classes.
+MIN_IMAGES_NEARLY, NEARLY = 16, 0.9
 
 
 def check(context: LintContext) -> Outcome:
@@ -23,7 +27,8 @@ def check(context: LintContext) -> Outcome:
     if len(labels) < MIN_IMAGES:
         return NotApplicable(f"{count_noun(len(labels), 'label')}, fewer than {MIN_IMAGES}")
     if bool((labels != labels[:1]).any()):
-        return Checked()
+        found = [item for item in (_nearly(context, labels), _contradictions(context)) if item]
+        return Checked(tuple(found))
     return Checked(
         (
             Finding(
@@ -37,6 +42,57 @@ def check(context: LintContext) -> Outcome:
                 data={"num_labels": len(labels)},
             ),
         )
+    )
+
+
+def _nearly(context: LintContext, labels: Tensor) -> Finding | None:
+    """Finds one label on nine images of ten; a loss that weighs classes knows of it already."""
+    weighs = any(getattr(context.loss, key, None) is not None for key in ("weight", "pos_weight"))
+    if len(labels) < MIN_IMAGES_NEARLY or weighs or not is_classifying(context):
+        return None
+    if labels.dim() == 2 and labels.shape[1] > 1:
+        return None
+    values, counts = torch.unique(labels, return_counts=True)
+    most = int(counts.max())
+    if most < NEARLY * len(labels) or (labels.is_floating_point() and len(values) > 2):
+        return None
+    return Finding(
+        "T414",
+        "warning",
+        "",
+        f"{most} of {len(labels)} labels of the batch are {_told(values[counts.argmax()])}: always "
+        f"giving that answer is right in {most / len(labels):.0%} of cases.",
+        "Shuffle the training data; where the classes are so uneven, weigh them in the loss or "
+        "sample them evenly.",
+        data={"num_labels": len(labels), "num_most": most},
+    )
+
+
+def _contradictions(context: LintContext) -> Finding | None:
+    """Finds equal images with different classes."""
+    labels, images = context.labels, context.batch
+    if images is None or labels is None or len(images) != len(labels):
+        return None
+    if not is_classifying(context) or images.is_meta:
+        return None
+    seen: dict[bytes, int] = {}
+    clashes = []
+    for index, image in enumerate(images.detach().cpu()):
+        key = image.contiguous().view(torch.uint8).numpy().tobytes()
+        other = seen.setdefault(key, index)
+        if bool((labels[other] != labels[index]).any()):
+            clashes.append((other, index))
+    if not clashes:
+        return None
+    one, other = clashes[0]
+    return Finding(
+        "T414",
+        "warning",
+        "",
+        f"{len(clashes)} of {len(labels)} images are the same as another of the batch, number by "
+        f"number, and have another label (first {one} and {other}).",
+        "Look at how images and labels are read: they may be out of step.",
+        data={"num_clashes": len(clashes)},
     )
 
 

@@ -11,6 +11,8 @@ from torch import nn
 
 MIN_WEIGHTS = 1_000
 MAX_WEIGHTS = 20_000
+# Enough to tell one given distribution from other numbers.
+MIN_DEFAULT = 100
 # Kolmogorov's distance times √n exceeds 1.95 in one draw of a thousand.
 KOLMOGOROV = 1.95
 # Four standard errors of a standard deviation, which are σ / √(2 n).
@@ -45,6 +47,37 @@ def describe_start(module: nn.Module, weight: torch.Tensor) -> str | None:
     if start is None or any(_unevenness(weight, axis) > UNEVEN for axis in (0, 1)):
         return None
     return start
+
+
+def is_default_start(weight: torch.Tensor) -> bool:
+    """Whether a weight lies evenly within ±1/√(fan in), as PyTorch draws new layers.
+
+    Tells of 100 numbers and more: training breaks the bound, and fixed filters do not fill it.
+    """
+    if weight.dim() < 2 or weight.numel() < MIN_DEFAULT:
+        return False
+    values = np.sort(weight.detach().reshape(-1)[:MAX_WEIGHTS].double().cpu().numpy())
+    if not np.isfinite(values).all():
+        return False
+    bound = 1 / sqrt(weight[0].numel())
+    largest = max(-values[0], values[-1])
+    is_within = bound * (1 - 20 / values.size) <= largest <= bound * (1 + 1e-6)
+    return bool(is_within) and _fits(values, (values / bound + 1) / 2)
+
+
+def looks_random(values: torch.Tensor) -> bool:
+    """Whether numbers look drawn from a uniform or normal distribution around zero."""
+    flat = values.detach().reshape(-1)[:MAX_WEIGHTS].double().cpu().numpy()
+    if flat.size < MIN_DEFAULT or not np.isfinite(flat).all():
+        return False
+    flat = np.sort(flat)
+    deviation = float(np.sqrt((flat**2).mean()))
+    # Filters made by a formula repeat their numbers.
+    if deviation == 0 or np.unique(flat).size < 0.9 * flat.size:
+        return False
+    bound = max(-flat[0], flat[-1])
+    is_uniform = _fits(flat, np.clip((flat / bound + 1) / 2, 0, 1))
+    return is_uniform or _fits(flat, ndtr(flat / deviation))
 
 
 def _distribution(module: nn.Module, weight: torch.Tensor, values: np.ndarray) -> str | None:

@@ -4,6 +4,7 @@ const answers = (() => {
   const MAX_LENGTH = 500, MAX_WORDS_LENGTH = 5000;
   const GROUPED = /(?<![\d.])[1-9]\d{0,2}(?:[ ,_']\d{3})+(?!\d)/g;
   const GROUPED_WHOLE = /^(?:[1-9]\d{0,2}(?:[ ,_']\d{3})+)$/;
+  const CROSSED = /^[(\[]?\d+(?:,\d{3})*(?: ?[x×] ?\d+(?:,\d{3})*)+[)\]]?$/;
   const YES = ["true", "t", "yes", "y", "1", "right"];
   const NO = ["false", "f", "no", "n", "0", "wrong"];
   const BATCH = ["n", "b", "none", "-1", "?", "batch", "1"];
@@ -63,6 +64,12 @@ const answers = (() => {
 
   function readNumber(field, text) {
     const unit = (field.unit || "").toLowerCase();
+    const crossed = latinDigits(text.normalize("NFKC")).toLowerCase()
+      .replace(/\s+/g, " ").replace(/^[ =≈~.]+|[ =≈~.]+$/g, "");
+    if (CROSSED.test(withoutUnit(crossed, unit))) {
+      return unreadable(
+        text, "looks like a shape, and one number is asked; write a product with *, as in 64*9.");
+    }
     let typed = plain(text).toLowerCase().replace(/\.+$/, "").trim().replace(/^[=≈~]+/, "").trim();
     const isPercent = typed.endsWith("%");
     if (isPercent) typed = typed.slice(0, -1).trim();
@@ -70,7 +77,9 @@ const answers = (() => {
     if (field.kind === "integer" && /^\d{1,3}(\.\d{3})+$/.test(typed)) {
       const digits = typed.replaceAll(".", "");
       const grouped = spell(Number(digits));
-      return unreadable(text, `may be ${typed} or ${grouped}; write ${digits}, or ${grouped}.`);
+      return unreadable(text, typed.split(".").length === 2
+        ? `may be ${grouped} or ${typed}; write ${Number(digits)}, or ${typed}0.`
+        : `has several points; write ${Number(digits)}, or ${grouped}.`);
     }
     if (field.kind === "number" && /^-?[1-9]\d{0,2},\d{3}$/.test(typed)) {
       const one = typed.replace(",", ""), other = typed.replace(",", ".");
