@@ -84,7 +84,8 @@ def command(
             )
         )
     machine = describe_machine()
-    again = shlex.join(["foveal", "lab", name, "--seeds", str(seeds)])
+    given_words = [*(["--model", model] if model else []), *(["--data", str(data)] if data else [])]
+    again = shlex.join(["foveal", "lab", name, "--seeds", str(seeds), *given_words])
     if html is not None:
         page = render_html(lab, result, guess=guess, machine=machine, command=again)
         write_atomically(html, page.encode("utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +42,7 @@ class LintContext:
         given_input: How the batch was prepared, in the same words, if known.
         settings: Further facts about the planned training that a caller may state, such as
             ``{"batch_size": 4}``.
+        kept: What passes that several rules need gave, by name.
     """
 
     model: nn.Module
@@ -56,6 +57,7 @@ class LintContext:
     expected_input: Mapping[str, Any] | None = None
     given_input: Mapping[str, Any] | None = None
     settings: Mapping[str, Any] | None = None
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def _graph_or_error(self) -> Graph | CannotTellError:

@@ -162,3 +162,26 @@ def test_stays_silent_on_random_features_in_a_buffer() -> None:
             self.register_buffer("weight", weight)
 
     assert outcome(Buffered(drawn(torch.randn)), batch=BATCH) == Checked()
+
+
+@pytest.mark.parametrize("keep", [lambda w: [w], lambda w: {"w": w}, lambda w: (w, None)])
+def test_fires_on_plain_tensors_in_lists_and_dictionaries(keep: object) -> None:
+    class Listed(Multiplying):
+        def __init__(self, weight: torch.Tensor) -> None:
+            super().__init__(weight)
+            self.kept = keep(weight)  # type: ignore[operator]
+            del self.weight
+
+        @property
+        def weight(self) -> torch.Tensor:
+            return self.kept["w"] if isinstance(self.kept, dict) else self.kept[0]
+
+        @weight.setter
+        def weight(self, value: torch.Tensor) -> None:
+            self.first = value
+
+        @weight.deleter
+        def weight(self) -> None:
+            del self.first
+
+    assert severities(Listed(drawn(torch.randn)), batch=BATCH) == ["warning"]

@@ -26,6 +26,8 @@ LABS: tuple[tuple[str, str], ...] = (
     ("augmentation", "The gap between training and validation with each policy"),
     ("learning-rates", "Large rates destroy what was pretrained"),
     ("fine-tuning", "Frozen features or fine-tuning, by number of images"),
+    ("grad-cam", "Grad-CAM step by step, next to CAM"),
+    ("maximisation", "Pictures that excite each layer, and what shuffling them destroys"),
     ("cross-correlation", "What frameworks call convolution does not flip the kernel"),
     ("costs", "What a 1×1 convolution and a bottleneck save"),
 )

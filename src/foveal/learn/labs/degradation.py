@@ -60,7 +60,7 @@ class Stack(nn.Module):
 def run(settings: Settings) -> LabResult:
     """Trains both kinds at several depths and compares the error on the training images."""
     depths, num_epochs, num_train = (
-        ((4, 24), 3, 192) if settings.is_small else ((8, 24, 48), 6, 512)
+        ((4, 24), 6, 256) if settings.is_small else ((8, 24, 48), 6, 512)
     )
     errors: dict[tuple[str, int], list[float]] = {}
     norms: dict[tuple[str, int], list[float]] = {}

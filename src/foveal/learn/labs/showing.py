@@ -81,11 +81,11 @@ def render_html(
         (
             '<div class="page"><main>',
             f"<h1>{_safe(lab.title)}</h1>",
-            f"<p><strong>{_safe(lab.question)}</strong></p>",
+            f'<p class="verdict">{_safe(lab.question)}</p>',
             "<ul>" + "".join(f"<li>{_safe(text)}</li>" for _, text in lab.choices) + "</ul>",
             f"<p>{_safe(judged)}</p>" if judged else "",
             result_html(lab, result),
-            f"<p class='quiet'>Measured on {_safe(machine)}. "
+            f'<p class="aside">Measured on {_safe(machine)}. '
             f"Repeat it: <code>{_safe(command)}</code></p>",
             "</main></div>",
         )

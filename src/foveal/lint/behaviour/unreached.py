@@ -56,7 +56,10 @@ def check(context: LintContext) -> Outcome:
     wanted = set(_trained_layers(context))
     if not wanted:
         return NotApplicable("no convolution or linear layer here is to be trained")
-    first, second = (measure_reach(context, seed=seed) for seed in (0, 1))
+    first = measure_reach(context, seed=0)
+    if all(layer.reach == "reached" for layer in first if layer.path in wanted):
+        return Checked()
+    second = measure_reach(context, seed=1)
     agreed = [
         one
         for one, other in zip(first, second, strict=True)

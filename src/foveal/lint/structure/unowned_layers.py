@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from foveal.lint.weights.start_values import looks_random
 from foveal.text import count_noun
 
 MAX_IMAGES = 2
+MAX_DEPTH = 3
 _MULTIPLY = frozenset({"conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear"}) | frozenset(
     {"matmul", "rmatmul", "mm", "bmm", "addmm", "einsum"}
 )
@@ -67,15 +68,8 @@ def _random_and_plain(context: LintContext) -> Finding | None:
     Filters that are made by a formula are left alone, and so are buffers, which are saved.
     """
     plain = {
-        tensor.untyped_storage().data_ptr(): (f"{path}.{name}" if path else name)
-        for path, module in context.model.named_modules()
-        for name, tensor in vars(module).items()
-        if isinstance(tensor, Tensor)
-        and not isinstance(tensor, nn.Parameter)
-        and tensor.layout == torch.strided
-        and tensor.is_floating_point()
-        and not tensor.requires_grad
-        and tensor.dim() > 1
+        tensor.untyped_storage().data_ptr(): place
+        for place, tensor in _attributes(context.model, _plain_tensors_in)
     }
     owned = [*context.parameters.values(), *context.buffers.values()]
     for tensor in owned:
@@ -121,30 +115,54 @@ def _random_and_plain(context: LintContext) -> Finding | None:
 def _unowned(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yields the weights in plain attributes of modules, with where they are."""
     owned = {id(parameter) for parameter in model.parameters()}
+    for place, tensor in _attributes(model, _weights_in):
+        if id(tensor) not in owned:
+            owned.add(id(tensor))
+            yield place, tensor
+
+
+def _attributes(
+    model: nn.Module, tensors_of: Callable[[Any, str], Iterator[tuple[str, Tensor]]]
+) -> Iterator[tuple[str, Tensor]]:
+    """Yields what ``tensors_of`` finds in plain attributes, and in lists and dicts of them."""
     for path, module in model.named_modules():
         for name, value in vars(module).items():
             if name in _OF_MODULES or name.endswith("_hooks"):
                 continue
-            place = f"{path}.{name}" if path else name
-            for inner, tensor in _weights_in(value, place, depth=0):
-                if id(tensor) not in owned:
-                    owned.add(id(tensor))
-                    yield inner, tensor
+            for inner, item in _items(value, f"{path}.{name}" if path else name):
+                yield from tensors_of(item, inner)
 
 
-def _weights_in(value: Any, place: str, *, depth: int) -> Iterator[tuple[str, Tensor]]:
+def _items(value: Any, place: str, *, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    if depth < MAX_DEPTH and isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _items(item, f"{place}[{index}]", depth=depth + 1)
+    elif depth < MAX_DEPTH and isinstance(value, dict):
+        for key, item in value.items():
+            yield from _items(item, f"{place}[{key!r}]", depth=depth + 1)
+    else:
+        yield place, value
+
+
+def _plain_tensors_in(value: Any, place: str) -> Iterator[tuple[str, Tensor]]:
+    if (
+        isinstance(value, Tensor)
+        and not isinstance(value, nn.Parameter)
+        and value.layout == torch.strided
+        and not value.is_meta
+        and value.is_floating_point()
+        and not value.requires_grad
+        and value.dim() > 1
+    ):
+        yield place, value
+
+
+def _weights_in(value: Any, place: str) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, nn.Module):
         for name, parameter in value.named_parameters():
             yield f"{place}.{name}", parameter
-    elif isinstance(value, Tensor):
-        if value.is_leaf and value.requires_grad:
-            yield place, value
-    elif depth < 3 and isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _weights_in(item, f"{place}[{index}]", depth=depth + 1)
-    elif depth < 3 and isinstance(value, dict):
-        for key, item in value.items():
-            yield from _weights_in(item, f"{place}[{key!r}]", depth=depth + 1)
+    elif isinstance(value, Tensor) and value.is_leaf and value.requires_grad:
+        yield place, value
 
 
 def _used(context: LintContext) -> tuple[list[Tensor], list[Tensor]] | None:

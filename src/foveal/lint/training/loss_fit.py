@@ -101,18 +101,15 @@ def _rows(context: LintContext) -> Told | None:
             f"there are {num_images} images and labels of shape {_shape(context.labels)}.",
             "Give one label for each image.",
         )
-    images = images_of(context, at_most=num_images if num_images <= MAX_IMAGES else MAX_IMAGES)
-    (model,) = copied(context.model)
-    with fully_borrowed(model), torch.no_grad():
-        set_training_modes(model, num_images=len(images))
-        result = call(model, images)
-    if not isinstance(result, Tensor) or (result.dim() > 0 and len(result) == len(images)):
+    result = training_pass(context)
+    num_given = min(num_images, MAX_IMAGES)
+    if not isinstance(result, Tensor) or (result.dim() > 0 and len(result) == num_given):
         return None
     if loss_name(context.loss) not in KNOWN:
         return None
     return Told(
         "error",
-        f"the model returns {_shape(result)} for {len(images)} images: the first dimension is not "
+        f"the model returns {_shape(result)} for {num_given} images: the first dimension is not "
         "that of the batch any more.",
         "Keep the batch dimension: flatten(1), reshape(len(x), -1), squeeze only the last axis.",
     )
@@ -124,12 +121,31 @@ def training_outputs(context: LintContext) -> tuple[Any, Tensor]:
     Raises:
         CannotTellError: The model fails on the batch or returns no such tensor.
     """
-    images = images_of(context, at_most=MAX_IMAGES)
-    (model,) = copied(context.model)
-    with fully_borrowed(model):
-        set_training_modes(model, num_images=len(images))
-        result = call(model, images)
-    return result, answers(result, len(images))
+    result = training_pass(context)
+    assert context.batch is not None
+    return result, answers(result, min(len(context.batch), MAX_IMAGES))
+
+
+def training_pass(context: LintContext) -> Any:
+    """Returns what a copy of the model returns for the batch in training mode; run once.
+
+    Raises:
+        CannotTellError: The model cannot be copied or fails on the batch.
+    """
+    found = context.kept.get("training pass")
+    if found is None:
+        images = images_of(context, at_most=MAX_IMAGES)
+        try:
+            (model,) = copied(context.model)
+            with fully_borrowed(model), torch.no_grad():
+                set_training_modes(model, num_images=len(images))
+                found = (call(model, images),)
+        except CannotTellError as error:
+            found = error
+        context.kept["training pass"] = found
+    if isinstance(found, CannotTellError):
+        raise found
+    return found[0]
 
 
 def call_loss(loss: Any, result: Any, outputs: Tensor, labels: Tensor) -> Any:
