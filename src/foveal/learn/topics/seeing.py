@@ -185,7 +185,7 @@ SEEING: tuple[Topic, ...] = (
         ),
         places=("engine", "lab", "quiz"),
         lab="equivariance",
-        rules=("S114",),
+        rules=("S114", "S126"),
         paper="Zhang, Making Convolutional Networks Shift-Invariant Again, arXiv:1904.11486",
     ),
     Topic(
