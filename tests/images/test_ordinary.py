@@ -296,3 +296,19 @@ def test_an_error_of_bytes_has_no_path():
     with pytest.raises(ImageError) as caught:
         decode(io.BytesIO(b"hello").getvalue())
     assert caught.value.path is None
+
+
+def test_a_small_first_page_without_a_mark_is_no_picture_of_the_file(encode):
+    pages = [Image.new("L", (10, 8), 9), *(Image.new("RGB", (40, 30), c) for c in ("red", "lime"))]
+    data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    decoded = decode(data)
+    assert decoded.pixels.shape == (30, 40, 3)
+    assert decoded.pixels[3, 3].tolist() == GREEN
+    assert any("pages of other sizes or forms" in note for note in decoded.facts.notes)
+
+
+def test_signed_levels_of_eight_bits_keep_their_order(tiff):
+    levels = np.arange(-128, 128, dtype=np.int8).reshape(16, 16)
+    decoded = decode(tiff(levels, sample_format=2))
+    assert decoded.pixels.tolist() == (levels.astype(int) + 128).tolist()
+    assert "Signed 8-bit levels were raised by 128." in decoded.facts.notes

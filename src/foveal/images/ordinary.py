@@ -24,6 +24,7 @@ from foveal.images.tiff import stack_pages, with_first_page
 from foveal.images.window import Window
 
 _EXIF_ORIENTATION: Final = 0x0112
+_SAMPLE_FORMAT, _SIGNED = 339, 2
 _UNDO: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -75,7 +76,7 @@ def decode_ordinary(
                 require_size(*webp_size(data), max_pixels=max_pixels)
             elif format_name == "TIFF":
                 require_complete(data, format_name)
-                data, pages = _turn_to_page(data, frame)
+                data, pages = _turn_to_page(data, frame, notes)
             image = _open(data, format_name)
             require_size(*image.size, max_pixels=max_pixels)
             require_complete(data, format_name)
@@ -161,11 +162,14 @@ def count_ordinary(data: bytes, format_name: Format) -> int:
             raise _reason(error, data, format_name) from error
 
 
-def _turn_to_page(data: bytes, frame: FrameChoice) -> tuple[bytes, _Pages]:
-    stack, _ = stack_pages(data)
+def _turn_to_page(data: bytes, frame: FrameChoice, notes: list[str]) -> tuple[bytes, _Pages]:
+    stack, num_others = stack_pages(data)
     index = frame_index(len(stack), frame)
-    turned = with_first_page(data, stack[index]) if index else data
-    return turned, _Pages(len(stack), index)
+    if num_others:
+        notes.append("The file holds pages of other sizes or forms; the largest are used.")
+    if len(stack) + num_others > 1:
+        data = with_first_page(data, stack[index])
+    return data, _Pages(len(stack), index)
 
 
 def _find_frame(
@@ -238,6 +242,10 @@ def _decode(
     else:
         if bits > 8:
             notes.append(f"Stored with {bits} bits a channel, read with 8.")
+        if _is_signed(image) and upright.mode in ("L", "RGB"):
+            notes.append("Signed 8-bit levels were raised by 128.")
+            shift = [level ^ 128 for level in range(256)] * len(upright.getbands())
+            upright = upright.point(shift)
         picture = _as_gray_or_rgb(upright, notes)
     facts = ImageFacts(
         format=format_name,
@@ -297,6 +305,12 @@ def _bits_per_sample(image: ImageFile.ImageFile, data: bytes, format_name: Forma
         bits: Any = getattr(image, "tag_v2", {}).get(258, 1)
         return int(max(bits)) if isinstance(bits, tuple) else int(bits)
     return 1 if image.mode == "1" else 8
+
+
+def _is_signed(image: ImageFile.ImageFile) -> bool:
+    """Whether the samples of a TIFF are signed, which Pillow overlooks where they have 8 bits."""
+    form: Any = getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, 1)
+    return set(form if isinstance(form, tuple) else (form,)) == {_SIGNED}
 
 
 def _reason(error: Exception, data: bytes, format_name: Format) -> ImageError:

@@ -59,15 +59,17 @@ def read_tags(data: bytes) -> Tags:
 
 
 def stack_pages(data: bytes) -> tuple[list[int], int]:
-    """Returns where the pages of the first page's size and form begin, and how many all are.
+    """Returns where the pages of the largest size begin, and how many others there are.
 
-    Thumbnails, masks and pages of another form are not part of the stack. A page that cannot
-    be read ends the search; a loop of pages is walked once.
+    Pages of one stack share size and form; of several forms with as many pixels, the first counts.
+    Thumbnails and masks that are marked as such are not counted; one that stands first without
+    a mark, as some scanners write it, is smaller. A page that cannot be read ends the search; a
+    loop of pages is walked once.
     """
     reader = _Reader(data)
     tags, following, num_entries = reader.read(reader.first)
-    form = _form(tags)
-    stack, seen = [reader.first], {reader.first}
+    stacks = {_form(tags): [reader.first]}
+    seen = {reader.first}
     while following and following not in seen and len(seen) < _MAX_PAGES:
         seen.add(following)
         try:
@@ -78,10 +80,11 @@ def stack_pages(data: bytes) -> tuple[list[int], int]:
         if num_entries > _MAX_ENTRIES_OF_ALL_PAGES:
             break
         is_part = not int(tags.get(_SUBFILE_TYPE, _ZERO)[0]) & _REDUCED_OR_MASK
-        if is_part and _form(tags) == form:
-            stack.append(following)
+        if is_part:
+            stacks.setdefault(_form(tags), []).append(following)
         following = after
-    return stack, len(seen)
+    largest = max(stacks, key=_num_pixels)
+    return stacks[largest], sum(map(len, stacks.values())) - len(stacks[largest])
 
 
 def with_first_page(data: bytes, offset: int) -> bytes:
@@ -96,6 +99,11 @@ _ZERO: Final = np.zeros(1, np.int64)
 
 def _form(tags: Tags) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(tags.get(tag, _ZERO)[:8].tolist()) for tag in _SHAPE_TAGS)
+
+
+def _num_pixels(form: tuple[tuple[int, ...], ...]) -> int:
+    width_px, height_px = form[:2]
+    return sum(width_px[:1]) * sum(height_px[:1])
 
 
 class _Reader:
