@@ -15,16 +15,19 @@ from types import FrameType
 from typing import Any
 
 _arrived: list[int] = []
-# Ctrl-C, and what kill, a service manager or a batch system sends before it kills for good.
+# Ctrl-C; what kill, a service manager or a batch system sends before it kills for good; and what
+# comes when the terminal or the connection to it goes away, which Windows does not have.
 _SIGNALS: dict[int, Any] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
 }
+if hasattr(signal, "SIGHUP"):
+    _SIGNALS[signal.SIGHUP] = signal.SIG_DFL
 
 
 @contextmanager
 def interrupts_remembered() -> Iterator[None]:
-    """Remembers Ctrl-C and SIGTERM; where one is ignored or handled, leaves that alone."""
+    """Remembers Ctrl-C, SIGTERM and SIGHUP; where one is ignored or handled, leaves that alone."""
     ours = [
         number
         for number, usual in _SIGNALS.items()
@@ -45,7 +48,7 @@ def require_uninterrupted() -> None:
     """Raises what was lost.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed or SIGTERM came, and something swallowed it.
+        KeyboardInterrupt: One of the signals came, and something swallowed it.
     """
     if _arrived:
         raise KeyboardInterrupt(_arrived[0])

@@ -60,7 +60,7 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_leaves_its_features_and_nothing_else(
     train: Run, shapes: Path, quick: tuple[str, ...], tmp_path: Path, number: int
 ) -> None:
