@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate, max_pool2d
 
 from benchmarks.lint_mutants.behaviour import NUM_IMAGES, require_norms
 from benchmarks.lint_mutants.mutant import Mutation
@@ -198,6 +199,18 @@ def freeze_new(patient: Patient, chance: random.Random) -> None:
     hold_all(patient)
 
 
+def forget_train(patient: Patient, chance: random.Random) -> None:
+    require_norms(patient)
+    patient.model.eval()
+
+
+def pool_blindly(patient: Patient, chance: random.Random) -> None:
+    model = own(patient)
+    path, layer = next((path, one) for path, one in model.named_modules() if is_conv(one))
+    window = chance.choice([12, 14, 15])
+    replace(model, path, Cut(layer, lambda x: interpolate(max_pool2d(x, window), x.shape[2:])))
+
+
 def without_activation(patient: Patient) -> None:
     own(patient)
     whole_call(patient)
@@ -229,4 +242,6 @@ CALL_MUTATIONS: tuple[Mutation, ...] = (
     Mutation("T414", "labels of one class", sort_labels, prepare=whole_call),
     Mutation("T415", "SGD at a thousand and more", run_away, prepare=whole_call),
     Mutation("T416", "a new body frozen", freeze_new, prepare=whole_call),
+    Mutation("T417", "train() forgotten", forget_train, prepare=whole_call),
+    Mutation("S126", "a window of 12 to 15 over what sees 3", pool_blindly),
 )  # fmt: skip
