@@ -7,7 +7,8 @@ hardly anything remains when one picture is laid over the other (``foveal.datase
 What remains is measured against how far the two images stray from the mean image of the data
 set, not against their whole contrast. Parts on a belt and solar cells share their layout, so
 that two different ones look alike to every common similarity; they are the same picture only
-if they agree in what sets them apart from the rest.
+if they agree in what sets them apart from the rest. A part that lies a little differently each
+time is no exception: the mean image is moved onto both before that is measured.
 
 One picture of a pair is tried in its eight orientations, the other as it is.
 """
@@ -33,6 +34,7 @@ _MAX_FIRST_REMAINDER = 0.25
 _MAX_REMAINDER = 0.025
 _MAX_SKETCH_REMAINDER = 0.02
 _MIN_FEATURE_COSINE = 0.9
+_LAYOUT_SHARE = 0.15
 
 # The mean image of a few images is mostly those images themselves; it counts in full only
 # where there are many more than this.
@@ -129,14 +131,23 @@ def near_any(new: Signatures, known: Signatures) -> NDArray[np.bool_]:
     levels, known_levels = standardise(new), standardise(known)
     layout, places = _Layout.of(known_levels)
     second = _Side.of(known_levels, known_levels - layout.means[places])
-    upright = _Side.of(levels, levels - layout.means[layout.places(levels)])
+    new_places = layout.places(levels)
+    upright = _Side.of(levels, levels - layout.means[new_places])
     for turn in _TURNS:
         first = upright.turned(turn)
         for i, j in _close_hashes(first.hashes, second.hashes, is_one_set=False):
             for one, other in _promising(first, second, i, j):
-                limit = _MAX_SKETCH_REMAINDER * np.minimum(first.stray[one], second.stray[other])
-                is_copy = remainders(first.levels[one], second.levels[other]) <= limit
-                found[one[is_copy]] = True
+                stray = np.minimum(first.stray[one], second.stray[other])
+                left = remainders(first.levels[one], second.levels[other])
+                kept = left <= _MAX_SKETCH_REMAINDER * stray
+                one, other, left = one[kept], other[kept], left[kept]
+                own = _own_stray(
+                    stray[kept],
+                    (layout.means[new_places[one]], levels[one]),
+                    (layout.means[places[other]], known_levels[other]),
+                    num_images=len(known),
+                )
+                found[one[left <= _MAX_SKETCH_REMAINDER * own]] = True
     return found
 
 
@@ -288,8 +299,39 @@ def _verify(
             np.square(b - means[places[j]]).mean(axis=(1, 2)),
         )
         turned = np.ascontiguousarray(turn(a), dtype=np.float32)
-        is_copy[block] = remainders(turned, b) <= _MAX_REMAINDER * stray
+        left = remainders(turned, b)
+        kept = np.flatnonzero(left <= _MAX_REMAINDER * stray)
+        kept = kept[
+            left[kept]
+            <= _MAX_REMAINDER
+            * _own_stray(
+                stray[kept],
+                (means[places[i[kept]]], a[kept]),
+                (means[places[j[kept]]], b[kept]),
+                num_images=len(signatures),
+            )
+        ]
+        is_copy[block.start + kept] = True
     return is_copy
+
+
+def _own_stray(stray: Floats, *sides: tuple[Floats, Floats], num_images: int) -> Floats:
+    """Returns how far pairs stray from what all images share, moved onto both of them, [P].
+
+    The move counts only where it explains nearly all that seemed to set a picture apart.
+
+    Args:
+        stray: The same without a move, [P].
+        sides: For each image of the pairs the layout and the picture, both [P, S, S].
+        num_images: That the layout is the mean of. Of few images it is mostly themselves, so
+            that hardly anything remains: the move then counts for little.
+    """
+    least = stray
+    for layouts, pictures in sides:
+        least = np.minimum(least, remainders(layouts, pictures))
+    trust = num_images / (num_images + _NUM_PRIOR_IMAGES)
+    is_layout = least < _LAYOUT_SHARE * stray
+    return np.where(is_layout, least**trust * stray ** (1 - trust), stray)
 
 
 def _as_pairs(first: Indices, second: Indices, *, is_turned: bool) -> Iterator[NearPair]:
