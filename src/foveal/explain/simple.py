@@ -66,14 +66,15 @@ def describe_simple(one: SimpleResult) -> str:
     """Returns what a family of simple features reaches, and what to do about it.
 
     >>> print(describe_simple(SimpleResult("file", None, 200, 0.97, 0.98, 0.5)))
-    A classifier that sees only the files’ own properties (size, format, quality, metadata) reaches 97% on held-out images, the network 98%. Save all classes alike, and train again: where the classes come from decides, not what they show.
+    A classifier that sees only the files’ own properties (size, format, quality, metadata) reaches 97% on held-out images, the network 98% (balanced accuracy: every class counts the same). Save all classes alike, and train again: where the classes come from decides, not what they show.
     """  # noqa: E501
     what, advice = _WORDS[one.name]
     if one.margin is not None:
         what = what.format(margin=percent(one.margin))
     return (
         f"A classifier that sees only {what} reaches {percent(one.accuracy)} on held-out images, "
-        f"the network {percent(one.network_accuracy)}. {advice}"
+        f"the network {percent(one.network_accuracy)} (balanced accuracy: every class counts the "
+        f"same). {advice}"
     )
 
 
@@ -81,16 +82,16 @@ def title_of(one: SimpleResult) -> str:
     """Returns the finding as a heading.
 
     >>> title_of(SimpleResult("border", 0.07, 200, 0.97, 0.98, 0.5))
-    'The border alone tells the classes apart'
+    'The border alone tells the classes apart as well as the network does'
     """
-    return f"{_TITLES[one.name]} tells the classes apart"
+    return f"{_TITLES[one.name]} the classes apart as well as the network does"
 
 
 _TITLES: dict[SimpleName, str] = {
-    "colour": "Colour and brightness of the whole picture alone",
-    "border": "The border alone",
-    "pattern": "A pattern at the same pixels of every picture",
-    "file": "The file alone, without its picture,",
+    "colour": "Colour and brightness of the whole picture alone tell",
+    "border": "The border alone tells",
+    "pattern": "A pattern at the same pixels of every picture tells",
+    "file": "The file alone, without its picture, tells",
 }
 _WORDS: dict[SimpleName, tuple[str, str]] = {
     "colour": (
