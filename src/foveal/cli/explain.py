@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from foveal.cli.options import echo_json
+from foveal.cli.options import echo_json, stated_options
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -57,14 +57,7 @@ _MAX_STEM = 100
     help="How much the verdict tries.",
 )
 @click.option("--input", "input_text", metavar="[CxH]xW", help="Size of a network that is no run.")
-@click.option("--mean", metavar="NUMBERS", help="Its mean, as 0.5 or 0.485,0.456,0.406.")
-@click.option("--std", metavar="NUMBERS", help="The same for the standard deviation.")
-@click.option(
-    "--classes",
-    "names",
-    metavar="NAMES|FILE",
-    help="Names of its outputs: with commas, or a file with one a line.",
-)
+@stated_options
 @click.option(
     "--labels",
     type=click.Choice(["auto", "exclusive", "independent"]),

@@ -129,6 +129,25 @@ def read_group_options(values: dict[str, Any]) -> GroupOptions:
     )
 
 
+_STATED_OPTIONS = (
+    click.option("--mean", metavar="NUMBERS", help="Its mean, as 0.5 or 0.485,0.456,0.406."),
+    click.option("--std", metavar="NUMBERS", help="The same for the standard deviation."),
+    click.option(
+        "--classes",
+        "names",
+        metavar="NAMES|FILE",
+        help="Names of its outputs: with commas, or a file with one a line.",
+    ),
+)
+
+
+def stated_options(command: Command) -> Command:
+    """Adds the options that say what a network that is no run was made for."""
+    for option in reversed(_STATED_OPTIONS):
+        command = option(command)
+    return command
+
+
 def echo_json(schema: str, content: Mapping[str, Any]) -> None:
     """Writes JSON to stdout, in escapes where stdout cannot take every letter.
 

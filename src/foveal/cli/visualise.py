@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from foveal.cli.options import echo_json
+from foveal.cli.options import echo_json, stated_options
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -50,14 +50,7 @@ if TYPE_CHECKING:
     metavar="[CxH]xW",
     help="Size of the pictures [default: 128x128]; of a network that is no run.",
 )
-@click.option("--mean", metavar="NUMBERS", help="Its mean, as 0.5 or 0.485,0.456,0.406.")
-@click.option("--std", metavar="NUMBERS", help="The same for the standard deviation.")
-@click.option(
-    "--classes",
-    "names",
-    metavar="NAMES|FILE",
-    help="Names of its outputs: with commas, or a file with one a line.",
-)
+@stated_options
 @click.option("--pretrained", is_flag=True, help="Download weights for a network given by name.")
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
 def command(

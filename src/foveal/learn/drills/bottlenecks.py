@@ -89,11 +89,7 @@ def _bottleneck_parameters(chance: Chance, level: int, trap: str) -> Sheet:
         )
     )
     sheet.hint = "Take them one by one: input channels times output channels times kernel area."
-    proof = count_proof(lines, with_total=level > 1)
-    if level > 2:
-        proof += f"\ndense = {dense.code}\nprint(count(dense))\n"
-        proof += "print(count(dense) / (count(reduce) + count(conv) + count(expand)))"
-    sheet.proof = proof
+    sheet.proof = count_proof(lines, with_total=level > 1, dense=dense.code if level > 2 else None)
     sheet.reasons = _BOTTLENECK
     return sheet
 

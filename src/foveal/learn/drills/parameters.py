@@ -59,12 +59,22 @@ def fill_total(
     sheet.blank("total", label, total, " + ".join(names), wrong=wrong)
 
 
-def count_proof(lines: Sequence[tuple[str, str]], *, with_total: bool) -> str:
-    """Returns PyTorch that prints the parameters of each named layer, and their sum."""
+def count_proof(
+    lines: Sequence[tuple[str, str]], *, with_total: bool, dense: str | None = None
+) -> str:
+    """Returns PyTorch that prints the parameters of each named layer, and their sum.
+
+    With ``dense``, the code of one layer that does the same, also its count and the ratio.
+    """
     code = "\n".join(f"{name} = {line}" for name, line in lines)
     prints = "\n".join(f"print(count({name}))" for name, _ in lines)
-    total = f"\nprint({' + '.join(f'count({name})' for name, _ in lines)})" if with_total else ""
-    return f"{IMPORTS}\n{COUNT}\n{code}\n{prints}{total}"
+    total = " + ".join(f"count({name})" for name, _ in lines)
+    proof = f"{IMPORTS}\n{COUNT}\n{code}\n{prints}"
+    if with_total:
+        proof += f"\nprint({total})"
+    if dense is not None:
+        proof += f"\ndense = {dense}\nprint(count(dense))\nprint(count(dense) / ({total}))"
+    return proof
 
 
 def _draw(chance: Chance, in_channels: int, trap: str) -> Conv:

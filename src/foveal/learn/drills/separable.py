@@ -92,11 +92,7 @@ def _separable_parameters(chance: Chance, level: int, trap: str) -> Sheet:
         + (" How many times fewer is that than one ordinary convolution?" if level > 2 else "")
     )
     sheet.hint = "In the depthwise part each kernel sees a single channel."
-    proof = count_proof(lines, with_total=level > 1)
-    if level > 2:
-        proof += f"\ndense = {dense.code}\nprint(count(dense))\n"
-        proof += "print(count(dense) / (count(depthwise) + count(pointwise)))"
-    sheet.proof = proof
+    sheet.proof = count_proof(lines, with_total=level > 1, dense=dense.code if level > 2 else None)
     sheet.reasons = _RULE
     return sheet
 
