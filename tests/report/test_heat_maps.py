@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.explain.border import BorderReliance
-from foveal.explain.cell_centres import even_centres
-from foveal.explain.explained_run import ExplainedExample, ExplainedRun
-from foveal.explain.places import Box, Window
-from foveal.explain.separation import HeldOutMaps, separate
-from foveal.explain.shortcuts import CoverTrial, Shortcut, Suspicion
-from foveal.explain.simple import SimpleResult
+from foveal.explanation.cell_centres import even_centres
 from foveal.report import ReportInput, render_html, render_model_card
-from foveal.report.explaining.shown import ShownExplanations, show_explanations
 from foveal.report.sections.heat_maps import heat_maps_section
+from foveal.shortcuts.border import BorderReliance
+from foveal.shortcuts.explained_run import ExplainedExample, ExplainedRun
+from foveal.shortcuts.separation import HeldOutMaps, separate
+from foveal.shortcuts.shown import ShownExplanations, show_explanations
+from foveal.shortcuts.simple import SimpleResult
+from foveal.shortcuts.suspicion import CoverTrial, Shortcut, Suspicion
+from foveal.shortcuts.windows import Box, Window
 
 Renamed = Callable[..., ReportInput]
 SIZE_PX = 64

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foveal.draw.text_layout import COLUMNS, columns_table, wrap
+from foveal.draw.width import display_width, shorten_end, shorten_middle
 from foveal.evaluation.evidence import Interval
 from foveal.report import (
     ReportInput,
@@ -19,8 +21,6 @@ from foveal.report import (
     render_predictions_text,
     render_text,
 )
-from foveal.report.text_layout import COLUMNS, columns_table, wrap
-from foveal.report.width import display_width, shorten_end, shorten_middle
 
 AWKWARD = (
     "日本語の非常に長いクラスの名前です、はい" * 3,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from foveal.draw.text_layout import Role, Style, plain
 from foveal.report.model_card import render_model_card
 from foveal.report.page import MAX_PAGE_BYTES, render_html
 from foveal.report.report_input import AuditLike, BackendTiming, Making, ReportInput
 from foveal.report.text_audit import render_audit_text
-from foveal.report.text_layout import Role, Style, plain
 from foveal.report.text_predictions import PredictionRow, render_predictions_text
 from foveal.report.text_summary import render_evaluation_text, render_text
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
 from foveal.report.figures import draw_bars, name_gutter
 from foveal.report.numbers import count
 from foveal.report.tables import Drawing, Table

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from foveal.draw.numbers import percent
+from foveal.draw.width import shorten_end
 from foveal.evaluation.evidence import DataFacts, Interval
 from foveal.evaluation.wording import (
     describe_against_baseline,
@@ -15,7 +17,6 @@ from foveal.evaluation.wording import (
     describe_learning_curve,
     describe_prediction_sets,
 )
-from foveal.numbers import percent
 from foveal.report.audit_facts import read_audit
 from foveal.report.hub_metadata import hub_metadata, to_yaml
 from foveal.report.many_classes import NUM_WEAKEST, are_many
@@ -24,7 +25,6 @@ from foveal.report.report_input import ReportInput
 from foveal.report.sections.headline import spoken_range
 from foveal.report.sections.heat_maps import shortcut_warnings
 from foveal.report.sections.meaning import meaning
-from foveal.report.width import shorten_end
 from foveal.text import count_noun, printable
 
 MAX_NAME_COLUMNS = 80

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from foveal.draw.numbers import MISSING, percent_span
 from foveal.evaluation.evidence import Interval
-from foveal.numbers import MISSING, percent_span
 
 
 def points(value: float | None) -> str:

@@ -7,7 +7,7 @@ import hashlib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
 from foveal.report.pictures import Album, choose_pictures
 from foveal.report.report_input import ReportInput
 from foveal.report.sections.classes import classes_drawings, confusion_section

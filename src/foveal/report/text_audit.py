@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
+from foveal.draw.text_layout import COLUMNS, Style, facts, plain, wrap
+from foveal.draw.width import display_width, pad, shorten_middle
 from foveal.report.audit_facts import AuditFacts, FindingFacts, describe_rest, read_audit
 from foveal.report.many_classes import NUM_WEAKEST, are_many
 from foveal.report.numbers import count
 from foveal.report.report_input import AuditLike
-from foveal.report.text_layout import COLUMNS, Style, facts, plain, wrap
-from foveal.report.width import display_width, pad, shorten_middle
 from foveal.text import count_noun
 
 MAX_PATHS = 5

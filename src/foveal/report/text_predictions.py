@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from foveal.numbers import percent
-from foveal.report.text_layout import COLUMNS, Style, plain, wrap
-from foveal.report.width import display_width, pad, shorten_end, shorten_middle
+from foveal.draw.numbers import percent
+from foveal.draw.text_layout import COLUMNS, Style, plain, wrap
+from foveal.draw.width import display_width, pad, shorten_end, shorten_middle
 from foveal.text import count_noun, printable
 
 MAX_LABEL_COLUMNS = 18

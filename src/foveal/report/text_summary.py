@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from foveal.draw.numbers import MISSING, percent, percent_span
+from foveal.draw.text_layout import Style, columns_table, facts, plain, wrap
 from foveal.evaluation.evidence import Evidence, Interval
 from foveal.evaluation.wording import (
     describe_against_baseline,
@@ -15,12 +17,10 @@ from foveal.evaluation.wording import (
     describe_prediction_sets,
     describe_stability,
 )
-from foveal.numbers import MISSING, percent, percent_span
 from foveal.report.audit_facts import read_audit
 from foveal.report.numbers import count, seconds
 from foveal.report.report_input import AuditLike
 from foveal.report.text_audit import finding_line
-from foveal.report.text_layout import Style, columns_table, facts, plain, wrap
 from foveal.text import count_noun, printable
 
 MAX_CLASSES = 12

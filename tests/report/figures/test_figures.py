@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foveal.draw.svg import Scale, nice_ticks
 from foveal.evaluation.evidence import CurvePoint, Interval, LearningCurve, ReliabilityBin
 from foveal.report.figures import (
     ClassRow,
@@ -23,7 +24,6 @@ from foveal.report.figures import (
     draw_reliability,
     shade_index,
 )
-from foveal.report.figures.svg import Scale, nice_ticks
 
 rates = st.floats(0, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from foveal.draw.svg import name_gutter
 from foveal.report.figures.class_bars import draw_bars
 from foveal.report.figures.class_intervals import ClassRow, draw_class_intervals
 from foveal.report.figures.confusion_map import draw_confusion_map, shade_index
@@ -9,7 +10,6 @@ from foveal.report.figures.headline_strip import HeadlineRow, draw_headline_stri
 from foveal.report.figures.leak import draw_leak
 from foveal.report.figures.learning_curve import draw_learning_curve
 from foveal.report.figures.reliability import density, draw_reliability
-from foveal.report.figures.svg import name_gutter
 
 __all__ = [
     "ClassRow",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from foveal.numbers import percent
-from foveal.report.figures.svg import Scale, element, figure, name_label, words
+from foveal.draw.numbers import percent
+from foveal.draw.svg import Scale, element, figure, name_label, words
 from foveal.report.numbers import count
 
 

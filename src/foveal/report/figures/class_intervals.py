@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from foveal.draw.svg import Scale, figure, grid, name_label
 from foveal.evaluation.evidence import Interval
 from foveal.report.figures.marks import interval_mark, reference_mark, track
-from foveal.report.figures.svg import Scale, figure, grid, name_label
 
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 

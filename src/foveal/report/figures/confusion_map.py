@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from foveal.report.figures.svg import Scale, element, figure, name_label, words
+from foveal.draw.svg import Scale, element, figure, name_label, words
 
 ROW_PX = 22.0
 NUM_SHADES = 11

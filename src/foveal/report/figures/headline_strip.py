@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from foveal.draw.svg import Scale, element, figure, grid, words
 from foveal.evaluation.evidence import Interval
 from foveal.report.figures.marks import interval_mark, track
-from foveal.report.figures.svg import Scale, element, figure, grid, words
 
 ROW_PX = 50.0
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from foveal.draw.numbers import percent
+from foveal.draw.svg import Scale, element, figure, grid, nice_ticks, words
 from foveal.evaluation.evidence import Interval
-from foveal.numbers import percent
 from foveal.report.figures.marks import interval_mark, point_mark, track
-from foveal.report.figures.svg import Scale, element, figure, grid, nice_ticks, words
 
 ROW_PX = 54.0
 

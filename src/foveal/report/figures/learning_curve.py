@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+from foveal.draw.numbers import percent
+from foveal.draw.svg import Scale, element, figure, nice_ticks, number, words
 from foveal.evaluation.evidence import Interval, LearningCurve
-from foveal.numbers import percent
-from foveal.report.figures.svg import Scale, element, figure, nice_ticks, number, words
 from foveal.report.numbers import count
 
 PLOT_PX = 250.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from foveal.draw.svg import Scale, element
 from foveal.evaluation.evidence import Interval
-from foveal.report.figures.svg import Scale, element
 
 Series = Literal["a", "b"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from foveal.draw.numbers import percent
+from foveal.draw.svg import Scale, element, figure, words
 from foveal.evaluation.evidence import ReliabilityBin
-from foveal.numbers import percent
-from foveal.report.figures.svg import Scale, element, figure, words
 
 PLOT_PX = 220.0
 COUNTS_PX = 46.0

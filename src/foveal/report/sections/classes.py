@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import ClassMetrics, Interval, Metrics
-from foveal.numbers import percent
 from foveal.report.figures import (
     ClassRow,
     draw_class_intervals,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
+from foveal.draw.width import shorten_middle
 from foveal.report.audit_facts import FindingFacts, describe_rest, read_audit
 from foveal.report.figures import draw_bars, name_gutter
 from foveal.report.many_classes import are_many, bin_counts, spread_drawing
 from foveal.report.numbers import count
 from foveal.report.report_input import ReportInput
 from foveal.report.tables import Drawing, Table
-from foveal.report.width import shorten_middle
 from foveal.text import count_noun, printable
 
 MAX_PATHS = 12

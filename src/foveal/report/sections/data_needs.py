@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foveal.draw.numbers import percent, percent_span
 from foveal.evaluation.evidence import Baseline, Grouping, LearningCurve
 from foveal.evaluation.wording import describe_leak, describe_learning_curve
-from foveal.numbers import percent, percent_span
 from foveal.report.figures import draw_leak, draw_learning_curve
 from foveal.report.numbers import count, percent_range, points, points_range
 from foveal.report.tables import Drawing, Table

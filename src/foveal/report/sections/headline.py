@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import Evidence, Interval
 from foveal.evaluation.wording import describe_against_baseline, describe_judged
-from foveal.numbers import percent
 from foveal.report.figures import HeadlineRow, draw_headline_strip
 from foveal.report.numbers import area, area_range, percent_range
 from foveal.report.tables import Cell, Drawing, Table

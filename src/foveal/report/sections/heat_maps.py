@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
+from foveal.draw.width import shorten_middle
 from foveal.report.many_classes import NUM_WEAKEST, are_many
 from foveal.report.tables import Table
-from foveal.report.width import shorten_middle
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
-    from foveal.explain.explained_run import ExplainedExample, ExplainedRun
-    from foveal.explain.separation import ClassSeparation
-    from foveal.report.explaining.shown import ShownExplanations
+    from foveal.shortcuts.explained_run import ExplainedExample, ExplainedRun
+    from foveal.shortcuts.separation import ClassSeparation
+    from foveal.shortcuts.shown import ShownExplanations
 
 NUM_IN_SIGHT = 6
 # Of the border's share against its area, before the page remarks on it.
@@ -71,7 +71,7 @@ class HeatMapsView:
 
 def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
     """Returns the section; None where there are no maps."""
-    from foveal.report.explaining.shown import peak_of
+    from foveal.shortcuts.shown import peak_of
 
     run = shown.run
     if run.reason is not None or run.grid is None:
@@ -99,9 +99,9 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
 
 def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
     """Yields a warning for each place that gives a class away."""
-    from foveal.explain.border import describe_border
-    from foveal.explain.shortcut_wording import describe_shortcut
-    from foveal.explain.simple import describe_simple, reaching, title_of
+    from foveal.shortcuts.border import describe_border
+    from foveal.shortcuts.simple import describe_simple, reaching, title_of
+    from foveal.shortcuts.wording import describe_shortcut
 
     for one in run.shortcuts:
         name = run.class_names[one.suspicion.class_index]
@@ -137,7 +137,7 @@ _SIMPLE_NAMES = {
 
 
 def _lead(run: ExplainedRun) -> str:
-    from foveal.explain.simple import reaching
+    from foveal.shortcuts.simple import reaching
 
     if run.shortcuts:
         what = "One place" if len(run.shortcuts) == 1 else f"{len(run.shortcuts)} places"
@@ -167,7 +167,7 @@ def _lead(run: ExplainedRun) -> str:
 
 
 def _remarks(run: ExplainedRun) -> Iterator[str]:
-    from foveal.explain.simple import NOT_LOOKED_FOR
+    from foveal.shortcuts.simple import NOT_LOOKED_FOR
 
     if run.untested is not None:
         yield f"Not searched for marks at a fixed place: {run.untested}"
@@ -222,7 +222,7 @@ def _table(run: ExplainedRun) -> Table:
 
 
 def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
-    from foveal.report.explaining.shown import peak_of_example
+    from foveal.shortcuts.shown import peak_of_example
 
     *folders, name = shorten_middle(one.path, 60).split("/")
     return HeatCard(

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import Evidence
-from foveal.numbers import percent
 from foveal.report.numbers import area, seconds
 from foveal.report.report_input import Making
 from foveal.report.tables import Table

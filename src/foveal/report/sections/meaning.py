@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import Evidence
 from foveal.evaluation.wording import describe_against_baseline
-from foveal.numbers import percent
 from foveal.report.numbers import count
 from foveal.report.sections.headline import spoken_range
 from foveal.text import count_noun, printable

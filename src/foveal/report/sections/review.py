@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
+from foveal.draw.width import shorten_middle
 from foveal.report.report_input import ReportInput
 from foveal.report.sections.data import MAX_EXAMPLES
-from foveal.report.width import shorten_middle
 from foveal.text import printable
 
 MAX_SHOWN_LABELS = 50

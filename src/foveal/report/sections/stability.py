@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import ShiftStability, Stability
 from foveal.evaluation.wording import describe_stability
-from foveal.numbers import percent
 from foveal.report.figures import ClassRow, draw_class_intervals
 from foveal.report.numbers import percent_range
 from foveal.report.tables import Cell, Drawing, Table

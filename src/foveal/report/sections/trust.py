@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foveal.draw.numbers import percent, percent_span
 from foveal.evaluation.evidence import Calibration, Evidence, PredictionSets, ReliabilityBin
 from foveal.evaluation.wording import describe_calibration, describe_prediction_sets
-from foveal.numbers import percent, percent_span
 from foveal.report.figures import (
     ClassRow,
     density,
