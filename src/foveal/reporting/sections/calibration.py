@@ -1,12 +1,16 @@
-"""The reliability diagram: how often the model was right against how sure it was."""
+"""Calibration: whether the probabilities can be taken at their word."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from foveal.draw.numbers import percent
+from foveal.draw.numbers import percent, percent_span
 from foveal.draw.svg import Scale, element, figure, words
-from foveal.evaluation.evidence import ReliabilityBin
+from foveal.evaluation.evidence import Calibration, ReliabilityBin
+from foveal.evaluation.wording import describe_calibration
+from foveal.reporting.figures import Drawing, Table
+from foveal.reporting.numbers import count, percent_range
 
 PLOT_PX = 220.0
 COUNTS_PX = 46.0
@@ -83,3 +87,69 @@ def _describe(bins: Sequence[ReliabilityBin]) -> str:
         if item.num_images and item.accuracy.estimate is not None
     ]
     return "; ".join(told) + "." if told else "No bin has images."
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationView:
+    """Sentences, the diagrams and the summary figures of calibration.
+
+    ``after`` is None where nothing was scaled, so that there is but one diagram.
+    """
+
+    sentence: str
+    before: Drawing
+    after: Drawing | None
+    summary: Table
+
+
+def calibration_section(calibration: Calibration) -> CalibrationView:
+    """Returns the diagrams before and after temperature scaling, drawn to one scale."""
+    bins = (*calibration.reliability_before, *calibration.reliability_after)
+    largest = max((density(item) for item in bins), default=0.0)
+    return CalibrationView(
+        sentence=describe_calibration(calibration),
+        before=_reliability("Before", calibration.reliability_before, largest),
+        after=None
+        if calibration.temperature == 1.0
+        else _reliability("After", calibration.reliability_after, largest),
+        summary=Table(
+            "Calibration in figures",
+            ("", "Before", "After"),
+            (
+                (
+                    "Expected calibration error",
+                    percent(calibration.ece_before, digits=1),
+                    percent(calibration.ece_after, digits=1),
+                ),
+                (
+                    "Log loss (nats)",
+                    f"{calibration.log_loss_before:.3f}",
+                    f"{calibration.log_loss_after:.3f}",
+                ),
+                ("Temperature", "1", f"{calibration.temperature:.2f}"),
+            ),
+        ),
+    )
+
+
+def _reliability(title: str, bins: tuple[ReliabilityBin, ...], largest: float) -> Drawing:
+    return Drawing(
+        svg=draw_reliability(bins, title=f"Reliability {title.lower()}", largest_density=largest),
+        caption=f"{title} temperature scaling",
+        table=Table(
+            f"Reliability {title.lower()} temperature scaling",
+            ("Confidence", "Images", "Mean confidence", "Right", "95% interval"),
+            tuple(
+                (
+                    percent_span(item.low, item.high, joint="–"),
+                    count(item.num_images),
+                    percent(item.mean_confidence, digits=1),
+                    percent(item.accuracy.estimate, digits=1),
+                    percent_range(item.accuracy),
+                )
+                for item in bins
+                if item.num_images
+            ),
+        ),
+        gutter="tick",
+    )

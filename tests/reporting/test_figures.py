@@ -11,19 +11,12 @@ from hypothesis import strategies as st
 
 from foveal.draw.svg import Scale, nice_ticks
 from foveal.evaluation.evidence import CurvePoint, Interval, LearningCurve, ReliabilityBin
-from foveal.reporting.figures import (
-    ClassRow,
-    HeadlineRow,
-    density,
-    draw_bars,
-    draw_class_intervals,
-    draw_confusion_map,
-    draw_headline_strip,
-    draw_leak,
-    draw_learning_curve,
-    draw_reliability,
-    shade_index,
-)
+from foveal.reporting.figures import ClassRow, draw_bars, draw_class_intervals
+from foveal.reporting.sections.calibration import density, draw_reliability
+from foveal.reporting.sections.classes import draw_confusion_map, shade_index
+from foveal.reporting.sections.headline import HeadlineRow, draw_headline_strip
+from foveal.reporting.sections.leak import draw_leak
+from foveal.reporting.sections.learning_curve import draw_learning_curve
 
 rates = st.floats(0, 1)
 

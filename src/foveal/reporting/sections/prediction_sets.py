@@ -1,44 +1,28 @@
-"""Whether the probabilities can be taken at their word: calibration and prediction sets."""
+"""Prediction sets: the labels that cannot be ruled out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foveal.draw.numbers import percent, percent_span
-from foveal.evaluation.evidence import Calibration, Evidence, PredictionSets, ReliabilityBin
-from foveal.evaluation.wording import describe_calibration, describe_prediction_sets
+from foveal.draw.numbers import percent
+from foveal.draw.svg import name_gutter
+from foveal.evaluation.evidence import Evidence, PredictionSets
+from foveal.evaluation.wording import describe_prediction_sets
 from foveal.reporting.figures import (
-    ClassRow,
-    density,
-    draw_class_intervals,
-    draw_reliability,
-    name_gutter,
-)
-from foveal.reporting.many_classes import (
     NUM_WEAKEST,
     Binned,
+    ClassRow,
+    Drawing,
+    Table,
     are_many,
     bin_counts,
+    draw_class_intervals,
     spread_drawing,
 )
-from foveal.reporting.numbers import count, percent_range
-from foveal.reporting.tables import Drawing, Table
+from foveal.reporting.numbers import percent_range
 from foveal.text import printable
 
 MAX_SET_SIZES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationView:
-    """Sentences, the diagrams and the summary figures of calibration.
-
-    ``after`` is None where nothing was scaled, so that there is but one diagram.
-    """
-
-    sentence: str
-    before: Drawing
-    after: Drawing | None
-    summary: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +33,6 @@ class SetsView:
     how: str
     coverage: Drawing
     sizes: Drawing
-
-
-def calibration_section(calibration: Calibration) -> CalibrationView:
-    """Returns the diagrams before and after temperature scaling, drawn to one scale."""
-    bins = (*calibration.reliability_before, *calibration.reliability_after)
-    largest = max((density(item) for item in bins), default=0.0)
-    return CalibrationView(
-        sentence=describe_calibration(calibration),
-        before=_reliability("Before", calibration.reliability_before, largest),
-        after=None
-        if calibration.temperature == 1.0
-        else _reliability("After", calibration.reliability_after, largest),
-        summary=Table(
-            "Calibration in figures",
-            ("", "Before", "After"),
-            (
-                (
-                    "Expected calibration error",
-                    percent(calibration.ece_before, digits=1),
-                    percent(calibration.ece_after, digits=1),
-                ),
-                (
-                    "Log loss (nats)",
-                    f"{calibration.log_loss_before:.3f}",
-                    f"{calibration.log_loss_after:.3f}",
-                ),
-                ("Temperature", "1", f"{calibration.temperature:.2f}"),
-            ),
-        ),
-    )
 
 
 def sets_section(evidence: Evidence, sets: PredictionSets) -> SetsView:
@@ -139,29 +93,6 @@ def _bin_sizes(size_counts: tuple[int, ...]) -> Binned:
         return tuple(_size(k) for k in sizes), tuple(size_counts[k] for k in sizes)
     labels, counts = bin_counts([k for k, number in enumerate(size_counts) for _ in range(number)])
     return tuple(f"{label} {'label' if label == '1' else 'labels'}" for label in labels), counts
-
-
-def _reliability(title: str, bins: tuple[ReliabilityBin, ...], largest: float) -> Drawing:
-    return Drawing(
-        svg=draw_reliability(bins, title=f"Reliability {title.lower()}", largest_density=largest),
-        caption=f"{title} temperature scaling",
-        table=Table(
-            f"Reliability {title.lower()} temperature scaling",
-            ("Confidence", "Images", "Mean confidence", "Right", "95% interval"),
-            tuple(
-                (
-                    percent_span(item.low, item.high, joint="–"),
-                    count(item.num_images),
-                    percent(item.mean_confidence, digits=1),
-                    percent(item.accuracy.estimate, digits=1),
-                    percent_range(item.accuracy),
-                )
-                for item in bins
-                if item.num_images
-            ),
-        ),
-        gutter="tick",
-    )
 
 
 def _size(number: int) -> str:

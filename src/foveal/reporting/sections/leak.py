@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from foveal.draw.numbers import percent
 from foveal.draw.svg import Scale, element, figure, grid, nice_ticks, words
-from foveal.evaluation.evidence import Interval
-from foveal.reporting.figures.marks import interval_mark, point_mark, track
+from foveal.evaluation.evidence import Grouping, Interval
+from foveal.evaluation.wording import describe_leak
+from foveal.reporting.figures import Drawing, Table, Told, interval_mark, point_mark, track
+from foveal.reporting.numbers import points, points_range
 
 ROW_PX = 54.0
 
@@ -50,4 +52,37 @@ def draw_leak(*, grouped: float, random: float, leak: Interval | None) -> str:
         f"{percent(random, digits=1)}. The bar "
         "is the 95% interval of the difference, drawn from the grouped figure.",
         height_px=bottom + 24,
+    )
+
+
+def leak_section(grouping: Grouping) -> Told:
+    """Returns random against grouped folds."""
+    sentence = describe_leak(grouping)
+    if grouping.grouped_accuracy is None or grouping.random_accuracy is None:
+        return Told(sentence, None)
+    leak = grouping.leak
+    return Told(
+        sentence,
+        Drawing(
+            svg=draw_leak(
+                grouped=grouping.grouped_accuracy, random=grouping.random_accuracy, leak=leak
+            ),
+            caption="The bar is the 95% interval of the difference. Where it crosses the dashed "
+            "line, the two cannot be told apart.",
+            table=Table(
+                "Grouped and random folds",
+                ("Folds", "Accuracy"),
+                (
+                    ("Groups kept together", percent(grouping.grouped_accuracy, digits=1)),
+                    ("Random", percent(grouping.random_accuracy, digits=1)),
+                    (
+                        "Difference (95% interval)",
+                        "n/a"
+                        if leak is None
+                        else f"{points(leak.estimate)} ({points_range(leak)})",
+                    ),
+                ),
+            ),
+            legend=(("a", "grouped, as reported"), ("b", "random, with the difference’s interval")),
+        ),
     )

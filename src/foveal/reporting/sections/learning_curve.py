@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from foveal.draw.numbers import percent
+from foveal.draw.numbers import percent, percent_span
 from foveal.draw.svg import Scale, element, figure, nice_ticks, number, words
-from foveal.evaluation.evidence import Interval, LearningCurve
-from foveal.reporting.numbers import count
+from foveal.evaluation.evidence import Baseline, Interval, LearningCurve
+from foveal.evaluation.wording import describe_learning_curve
+from foveal.reporting.figures import Drawing, Table, Told
+from foveal.reporting.numbers import count, percent_range
 
 PLOT_PX = 250.0
 
@@ -146,3 +148,40 @@ def _describe(curve: LearningCurve) -> str:
     if ahead is None:
         return f"{told}. No extrapolation."
     return f"{told}; expected with {count(ahead[0])} images {percent(ahead[1].estimate, digits=1)}."
+
+
+def learning_curve_section(curve: LearningCurve, baseline: Baseline) -> Told:
+    """Returns the curve with its extrapolation."""
+    sentence = describe_learning_curve(curve)
+    if not curve.points:
+        return Told(sentence, None)
+    rows = [
+        (
+            count(p.num_images),
+            percent(p.accuracy, digits=1),
+            percent_span(p.low, p.high, digits=1, joint="–"),
+        )
+        for p in curve.points
+    ]
+    legend = [("a", "measured, with the spread of repeats (central 80%)")]
+    ahead = curve.extrapolation
+    if ahead is not None and curve.extrapolated_num_images is not None:
+        rows.append(
+            (
+                f"{count(curve.extrapolated_num_images)} (expected)",
+                percent(ahead.estimate, digits=1),
+                percent_range(ahead),
+            )
+        )
+        legend.append(("b-ring", "expected, with its 95% interval"))
+    return Told(
+        sentence,
+        Drawing(
+            svg=draw_learning_curve(curve, baseline=baseline.accuracy),
+            caption="Accuracy on held-out images against the number of training images (each step "
+            "right multiplies them). The vertical axis does not start at zero.",
+            table=Table("Learning curve", ("Training images", "Accuracy", "Range"), tuple(rows)),
+            gutter="tick",
+            legend=tuple(legend),
+        ),
+    )
