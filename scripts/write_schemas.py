@@ -12,7 +12,7 @@ from typing import Any
 
 from foveal.dataset import Audit
 from foveal.evaluation import Evidence
-from foveal.report.from_run import ReportRecord
+from foveal.reporting.from_run import ReportRecord
 from foveal.schema import json_schema
 from foveal.shortcuts.explained_run import ExplainedRun
 

@@ -163,8 +163,8 @@ def make_run(
         # A folder's name may be a person's as well.
         title, command = title or "Images", "foveal train DATA --anonymous-paths"
     with claim_folder(folder, overwrite=overwrite) as partial:
-        from foveal.report import render_html, render_model_card
-        from foveal.report.from_run import describe_training, record_json
+        from foveal.reporting import render_html, render_model_card
+        from foveal.reporting.from_run import describe_training, record_json
         from foveal.runs.writing import Rendered, write_run
         from foveal.training import StepLog, train_classifier
 
@@ -226,8 +226,8 @@ def report(
         RunError: The run cannot be read, or was written by another version.
         UsageError: Images are missing, and the run's own report would lose them.
     """
-    from foveal.report import render_html, render_model_card
-    from foveal.report.from_run import read_report
+    from foveal.reporting import render_html, render_model_card
+    from foveal.reporting.from_run import read_report
     from foveal.runs.folder import (
         CARD_NAME,
         EVALUATION_NAME,

@@ -78,7 +78,7 @@ def command(
     from foveal.cli.explained_network import open_subject, read_stated
     from foveal.files import write_atomically
     from foveal.progress import ProgressDisplay
-    from foveal.report.numbers import seconds
+    from foveal.reporting.numbers import seconds
     from foveal.visualisation import (
         Ascent,
         PixelScale,

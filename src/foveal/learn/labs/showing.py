@@ -75,7 +75,7 @@ def render_html(
     lab: Lab, result: LabResult, *, guess: str | None, machine: str, command: str
 ) -> str:
     """Returns one page that needs neither network nor script."""
-    style = (files("foveal.report") / "templates" / "report.css").read_text("utf-8")
+    style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
     judged = judge_guess(lab, result, guess)
     body = "".join(
         (
