@@ -32,9 +32,8 @@ from foveal.explanation.faithfulness.wording import (
     tells_apart,
 )
 from foveal.explanation.heat_map import Check, CheckName, HeatMap, Verdict, VerdictLevel
-from foveal.explanation.logits import Labels, names_of_classes
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import ready_images
+from foveal.explanation.requests import names_of_classes, ready_images
+from foveal.layers import Labels, predicting
 
 _FLAT = "The map is the same everywhere, so it ranks no place before another."
 _NOT_REMADE = "Random weights are tried at full effort only, given a way to make the map again."
