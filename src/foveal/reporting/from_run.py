@@ -39,7 +39,7 @@ from foveal.runs.reading import (
 )
 from foveal.runs.tables import UsableImage, read_usable
 from foveal.schema import to_json
-from foveal.shortcuts.shown import MapSources, ShownExplanations, show_over_inputs
+from foveal.shortcuts.figures import MapSources, ShownExplanations, show_over_inputs
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
