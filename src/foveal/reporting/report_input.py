@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from foveal.evaluation.evidence import Evidence
 
 if TYPE_CHECKING:
-    from foveal.shortcuts.shown import ShownExplanations
+    from foveal.shortcuts.figures import ShownExplanations
 
 
 class SupportsAudit(Protocol):
