@@ -14,7 +14,7 @@ class Functional(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
-        self.linear = nn.Linear(4, 2)
+        self.unused, self.linear = nn.Conv2d(4, 4, 1), nn.Linear(4, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = functional.relu(self.first(x))
@@ -31,6 +31,7 @@ class TwoBranches(nn.Module):
         self.stem = nn.Conv2d(3, 4, 3, padding=1)
         self.left, self.right = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 5, padding=2)
         self.shared = nn.Conv2d(4, 4, 3, padding=1)
+        self.alias = self.left
         self.norm = nn.BatchNorm2d(8)
         self.linear = nn.Linear(8, 3)
 

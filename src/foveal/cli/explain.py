@@ -15,8 +15,8 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.cli.explained_network import Subject
-    from foveal.explanation.logits import Labels
     from foveal.explanation.pictures import ExplainedPicture
+    from foveal.layers import Labels
 
 _SHEETS = (".png", ".svg")
 _NUM_WITH_PROGRESS = 4

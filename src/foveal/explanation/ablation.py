@@ -82,10 +82,10 @@ def ablation_maps(
         if graph is None:
             graph = trace(lent, tuple(images.shape[1:]), dtype=images.dtype)
         end = None
-        if graph.status == "complete" or layer is None:
+        if layer is None or graph.status == "complete":
             end = head(with_scores_alone(graph, lent, images))
-        name, reason = (layer, ASKED_FOR) if layer or end is None else _choose(graph, end)
-        at = find_map(lent, graph, name or "")
+        name, reason = _choose(graph, end) if layer is None and end else (layer or "", ASKED_FOR)
+        at = find_map(lent, graph, name)
         result, behind = _split(lent, graph, at, images)
         logits = behind(result, torch.arange(len(images))).values.double()
         chosen = classes_of_each(logits, classes)
@@ -107,9 +107,7 @@ def ablation_maps(
     )
 
 
-def _split(
-    model: nn.Module, graph: Graph, at: MapLayer, images: Tensor
-) -> tuple[Tensor, _Behind]:
+def _split(model: nn.Module, graph: Graph, at: MapLayer, images: Tensor) -> tuple[Tensor, _Behind]:
     """Returns the layer's result, and what gives the logits of changed ones.
 
     Where the network can be cut at the layer, only what follows it is run again; elsewhere the

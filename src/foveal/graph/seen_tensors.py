@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from foveal.graph.borrowing import tensors_held
 from foveal.graph.graph import Shape, Source
-from foveal.graph.kept_values import tensors_held
 from foveal.graph.records import Ref, TensorRef, UnfollowableError
 from foveal.graph.structure import map_tensors
 

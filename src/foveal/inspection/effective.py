@@ -109,7 +109,8 @@ def effective_receptive_field(
             energy += _energy(reached.result, picture[None], unit, generator)
     if not energy.max() > 0:
         raise ModelError(
-            f"No gradient reaches the input from {reached.name!r}: it does not depend on the image.",
+            f"No gradient reaches the input from {reached.name!r}: it does not depend on the "
+            "image.",
             next_step="Choose another layer with --at, or look for dead layers: foveal lint.",
         )
     fields = () if reached.row is None else reached.row.receptive_field.fields

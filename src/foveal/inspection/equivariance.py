@@ -189,7 +189,9 @@ def _error(
 def _fields(reached: Reached, borders: Borders) -> tuple[AxisField, ...]:
     seen = None if reached.row is None else reached.row.receptive_field
     known = () if seen is None else tuple(field for field in seen.fields if field is not None)
-    reason = reached.reason if seen is None or seen.status == "complete" else seen.reason
+    reason = reached.reason
+    if seen is not None:
+        reason = seen.reason if seen.status != "complete" else None
     if len(known) < 2:
         reason = reason or "its units have no position"
     elif borders == "exclude" and seen is not None and any(seen.is_global):

@@ -259,9 +259,7 @@ def is_dropout(module: torch.nn.Module) -> bool:
     }
 
 
-def _keeping(
-    results: dict[str, torch.Tensor], name: str
-) -> Callable[[torch.Tensor], torch.Tensor]:
+def _keeping(results: dict[str, torch.Tensor], name: str) -> Callable[[torch.Tensor], torch.Tensor]:
     def keep(result: torch.Tensor) -> torch.Tensor:
         if not result.requires_grad:
             return result

@@ -71,7 +71,7 @@ def reached_map(
             f"{purpose} needs one input [N, C, H, W]; {table.name} takes {len(table.inputs)} "
             f"inputs, the first of shape {table.inputs[0].shape}."
         )
-    name = at or table.totals.receptive_field_of
+    name = table.totals.receptive_field_of if at is None else at
     if name is None:
         raise UsageError(f"no layer of {table.name} has a map.")
     with predicting(model, purpose=purpose) as lent:

@@ -136,7 +136,7 @@ def find_op(graph: Graph, name: str, *, model: torch.nn.Module | None = None) ->
 
 
 def require_module(
-    model: torch.nn.Module, path: str, *, reason: str | None = None
+    model: torch.nn.Module, path: str, *, reason: str | None = None, next_step: str | None = None
 ) -> torch.nn.Module:
     """Returns the module at ``path``, which may be ``""`` where no reason is given.
 
@@ -144,6 +144,7 @@ def require_module(
         model: The network.
         path: The module's path.
         reason: Why nothing but modules can be named, as a clause.
+        next_step: What to do; near paths are offered if None.
 
     Raises:
         UsageError: There is none; near paths are offered.
@@ -153,7 +154,8 @@ def require_module(
     why = "" if reason is None else f", and {reason}"
     raise UsageError(
         f"{type(model).__name__} has no module named {path!r}{why}.",
-        next_step=_did_you_mean(path, (name for name, _ in model.named_modules() if name)),
+        next_step=next_step
+        or _did_you_mean(path, (name for name, _ in model.named_modules() if name)),
     )
 
 

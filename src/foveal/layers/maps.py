@@ -121,7 +121,7 @@ def find_map(model: torch.nn.Module, graph: Graph, name: str) -> MapLayer:
         shape, dims, advice = layer.op.output_shape, maps.dims(layer.op), maps.advice()
     if dims is None:
         raise UsageError(
-            f"layer {layer.name!r} has no map: its result is {shape}, expected [N, C, h, w] with "
+            f"layer {name!r} has no map: its result is {shape}, expected [N, C, h, w] with "
             "more than one position.",
             next_step=advice or "Name a layer before the network pools or flattens.",
         )
