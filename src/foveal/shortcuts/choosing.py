@@ -30,7 +30,7 @@ def choose_pictures(trained: TrainedClassifier) -> tuple[list[int], list[int]]:
     judged, names = trained.judged, trained.evidence.data.class_names
     pixels = trained.preprocessing.height_px * trained.preprocessing.width_px
     budget = min(_MAX_BUDGET_IMAGES, max(_MIN_BUDGET_IMAGES, _BUDGET_PIXELS // pixels))
-    each = max(2, min(_MAX_PER_CLASS, budget // len(trained.config.views) // len(names)))
+    each = max(2, min(_MAX_PER_CLASS, budget // len(trained.model.reading.views) // len(names)))
     labels = trained.manifest.labels[judged.rows]
     random = np.random.default_rng(trained.config.seed)
     said = judged.logits.argmax(1)

@@ -29,7 +29,7 @@ def load_pictures(
     The maps are averaged over the views, each turned back to how the picture stands.
     """
     by_view = [
-        _load_view(trained, places, network, view, progress) for view in trained.config.views
+        _load_view(trained, places, network, view, progress) for view in trained.model.reading.views
     ]
     loaded = []
     for place in places:
