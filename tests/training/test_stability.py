@@ -14,7 +14,7 @@ from foveal.dataset import GroupOptions, Manifest, scan
 from foveal.evaluation import Stability
 from foveal.features.reading import Reading
 from foveal.images import Preprocessing
-from foveal.images.shifting import shift
+from foveal.images.views import shift
 from foveal.models import Backbone
 from foveal.training import LinearHead
 from foveal.training.stability import measure_stability

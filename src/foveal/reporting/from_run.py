@@ -17,7 +17,7 @@ from foveal.images import thumbnail
 from foveal.images.frames import split_frame_path
 from foveal.images.views import turn_back
 from foveal.reporting import BackendTiming, Making, ReportInput
-from foveal.reporting.many_classes import NUM_WEAKEST, are_many
+from foveal.reporting.figures import NUM_WEAKEST, are_many
 from foveal.runs.environment import describe_hardware, describe_versions
 from foveal.runs.folder import (
     EVALUATION_NAME,
@@ -39,7 +39,7 @@ from foveal.runs.reading import (
 )
 from foveal.runs.tables import UsableImage, read_usable
 from foveal.schema import to_json
-from foveal.shortcuts.shown import MapSources, ShownExplanations, show_over_inputs
+from foveal.shortcuts.figures import MapSources, ShownExplanations, show_over_inputs
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:

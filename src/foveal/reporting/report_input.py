@@ -10,7 +10,7 @@ from foveal.evaluation.evidence import Evidence
 from foveal.evaluation.model_choice import ModelDescription
 
 if TYPE_CHECKING:
-    from foveal.shortcuts.shown import ShownExplanations
+    from foveal.shortcuts.figures import ShownExplanations
 
 
 class SupportsAudit(Protocol):
