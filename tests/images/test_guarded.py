@@ -13,7 +13,7 @@ from PIL import Image
 from foveal.errors import ImageError
 from foveal.images import MAX_PIXELS, Window, decode, guarded
 from foveal.images.decoding import decode_here
-from foveal.images.request import Request
+from foveal.images.guarded import Request
 
 REQUEST = Request(Window(), MAX_PIXELS, None, "middle")
 

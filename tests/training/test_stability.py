@@ -12,7 +12,7 @@ import torch
 from foveal.dataset import GroupOptions, Manifest, scan
 from foveal.evaluation import Stability
 from foveal.images import Preprocessing
-from foveal.images.shifting import shift
+from foveal.images.views import shift
 from foveal.models import Backbone
 from foveal.training.heads import LinearHead
 from foveal.training.stability import measure_stability

@@ -7,8 +7,7 @@ from foveal.images.levels import LevelSummary
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, ImageFacts
 from foveal.images.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from foveal.images.reading import FileContent, frame_of_file, read_content
-from foveal.images.resampling import Interpolation
-from foveal.images.resizing import Fit
+from foveal.images.resizing import Fit, Interpolation
 from foveal.images.set_window import (
     ChosenWindow,
     WindowChoice,

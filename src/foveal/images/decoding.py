@@ -8,11 +8,10 @@ from dataclasses import replace
 from foveal.errors import ImageError
 from foveal.images.formats import identify
 from foveal.images.frames import FrameChoice, check_frame_choice
-from foveal.images.guarded import decode_guarded, needs_guard
+from foveal.images.guarded import Request, decode_guarded, needs_guard
 from foveal.images.ordinary import count_ordinary, decode_ordinary
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, Raster
 from foveal.images.reading import FileContent, read_content
-from foveal.images.request import Request
 from foveal.images.window import Window
 
 ImageSource = str | os.PathLike[str] | bytes | FileContent

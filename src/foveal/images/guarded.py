@@ -14,14 +14,48 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from foveal.errors import ImageError
 from foveal.images.faults import corrupt, too_large
 from foveal.images.formats import Format
+from foveal.images.frames import FrameChoice
 from foveal.images.pixels import Raster
-from foveal.images.request import Request
 from foveal.images.tiff import read_tags
+from foveal.images.window import FixedRange, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How to decode; see :func:`foveal.images.decode` for the meaning of each."""
+
+    window: Window
+    max_pixels: int
+    reduce_to_px: tuple[int, int] | None
+    frame: FrameChoice
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values; :meth:`from_json` reads them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Request:
+        """Reads what :meth:`to_json` wrote.
+
+        >>> request = Request(Window(), 100, (4, 5), "middle")
+        >>> Request.from_json(request.to_json()) == request
+        True
+        """
+        window, reduce_to_px = dict(value["window"]), value["reduce_to_px"]
+        window["fixed"] = tuple(FixedRange(**one) for one in window["fixed"])
+        return cls(
+            window=Window(**window),
+            max_pixels=value["max_pixels"],
+            reduce_to_px=None if reduce_to_px is None else (reduce_to_px[0], reduce_to_px[1]),
+            frame=value["frame"],
+        )
+
 
 # Of processor time, so that a busy machine does not make a good file a bad one.
 _CPU_SECONDS: Final = 1.5

@@ -11,14 +11,18 @@ from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from foveal.errors import ImageError
 from foveal.images import bit_depth
-from foveal.images.completeness import count_gif_pictures, require_complete, webp_size
+from foveal.images.completeness import (
+    count_gif_pictures,
+    require_all_rows,
+    require_complete,
+    webp_size,
+)
 from foveal.images.cost import bytes_per_pixel, require_affordable, require_few_scans
 from foveal.images.faults import corrupt, too_large, truncated
 from foveal.images.formats import Format, unsupported
 from foveal.images.frames import FrameChoice, frame_index, frame_note, reachable_index
 from foveal.images.jpeg import JpegHeader, read_jpeg_header, with_end_marker
 from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
-from foveal.images.png_rows import require_all_rows
 from foveal.images.quarantine import ANY_ERROR, quarantine
 from foveal.images.tiff import stack_pages, with_first_page
 from foveal.images.window import Window

@@ -14,6 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.dataset import AuditFinding, Duplicates, FoldPlan, Manifest, assign_folds, fuse_groups
+from foveal.dataset.group_checks import (
+    describe_candidate,
+    describe_confounded,
+    describe_passed_over,
+)
 from foveal.dataset.structure import (
     Candidate,
     find_structure,
@@ -22,11 +27,6 @@ from foveal.dataset.structure import (
     nests_in,
     with_groups,
     without_groups,
-)
-from foveal.dataset.structure_checks import (
-    describe_candidate,
-    describe_confounded,
-    describe_passed_over,
 )
 from foveal.errors import DataError
 from foveal.evaluation import HeldOutGroups, accuracy_difference, describe_tested
