@@ -91,6 +91,23 @@ def test_without_class_and_layer_the_depth_of_the_network_is_shown(
     assert any("channel" in one for one in shown)
 
 
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [
+        ({"size_px": 24}, (24, 24)),
+        ({"input_shape": (3, 20, 24)}, (20, 24)),
+        ({"input_shape": (None, 20, 24), "size_px": (32, 28)}, (32, 28)),
+        ({}, (128, 128)),
+    ],
+)
+def test_the_size_is_said_or_that_of_the_input(
+    net: str, said: dict[str, Any], size: tuple[int, int]
+) -> None:
+    with pytest.warns(foveal_package.FovealWarning, match="of ImageNet, assumed"):
+        (one,) = foveal_package.visualise(f"{net}:network", classes=0, num_steps=1, **said)
+    assert one.image.shape[1:] == size
+
+
 @pytest.mark.parametrize("factory", ["grey", "fixed"])
 def test_networks_in_grey_and_of_one_size_are_drawn(
     foveal: Run, net: str, tmp_path: Path, factory: str

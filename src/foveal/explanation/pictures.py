@@ -31,13 +31,12 @@ from foveal.explanation.requests import class_indices, ready_images
 from foveal.graph import Graph, trace
 from foveal.images import Preprocessing, View, decode
 from foveal.images.decoding import ImageSource
+from foveal.images.normalising import grey_of
 
 Progress = Callable[[int, int], None]
 
 _BATCH_SIZE = 8
 _MAX_SIDE_PX = 1024
-# Of red, green and blue in the luma of ITU-R BT.601, as Pillow converts to "L".
-_GREY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,9 +180,8 @@ def explain_pictures(
         images = [one.image for one in batch if isinstance(one, _Read)]
         rows: Iterator[_Answered] = iter(())
         if images:
-            stacked = torch.from_numpy(np.stack(images))
-            if channels == 1:
-                stacked = (stacked * torch.tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
+            numbers = np.stack(images)
+            stacked = torch.from_numpy(grey_of(numbers) if channels == 1 else numbers)
             rows = iter(_answer(whole, stacked, make, views, asked_for, class_names, temperature))
         for asked, one in zip(named[start : start + batch_size], batch, strict=True):
             if isinstance(one, ImageError):

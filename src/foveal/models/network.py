@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 Source = Literal["run", "folder", "timm", "torchvision", "foveal", "file", "object"]
 Shape = tuple[int, int, int]
 
-_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
 # Of networks for grey images, which no published weights describe.
-_GREY = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+_GREY = (0.5, 0.5, 0.5)
 _ASSUMED = "assumed"
 
 
@@ -80,10 +81,15 @@ class Network:
         )
 
     @property
+    def assumes_normalisation(self) -> bool:
+        """Whether nobody says its mean and std."""
+        return self.preprocessing_origin.endswith(_ASSUMED)
+
+    @property
     def assumptions(self) -> tuple[str, ...]:
         """What was assumed of its images because nobody says it, one sentence each."""
         found = []
-        if self.preprocessing_origin.endswith(_ASSUMED):
+        if self.assumes_normalisation:
             found.append(f"Images are fed with the mean and std {self.preprocessing_origin}.")
         if self.input_origin == _ASSUMED:
             size = " x ".join(map(str, self.input_shape[1:]))
@@ -200,13 +206,15 @@ def _preprocessing(
         prepared, origin = replace(base, height_px=height_px, width_px=width_px), ""
     elif channels == 1:
         # One number for all three, so that grey of the normalised is the normalised grey.
-        prepared = Preprocessing(height_px=height_px, width_px=width_px, **_GREY)
+        prepared = Preprocessing(height_px=height_px, width_px=width_px, mean=_GREY, std=_GREY)
         origin = f"of 0.5 each, {_ASSUMED}"
     elif config.get("mean") is not None and config.get("std") is not None:
         prepared = Preprocessing.from_pretrained({**config, "input_size": (3, height_px, width_px)})
         origin = "that timm states for these weights"
     else:
-        prepared = Preprocessing(height_px=height_px, width_px=width_px, **_IMAGENET)
+        prepared = Preprocessing(
+            height_px=height_px, width_px=width_px, mean=_IMAGENET_MEAN, std=_IMAGENET_STD
+        )
         origin = f"of ImageNet, {_ASSUMED}"
     if stated:
         prepared = replace(prepared, **stated)

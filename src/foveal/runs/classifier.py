@@ -214,6 +214,7 @@ class Classifier:
         method: str = "auto",
         layer: str | None = None,
         effort: Literal["quick", "full"] = "quick",
+        labels: Literal["auto", "exclusive", "independent"] = "auto",
         progress: Progress | None = None,
     ) -> tuple[ExplainedPicture, ...]:
         """Shows where in images the answers come from, with a verdict on every map.
@@ -224,6 +225,7 @@ class Classifier:
             method: See ``foveal.explanation.methods.METHODS``; ``"auto"`` suits every run.
             layer: An operation or module of the network; the method's own choice if None.
             effort: How much the verdict tries.
+            labels: Whether the classes exclude one another; ``"auto"`` finds it in the network.
             progress: Called with (done, total).
 
         Raises:
@@ -238,7 +240,7 @@ class Classifier:
         return explain_run(
             self,
             name_images(images),
-            asked_for=Asked(asked_classes(classes), method, layer, effort),
+            asked_for=Asked(asked_classes(classes), method, layer, effort, labels=labels),
             progress=progress,
         )
 

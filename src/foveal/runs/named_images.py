@@ -50,15 +50,15 @@ def name_images(images: Any) -> list[NamedImage]:
         images: One image or several: paths of files and folders, patterns such as
             ``"day*/*.png"``, bytes of a file, open binary files, PIL images, or arrays ``uint8``
             [H, W], [H, W, 3], [H, W, 4] and ``uint16`` [H, W]; also one array of several,
-            ``uint8`` [N, H, W, 3]. Beside a folder or pattern a file that is named twice is
-            taken once.
+            ``uint8`` [N, H, W, 3]. What has a name already keeps it. Beside a folder
+            or pattern a file that is named twice is taken once.
 
     Raises:
         UsageError: The folders hold no image.
     """
     several = [images] if is_one_image(images) else list(images)
     if not any(map(_names_several, several)):
-        return [NamedImage(name_of(one, number=n), one) for n, one in enumerate(several, start=1)]
+        return [_named(one, n) for n, one in enumerate(several, start=1)]
     paths = [one for one in several if isinstance(one, (str, os.PathLike))]
     found = _listed(paths)
     others = [one for one in several if not isinstance(one, (str, os.PathLike))]
@@ -68,9 +68,13 @@ def name_images(images: Any) -> list[NamedImage]:
             next_step="Name the files one by one if their names have no ending.",
         )
     start = len(found) + 1
-    return found + [
-        NamedImage(name_of(one, number=n), one) for n, one in enumerate(others, start=start)
-    ]
+    return found + [_named(one, n) for n, one in enumerate(others, start=start)]
+
+
+def _named(image: Any, number: int) -> NamedImage:
+    if isinstance(image, NamedImage):
+        return image
+    return NamedImage(name_of(image, number=number), image)
 
 
 def _names_several(image: Any) -> bool:

@@ -73,7 +73,12 @@ def from_folder(folder: Path, weights: Weights) -> Network:
     shape, origin = read_input_shape(stated.get("input_size"), "the folder's config.json")
     own = getattr(module, "pretrained_cfg", None) or {}
     network = describe_network(
-        shown, module, "folder", shape, origin, config={"mean": own.get("mean"), "std": own.get("std"), **stated}
+        shown,
+        module,
+        "folder",
+        shape,
+        origin,
+        config={"mean": own.get("mean"), "std": own.get("std"), **stated},
     )
     of_run = folder / "preprocessing.json"
     if not of_run.is_file():

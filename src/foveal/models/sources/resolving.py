@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, get_args
 from foveal.errors import UnknownModelError, UsageError
 from foveal.models.catalogue import CATALOGUE
 from foveal.models.network import Network, describe_network
+from foveal.models.sources.building import Weights, guess_input_shape, read_input_shape
 from foveal.models.sources.from_file import from_file
 from foveal.models.sources.from_folder import from_folder
 from foveal.models.sources.from_foveal import from_foveal
 from foveal.models.sources.from_timm import from_timm
 from foveal.models.sources.from_torchvision import from_torchvision, torchvision_names
-from foveal.models.sources.building import Weights, guess_input_shape, read_input_shape
 from foveal.models.weights import load_checkpoint
 from foveal.text import near_names, printable
 
