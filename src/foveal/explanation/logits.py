@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from foveal.errors import ModelError, UsageError
 from foveal.explanation.requests import Classes, checked_classes
 from foveal.graph import Graph
-from foveal.graph.structure import Path, path_text, tensors_in, tensors_with_paths
+from foveal.graph.nested_tensors import Path, path_text, tensors_in, tensors_with_paths
 from foveal.graph.vocabulary import function_name
 from foveal.text import printable
 

@@ -31,7 +31,7 @@ from foveal.explanation.requests import class_indices, ready_images
 from foveal.graph import Graph, trace
 from foveal.images import Preprocessing, View, decode
 from foveal.images.decoding import ImageSource
-from foveal.images.normalising import grey_of
+from foveal.images.pixels import grey_of
 
 Progress = Callable[[int, int], None]
 

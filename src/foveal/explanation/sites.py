@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from foveal.errors import ModelError
 from foveal.graph import Graph, Op, Shape
-from foveal.graph.structure import tensors_in
+from foveal.graph.nested_tensors import tensors_in
 from foveal.graph.vocabulary import function_name
 
 Act = Callable[[torch.Tensor], torch.Tensor]

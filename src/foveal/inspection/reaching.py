@@ -113,7 +113,7 @@ def _result_of_function(model: torch.nn.Module, row: OpRow, picture: torch.Tenso
     from foveal.graph import trace
     from foveal.graph.borrowing import fully_borrowed
     from foveal.graph.cut_points import require_complete
-    from foveal.graph.prefix import prefix_of
+    from foveal.graph.cutting import prefix_of
     from foveal.graph.recordings import Recordings
 
     graph = trace(model, tuple(picture.shape), mode="eval")

@@ -15,7 +15,7 @@ from torch.nn.modules import activation as activations
 
 from foveal.errors import ModelError, UsageError
 from foveal.graph import Graph
-from foveal.graph.structure import tensors_in
+from foveal.graph.nested_tensors import tensors_in
 from foveal.text import near_names
 from foveal.visualisation.objectives import ClassLogit, Objective
 from foveal.visualisation.targets import Target, layout_of, require_fit

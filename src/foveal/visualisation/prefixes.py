@@ -6,7 +6,7 @@ import torch
 from torch import fx
 
 from foveal.graph import Graph
-from foveal.graph.prefix import prefix_of
+from foveal.graph.cutting import prefix_of
 from foveal.graph.recordings import Recordings
 from foveal.visualisation.objectives import Objective
 from foveal.visualisation.targets import Target, find_target

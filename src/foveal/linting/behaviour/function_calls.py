@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from foveal.graph.structure import tensors_in
+from foveal.graph.nested_tensors import tensors_in
 from foveal.graph.vocabulary import function_name
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.graph.borrowing import fully_borrowed
-from foveal.graph.structure import tensors_with_paths
+from foveal.graph.nested_tensors import tensors_with_paths
 from foveal.inspection.gradient_flow import is_dropout
 from foveal.linting.context import LintContext
 from foveal.linting.finding import (

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.graph.borrowing import borrowed
-from foveal.graph.structure import tensors_with_paths
+from foveal.graph.nested_tensors import tensors_with_paths
 from foveal.linting.behaviour.passes import (
     call,
     copied,

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foveal.draw.numbers import percent
-from foveal.draw.width import shorten_middle
+from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.figures import NUM_WEAKEST, Table, are_many
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.shortcuts.explained_run import ExplainedExample, ExplainedRun
+    from foveal.shortcuts.figures import ShownExplanations
     from foveal.shortcuts.separation import ClassSeparation
-    from foveal.shortcuts.shown import ShownExplanations
 
 NUM_IN_SIGHT = 6
 # Of the border's share against its area, before the page remarks on it.
@@ -70,7 +70,7 @@ class HeatMapsView:
 
 def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
     """Returns the section; None where there are no maps."""
-    from foveal.shortcuts.shown import peak_of
+    from foveal.shortcuts.figures import peak_of
 
     run = shown.run
     if run.reason is not None or run.grid is None:
@@ -99,8 +99,8 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
 def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
     """Yields a warning for each place that gives a class away."""
     from foveal.shortcuts.border import describe_border
-    from foveal.shortcuts.simple import describe_simple, reaching, title_of
-    from foveal.shortcuts.wording import describe_shortcut
+    from foveal.shortcuts.marks import describe_shortcut
+    from foveal.shortcuts.simple_classifiers import describe_simple, reaching, title_of
 
     for one in run.shortcuts:
         name = run.class_names[one.suspicion.class_index]
@@ -136,7 +136,7 @@ _SIMPLE_NAMES = {
 
 
 def _lead(run: ExplainedRun) -> str:
-    from foveal.shortcuts.simple import reaching
+    from foveal.shortcuts.simple_classifiers import reaching
 
     if run.shortcuts:
         what = "One place" if len(run.shortcuts) == 1 else f"{len(run.shortcuts)} places"
@@ -166,7 +166,7 @@ def _lead(run: ExplainedRun) -> str:
 
 
 def _remarks(run: ExplainedRun) -> Iterator[str]:
-    from foveal.shortcuts.simple import NOT_LOOKED_FOR
+    from foveal.shortcuts.simple_classifiers import NOT_LOOKED_FOR
 
     if run.untested is not None:
         yield f"Not searched for marks at a fixed place: {run.untested}"
@@ -221,7 +221,7 @@ def _table(run: ExplainedRun) -> Table:
 
 
 def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
-    from foveal.shortcuts.shown import peak_of_example
+    from foveal.shortcuts.figures import peak_of_example
 
     *folders, name = shorten_middle(one.path, 60).split("/")
     return HeatCard(

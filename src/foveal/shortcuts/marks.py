@@ -22,9 +22,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.draw.numbers import percent
 from foveal.schema import Unbounded
+from foveal.shortcuts.network import HeldOutNetwork, Images
 from foveal.shortcuts.separation import ClassSeparation, Floats, HeldOutMaps, standard_error
 from foveal.shortcuts.windows import MIN_CELLS, Box, Window, border_windows
+from foveal.text import count_noun, printable
 
 MIN_IMAGES = 8
 """Pictures that a class needs, and the others together too."""
@@ -192,3 +195,110 @@ def _lead(logits: Floats, class_index: int) -> Floats:
     others = np.delete(logits, class_index, axis=1).max(1)
     lead: Floats = logits[:, class_index] - others
     return lead
+
+
+_MAX_CLASSES_TRIED = 3
+_MAX_PLACES_TRIED = 2
+MAX_PER_TRIAL = 12
+_ECHO_SHARE = 0.4
+
+
+def find_shortcuts(
+    maps: HeldOutMaps,
+    separations: tuple[ClassSeparation, ...],
+    network: HeldOutNetwork,
+    images: Images,
+    places: NDArray[np.int64],
+) -> tuple[Shortcut, ...]:
+    """Returns at most one place a class, confirmed by covering."""
+    suspected = [(one, windows) for one in separations if (windows := suspect(maps, one))]
+    suspected.sort(key=lambda pair: -pair[1][0].share)
+    found = []
+    for separation, windows in suspected[:_MAX_CLASSES_TRIED]:
+        rows = np.flatnonzero(maps.labels == separation.class_index)[:MAX_PER_TRIAL]
+        # A unit sees beyond its cell, so on a coarse grid the mark may lie in the next one.
+        for suspicion in windows[:_MAX_PLACES_TRIED]:
+            trial = _try_covering(suspicion, maps.logits[rows], network, images[rows], places[rows])
+            if is_confirmed(trial, gap=separation.gap):
+                size = images.shape[2], images.shape[3]
+                box = suspicion.window.box(network.centres, size)
+                found.append(Shortcut(suspicion, box, trial))
+                break
+    # What a mark of one class says against it, the others gain: a faint echo of the same place.
+    most = max((one.trial.loss for one in found), default=0.0)
+    return tuple(one for one in found if one.trial.loss >= _ECHO_SHARE * most)
+
+
+def _try_covering(
+    suspicion: Suspicion,
+    before: NDArray[np.float64],
+    network: HeldOutNetwork,
+    images: Images,
+    places: NDArray[np.int64],
+) -> CoverTrial:
+    def covered(window: Window) -> NDArray[np.float64]:
+        box = window.box(network.centres, (images.shape[2], images.shape[3]))
+        return network.logits(cover(images, box), places)
+
+    window = suspicion.window
+    elsewhere = [covered(other) for other in window.mirrored()]
+    return judge_trial(before, covered(window), elsewhere, suspicion.class_index)
+
+
+def why_untested(maps: HeldOutMaps, names: tuple[str, ...]) -> str | None:
+    """Returns why no shortcut was looked for, or not for every class."""
+    if min(maps.grid) < MIN_CELLS:
+        rows, columns = maps.grid
+        return (
+            f"The last feature map has {rows} by {columns} places: too few to tell a corner "
+            "from the middle. A larger --size gives more."
+        )
+    counts = np.bincount(maps.labels, minlength=len(names))
+    few = [name for name, number in zip(names, counts, strict=True) if number < MIN_IMAGES]
+    if not few:
+        return None
+    more = f" and {len(few) - 3} more" if len(few) > 3 else ""
+    return (
+        f"Too few pictures were looked at of {', '.join(few[:3])}{more} to tell a mark at a "
+        f"fixed place from chance: {MIN_IMAGES} are needed of a class."
+    )
+
+
+def describe_shortcut(shortcut: Shortcut, *, class_name: str) -> str:
+    """Returns what was found at a place, what covering it does, and what to do.
+
+    Args:
+        shortcut: The place.
+        class_name: Of its class; made printable here.
+    """
+    trial = shortcut.trial
+    name = f"“{printable(class_name)}”"
+    if trial.num_changed > 0:
+        effect = (
+            f"covering it changes {trial.num_changed} of "
+            f"{count_noun(trial.num_right, 'right answer')}, covering the places opposite changes "
+            f"{_count_text(trial.num_changed_elsewhere)}"
+        )
+    else:
+        effect = (
+            f"covering it takes {trial.loss:.1f} logits from the lead of {name}, covering the "
+            f"places opposite takes {_loss_text(trial.loss_elsewhere)}"
+        )
+    return (
+        f"{_percent_text(shortcut.suspicion.share)} of what sets {name} apart comes from the "
+        f"{shortcut.box.name}, {_percent_text(shortcut.box.area_share)} of the picture; {effect}. "
+        "Look there for a mark, a label or a frame: the figures hold only as long as it comes with "
+        "the class."
+    )
+
+
+def _percent_text(value: float) -> str:
+    return percent(min(value, 1.0))
+
+
+def _count_text(value: float) -> str:
+    return "none" if value == 0 else f"{value:.1f}".removesuffix(".0")
+
+
+def _loss_text(value: float) -> str:
+    return "none" if value < 0.05 else f"{value:.1f}"

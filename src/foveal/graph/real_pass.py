@@ -21,14 +21,14 @@ _LARGEST_MADE_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class RealPass:
     """How a real pass ended; ``error`` is what the model raised."""
 
     outcome: Literal["works", "fails", "not tried"]
     error: Exception | None = None
 
 
-def try_for_real(model: torch.nn.Module, inputs: Inputs, *, mode: str) -> Trial:
+def try_for_real(model: torch.nn.Module, inputs: Inputs, *, mode: str) -> RealPass:
     """Runs a copy of the model on real numbers; the model is left as found.
 
     A pass that fails is tried again with other numbers, from 0 to 1 as pictures have, and in
@@ -36,26 +36,26 @@ def try_for_real(model: torch.nn.Module, inputs: Inputs, *, mode: str) -> Trial:
     """
     made = _with_values(model)
     if made is None:
-        return Trial("not tried")
+        return RealPass("not tried")
     first: Exception | None = None
     with (
         torch.inference_mode(False),
         torch.no_grad(),
-        fully_borrowed(made) as lent,
+        fully_borrowed(made) as copied,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
         for numbers in ("normal", "from 0 to 1", "evaluation"):
-            for module in lent.modules():
+            for module in copied.modules():
                 if mode != "as found" or numbers == "evaluation":
                     module.training = mode == "train" and numbers != "evaluation"
             try:
-                _run(lent, inputs, numbers)
+                _run(copied, inputs, numbers)
             except Exception as error:
                 first = first or error
             else:
-                return Trial("works")
-    return Trial("fails", first)
+                return RealPass("works")
+    return RealPass("fails", first)
 
 
 def _run(model: torch.nn.Module, inputs: Inputs, numbers: str) -> None:
@@ -76,7 +76,7 @@ def _run(model: torch.nn.Module, inputs: Inputs, numbers: str) -> None:
 
 
 def _on(value: Any, device: torch.device) -> Any:
-    from foveal.graph.structure import map_tensors
+    from foveal.graph.nested_tensors import map_tensors
 
     return map_tensors(value, lambda tensor: tensor.to(device))
 

@@ -1,4 +1,4 @@
-"""Putting one side of a cut together as a ``torch.fx`` graph."""
+"""Builds the module of one side of a cut, as a ``torch.fx`` graph."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from torch import fx
 from torch.utils import _pytree as pytree
 
 from foveal.errors import TraceError
-from foveal.graph.part_modules import (
+from foveal.graph.cut_modules import (
     TRAINING_ARGUMENTS,
     FollowsTraining,
     Rebuild,
     is_training,
 )
+from foveal.graph.nested_tensors import tensors_in, tensors_with_paths
 from foveal.graph.recorder import Recorder
-from foveal.graph.recordings import BATCH_SIZES, Recordings, batch_formula
+from foveal.graph.recordings import (
+    BATCH_SIZES,
+    Recordings,
+    batch_formula,
+    result_uses,
+    whole_numbers,
+)
 from foveal.graph.records import (
     CallRef,
     Frame,
@@ -28,14 +35,12 @@ from foveal.graph.records import (
     TensorRef,
     refs_in,
 )
-from foveal.graph.structure import tensors_in, tensors_with_paths
-from foveal.graph.tracing import Recording
 
 _PROPERTIES = frozenset({"T", "mT", "H", "mH", "data", "real"})
 
 
-class Part:
-    """One side of the cut, while it is put together."""
+class CutBuilder:
+    """Builds one side of a cut from what was recorded."""
 
     def __init__(
         self,
@@ -56,7 +61,7 @@ class Part:
         self._nodes: dict[Any, fx.Node] = {}
         self._tensors: dict[int, fx.Node] = {}
         self._batch: fx.Node | None = None
-        self._uses = _uses(recordings.first)
+        self._uses = result_uses(recordings.first)
 
     def build(self) -> fx.GraphModule:
         """Returns the finished module."""
@@ -85,12 +90,12 @@ class Part:
 
     def _add_cut_tensor(self) -> None:
         node = self._graph.placeholder("features")
-        shape = self._recorder.book.tensor_of(self._cut_ref).shape
+        shape = self._recorder.seen.tensor_of(self._cut_ref).shape
         self._batch_source = (node, shape[0] // BATCH_SIZES[0])
         later = self._recorder.calls[self._last_call + 1 :]
-        memory = self._recorder.book.memory_of(self._cut_ref)
+        memory = self._recorder.seen.memory_of(self._cut_ref)
         if any(
-            memory == self._recorder.book.memory_of(ref) for c in later for ref in c.overwritten
+            memory == self._recorder.seen.memory_of(ref) for c in later for ref in c.overwritten
         ):
             node = self._graph.call_method("clone", (node,))
         self._nodes[self._cut_ref] = node
@@ -188,10 +193,10 @@ class Part:
 
     def _emit_writes(self, ref: CallRef) -> None:
         """Repeats what was written into a constant after it was made."""
-        memory = self._recorder.book.memory_of(ref)
+        memory = self._recorder.seen.memory_of(ref)
         for call in self._recorder.calls[ref.call_index + 1 :]:
             writes = call.op is None and call.overwritten
-            if writes and memory in {self._recorder.book.memory_of(r) for r in call.overwritten}:
+            if writes and memory in {self._recorder.seen.memory_of(r) for r in call.overwritten}:
                 self._emit_call(call)
 
     def _make_node(self, call: RecordedCall, args: Any, kwargs: Any) -> fx.Node:
@@ -252,7 +257,7 @@ class Part:
 
     def _arguments(self, args: Any, kwargs: Any, in_other: Any) -> tuple[Any, Any]:
         others: list[tuple[int, Any]] | None = None
-        if any(True for _ in _whole_numbers((args, kwargs))):
+        if any(True for _ in whole_numbers((args, kwargs))):
             found = [(size, in_other(recorder)) for size, recorder in self._recordings.others()]
             others = [(size, (item.args, item.kwargs)) for size, item in found]
         done = self._argument((args, kwargs), others)
@@ -307,10 +312,10 @@ class Part:
 
     def _result(self, result: Any) -> Any:
         if isinstance(result, torch.Tensor):
-            return self._node(self._recorder.book.ref(result))
+            return self._node(self._recorder.seen.ref(result))
         leaves, spec = pytree.tree_flatten(result)
         nodes = [
-            self._node(self._recorder.book.ref(leaf)) if isinstance(leaf, torch.Tensor) else leaf
+            self._node(self._recorder.seen.ref(leaf)) if isinstance(leaf, torch.Tensor) else leaf
             for leaf in leaves
         ]
         if len(list(tensors_with_paths(result))) != len(tensors_in(leaves)):
@@ -319,40 +324,12 @@ class Part:
         return self._graph.call_module("rebuild", tuple(nodes))
 
 
-def _uses(recording: Recording) -> dict[int, list[tuple[CallRef, int]]]:
-    """For each call, which of its results are read, and by which later call."""
-    found: dict[int, list[tuple[CallRef, int]]] = {}
-    recorder = recording.recorder
-    for call in recorder.calls:
-        for ref in refs_in((call.args, call.kwargs)):
-            if isinstance(ref, CallRef):
-                found.setdefault(ref.call_index, []).append((ref, call.index))
-    for tensor in pytree.tree_leaves(recording.result):
-        if isinstance(tensor, torch.Tensor):
-            ref = recorder.book.ref(tensor)
-            if isinstance(ref, CallRef):
-                found.setdefault(ref.call_index, []).append((ref, len(recorder.calls)))
-    return found
-
-
 def _comparable(value: Any) -> list[Any]:
     return [ref for ref in refs_in(value) if not isinstance(ref, TensorRef)]
 
 
 def _same_frame(recorder: Recorder, frame: Frame) -> Frame:
     return recorder.frames[frame.index]
-
-
-def _whole_numbers(value: Any) -> Iterator[int]:
-    if type(value) is int:
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _whole_numbers(item)
-    elif isinstance(value, dict):
-        yield from _whole_numbers(list(value.values()))
-    elif isinstance(value, slice):
-        yield from _whole_numbers((value.start, value.stop, value.step))
 
 
 def _is_property(function: Any) -> bool:

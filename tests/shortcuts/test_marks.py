@@ -7,18 +7,18 @@ import pytest
 from numpy.typing import NDArray
 
 from foveal.explanation.cell_centres import even_centres
-from foveal.shortcuts.separation import HeldOutMaps, separate
-from foveal.shortcuts.suspicion import (
+from foveal.shortcuts.marks import (
     CoverTrial,
     Shortcut,
     Suspicion,
     cover,
+    describe_shortcut,
     is_confirmed,
     judge_trial,
     suspect,
 )
+from foveal.shortcuts.separation import HeldOutMaps, separate
 from foveal.shortcuts.windows import Box, Window, border_windows
-from foveal.shortcuts.wording import describe_shortcut
 
 NUM = 24
 

@@ -1,4 +1,4 @@
-"""Small modules that a half needs beside those of the model."""
+"""Modules that one side of a cut needs beside those of the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of the steps, and what comes out of them."""
+"""Where a run looks: the steps in their order, and the heat maps that its report shows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from foveal.errors import FovealError
 from foveal.explanation.cell_centres import CellCentres
 from foveal.features import cache_directory
 from foveal.features.feature_maps import open_feature_maps
-from foveal.shortcuts.choosing import choose_examples, choose_pictures
+from foveal.shortcuts.border import find_border_reliance
 from foveal.shortcuts.explained_run import ExplainedRun
-from foveal.shortcuts.loading import Progress, load_pictures
+from foveal.shortcuts.figures import MapSources, ShownExplanations, show_over_inputs
+from foveal.shortcuts.held_out_images import (
+    Progress,
+    choose_examples,
+    choose_pictures,
+    load_pictures,
+)
+from foveal.shortcuts.marks import find_shortcuts, why_untested
 from foveal.shortcuts.network import HeldOutNetwork, Images, find_run_centres
-from foveal.shortcuts.searching import find_border_reliance, find_shortcuts, why_untested
 from foveal.shortcuts.separation import HeldOutMaps, separate
 from foveal.shortcuts.simple_classifiers import judge_simple_classifiers
 
@@ -102,3 +108,25 @@ def _explain_maps(
         examples=choose_examples(trained, places, signed, labels),
     )
     return explained, RunPictures(places, images, centres)
+
+
+def explain_and_show(
+    trained: TrainedClassifier, *, progress: Progress | None = None
+) -> ShownExplanations:
+    """Returns what the held-out pictures' heat maps show, with the pictures.
+
+    Args:
+        trained: The classifier with its fold heads.
+        progress: Called with (done, total) pictures.
+    """
+    run, pictures = explain_training(trained, progress=progress)
+    if pictures is None:
+        return ShownExplanations(run)
+    rows = tuple(map(int, trained.judged.rows[pictures.places]))
+    return show_over_inputs(
+        run,
+        MapSources(rows, pictures.centres),
+        dict(zip(rows, pictures.images, strict=True)),
+        labels=trained.manifest.labels,
+        preprocessing=trained.preprocessing,
+    )
