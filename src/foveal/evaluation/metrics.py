@@ -16,6 +16,7 @@ from foveal.evaluation.inputs import (
     as_scores,
     check_class_names,
     compact,
+    log_softmax,
 )
 from foveal.evaluation.intervals import (
     FEW_GROUPS,
@@ -26,7 +27,6 @@ from foveal.evaluation.intervals import (
     mixed_groups,
     proportion,
 )
-from foveal.evaluation.probabilities import log_softmax
 from foveal.evaluation.ranking import area_interval, mean_area_interval, rank_area
 from foveal.evaluation.resampling import class_counts_by_group, resampled_sums
 

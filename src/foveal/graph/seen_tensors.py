@@ -13,8 +13,8 @@ import torch
 
 from foveal.graph.borrowing import tensors_held
 from foveal.graph.graph import Shape, Source
+from foveal.graph.nested_tensors import map_tensors
 from foveal.graph.records import Ref, TensorRef, UnfollowableError
-from foveal.graph.structure import map_tensors
 
 
 @dataclass(slots=True)

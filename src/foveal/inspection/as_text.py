@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from foveal.draw.text_layout import COLUMNS, Style, plain, wrap
-from foveal.draw.width import display_width, pad, shorten_end, shorten_middle
+from foveal.draw.text_layout import (
+    COLUMNS,
+    Style,
+    display_width,
+    pad,
+    plain,
+    shorten_end,
+    shorten_middle,
+    wrap,
+)
 from foveal.graph import Quantity
 from foveal.inspection import wording
 from foveal.inspection.blocks import Block, Line, fold_blocks

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from foveal.draw.text_layout import Style, plain, wrap
-from foveal.draw.width import pad, shorten_middle
+from foveal.draw.text_layout import Style, pad, plain, shorten_middle, wrap
 from foveal.graph import Quantity
 from foveal.inspection import wording
 from foveal.inspection.comparing import Comparison, Contrast

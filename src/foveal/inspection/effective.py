@@ -111,7 +111,7 @@ def effective_receptive_field(
         raise ModelError(
             f"No gradient reaches the input from {reached.name!r}: it does not depend on the "
             "image.",
-            next_step="Choose another layer with --at, or look for dead layers: foveal lint.",
+            next_step="Choose another layer with --layer, or look for dead layers: foveal lint.",
         )
     fields = () if reached.row is None else reached.row.receptive_field.fields
     known = len(fields) == 2 and all(item is not None for item in fields)

@@ -140,7 +140,7 @@ def _error(
     distance_px: int,
     borders: Borders,
 ) -> ShiftError:
-    from foveal.images.shifting import shift
+    from foveal.images.views import shift
 
     squares = reference = 0.0
     num_units = 0

@@ -200,7 +200,7 @@ def first_tensor(output: Any) -> torch.Tensor:
     Raises:
         ModelError: There is none.
     """
-    from foveal.graph.structure import tensors_with_paths
+    from foveal.graph.nested_tensors import tensors_with_paths
 
     for _, tensor in tensors_with_paths(output):
         if tensor.is_floating_point():

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from foveal.graph.structure import tensors_in
+from foveal.graph.nested_tensors import tensors_in
 from foveal.graph.vocabulary import function_name
 
 Ending = Literal["softmax", "log_softmax", "sigmoid", "logsigmoid", "probabilities"]

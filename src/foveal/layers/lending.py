@@ -22,7 +22,7 @@ from torch import nn
 
 from foveal.errors import ModelError
 from foveal.graph.borrowing import borrowed, fully_borrowed
-from foveal.graph.structure import tensors_in
+from foveal.graph.nested_tensors import tensors_in
 
 _PLAIN = frozenset([int, float, bool, str, type(None), torch.Size, torch.dtype, torch.device])
 _STORES = ("_parameters", "_buffers", "_modules")

@@ -10,7 +10,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from foveal.errors import ModelError
-from foveal.graph.structure import tensors_in
+from foveal.graph.nested_tensors import tensors_in
 from foveal.graph.vocabulary import function_name
 from foveal.layers.finding import FunctionSite, ModuleSite, Site
 from foveal.layers.watching import functions_watched

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from foveal.errors import ModelError
 from foveal.graph import Graph
-from foveal.graph.structure import Path, path_text, tensors_with_paths
+from foveal.graph.nested_tensors import Path, path_text, tensors_with_paths
 from foveal.layers.endings import EndingWatch, is_scores
 
 # By which name the scores go among other outputs, the likeliest first.

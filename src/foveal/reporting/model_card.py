@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from foveal.draw.numbers import percent
-from foveal.draw.width import shorten_end
+from foveal.draw.text_layout import shorten_end
 from foveal.evaluation.evidence import DataFacts, Interval
 from foveal.evaluation.wording import (
     describe_against_baseline,

@@ -125,7 +125,7 @@ def judge_maps(
     nothing failed and one of the two passed; else ``untested``.
     Adding up alone supports nothing: a wrong place can add up too. Same seed, same verdict.
 
-    What the model's outputs are is told by ``foveal.explanation.logits``. A network with one
+    What the model's outputs are is told by ``foveal.layers.logits``. A network with one
     output has two classes, 0 for "yes" and 1 for "no". The model may be frozen, in any mode and
     precision; it is left as found.
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.structure import tensors_in
+from foveal.graph.nested_tensors import tensors_in
 from foveal.graph.vocabulary import function_name
 from foveal.layers import functions_watched
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.structure import tensors_with_paths
+from foveal.graph.nested_tensors import tensors_with_paths
 from foveal.layers import borrowed
 from foveal.linting.behaviour.passes import (
     call,

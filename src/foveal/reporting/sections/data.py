@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from foveal.draw.numbers import percent
 from foveal.draw.svg import name_gutter
-from foveal.draw.width import shorten_middle
+from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.audit import FindingFacts, describe_rest, read_audit
 from foveal.reporting.figures import Drawing, Table, are_many, bin_counts, draw_bars, spread_drawing
 from foveal.reporting.numbers import count

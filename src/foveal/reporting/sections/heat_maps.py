@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foveal.draw.numbers import percent
-from foveal.draw.width import shorten_middle
+from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.figures import NUM_WEAKEST, Table, are_many
 from foveal.text import count_noun, printable
 

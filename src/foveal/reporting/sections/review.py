@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from foveal.draw.numbers import percent
-from foveal.draw.width import shorten_middle
+from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.report_input import ReportInput
 from foveal.reporting.sections.data import MAX_EXAMPLES
 from foveal.text import printable
