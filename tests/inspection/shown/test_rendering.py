@@ -17,15 +17,15 @@ from foveal.inspection import (
     render_inspection_html,
     render_inspection_text,
 )
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 HOSTILE = "<script>alert(1)</script>\n\u202eevil"
 
 
 @pytest.fixture(scope="module")
 def resnet():
-    resolved = resolve_model("torchvision:resnet18")
-    return inspect(resolved.network, (3, 224, 224), name=resolved.name, sizes="any")
+    resolved = open_network("torchvision:resnet18")
+    return inspect(resolved.module, (3, 224, 224), name=resolved.name, sizes="any")
 
 
 class _Balance(HTMLParser):
@@ -60,7 +60,7 @@ def foreign_scripts(page):
 @pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "convnext_tiny", "densenet121"])
 @pytest.mark.parametrize("by", ["op", "stage"])
 def test_text_fits_80_columns(name, by):
-    table = inspect(resolve_model(f"torchvision:{name}").network, (3, 224, 224), name=name)
+    table = inspect(open_network(f"torchvision:{name}").module, (3, 224, 224), name=name)
     lines = render_inspection_text(table, by=by).splitlines()
     assert max(len(line) for line in lines) <= 80
 
