@@ -1,4 +1,4 @@
-"""The table as one HTML page that needs neither network nor script, and as a fragment of one."""
+"""The table and the picture as one HTML page that needs no network, and as a fragment of one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ from foveal.inspection.effective_picture import draw_effective
 from foveal.inspection.effective_text import render_effective_text
 from foveal.inspection.html_tables import op_tables, stage_table, text
 from foveal.inspection.inspection import Inspection
+from foveal.inspection.picture.component import (
+    Layers,
+    component,
+    page_scripts,
+    page_style,
+    still,
+)
+from foveal.inspection.picture.picture import picture_of
+from foveal.inspection.picture.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +37,7 @@ def render_inspection_html(
     effective: EffectiveField | None = None,
     background: NDArray[np.uint8] | None = None,
     comparison: Comparison | None = None,
+    layers: Layers | None = None,
 ) -> str:
     """Returns a self-contained page, light or dark as the reader's system is.
 
@@ -36,8 +46,14 @@ def render_inspection_html(
         effective: The effective receptive field, drawn if given.
         background: The image beneath it, ``[H, W]`` or ``[H, W, 3]``.
         comparison: Against another network, which is then shown beneath.
+        layers: What is laid over the picture of the network.
     """
-    body = _body(table, effective, background)
+    drawn = (
+        f"<h2>The network</h2>{component(picture_of(table), layers=layers)}"
+        if comparison is None
+        else side_by_side(comparison)
+    )
+    body = _body(table, effective, background, drawn)
     if comparison is not None:
         body += (
             "<h2>Against the second network</h2>"
@@ -47,15 +63,18 @@ def render_inspection_html(
     return html_page(
         title=f"{table.name}, inspected",
         body=f'<main class="fv-inner">{body}</main>',
-        style=_style(),
+        style=_style() + page_style(),
         body_class="fv",
+        scripts=page_scripts(),
     )
 
 
 def render_inspection_fragment(table: Inspection) -> str:
     """Returns the same without the frame of a page, for notebooks."""
+    drawn = f'<h2>The network</h2><div class="fvp-still">{still(picture_of(table))}</div>'
     return (
-        f'<div class="fv"><style>{_style()}</style><div class="fv-inner">{_body(table)}</div></div>'
+        f'<div class="fv"><style>{_style()}{page_style()}</style>'
+        f'<div class="fv-inner">{_body(table, drawn=drawn)}</div></div>'
     )
 
 
@@ -68,6 +87,7 @@ def _body(
     table: Inspection,
     effective: EffectiveField | None = None,
     background: NDArray[np.uint8] | None = None,
+    drawn: str = "",
 ) -> str:
     inputs = ", ".join(wording.shape_text(item.shape) for item in table.inputs)
     parts = [
@@ -79,6 +99,7 @@ def _body(
     parts.append(_cards(table))
     if table.sizes is not None:
         parts.append(f"<p>{text(' '.join(size_text(table.sizes).split()))}</p>")
+    parts.append(drawn)
     if table.stages:
         parts += [
             "<h2>Stages, to scale</h2>",
