@@ -45,7 +45,7 @@ VERSIONS: dict[str, int] = {
     "predict": 1,
     "preprocessing": 1,
     "probe": 1,
-    "report": 1,
+    "report": 2,
     "report.drawn": 1,
     "run": 2,
     "train": 1,

@@ -35,6 +35,7 @@ from foveal.evaluation.intervals import wilson
 from foveal.evaluation.label_review import review_labels, why_not_reviewed, worst_mistakes
 from foveal.evaluation.learning_curve import extrapolate
 from foveal.evaluation.metrics import measure
+from foveal.evaluation.model_choice import ModelDescription
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
 from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
 from foveal.evaluation.prediction_sets import (
@@ -71,6 +72,7 @@ __all__ = [
     "LearningCurve",
     "Metrics",
     "Mistake",
+    "ModelDescription",
     "Novelty",
     "NoveltyReference",
     "PredictionSets",

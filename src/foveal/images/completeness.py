@@ -13,28 +13,13 @@ the last row is black indeed.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from PIL import Image
 
-from foveal.images.faults import corrupt, truncated
-from foveal.images.formats import Format, unsupported
+from foveal.images.faults import corrupt, truncated, unsupported
 from foveal.images.tiff import read_tags
-
-
-def require_complete(data: bytes, format_name: Format) -> None:
-    """Refuses a file whose structure shows that it was cut short or damaged.
-
-    Raises:
-        ImageError: ``truncated``, ``corrupt``, or ``unsupported_format`` for variants
-            that would otherwise decode to something else than the picture.
-    """
-    check = _CHECKS.get(format_name)
-    if check is not None:
-        check(data)
-
 
 # Some decoders take time that grows with the square of what stands before a picture.
 _MAX_BLOCKS: Final = 1 << 12
@@ -42,7 +27,12 @@ _MAX_BLOCKS: Final = 1 << 12
 # --- PNG: ISO/IEC 15948 -----------------------------------------------------------------
 
 
-def _check_png(data: bytes) -> None:
+def check_png(data: bytes) -> None:
+    """Refuses a PNG that lacks a chunk or has one with a wrong checksum.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     position, view = 8, memoryview(data)
     num_others = 0
     while position + 12 <= len(data):
@@ -90,13 +80,23 @@ def webp_size(data: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _check_webp(data: bytes) -> None:
+def check_webp(data: bytes) -> None:
+    """Refuses a WebP shorter than it announces.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     announced = 8 + int.from_bytes(data[4:8], "little")
     if announced > len(data):
         raise truncated(f"{len(data):,} of {announced:,} bytes are there")
 
 
-def _check_bmp(data: bytes) -> None:
+def check_bmp(data: bytes) -> None:
+    """Refuses a BMP of run lengths that is shorter than it announces.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     # Run lengths may stop early, so only the announced size tells that some are missing.
     # Uncompressed files often announce a wrong one; there, the decoder counts the rows.
     is_run_length = int.from_bytes(data[30:34], "little") in (1, 2)
@@ -108,7 +108,12 @@ def _check_bmp(data: bytes) -> None:
 # --- AVIF and HEIC: ISO/IEC 14496-12 ----------------------------------------------------
 
 
-def _check_boxes(data: bytes) -> None:
+def check_boxes(data: bytes) -> None:
+    """Refuses an AVIF or HEIC whose boxes reach beyond its end.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     position = num_boxes = 0
     while position + 8 <= len(data):
         size = int.from_bytes(data[position : position + 4], "big")
@@ -127,7 +132,12 @@ def _check_boxes(data: bytes) -> None:
 # --- GIF: GIF89a specification ----------------------------------------------------------
 
 
-def _check_gif(data: bytes) -> None:
+def check_gif(data: bytes) -> None:
+    """Refuses a GIF whose blocks end too early.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     count_gif_pictures(data)
 
 
@@ -185,7 +195,12 @@ _UNCOMPRESSED: Final = 1
 _DNG_VERSION: Final = 50706
 
 
-def _check_tiff(data: bytes) -> None:
+def check_tiff(data: bytes) -> None:
+    """Refuses a TIFF whose picture lies beyond its end, and camera raw.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt`` or ``unsupported_format``.
+    """
     tags = read_tags(data)
     if _DNG_VERSION in tags:
         raise unsupported("a camera raw (DNG) image")
@@ -200,17 +215,6 @@ def _check_tiff(data: bytes) -> None:
             beyond = np.minimum(offsets[:count], 1 << 62) + np.minimum(lengths[:count], 1 << 62)
             if (beyond > len(data)).any():
                 raise truncated("a TIFF whose picture lies beyond its end")
-
-
-_CHECKS: Final[dict[Format, Callable[[bytes], None]]] = {
-    "PNG": _check_png,
-    "TIFF": _check_tiff,
-    "WEBP": _check_webp,
-    "BMP": _check_bmp,
-    "GIF": _check_gif,
-    "AVIF": _check_boxes,
-    "HEIC": _check_boxes,
-}
 
 
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

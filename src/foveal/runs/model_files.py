@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from foveal.errors import RunError
 from foveal.features import export_onnx
-from foveal.images import View
 from foveal.runs.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME
 from foveal.schema import stamped
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from foveal.training import TrainedClassifier
+    from foveal.training import FoldModel, TrainedClassifier
 
 # Two implementations of fp32 differ by the order of their sums, a few units in the fifth
 # digit after fifty layers.
@@ -39,15 +38,15 @@ class Parity:
 
 
 def assemble_network(trained: TrainedClassifier) -> nn.Module:
-    """Returns a copy of the timm network with the fitted head as its classifier."""
+    """Returns a copy of the timm network with the fitted model as its classifier."""
     import torch
 
     from foveal.models.backbone import install_head
 
     network = copy.deepcopy(trained.backbone.network)
-    install_head(
-        network, torch.from_numpy(trained.head.weight), torch.from_numpy(trained.head.bias)
-    )
+    exact = trained.model.exact_map()
+    assert exact is not None
+    install_head(network, torch.from_numpy(exact.weight), torch.from_numpy(exact.bias))
     return network.eval()
 
 
@@ -112,7 +111,7 @@ def write_onnx(
 
     calibration = trained.evidence.calibration
     temperature = 1.0 if calibration is None else calibration.temperature
-    whole = _build_whole(network, trained.config.views, temperature)
+    whole = _build_whole(network, trained.model, temperature)
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
     exported = export_onnx(whole, size, output_names=["probabilities", "logits", "features"])
     model = onnx.load_from_string(exported)
@@ -144,23 +143,25 @@ def write_onnx(
     return parity
 
 
-def _build_whole(network: nn.Module, views: tuple[View, ...], temperature: float) -> nn.Module:
+def _build_whole(network: nn.Module, model: FoldModel, temperature: float) -> nn.Module:
     import torch
     from torch import nn
 
     from foveal.explanation.averaged_views import turn_batch
     from foveal.models.backbone import FeatureNetwork
 
+    views = model.reading.views
+
     class Whole(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.feature_network = FeatureNetwork(network)
-            self.classifier = network.get_classifier()  # type: ignore[operator]
+            self.model = model.module()
 
         def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             turned = [self.feature_network(turn_batch(images, view)) for view in views]
             features = torch.stack(turned).mean(0) if len(turned) > 1 else turned[0]
-            logits = self.classifier(features)
+            logits = self.model(features)
             return (logits / temperature).softmax(1), logits, features
 
     return Whole().eval()

@@ -98,7 +98,7 @@ def _write_files(
     evidence = trained.evidence
     preparing = {
         "preprocessing": trained.preprocessing.to_json(),
-        "views": list(trained.config.views),
+        "views": list(trained.model.reading.views),
         "decoders": pixel_versions(),
     }
     for name, schema, content in (
@@ -121,7 +121,7 @@ def _write_files(
         metadata={
             "class_names": list(evidence.data.class_names),
             "preprocessing": trained.preprocessing.to_json(),
-            "views": list(trained.config.views),
+            "views": list(trained.model.reading.views),
             "temperature": 1.0 if calibration is None else calibration.temperature,
             "set_thresholds": None if sets is None else list(sets.thresholds),
             "backbone": trained.backbone.name,

@@ -36,7 +36,7 @@ def choose_pictures(trained: TrainedClassifier) -> tuple[list[int], list[int]]:
     judged, names = trained.judged, trained.evidence.data.class_names
     pixels = trained.preprocessing.height_px * trained.preprocessing.width_px
     budget = min(_MAX_BUDGET_IMAGES, max(_MIN_BUDGET_IMAGES, _BUDGET_PIXELS // pixels))
-    each = max(2, min(_MAX_PER_CLASS, budget // len(trained.config.views) // len(names)))
+    each = max(2, min(_MAX_PER_CLASS, budget // len(trained.model.reading.views) // len(names)))
     labels = trained.manifest.labels[judged.rows]
     random = np.random.default_rng(trained.config.seed)
     predicted = judged.logits.argmax(1)
@@ -108,7 +108,7 @@ def load_pictures(
     The maps are averaged over the views, each turned back to how the picture stands.
     """
     by_view = [
-        _load_view(trained, places, network, view, progress) for view in trained.config.views
+        _load_view(trained, places, network, view, progress) for view in trained.model.reading.views
     ]
     loaded = []
     for place in places:

@@ -48,14 +48,14 @@ def network_templates(
     from foveal.inspection import inspect
 
     if isinstance(model, str):
-        from foveal.models.sources import resolve_model
+        from foveal.models.sources import open_network
 
-        resolved = resolve_model(model)
-        network, name = resolved.network, resolved.name
+        resolved = open_network(model, weights="none")
+        network, name = resolved.module, resolved.name
         shape = tuple(input_shape or resolved.input_shape)
         opening = (
-            "from foveal.models.sources import resolve_model\n\n"
-            f"net = resolve_model({model!r}).network.eval()"
+            "from foveal.models.sources import open_network\n\n"
+            f"net = open_network({model!r}).module.eval()"
         )
     else:
         network, name = model, type(model).__name__

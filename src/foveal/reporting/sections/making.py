@@ -32,7 +32,7 @@ def making_section(making: Making, evidence: Evidence) -> MakingView:
         ("Created", f"{making.created}, Foveal {making.foveal_version}"),
         ("Backbone", making.backbone),
         ("Weights", f"{making.weights_source} ({licence})"),
-        ("Head", _head(making)),
+        ("Model", "not recorded" if making.model is None else making.model.sentence),
         ("Views", ", ".join(making.views)),
         ("Backend", making.backend),
         ("Protocol", f"{_protocol(evidence)} Seed {evidence.protocol.seed}."),
@@ -79,15 +79,6 @@ def flatten(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _head(making: Making) -> str:
-    if making.head_strength is None:
-        return "not recorded"
-    return (
-        "multinomial logistic regression on standardised features, "
-        f"L2 strength {making.head_strength:g}"
-    )
 
 
 def _protocol(evidence: Evidence) -> str:

@@ -1,0 +1,24 @@
+"""Which results of a frozen network are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foveal.images import View
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of a frozen network for one image: by default, what its classifier would see.
+
+    It is a key: two equal readings give equal numbers.
+
+    Attributes:
+        views: The image is shown in each, and what was read is averaged.
+    """
+
+    views: tuple[View, ...] = ("identity",)
+
+
+POOLED = Reading()
+"""The image as it stands, and the vector that the network's classifier would see."""
