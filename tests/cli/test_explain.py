@@ -218,7 +218,7 @@ def test_a_network_without_places_is_a_sentence(
 def test_a_named_network_without_weights_is_refused(foveal: Run, pictures: list[Path]) -> None:
     outcome = foveal("explain", "torchvision:resnet18", pictures[0])
     assert outcome.code == 2
-    assert "Add --pretrained" in outcome.err
+    assert "Add --weights pretrained" in outcome.err
 
 
 def test_list_names_every_method(foveal: Run) -> None:

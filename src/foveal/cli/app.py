@@ -8,12 +8,15 @@ import os
 import re
 import sys
 import traceback
-from typing import NoReturn
+import warnings
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import click
 
+from foveal.cli.options import echo_notes
 from foveal.cli.streams import discard_output, open_standard_streams
-from foveal.errors import FovealError
+from foveal.errors import FovealError, FovealWarning
 from foveal.interruption import exit_code_of, interrupts_remembered
 from foveal.text import near_names, printable
 
@@ -118,7 +121,7 @@ def main() -> NoReturn:
     open_standard_streams()
     stdout = sys.stdout
     try:
-        with interrupts_remembered():
+        with interrupts_remembered(), warnings_as_notes():
             cli.main(standalone_mode=False)
         sys.stdout.flush()  # a full disk is told here, not in a traceback at the end
     except click.exceptions.Exit as stop:
@@ -156,6 +159,23 @@ def main() -> NoReturn:
         _say(f"Error: {reason}")
         os._exit(_NOT_DONE)
     sys.exit(0)
+
+
+@contextlib.contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Prints Foveal's own warnings on stderr as notes, each once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FovealWarning)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
+            if issubclass(category, FovealWarning):
+                echo_notes([str(message)])
+            else:
+                others(message, category, *where, **how)
+
+        warnings.showwarning = show
+        yield
 
 
 def _lack_of_resources(error: BaseException) -> str | None:

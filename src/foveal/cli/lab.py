@@ -68,10 +68,10 @@ def command(
         guess = _ask(lab.question, lab.choices, seconds=lab.seconds)
     network, input_shape = None, None
     if model is not None:
-        from foveal.models.sources import resolve_model
+        from foveal.models import open_network
 
-        resolved = resolve_model(model, weights="random")
-        network, input_shape = resolved.network, resolved.input_shape
+        resolved = open_network(model, weights="random")
+        network, input_shape = resolved.module, resolved.input_shape
     with ProgressDisplay() as display, display.step(lab.title):
         result = lab.run(
             Settings(

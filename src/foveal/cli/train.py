@@ -13,6 +13,7 @@ from foveal.cli.options import (
     data_options,
     echo_json,
     group_options,
+    noun,
     read_data_options,
     read_group_options,
     typed_command,
@@ -25,13 +26,12 @@ if TYPE_CHECKING:
 
 _MODEL_OPTIONS = (
     click.option("--backbone", metavar="NAME", help="A timm model, such as resnet18."),
-    click.option(
-        "--weights",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="A local checkpoint for the backbone (.safetensors or .pth).",
+    noun(
+        "weights",
+        help="Of the backbone: pretrained (the default), or a checkpoint file (.safetensors, "
+        ".pth).",
     ),
-    click.option("--size", "size_px", type=int, metavar="PX", help="Input size in pixels."),
+    noun("size", help="Size of the images as the network takes them, in pixels."),
     click.option(
         "--fit",
         type=click.Choice(["squash", "crop", "pad"]),
@@ -55,13 +55,7 @@ _MODEL_OPTIONS = (
         help="Views whose features are averaged, e.g. identity,hflip.",
     ),
     click.option("--backend", metavar="NAME", help="Run the network this way, unprobed."),
-    click.option(
-        "--workers",
-        "num_workers",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Decoding threads.",
-    ),
+    noun("workers"),
 )
 _EVIDENCE_OPTIONS = (
     click.option("--folds", "num_folds", type=int, metavar="N", help="Folds (default 5)."),
@@ -71,9 +65,7 @@ _EVIDENCE_OPTIONS = (
         metavar="SHARE",
         help="Hold out this share instead of cross-validating, e.g. 0.2.",
     ),
-    click.option(
-        "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of every random choice."
-    ),
+    noun("seed"),
     click.option(
         "--alpha",
         type=float,
@@ -109,7 +101,7 @@ _EVIDENCE_OPTIONS = (
 @click.option("--overwrite", is_flag=True, help="Replace an existing run.")
 @group_options
 @data_options
-@click.option("--json", "as_json", is_flag=True, help="The evidence as JSON on stdout.")
+@noun("json")
 def command(data: Path, out: Path | None, overwrite: bool, as_json: bool, **values: Any) -> None:
     """Turn labelled images into a classifier with its evidence.
 
@@ -143,6 +135,15 @@ def read_config(values: dict[str, Any]) -> TrainConfig:
     groups = read_group_options(values)
     options = read_data_options(values)
     chosen = {name: value for name, value in values.items() if value is not None}
+    weights = chosen.pop("weights", "pretrained")
+    if weights in ("none", "random"):
+        raise click.BadParameter(
+            f"got {weights!r}, expected pretrained or a file: a backbone that knows nothing gives "
+            "features that say nothing.",
+            param_hint="--weights",
+        )
+    if weights != "pretrained":
+        chosen["weights"] = Path(weights)
     if "views" in chosen:
         chosen["views"] = tuple(view.strip() for view in chosen["views"].split(",") if view.strip())
     if str(chosen.get("frames", "")).isdecimal():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -128,9 +129,9 @@ def _checked_row(found: list[int], num_classes: int) -> tuple[int, ...]:
 def class_indices(
     words: Sequence[str | int], class_names: Sequence[str] | None, num_classes: int | None = None
 ) -> tuple[int, ...]:
-    """Returns the indices of classes given by name or by number.
+    """Returns the indices of classes given by name or by number, or of all by ``"all"``.
 
-    A name wins over a number, since a class may be called "3".
+    A name wins over a number and over ``"all"``, since a class may be called "3".
 
     Args:
         words: What was asked for.
@@ -148,9 +149,12 @@ def class_indices(
         if isinstance(word, str) and word in names:
             found.append(names.index(word))
             continue
+        if word == "all":
+            found.extend(range(num_classes))
+            continue
         try:
-            index = int(word)
-        except ValueError:
+            index = int(word) if isinstance(word, str) else operator.index(word)
+        except (TypeError, ValueError):
             index = -1
         if not 0 <= index < num_classes:
             near = near_names(str(word), names)

@@ -157,3 +157,18 @@ def normalise(
         plane = pixels if is_gray else pixels[..., channel]
         np.multiply(plane, np.float32(1.0 / (top * std[channel])), out=into[channel])
         into[channel] -= np.float32(mean[channel] / std[channel])
+
+
+# Of red, green and blue in the luma of ITU-R BT.601, as Pillow converts to "L".
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def grey_of(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns images [N, 3, H, W] in grey, [N, 1, H, W]; of equal channels, that channel.
+
+    Where mean and std are the same for all three channels, grey of the normalised is the
+    normalised grey.
+    """
+    weights = np.array(_LUMA, np.float32)[:, None, None]
+    grey: NDArray[np.float32] = (images * weights).sum(1, keepdims=True, dtype=np.float32)
+    return grey

@@ -116,7 +116,7 @@ def effective_receptive_field(
     if not energy.max() > 0:
         raise ModelError(
             f"No gradient reaches the input from {row.name!r}: it does not depend on the image.",
-            next_step="Choose another operation with --at, or look for dead layers: foveal lint.",
+            next_step="Choose another with --layer, or look for dead layers: foveal lint.",
         )
     seen = row.receptive_field
     fields = seen.fields

@@ -1,10 +1,9 @@
-"""A network and where it came from; how it is built without paying for weights."""
+"""How a network is built without paying for weights, and the shape of its input read."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from foveal.errors import WeightsError
@@ -15,25 +14,6 @@ if TYPE_CHECKING:
 Weights = Literal["none", "random", "pretrained"]
 
 _DEFAULT_SIZE = 224
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedModel:
-    """A network and where it came from.
-
-    Attributes:
-        name: The whole name, such as ``"timm:resnet18"``.
-        network: In evaluation mode. On the meta device where weights were not asked for.
-        input_shape: ``(C, H, W)`` that it is made for, as far as that is known.
-        input_origin: Where that shape comes from, as a phrase.
-        notes: Facts the reader should know, such as a second library with that name.
-    """
-
-    name: str
-    network: nn.Module
-    input_shape: tuple[int, int, int]
-    input_origin: str
-    notes: tuple[str, ...] = ()
 
 
 def build_network(build: Callable[[], nn.Module], weights: Weights) -> nn.Module:
@@ -74,5 +54,5 @@ def no_pretrained_weights(name: str, error: Exception) -> WeightsError:
     """Returns the error for weights that a library's hub did not give."""
     return WeightsError(
         f"The pretrained weights of {name} cannot be had ({type(error).__name__}).",
-        next_step="Try again with a network, or leave --pretrained out.",
+        next_step="Try again with a network, or give a file of weights, or none.",
     )
