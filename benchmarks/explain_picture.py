@@ -45,7 +45,7 @@ def main() -> int:
     """Trains, explains, and writes the picture."""
     import foveal
     from foveal.explanation.sheet import lay_out
-    from foveal.explanation.sheet_files import sheet_png
+    from foveal.explanation.sheet import sheet_png
 
     random = np.random.default_rng(3)
     with tempfile.TemporaryDirectory() as name:
