@@ -15,6 +15,9 @@ from foveal.models.surgery.places import own_copy
 from foveal.text import near_names
 
 
+_FEWEST_STAGES = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A place to cut.
@@ -178,10 +181,15 @@ def divide(
 
 
 def _stage_ends(graph: Graph) -> list[CutPoint]:
-    """Returns the last cut of every shape, among ends of modules with modules inside."""
+    """Returns the last cut of every shape, among ends of modules with modules inside.
+
+    A network that is one long row of layers has hardly any of these; there every layer counts.
+    """
     maps = [point for point in cut_points(graph) if len(point.shape) == 4]
     containers = _containers(graph)
-    chosen = [point for point in maps if point.name in containers] or maps
+    chosen = [point for point in maps if point.name in containers]
+    if len({point.shape for point in chosen}) < _FEWEST_STAGES:
+        chosen = maps
     last: dict[tuple[int, ...], CutPoint] = {tuple(p.shape[1:]): p for p in chosen}
     classifier = sum(
         graph.parameter(name).count for name in (graph.ops[-1].parameters if graph.ops else ())
