@@ -1,10 +1,12 @@
-"""Two networks side by side."""
+"""Two networks side by side, as values and as text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from foveal.draw.text_layout import Style, pad, plain, shorten_middle, wrap
 from foveal.graph.quantity import Quantity
+from foveal.inspection import wording
 from foveal.inspection.inspection import Inspection
 
 
@@ -69,7 +71,7 @@ def compare(first: Inspection, second: Inspection) -> Comparison:
         ),
     ]
     axes = ("height", "width")
-    fields = [_field(table) for table in (first, second)]
+    fields = [_field_sizes(table) for table in (first, second)]
     if fields[0] == [fields[0][0]] * len(fields[0]) and fields[1] == [fields[1][0]] * len(
         fields[1]
     ):
@@ -82,7 +84,7 @@ def compare(first: Inspection, second: Inspection) -> Comparison:
     return Comparison(first, second, tuple(contrasts))
 
 
-def _field(table: Inspection) -> list[Quantity[int]]:
+def _field_sizes(table: Inspection) -> list[Quantity[int]]:
     seen = table.totals.receptive_field
     if seen is None:
         return [Quantity.unavailable("no operation has places")]
@@ -90,3 +92,61 @@ def _field(table: Inspection) -> list[Quantity[int]]:
     return [
         Quantity.unavailable(reason) if size is None else Quantity(size) for size in seen.size
     ] or [Quantity.unavailable(reason)]
+
+
+_NAME_COLUMNS = 20
+_VALUE_COLUMNS = 20
+
+
+def render_comparison_text(comparison: Comparison, *, style: Style = plain) -> str:
+    """Returns a row for each quantity: the first, the second, second over first."""
+    names = [
+        shorten_middle(table.name, _VALUE_COLUMNS - 1)
+        for table in (comparison.first, comparison.second)
+    ]
+    lines = [style(_row("", names[0], names[1], "second/first"), "quiet")]
+    lines += [
+        _row(
+            item.name,
+            _value_text(item.first, item.unit),
+            _value_text(item.second, item.unit),
+            _ratio_text(item),
+        )
+        for item in comparison.contrasts
+    ]
+    reasons = dict.fromkeys(
+        f"{item.name}: {quantity.reason}"
+        for item in comparison.contrasts
+        for quantity in (item.first, item.second)
+        if quantity.reason is not None
+    )
+    return "\n".join([*lines, *([""] if reasons else []), *(wrap(reason) for reason in reasons)])
+
+
+def _row(name: str, first: str, second: str, ratio: str) -> str:
+    return (
+        pad(name, _NAME_COLUMNS)
+        + pad(first, _VALUE_COLUMNS, right=True)
+        + pad(second, _VALUE_COLUMNS, right=True)
+        + pad(ratio, 18, right=True)
+    ).rstrip()
+
+
+def _value_text(quantity: Quantity[int], unit: str) -> str:
+    if quantity.value is None:
+        return wording.UNKNOWN
+    mark = "≥" if quantity.status == "partial" else ""
+    if unit == "bytes":
+        return mark + wording.short_bytes(quantity.value)
+    return f"{mark}{quantity.value:,}" + (" px" if unit == "px" else "")
+
+
+def _ratio_text(item: Contrast) -> str:
+    ratio = item.ratio
+    if ratio is None:
+        return wording.NONE
+    if ratio == 1:
+        return "same"
+    if ratio == 0:
+        return "0"
+    return f"× {ratio:.3g}" if ratio > 1 else f"× {ratio:.3g}  (1/{1 / ratio:.3g})"
