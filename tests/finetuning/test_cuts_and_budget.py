@@ -61,6 +61,9 @@ def test_both_parts_together_are_the_network(tiny: Backbone) -> None:
             cut_at = images if division.part is None else division.part.network(images)
             assert torch.equal(division.suffix(cut_at), expected)
         assert tuple(cut_at.shape[1:]) == candidate.shape
+        assert all(p.requires_grad for p in division.suffix.parameters())
+        frozen = () if division.part is None else division.part.network.parameters()
+        assert not any(p.requires_grad for p in frozen)
 
 
 def test_a_network_that_cannot_be_followed_is_trained_whole(tiny: Backbone) -> None:

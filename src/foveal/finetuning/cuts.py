@@ -14,7 +14,6 @@ from foveal.models.backbone import install_head
 from foveal.models.surgery.places import own_copy
 from foveal.text import near_names
 
-
 _FEWEST_STAGES = 3
 
 
@@ -160,6 +159,7 @@ def divide(
     network = own_copy(backbone.network).eval()
     shape = (num_classes, backbone.num_features)
     install_head(network, torch.zeros(shape), torch.zeros(num_classes))
+    network.requires_grad_(True)
     if not candidate.name:
         depths = _depths(network, [name for name, _ in network.named_parameters()])
         return Division(candidate, None, network, network, depths)
@@ -172,7 +172,6 @@ def divide(
     )
     prefix, suffix = cut(network, graph, point)
     prefix.requires_grad_(False)
-    suffix.requires_grad_(True)
     all_depths = _depths(network, [name for name, _ in network.named_parameters()])
     by_identity = {id(value): all_depths[name] for name, value in network.named_parameters()}
     depths = {name: by_identity[id(value)] for name, value in suffix.named_parameters()}
