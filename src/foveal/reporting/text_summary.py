@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from foveal.draw.numbers import MISSING, percent, percent_span
 from foveal.draw.text_layout import Style, columns_table, facts, plain, wrap
 from foveal.evaluation.evidence import Evidence, Interval
+from foveal.evaluation.metrics import HEADLINE_METRICS
 from foveal.evaluation.wording import (
     describe_against_baseline,
     describe_calibration,
@@ -24,7 +25,7 @@ from foveal.text import count_noun, printable
 
 MAX_CLASSES = 12
 MAX_WARNINGS = 3
-NAME_COLUMNS = len("Balanced accuracy")
+NAME_COLUMNS = max(len(one.label) for one in HEADLINE_METRICS)
 
 
 def render_text(
@@ -149,9 +150,12 @@ def _rate(interval: Interval) -> str:
 def _figures(evidence: Evidence) -> list[tuple[str, str]]:
     metrics = evidence.metrics
     return [
-        ("Balanced accuracy", describe_interval(metrics.balanced_accuracy)),
-        ("Macro F1", describe_interval(metrics.macro_f1)),
-        ("AUROC", describe_interval(metrics.auroc, percent=False)),
+        (
+            one.label,
+            describe_interval(one.of(metrics), percent=one.unit == "share", digits=one.digits),
+        )
+        for one in HEADLINE_METRICS
+        if one.key != "accuracy"  # it is the last line by itself
     ]
 
 
