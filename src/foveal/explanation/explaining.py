@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.logits import with_scores_alone
 from foveal.explanation.mapping import make_maps
 from foveal.explanation.planning import Plan, make_plan
-from foveal.explanation.private_copy import predicting
 from foveal.explanation.requests import Classes, Images, ready_images
 from foveal.graph import Graph, trace
+from foveal.layers import predicting, with_scores_alone
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -98,7 +97,7 @@ class Explainer:
         plan = self._plans.get(key)
         if plan is None:
             graph = with_scores_alone(self._graph(lent, images), lent, images)
-            plan = make_plan(graph, method=method, layer=layer)
+            plan = make_plan(lent, graph, method=method, layer=layer)
             with self._lock:
                 self._plans[key] = plan
                 if len(self._plans) > _MAX_PLANS:

@@ -17,21 +17,20 @@ from foveal.explanation.averaged_views import AveragedViews, average_maps, tempe
 from foveal.explanation.cell_centres import CellCentres, even_centres, find_centres
 from foveal.explanation.faithfulness import Effort, Remake, judge_maps
 from foveal.explanation.heat_map import HeatMap, Verdict
-from foveal.explanation.logits import (
-    Labels,
-    answers,
-    batch_size_for,
-    classes_of_each,
-    names_of_classes,
-)
 from foveal.explanation.methods import MapMaker
 from foveal.explanation.placement import Placement
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import class_indices, ready_images
+from foveal.explanation.requests import (
+    batch_size_for,
+    class_indices,
+    classes_of_each,
+    names_of_classes,
+    ready_images,
+)
 from foveal.graph import Graph, trace
 from foveal.images import Preprocessing, View, decode
 from foveal.images.decoding import ImageSource
 from foveal.images.pixels import grey_of
+from foveal.layers import Labels, answers, predicting
 
 Progress = Callable[[int, int], None]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
 from foveal.errors import UsageError
 from foveal.explanation.exact_head import ExactHead, exact_head
 from foveal.explanation.heat_map import MapMethod
-from foveal.explanation.layer_choice import MapLayer, MapLayers
-from foveal.explanation.sites import Site, find_site
+from foveal.explanation.layer_choice import ASKED_FOR, LayerChoice
 from foveal.graph import Graph, Head, head
+from foveal.layers import MapLayer, find_map
 from foveal.text import near_names
 
 LayerMethod = Literal["cam", "grad-cam", "grad-cam++", "hirescam", "layercam"]
@@ -24,18 +26,20 @@ class Plan:
     Attributes:
         method: What is computed.
         layer: Where.
-        site: Where its result can be had in the running model.
+        reason: Why there, as one sentence.
         exact: The head, where all classes follow from one forward pass; None where a backward
             pass is needed.
     """
 
     method: MapMethod
     layer: MapLayer
-    site: Site
+    reason: str
     exact: ExactHead | None
 
 
-def make_plan(graph: Graph, *, method: str = "auto", layer: str | None = None) -> Plan:
+def make_plan(
+    model: torch.nn.Module, graph: Graph, *, method: str = "auto", layer: str | None = None
+) -> Plan:
     """Decides on method and layer.
 
     ``"auto"`` is CAM where the head averages the features for one linear layer, for there the
@@ -46,7 +50,8 @@ def make_plan(graph: Graph, *, method: str = "auto", layer: str | None = None) -
     Carin 2020). At a layer that was asked for and is not the last one, it is Grad-CAM.
 
     Args:
-        graph: Traced in evaluation mode, at the size of the pictures.
+        model: The network; run on one grey image where a layer is named that tracing did not reach.
+        graph: Traced in evaluation mode, at the size of the images.
         method: One of ``METHODS`` or ``"auto"``.
         layer: Name of an operation, or of a module, which stands for its last operation; the
             last map if None.
@@ -61,44 +66,46 @@ def make_plan(graph: Graph, *, method: str = "auto", layer: str | None = None) -
             f"There is no method {method!r}; known: auto, {', '.join(METHODS)}.",
             next_step=f"Did you mean {near[0]}?" if near else None,
         )
+    asked = None if layer is None else find_map(model, graph, layer)
+    if asked is not None and graph.status != "complete" and method != "cam":
+        # Of the head nothing is known, but the layer is.
+        return Plan("grad-cam" if method == "auto" else _known(method), asked, ASKED_FOR, None)
     found = head(graph)
-    layers = MapLayers(graph, found)
+    choice = LayerChoice(graph, found)
     exact = exact_head(graph, found)
     if isinstance(exact, ExactHead):
-        chosen = _exact_choice(layers, exact, method, layer)
-        if chosen is not None:
-            name, place = chosen
-            return Plan(name, place, find_site(graph, place.op), exact)
+        plan = _exact_plan(choice, exact, method, asked)
+        if plan is not None:
+            return plan
     if method == "cam":
         raise _no_cam(graph, exact, layer)
-    place = layers.last() if layer is None else layers.named(layer)
-    name = _automatic(found, place) if method == "auto" else _gradient_method(method)
-    return Plan(name, place, find_site(graph, place.op), None)
+    place, reason = choice.last() if asked is None else (asked, ASKED_FOR)
+    is_last = asked is None or choice.is_last(asked)
+    name = _automatic(found, is_last=is_last) if method == "auto" else _known(method)
+    return Plan(name, place, reason, None)
 
 
-def _exact_choice(
-    layers: MapLayers, exact: ExactHead, method: str, layer: str | None
-) -> tuple[MapMethod, MapLayer] | None:
-    """Returns method and layer where no backward pass is needed."""
+def _exact_plan(
+    choice: LayerChoice, exact: ExactHead, method: str, asked: MapLayer | None
+) -> Plan | None:
+    """Returns the plan where no backward pass is needed."""
     # A map for each class has no weights, so the gradient methods look at what it is made of.
     if exact.kind == "class maps" and method not in {"auto", "cam"}:
         return None
-    asked = None if layer is None else layers.named(layer)
-    place = layers.exact(exact)
+    layer, reason = choice.exact(exact)
     if asked is not None:
-        if asked.op.index not in {place.op.index, exact.features.index}:
+        if asked.name not in {layer.name, exact.features.name}:
             return None
-        place = MapLayer(place.op, asked.reason, place.place_dims, is_last=True)
-    name = "cam" if method == "auto" else method
-    return next(item for item in METHODS if item == name), place
+        reason = ASKED_FOR
+    return Plan("cam" if method == "auto" else _known(method), layer, reason, exact)
 
 
-def _automatic(found: Head, place: MapLayer) -> MapMethod:
+def _automatic(found: Head, *, is_last: bool) -> MapMethod:
     averages = found.pool_function == "avg" and found.kind != "other"
-    return "grad-cam" if averages or not place.is_last else "hirescam"
+    return "grad-cam" if averages or not is_last else "hirescam"
 
 
-def _gradient_method(method: str) -> MapMethod:
+def _known(method: str) -> MapMethod:
     return next(item for item in METHODS if item == method)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from foveal.errors import ModelError
+from foveal.layers import UpTo
 from foveal.visualisation.canvas import Canvas
 from foveal.visualisation.maximised import Maximised
 from foveal.visualisation.objectives import Objective
@@ -26,7 +27,7 @@ class Slope:
     """Where a batch climbs.
 
     Attributes:
-        prefix: From pictures to the target's tensor, in evaluation mode.
+        up_to: From images to the target's tensor.
         target: Which tensor that is.
         num_channels: Of the pictures.
         scale: From 0..1 to what the network expects.
@@ -34,7 +35,7 @@ class Slope:
         dtype: Of the network's input.
     """
 
-    prefix: torch.nn.Module
+    up_to: UpTo
     target: Target
     num_channels: int
     scale: PixelScale
@@ -50,7 +51,7 @@ class Slope:
         return channel_means(self._result(pictures), self.target)
 
     def _result(self, pictures: Tensor) -> Tensor:
-        result: Tensor = self.prefix(self.scale.apply(pictures).to(self.dtype))
+        result: Tensor = self.up_to(self.scale.apply(pictures).to(self.dtype))
         return result
 
 

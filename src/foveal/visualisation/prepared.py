@@ -8,16 +8,14 @@ from dataclasses import dataclass
 
 import torch
 
-from foveal.errors import ModelError, UsageError
+from foveal.errors import UsageError
 from foveal.graph import Graph, trace
-from foveal.graph.borrowing import fully_borrowed
+from foveal.layers import UpTo, predicting
 from foveal.visualisation.ascent import Slope
-from foveal.visualisation.module_outputs import ModuleSites
 from foveal.visualisation.objectives import Objective
 from foveal.visualisation.pixels import PixelScale, scale_of
-from foveal.visualisation.prefixes import Prefixes
 from foveal.visualisation.settings import Ascent
-from foveal.visualisation.targets import Target
+from foveal.visualisation.targets import Target, find_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +36,21 @@ class Workshop:
 
     def __init__(self, model: torch.nn.Module, graph: Graph, scale: PixelScale) -> None:
         self.graph = graph
+        self._model = model
         self._scale = scale
-        # Where the graph is not whole, modules are still there to be asked.
-        self._sites: Prefixes | ModuleSites
-        if graph.status == "complete":
-            self._sites = Prefixes(model, graph)
-        else:
-            self._sites = ModuleSites(model, graph)
         self._slopes: dict[Target, Slope] = {}
         self._device = _anchor(model).device
         self._dtype: torch.dtype = getattr(torch, graph.inputs[0].dtype)
 
     def target(self, objective: Objective) -> Target:
         """Returns the tensor that an objective is about."""
-        return self._sites.find(objective)
+        return find_target(self.graph, objective, model=self._model)
 
     def slope(self, target: Target) -> Slope:
         """Returns the network up to this tensor."""
         if target not in self._slopes:
             self._slopes[target] = Slope(
-                self._sites.up_to(target),
+                UpTo(self._model, target.site),
                 target,
                 self.graph.inputs[0].shape[1],
                 self._scale,
@@ -87,21 +80,11 @@ def prepared(
     model: torch.nn.Module, ascent: Ascent, scale: PixelScale | None
 ) -> Iterator[Workshop]:
     """Lends the model for pictures of the size that ``ascent`` names."""
-    if any(tensor.device.type == "meta" for tensor in (*model.parameters(), *model.buffers())):
-        raise ModelError(
-            f"{type(model).__name__} was built without weights, and what excites it follows "
-            "from them.",
-            next_step="Build the model on a real device.",
-        )
     chosen = scale or scale_of(model)
     channels = _num_channels(model, chosen)
-    # Tensors made in inference mode can neither be traced nor carry gradients.
-    with torch.inference_mode(False), fully_borrowed(model):
-        for module in model.modules():
-            module.training = False
+    with predicting(model, purpose="activation maximisation") as lent:
         shape = (channels, ascent.height_px, ascent.width_px)
-        graph = trace(model, shape)
-        yield Workshop(model, graph, chosen)
+        yield Workshop(lent, trace(lent, shape), chosen)
 
 
 def _num_channels(model: torch.nn.Module, scale: PixelScale) -> int:

@@ -83,7 +83,7 @@ def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]
     Those that read one tensor, or see as much in as many channels (a convolution, its norm,
     its activation), are one layer; the last of them stands for it.
     """
-    by_target: dict[int, tuple[int, Target]] = {}
+    by_target: dict[str, tuple[int, Target]] = {}
     ends = [output.source for output in graph.outputs[:1]]
     indices = [
         *(point.op_index for point in cut_points(graph)),
@@ -95,7 +95,7 @@ def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]
         target = find_target(graph, Channel(op.name, 0))
         places = target.shape[2:] if target.layout == "map" else target.shape[1:3]
         if target.layout != "vector" and 1 not in places:
-            by_target[target.op_index] = (op.index, target)
+            by_target[target.name] = (op.index, target)
     layers: dict[object, tuple[int, Target]] = {}
     for index, target in by_target.values():
         size = fields[index].size

@@ -22,7 +22,8 @@ from foveal.explanation.faithfulness.deletion import (
 )
 from foveal.explanation.faithfulness.ranking import Order, moved_copies, order_of
 from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.logits import Answers, ClassKind, Labels, answers, batch_size_for
+from foveal.explanation.requests import batch_size_for
+from foveal.layers import Answers, ClassKind, Labels, answers
 
 # A blur hides texture and shape and adds none of its own: see docs/explaining.md.
 _FILL: Fill = "blur"

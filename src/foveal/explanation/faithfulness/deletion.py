@@ -21,7 +21,7 @@ from foveal.draw.numbers import percent
 from foveal.explanation.covering import covered, soft_edged
 from foveal.explanation.faithfulness.ranking import MARKED_SHARE, Order, marked
 from foveal.explanation.heat_map import Check, CheckName
-from foveal.explanation.logits import Floats
+from foveal.layers.logits import Floats
 
 Effort = Literal["quick", "full"]
 

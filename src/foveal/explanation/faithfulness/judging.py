@@ -32,9 +32,8 @@ from foveal.explanation.faithfulness.wording import (
     tells_apart,
 )
 from foveal.explanation.heat_map import Check, CheckName, HeatMap, Verdict, VerdictLevel
-from foveal.explanation.logits import Labels, names_of_classes
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import ready_images
+from foveal.explanation.requests import names_of_classes, ready_images
+from foveal.layers import Labels, predicting
 
 _FLAT = "The map is the same everywhere, so it ranks no place before another."
 _NOT_REMADE = "Random weights are tried at full effort only, given a way to make the map again."
@@ -126,7 +125,7 @@ def judge_maps(
     nothing failed and one of the two passed; else ``untested``.
     Adding up alone supports nothing: a wrong place can add up too. Same seed, same verdict.
 
-    What the model's outputs are is told by ``foveal.explanation.logits``. A network with one
+    What the model's outputs are is told by ``foveal.layers.logits``. A network with one
     output has two classes, 0 for "yes" and 1 for "no". The model may be frozen, in any mode and
     precision; it is left as found.
 

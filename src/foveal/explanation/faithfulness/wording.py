@@ -12,7 +12,7 @@ from foveal.explanation.covering import enlarged
 from foveal.explanation.faithfulness.deletion import Response, is_noticeable
 from foveal.explanation.faithfulness.ranking import MARKED_SHARE
 from foveal.explanation.heat_map import Check, HeatMap
-from foveal.explanation.logits import ClassKind
+from foveal.layers import ClassKind
 from foveal.text import printable
 
 MARKED_SIDE_PX = 64  # as finely as the share of a picture is told

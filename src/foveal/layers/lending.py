@@ -1,9 +1,9 @@
-"""A model lent for real passes: a private copy.
+"""Lends a model for real forward and backward passes, and leaves it as it was found.
 
-What is explained is a copy of the tree of modules, in evaluation mode, with memory of its own
-for parameters, buffers and plain tensors. Hooks, modes and whatever ``forward`` writes, weights
-included, belong to the copy, so the model is left as found by construction, and another thread
-may call it meanwhile. A model that cannot be copied is lent itself, to one thread at a time.
+What runs is a copy of the tree of modules with memory of its own for parameters, buffers and
+plain tensors. Hooks, modes and whatever ``forward`` writes belong to the copy, so another thread
+may call the model meanwhile. A model that cannot be copied is lent itself, to one thread at a
+time, and put back afterwards, also after an error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import copy
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
@@ -31,37 +31,67 @@ _locks_lock = threading.Lock()
 
 
 @contextmanager
-def predicting(model: nn.Module) -> Iterator[nn.Module]:
-    """Lends a private copy of ``model`` as it predicts: in evaluation mode, gradients off.
+def lent(model: nn.Module) -> Iterator[nn.Module]:
+    """Lends a private copy of ``model``, in the modes that it is found in, gradients off.
 
-    Dropout and batch statistics are off whatever mode the model is found in. The model itself
-    is not touched; the random state is restored. Works inside ``torch.no_grad()`` and
-    ``torch.inference_mode()``, whose state comes back too.
-
-    Raises:
-        ModelError: The model has no weights, only shapes.
+    The model itself is not touched; the random state is restored. Works inside
+    ``torch.no_grad()`` and ``torch.inference_mode()``, whose state comes back too.
     """
     # What torch.compile wraps: its own names, and stopping half-way compiles nothing.
     model = getattr(model, "_orig_mod", model)
-    if any(parameter.is_meta for parameter in model.parameters()):
-        raise ModelError(
-            f"{type(model).__name__} is on the meta device: it has shapes, but no weights to "
-            "explain.",
-            next_step="Build it on a real device and load its weights.",
-        )
     with torch.inference_mode(False), torch.no_grad():
         try:
             twin = _copy_of(model)
         except Exception:  # a lock, an open file, a generator: whatever else a model may hold
-            with _lock_of(model), _lent_itself(model):
+            with _lock_of(model), fully_borrowed(model):
                 yield model
             return
         with borrowed(nn.Module()):  # the random state
             yield twin
 
 
+@contextmanager
+def predicting(model: nn.Module, *, purpose: str = "an explanation") -> Iterator[nn.Module]:
+    """Lends a private copy of ``model`` as it predicts: in evaluation mode, gradients off.
+
+    Dropout and batch statistics are off whatever mode the model is found in; see :func:`lent`.
+
+    Args:
+        model: With weights.
+        purpose: What the weights are needed for, as the subject of a message.
+
+    Raises:
+        ModelError: The model has no weights, only shapes.
+    """
+    require_weights(model, purpose=purpose)
+    with lent(model) as twin:
+        set_modes(twin, training=False)
+        yield twin
+
+
+def set_modes(model: nn.Module | Iterable[nn.Module], *, training: bool) -> None:
+    """Sets the mode of every module without ``train()``, which some models override."""
+    for module in model.modules() if isinstance(model, nn.Module) else model:
+        if module.training != training:
+            module.training = training
+
+
+def require_weights(model: nn.Module, *, purpose: str) -> None:
+    """Checks that a model has weights.
+
+    Raises:
+        ModelError: It has only shapes.
+    """
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise ModelError(
+            f"{type(model).__name__} was built without weights, on the meta device; {purpose} "
+            "needs them.",
+            next_step="Build it on a real device and load its weights.",
+        )
+
+
 def _copy_of(model: nn.Module) -> nn.Module:
-    """Returns the model with modules of its own, in evaluation mode.
+    """Returns the model with modules of its own.
 
     Raises:
         Exception: Whatever copying one of its attributes raises.
@@ -87,10 +117,7 @@ def _copy_of(model: nn.Module) -> nn.Module:
                 )
             else:
                 twin.__dict__[name] = _attribute(value, memo, modules)
-    twin = copy.deepcopy(model, memo)
-    for module in twin.modules():
-        module.training = False
-    return twin
+    return copy.deepcopy(model, memo)
 
 
 def _attribute(value: Any, memo: dict[int, Any], modules: list[nn.Module]) -> Any:
@@ -134,13 +161,3 @@ def _copies_itself(kind: type[nn.Module]) -> bool:
 def _lock_of(model: nn.Module) -> threading.RLock:
     with _locks_lock:
         return _locks.setdefault(model, threading.RLock())
-
-
-@contextmanager
-def _lent_itself(model: nn.Module) -> Iterator[None]:
-    """Has the model itself in evaluation mode, and afterwards as it was."""
-    with fully_borrowed(model):
-        for module in model.modules():
-            if module.training:
-                module.training = False
-        yield

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.explanation import explain, judge_map
-from foveal.explanation.private_copy import predicting
+from foveal.layers import predicting
 
 
 class Small(nn.Module):

@@ -9,15 +9,15 @@ the leaf alone, so no ``.grad`` of anything is touched and frozen parameters do 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from foveal.errors import ModelError
-from foveal.explanation.logits import logits_of
-from foveal.explanation.sites import ModuleSite, Site, result_replaced
+from foveal.layers.finding import Site
+from foveal.layers.logits import logits_of
+from foveal.layers.results import result_replaced
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,38 +68,6 @@ def _gradient(score: torch.Tensor, leaf: torch.Tensor, *, keep_graph: bool) -> t
             next_step="Choose another layer, such as the default one.",
         )
     return gradient
-
-
-class _ReachedError(BaseException):
-    """Ends the forward pass at the layer; no ``except Exception`` of a model stops it."""
-
-
-def activations_at(model: torch.nn.Module, site: Site, images: torch.Tensor) -> torch.Tensor:
-    """Returns what the layer gives, without running what comes after it where that is sure.
-
-    Args:
-        model: Lent by ``predicting``.
-        site: Where the layer's result is to be had.
-        images: [N, C, H, W], as the model takes them.
-
-    Raises:
-        ModelError: In the forward pass the model did not do what it did when traced.
-    """
-    found: list[torch.Tensor] = []
-
-    def keep(result: torch.Tensor) -> torch.Tensor:
-        found.append(result)
-        if isinstance(site, ModuleSite):
-            raise _ReachedError
-        # Whether it was the right call is known at the end; an operation in place must not
-        # spoil it until then.
-        return result.clone()
-
-    with suppress(_ReachedError), result_replaced(model, site, len(images), keep):
-        model(images)
-    if not found:
-        raise ModelError(f"{site.path!r} did not run in the forward pass, though it was traced.")
-    return found[0]
 
 
 def capture(model: torch.nn.Module, site: Site, images: torch.Tensor) -> Captured:
