@@ -141,6 +141,30 @@ class OptionalForm:
 
 
 @dataclass(frozen=True, slots=True)
+class EitherPlain:
+    """A value of one of several plain types, such as a number or a text."""
+
+    inner: tuple[Plain, ...]
+
+    def write(self, value: Any) -> Any:
+        return self._matching(value, "").write(value)
+
+    def read(self, content: Any, place: str) -> Any:
+        return self._matching(content, place).read(content, place)
+
+    def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
+        return {"anyOf": [form.describe(definitions) for form in self.inner]}
+
+    def _matching(self, value: Any, place: str) -> Plain:
+        for form in self.inner:
+            if isinstance(value, bool) is (form.kind is bool) and (
+                isinstance(value, form.kind) or (form.kind is float and isinstance(value, int))
+            ):
+                return form
+        return refuse(place, value, " or ".join(PLAIN[form.kind][1] for form in self.inner))
+
+
+@dataclass(frozen=True, slots=True)
 class SequenceForm:
     """A list of any length."""
 

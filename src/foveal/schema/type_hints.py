@@ -23,6 +23,7 @@ from foveal.schema.forms import (
     ArrayForm,
     ByName,
     ChoiceForm,
+    EitherPlain,
     Form,
     OptionalForm,
     Plain,
@@ -101,7 +102,7 @@ def json_schema(name: str, content: Any, *, further: Mapping[str, Any] | None = 
         "version": {"const": VERSIONS[name]},
     }
     hints = {**_hints(content), **(further or {})}
-    optional: frozenset[str] = getattr(content, "__optional_keys__", frozenset())
+    optional = _optional_keys(content)
     properties |= {key: _form(hint).describe(definitions) for key, hint in hints.items()}
     return {
         "$schema": _DRAFT,
@@ -131,6 +132,8 @@ def _form(hint: Any) -> Form:
         rest = [one for one in arguments if one is not type(None)]
         if len(rest) == 1 and len(rest) < len(arguments):
             return OptionalForm(_form(rest[0]))
+        if len(rest) == len(arguments) and all(one in PLAIN for one in rest):
+            return EitherPlain(tuple(Plain(one) for one in rest))
     if origin is tuple and arguments[-1:] == (Ellipsis,):
         return SequenceForm(_form(arguments[0]))
     if origin is tuple:
@@ -222,7 +225,7 @@ class KeysForm:
             refuse(place, content, "an object")
         forms = dict(self._forms())
         for key in forms:
-            if key not in content and key in self.kind.__required_keys__:
+            if key not in content and key not in _optional_keys(self.kind):
                 raise SchemaError(f"{below(place, key)}: it is missing")
         for key in content:
             if key not in forms:
@@ -241,7 +244,9 @@ class KeysForm:
                 "description": _first_line(self.kind),
                 "type": "object",
                 "properties": {key: form.describe(definitions) for key, form in self._forms()},
-                "required": [key for key, _ in self._forms() if key in self.kind.__required_keys__],
+                "required": [
+                    key for key, _ in self._forms() if key not in _optional_keys(self.kind)
+                ],
                 "additionalProperties": False,
             }
         return {"$ref": f"#/$defs/{name}"}
@@ -255,6 +260,13 @@ class ListForm(SequenceForm):
 
     def read(self, content: Any, place: str) -> Any:
         return [*SequenceForm.read(self, content, place)]
+
+
+@cache
+def _optional_keys(kind: Any) -> frozenset[str]:
+    """Returns the keys that may be missing; Python's own list does not see hints that are texts."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return frozenset(key for key, hint in hints.items() if typing.get_origin(hint) is NotRequired)
 
 
 @cache
