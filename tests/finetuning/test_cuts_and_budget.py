@@ -19,7 +19,13 @@ from foveal.finetuning.budget import (
     read_budget,
     render_candidates,
 )
-from foveal.finetuning.cuts import Candidate, choose_candidate, divide, find_candidates
+from foveal.finetuning.cuts import (
+    Candidate,
+    _stage_ends,
+    choose_candidate,
+    divide,
+    find_candidates,
+)
 from foveal.finetuning.rates import (
     make_optimizer,
     parameter_groups,
@@ -28,6 +34,7 @@ from foveal.finetuning.rates import (
     share_of_rate,
 )
 from foveal.finetuning.settings import Recipe
+from foveal.graph import trace
 from foveal.models import Backbone
 
 SIZE = (32, 32)
@@ -42,13 +49,20 @@ def test_stages_of_a_residual_network(tiny: Backbone) -> None:
     assert candidates[0].macs_after == candidates[-1].macs_before + candidates[-1].macs_after
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "tf_efficientnet_lite0", "vgg11"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "tf_efficientnet_lite0"])
 def test_families_have_stages(load_random: Any, name: str) -> None:
     candidates, reason = find_candidates(load_random(name), (64, 64))
     assert reason == ""
     assert len(candidates) >= 4
     trained = [one.num_trained for one in candidates]
     assert trained == sorted(trained, reverse=True)
+
+
+def test_a_plain_row_of_layers_ends_a_stage_wherever_the_shape_changes() -> None:
+    layers = [nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU()]
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    ends = _stage_ends(trace(network, (3, 32, 32), mode="eval"))
+    assert [tuple(point.shape[1:]) for point in ends] == [(8, 15, 15)]
 
 
 def test_both_parts_together_are_the_network(tiny: Backbone) -> None:

@@ -277,7 +277,7 @@ def _batch_maps(
     weights: PathLike | None,
     graph: Graph | None,
 ) -> tuple[tuple[HeatMap, ...], ...]:
-    from foveal.explanation.methods import explain as explain_batch
+    from foveal.explanation.explaining import explain as explain_batch
     from foveal.explanation.requests import class_indices
 
     network = with_weights(open_network(model, weights=weights))

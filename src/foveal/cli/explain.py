@@ -81,13 +81,14 @@ def command(
     on the file's own image, upright. A file that cannot be read is a row with its error, and
     the command then exits with 1.
     """
-    from foveal.explanation.methods import METHODS, require_method
+    from foveal.explanation.methods import AUTO, list_methods, method_named
 
     if method == "list":
-        width = max(len(name) for name, _ in METHODS)
-        click.echo("\n".join(f"{name:<{width}}  {what}" for name, what in METHODS))
+        width = max(len(name) for name, _ in list_methods())
+        click.echo("\n".join(f"{name:<{width}}  {what}" for name, what in list_methods()))
         return
-    require_method(method)
+    if method != AUTO:
+        method_named(method)
     if not paths:
         raise click.UsageError("Missing argument 'IMAGE...'.")
     if out is not None and out.suffix.lower() not in _SHEETS and out.is_file():
@@ -150,8 +151,7 @@ def _draw(
     explained: Sequence[ExplainedPicture], out: Path, *, sheet: bool, title: str
 ) -> list[Path]:
     """Writes the sheets and returns their files."""
-    from foveal.explanation.sheet import lay_out
-    from foveal.explanation.sheet_files import sheet_png, sheet_svg
+    from foveal.explanation.sheet import lay_out, sheet_png, sheet_svg
     from foveal.files import write_atomically
 
     if out.suffix.lower() in _SHEETS:

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import ModelError, TraceError
-from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.layer_choice import ASKED_FOR
+from foveal.explanation.heat_map import ASKED_FOR, HeatMap
 from foveal.explanation.requests import (
     Classes,
     Images,

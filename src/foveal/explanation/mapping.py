@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from foveal.errors import ModelError
-from foveal.explanation.closed_form import closed_form_maps, pooled_logits
-from foveal.explanation.exact_head import ExactHead
-from foveal.explanation.gradient_maps import gradient_map
+from foveal.explanation.exact_head import ExactHead, in_single, pooled_logits
 from foveal.explanation.heat_map import HeatMap
+from foveal.explanation.methods import method_named
 from foveal.explanation.planning import Plan
 from foveal.explanation.requests import Classes, classes_of_each
 from foveal.layers import capture, of_every_class, result_at
@@ -145,3 +144,27 @@ def _heat_maps(
         )
         for n, indices in enumerate(classes.tolist())
     )
+
+
+def closed_form_maps(
+    method: str, features: torch.Tensor, weight: torch.Tensor, classes: torch.Tensor
+) -> torch.Tensor:
+    """Returns the signed maps [N, J, h, w] of some classes by a method with a closed form.
+
+    Args:
+        method: Its name.
+        features: [N, C, h, w].
+        weight: [K, C].
+        classes: [N, J] of class indices; [1, J] where all images share them.
+    """
+    form = method_named(method).closed_form
+    assert form is not None
+    return form(in_single(features), in_single(weight)[classes])
+
+
+def gradient_map(method: str, activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    """Returns the signed map [N, h, w] by a method with a gradient form, in float32 at least."""
+    form = method_named(method).gradient_form
+    assert form is not None
+    wide = torch.promote_types(activations.dtype, torch.float32)
+    return form(activations.to(wide), gradients.to(wide))

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from foveal.errors import ImageError, UsageError
 from foveal.explanation.averaged_views import AveragedViews, average_maps, tempered, turn_batch
 from foveal.explanation.cell_centres import CellCentres, even_centres, find_centres
+from foveal.explanation.explaining import MapMaker
 from foveal.explanation.faithfulness import Effort, Remake, judge_maps
 from foveal.explanation.heat_map import HeatMap, Verdict
-from foveal.explanation.methods import MapMaker
 from foveal.explanation.placement import Placement
 from foveal.explanation.requests import (
     batch_size_for,

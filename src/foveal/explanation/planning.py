@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-from foveal.errors import UsageError
+from foveal.errors import ModelError, UsageError
 from foveal.explanation.exact_head import ExactHead, exact_head
-from foveal.explanation.heat_map import MapMethod
-from foveal.explanation.layer_choice import ASKED_FOR, LayerChoice
-from foveal.graph import Graph, Head, head
-from foveal.layers import MapLayer, find_map
-from foveal.text import near_names
+from foveal.explanation.heat_map import ASKED_FOR
+from foveal.explanation.methods import AUTO, method_named
+from foveal.graph import Graph, Head, Op, head
+from foveal.layers import Layer, MapLayer, Maps, find_map, find_site
+from foveal.layers.maps import IDLE, POOLS
 
-LayerMethod = Literal["cam", "grad-cam", "grad-cam++", "hirescam", "layercam"]
-METHODS: tuple[LayerMethod, ...] = ("cam", "grad-cam", "grad-cam++", "hirescam", "layercam")
+_OCCLUSION = "Use occlusion, which looks at the image alone and suits every network."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Plan:
             pass is needed.
     """
 
-    method: MapMethod
+    method: str
     layer: MapLayer
     reason: str
     exact: ExactHead | None
@@ -52,7 +50,7 @@ def make_plan(
     Args:
         model: The network; run on one grey image where a layer is named that tracing did not reach.
         graph: Traced in evaluation mode, at the size of the images.
-        method: One of ``METHODS`` or ``"auto"``.
+        method: A name of ``METHODS`` that weighs the result of a layer, or ``"auto"``.
         layer: Name of an operation, or of a module, which stands for its last operation; the
             last map if None.
 
@@ -60,16 +58,12 @@ def make_plan(
         UsageError: Unknown method or layer, or one that does not fit the other.
         ModelError: The network has no map with places.
     """
-    if method not in (*METHODS, "auto"):
-        near = near_names(method, METHODS)
-        raise UsageError(
-            f"There is no method {method!r}; known: auto, {', '.join(METHODS)}.",
-            next_step=f"Did you mean {near[0]}?" if near else None,
-        )
+    if method != AUTO and method_named(method).run is not None:
+        raise UsageError(f"{method} weighs no result of a layer, so it has no plan.")
     asked = None if layer is None else find_map(model, graph, layer)
     if asked is not None and graph.status != "complete" and method != "cam":
         # Of the head nothing is known, but the layer is.
-        return Plan("grad-cam" if method == "auto" else _known(method), asked, ASKED_FOR, None)
+        return Plan("grad-cam" if method == AUTO else method, asked, ASKED_FOR, None)
     found = head(graph)
     choice = LayerChoice(graph, found)
     exact = exact_head(graph, found)
@@ -81,7 +75,7 @@ def make_plan(
         raise _no_cam(graph, exact, layer)
     place, reason = choice.last() if asked is None else (asked, ASKED_FOR)
     is_last = asked is None or choice.is_last(asked)
-    name = _automatic(found, is_last=is_last) if method == "auto" else _known(method)
+    name = _automatic(found, is_last=is_last) if method == AUTO else method
     return Plan(name, place, reason, None)
 
 
@@ -89,24 +83,23 @@ def _exact_plan(
     choice: LayerChoice, exact: ExactHead, method: str, asked: MapLayer | None
 ) -> Plan | None:
     """Returns the plan where no backward pass is needed."""
+    name = "cam" if method == AUTO else method
+    if method_named(name).closed_form is None:
+        return None
     # A map for each class has no weights, so the gradient methods look at what it is made of.
-    if exact.kind == "class maps" and method not in {"auto", "cam"}:
+    if exact.kind == "class maps" and name != "cam":
         return None
     layer, reason = choice.exact(exact)
     if asked is not None:
         if asked.name not in {layer.name, exact.features.name}:
             return None
         reason = ASKED_FOR
-    return Plan("cam" if method == "auto" else _known(method), layer, reason, exact)
+    return Plan(name, layer, reason, exact)
 
 
-def _automatic(found: Head, *, is_last: bool) -> MapMethod:
+def _automatic(found: Head, *, is_last: bool) -> str:
     averages = found.pool_function == "avg" and found.kind != "other"
     return "grad-cam" if averages or not is_last else "hirescam"
-
-
-def _known(method: str) -> MapMethod:
-    return next(item for item in METHODS if item == method)
 
 
 def _no_cam(graph: Graph, exact: ExactHead | str, layer: str | None) -> UsageError:
@@ -119,3 +112,82 @@ def _no_cam(graph: Graph, exact: ExactHead | str, layer: str | None) -> UsageErr
         f"{graph.model_type} has no class activation map: {exact}.",
         next_step="Use grad-cam or hirescam, or auto, which chooses.",
     )
+
+
+class LayerChoice:
+    """Chooses layers of a graph by its head; the graph is complete."""
+
+    def __init__(self, graph: Graph, head: Head) -> None:
+        self._graph = graph
+        self._head = head
+        self._maps = Maps(graph)
+
+    def exact(self, exact: ExactHead) -> tuple[MapLayer, str]:
+        """Returns the layer of an exact head, and why.
+
+        Raises:
+            ModelError: It averages tokens, whose positions are not known.
+        """
+        if exact.kind == "class maps":
+            reason = (
+                f"It is the map that {exact.linear!r} gives for each class; {exact.pool!r} "
+                "averages it, so the score is its mean."
+            )
+        else:
+            reason = (
+                f"It is the last map: {exact.pool!r} averages it for {exact.linear!r}, so the "
+                "score is the mean of the map and the bias."
+            )
+        op = exact.features if exact.kind == "class maps" else self._before(exact.features)
+        return self._required(op), reason
+
+    def last(self) -> tuple[MapLayer, str]:
+        """Returns the last layer with a map before the network pools or flattens, and why.
+
+        Raises:
+            ModelError: There is none, as in a transformer that reads a token.
+        """
+        if self._head.features is not None:
+            op = self._before(self._graph.op(self._head.features), POOLS)
+            return self._required(op), f"It is the last map: {self._head.reason}."
+        found = self._maps.last()
+        if found is None:
+            raise self._without_map()
+        op, is_followed = found
+        if is_followed:
+            reason = (
+                "It is the last map with more than one position: the image is too small for those "
+                "after it."
+            )
+        else:
+            reason = f"It is the last map; the head is no usual one: {self._head.reason}."
+        return self._required(op), reason
+
+    def is_last(self, layer: MapLayer) -> bool:
+        """Whether nothing but the head comes after a layer."""
+        if self._head.features is None:
+            return False
+        op = self._graph.op(self._head.features)
+        return layer.name in {op.name, self._before(op).name, self._before(op, POOLS).name}
+
+    def _before(self, op: Op, more: frozenset[str] = frozenset()) -> Op:
+        """Walks back over what changes no value (and over pooling, if that is among ``more``)."""
+        while op.kind in IDLE | more and len(op.inputs) == 1 and op.inputs[0].kind == "op":
+            op = self._graph.ops[op.inputs[0].index]
+        return op
+
+    def _required(self, op: Op) -> MapLayer:
+        dims = self._maps.dims(op)
+        if dims is None:
+            raise self._without_map()
+        return MapLayer(Layer(op.name, op, find_site(self._graph, op)), op.output_shape, dims)
+
+    def _without_map(self) -> ModelError:
+        features = self._head.features
+        shape = "" if features is None else f" of shape {self._graph.op(features).output_shape}"
+        what = "nothing" if features is None else f"{features!r}{shape}"
+        return ModelError(
+            f"{self._graph.model_type} has no map before its head, which reads {what}: "
+            f"{self._head.reason}.",
+            next_step=_OCCLUSION,
+        )

@@ -65,6 +65,12 @@ class Division:
     network: nn.Module
     depths: dict[str, float]
 
+    @property
+    def classifier(self) -> nn.Linear:
+        """The last layer, which the suffix and the network share."""
+        layer: nn.Linear = self.network.get_classifier()  # type: ignore[operator]
+        return layer
+
 
 def find_candidates(backbone: Backbone, size: tuple[int, int]) -> tuple[tuple[Candidate, ...], str]:
     """Returns the places to cut, from the first to the last, and why there is none but the whole.

@@ -9,22 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import UsageError
-from foveal.explanation.faithfulness.answers import Inquiry, inquire
-from foveal.explanation.faithfulness.blank import Blank, explain_blank
-from foveal.explanation.faithfulness.completeness import check_completeness
+from foveal.explanation.faithfulness.completeness import Blank, check_completeness, explain_blank
 from foveal.explanation.faithfulness.deletion import (
     NUM_COPIES,
     Effort,
+    Inquiry,
     check_deletion,
     check_insertion,
+    inquire,
     num_pictures,
 )
-from foveal.explanation.faithfulness.places import describe_place
 from foveal.explanation.faithfulness.randomisation import Remake, check_randomisation, num_remakes
 from foveal.explanation.faithfulness.wording import (
     describe_against,
     describe_alike,
     describe_doubtful,
+    describe_place,
     describe_refuted,
     describe_sufficient,
     describe_supported,
