@@ -33,16 +33,19 @@ _MAX_STEM = 100
     help="Explain this class, or 'all' (may be repeated; default: each image's likeliest).",
 )
 @click.option(
-    "--method", default="auto", metavar="NAME", help="How; --method list says which there are."
+    "--method",
+    default="auto",
+    metavar="NAME",
+    help="How maps are made; --method list names the methods.",
 )
-@noun("layer", help="Map this operation or module (default: the method's choice).")
+@noun("layer", help="The map of this operation or module (default: the method's choice).")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR|FILE",
     help="Draw: a .png or .svg sheet of all, or a folder with one PNG an image.",
 )
-@click.option("--sheet", is_flag=True, help="Into the folder, a sheet of all as well.")
+@click.option("--sheet", is_flag=True, help="With --out DIR: also draw a sheet of all.")
 @click.option(
     "--effort",
     type=click.Choice(["quick", "full"]),
@@ -55,7 +58,9 @@ _MAX_STEM = 100
     "--labels",
     type=click.Choice(["auto", "exclusive", "independent"]),
     default="auto",
-    help="Whether the classes exclude one another, where the network does not say.",
+    metavar="HOW",
+    help="Classes that are exclusive, or independent of one another, where the network does not "
+    "say (auto, the default).",
 )
 @noun("json")
 def command(

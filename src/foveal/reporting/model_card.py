@@ -13,17 +13,14 @@ from foveal.evaluation.evidence import DataFacts, Interval, Metrics
 from foveal.evaluation.metrics import HEADLINE_METRICS
 from foveal.evaluation.wording import (
     describe_against_baseline,
-    describe_calibration,
     describe_interval,
     describe_judged,
-    describe_leak,
-    describe_learning_curve,
-    describe_prediction_sets,
 )
 from foveal.reporting.audit import read_audit
 from foveal.reporting.figures import NUM_WEAKEST, are_many
 from foveal.reporting.numbers import count
 from foveal.reporting.report_input import Making, ReportInput
+from foveal.reporting.sections import SECTIONS
 from foveal.reporting.sections.headline import spoken_range
 from foveal.reporting.sections.heat_maps import shortcut_warnings
 from foveal.reporting.sections.meaning import meaning
@@ -204,14 +201,7 @@ def _evidence(report: ReportInput) -> str:
         (_name(item.name), count(item.num_images), _short(item.recall), _short(item.precision))
         for item in by_class
     ]
-    said = [describe_leak(evidence.grouping)]
-    if evidence.calibration is not None:
-        said.append(describe_calibration(evidence.calibration))
-    if evidence.prediction_sets is not None:
-        names = evidence.data.class_names
-        said.append(describe_prediction_sets(evidence.prediction_sets, class_names=names))
-    if evidence.learning_curve is not None:
-        said.append(describe_learning_curve(evidence.learning_curve))
+    sentences = [sentence for one in SECTIONS for sentence in one.card(report)]
     return "\n\n".join(
         (
             "## Evidence",
@@ -219,7 +209,7 @@ def _evidence(report: ReportInput) -> str:
             _table(("Figure", "Estimate", "95% interval"), rows),
             *((which,) if which else ()),
             _table(("Class", "Images", "Recall", "Precision"), class_rows),
-            _list(said),
+            _list(sentences),
             "`report.html` shows all of it with figures; `evaluation.json` holds the numbers.",
         )
     )
