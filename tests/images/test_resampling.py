@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from foveal.images.resampling import resample_levels
+from foveal.images.resizing import resample_levels
 
 METHODS = {
     "bilinear": Image.Resampling.BILINEAR,

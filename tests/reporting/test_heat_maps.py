@@ -15,10 +15,10 @@ from foveal.reporting import ReportInput, render_html, render_model_card
 from foveal.reporting.sections.heat_maps import heat_maps_section
 from foveal.shortcuts.border import BorderReliance
 from foveal.shortcuts.explained_run import ExplainedExample, ExplainedRun
+from foveal.shortcuts.figures import ShownExplanations, show_explanations
+from foveal.shortcuts.marks import CoverTrial, Shortcut, Suspicion
 from foveal.shortcuts.separation import HeldOutMaps, separate
-from foveal.shortcuts.shown import ShownExplanations, show_explanations
-from foveal.shortcuts.simple import SimpleResult
-from foveal.shortcuts.suspicion import CoverTrial, Shortcut, Suspicion
+from foveal.shortcuts.simple_classifiers import SimpleResult
 from foveal.shortcuts.windows import Box, Window
 
 Renamed = Callable[..., ReportInput]

@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from foveal.dataset import ImageRecord
-from foveal.shortcuts.simple import SimpleResult, describe_simple, reaching
-from foveal.shortcuts.simple_classifiers import judge_simple_classifiers
+from foveal.shortcuts.simple_classifiers import (
+    SimpleResult,
+    describe_simple,
+    judge_simple_classifiers,
+    reaching,
+)
 from foveal.shortcuts.simple_features import (
     border_of,
     colour_of,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from foveal.cli.options import echo_json
+from foveal.cli.options import echo_json, noun
 from foveal.text import printable
 
 
@@ -26,7 +26,7 @@ from foveal.text import printable
     metavar="FILE",
     help="Where to write (default: RUN.html beside the run).",
 )
-@click.option("--json", "as_json", is_flag=True, help="What was written, as JSON.")
+@noun("json")
 def command(run: Path, form: str, out: Path | None, as_json: bool) -> None:
     """Hand a finished run on in a form that needs neither Foveal nor Python.
 

@@ -6,8 +6,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from foveal.dataset.group_words import meaning_of
 from foveal.dataset.manifest import Split
+from foveal.dataset.name_parts import meaning_of
 from foveal.errors import DataError
 from foveal.text import printable
 

@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from foveal.draw.width import display_width, shorten_middle
+from foveal.draw.text_layout import display_width, shorten_middle
 from foveal.text import escape, printable
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from foveal.evaluation.intervals import expanded_percentiles, proportion
 from foveal.evaluation.resampling import group_sums, resampled_sums
 
 if TYPE_CHECKING:
-    from foveal.images.shifting import Border
+    from foveal.images.views import Border
 
 Directions = Literal["four", "in turn"]
 
@@ -52,7 +52,7 @@ def decision_consistency(
         images: ``[N, C, H, W]``; with ``border="crop"`` as much larger on each side as the
             largest shift.
         shifts_px: By how many pixels of the network's input.
-        border: See ``foveal.images.shifting.Border``.
+        border: See ``foveal.images.views.Border``.
         directions: ``"four"`` moves every picture right, down, left and up; ``"in turn"``
             moves each in one of these only, at a quarter of the cost.
         groups: Group of each picture, for the interval; each by itself if None.
@@ -67,7 +67,7 @@ def decision_consistency(
     Raises:
         UsageError: No pictures, a shift that is none, or answers of the wrong shape.
     """
-    from foveal.images.shifting import shift
+    from foveal.images.views import shift
 
     if images.ndim != 4 or not len(images):
         raise UsageError(f"images has shape {images.shape}; [N, C, H, W] was expected.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from foveal.draw.colour_map import tint_table
 from foveal.evaluation import Evidence
 from foveal.evaluation.wording import (
     describe_against_baseline,
@@ -66,6 +67,7 @@ def gather_facts(classifier: Classifier, *, no_maps: str | None) -> PageFacts:
     if centres is None:
         no_maps = no_maps or explained.reason or "the run has no heat maps"
     novelty = classifier.novelty
+    luminances, tints = tint_table()
     script = {
         "class_names": [printable(name) for name in classifier.class_names],
         "preprocessing": classifier.preprocessing.to_json(),
@@ -80,6 +82,7 @@ def gather_facts(classifier: Classifier, *, no_maps: str | None) -> PageFacts:
         if no_maps is not None or centres is None
         else {"centres": {"rows": centres.rows.tolist(), "columns": centres.columns.tolist()}},
         "no_map": no_maps,
+        "tints": {"num_levels": luminances.size, "num_values": tints.shape[1]},
         "endings": sorted(SUPPORTED_SUFFIXES),
         "name": printable(folder.resolve().name),
     }
@@ -144,6 +147,3 @@ def agreements_json(agreements: Agreements) -> dict[str, Any]:
     """Returns the measurements as JSON values."""
     content: dict[str, Any] = to_json(agreements)
     return content
-
-
-__all__ = ["Agreement", "Agreements", "PageFacts", "Said", "asdict", "digest_of", "gather_facts"]

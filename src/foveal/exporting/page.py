@@ -24,7 +24,7 @@ from foveal.errors import FovealError, UsageError
 from foveal.exporting.bundle import bundle
 from foveal.exporting.facts import Agreements, PageFacts, digest_of, gather_facts, read_agreements
 from foveal.exporting.mapped_network import with_maps
-from foveal.exporting.runtime import MODULE, SCRIPT, VERSION, read_runtime
+from foveal.exporting.runtime import VERSION, read_runtime
 from foveal.files import write_atomically
 from foveal.runs import Classifier, load
 from foveal.runs.folder import ONNX_NAME
@@ -201,6 +201,3 @@ def _block(name: str, content: bytes) -> str:
 
 def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-__all__ = ["MODULE", "SCRIPT", "ExportedPage", "export_page"]

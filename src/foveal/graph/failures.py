@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from foveal.errors import TraceError
-from foveal.graph.attributes import Call, read_attributes
+from foveal.graph.attributes import read_attributes
 from foveal.graph.graph import GraphInput, Shape
+from foveal.graph.layer_attributes import Call
+from foveal.graph.missing_values import UnreadValue, depends_on_values
 from foveal.graph.recorder import Recorder
 from foveal.graph.records import Failure
-from foveal.graph.refusals import depends_on_values
-from foveal.graph.unread_value import UnreadValue
 from foveal.text import printable
 
 _OWN_FOLDERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent))

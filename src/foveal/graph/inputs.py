@@ -11,7 +11,7 @@ import torch
 
 from foveal.errors import UsageError
 from foveal.graph.graph import GraphInput, Shape
-from foveal.graph.structure import map_tensors, tensors_with_paths
+from foveal.graph.nested_tensors import map_tensors, tensors_with_paths
 
 InputShape = Sequence[Any] | Mapping[str, Any] | torch.Tensor
 _CONVOLUTIONS: dict[type[torch.nn.Module], int] = {

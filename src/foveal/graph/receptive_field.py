@@ -16,10 +16,9 @@ from fractions import Fraction
 
 from foveal.arithmetic import AxisField
 from foveal.errors import UsageError
-from foveal.graph.field_mixing import attend, merge
+from foveal.graph.field_mixing import TRANSFORMS, attend, merge
 from foveal.graph.field_rules import RULES, through_elements
 from foveal.graph.field_state import AxisState, FieldState, join_axes
-from foveal.graph.field_transforms import TRANSFORMS
 from foveal.graph.graph import Graph, Op, Shape
 from foveal.graph.layout import layout_of_input, plain, sole_axis
 from foveal.graph.quantity import Status

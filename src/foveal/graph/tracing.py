@@ -25,10 +25,10 @@ from foveal.graph.failures import (
 )
 from foveal.graph.graph import Graph, GraphOutput, Op, Parameter, Shape
 from foveal.graph.inputs import Inputs, InputShape, read_inputs
+from foveal.graph.nested_tensors import path_text, tensors_with_paths
+from foveal.graph.real_pass import RealPass, try_for_real
 from foveal.graph.recorder import Recorder
 from foveal.graph.records import RecordedOp, UnfollowableError
-from foveal.graph.structure import path_text, tensors_with_paths
-from foveal.graph.trial import Trial, try_for_real
 
 Mode = Literal["as found", "eval", "train"]
 
@@ -124,7 +124,7 @@ def _record(
                 module.training = mode == "train"
         modes = {module.training for module in model.modules()}
         try:
-            with recorder.watching():
+            with recorder.recording():
                 for index, tensor in enumerate(inputs.tensors):
                     recorder.add_input(tensor, index)
                 result = model(*inputs.args, **inputs.kwargs)
@@ -199,15 +199,17 @@ def _judge(
     if explain == "no search":
         raise explain_failure(recorder, error, inputs.described, None) from error
     if is_plain_from_shapes(recorder, error) and any(p.is_meta for p in model.parameters()):
-        trial = Trial("fails", error)  # to make up values for a whole network would be waste
+        real_pass = RealPass("fails", error)  # to make up values for a whole network would be waste
     else:
-        trial = try_for_real(model, inputs, mode=mode)
-    if trial.outcome == "fails" and trial.error is not None:
+        real_pass = try_for_real(model, inputs, mode=mode)
+    if real_pass.outcome == "fails" and real_pass.error is not None:
         works = _works_with(model, mode=mode)
-        if model_line(trial.error) == model_line(error):
+        if model_line(real_pass.error) == model_line(error):
             raise explain_failure(recorder, error, inputs.described, works) from error
-        raise explain_real_failure(model, trial.error, inputs.described, works) from trial.error
-    return UnfollowableError(describe_limit(recorder, error, trial.outcome))
+        raise explain_real_failure(
+            model, real_pass.error, inputs.described, works
+        ) from real_pass.error
+    return UnfollowableError(describe_limit(recorder, error, real_pass.outcome))
 
 
 @contextmanager
@@ -301,7 +303,7 @@ def _parameters(model: torch.nn.Module, ops: tuple[Op, ...]) -> tuple[Parameter,
 def _outputs(recorder: Recorder, result: Any) -> tuple[GraphOutput, ...]:
     found = []
     for path, tensor in tensors_with_paths(result):
-        known = recorder.book.known(tensor)
+        known = recorder.seen.known(tensor)
         if known is None and tensor.device.type == "meta":
             raise UnfollowableError("it returns a tensor that no recorded function made")
         source = known.source if known is not None else None

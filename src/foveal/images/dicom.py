@@ -20,8 +20,7 @@ from PIL import Image
 from foveal.errors import ImageError
 from foveal.images.cost import require_affordable
 from foveal.images.dicom_bytes import refuse_deflated_bomb, refuse_endless_boxes
-from foveal.images.faults import corrupt, too_large, truncated
-from foveal.images.formats import unsupported
+from foveal.images.faults import corrupt, too_large, truncated, unsupported
 from foveal.images.frames import FrameChoice, frame_index, frame_note
 from foveal.images.grey_levels import frame_rules, show
 from foveal.images.levels import LevelKind, LevelSummary
@@ -100,7 +99,7 @@ def _attempt(step: Callable[[], Result]) -> Result | _Failed:
 def _parse(data: bytes) -> Dataset:
     import pydicom
 
-    # Old devices write no preamble; identify() has made sure that this looks like DICOM.
+    # Old devices write no preamble; format_of() has made sure that this looks like DICOM.
     return pydicom.dcmread(io.BytesIO(data), force=True)
 
 

@@ -8,8 +8,7 @@ from typing import Final
 
 from PIL import Image
 
-from foveal.images.faults import corrupt, truncated
-from foveal.images.formats import unsupported
+from foveal.images.faults import corrupt, truncated, unsupported
 
 _START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = 0xD9

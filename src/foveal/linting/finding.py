@@ -22,7 +22,7 @@ class Finding:
         place: Qualified name of the layer or operation; ``""`` is the whole model.
         evidence: One or two sentences with numbers measured on this model.
         fix: What to do, as an imperative sentence.
-        fix_id: Name of the mechanical fix that ``foveal.linting.fix`` applies, if there is one.
+        fix_id: Name of the mechanical fix that ``foveal.fix`` applies, if there is one.
         data: The evidence's numbers, as plain JSON values. Read-only.
     """
 

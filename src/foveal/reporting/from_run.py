@@ -39,7 +39,7 @@ from foveal.runs.reading import (
 )
 from foveal.runs.tables import UsableImage, read_usable
 from foveal.schema import to_json
-from foveal.shortcuts.shown import MapSources, ShownExplanations, show_over_inputs
+from foveal.shortcuts.figures import MapSources, ShownExplanations, show_over_inputs
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -252,8 +252,8 @@ def describe_making(
         weights_source=printable(trained.backbone.weights.description),
         weights_licence=trained.backbone.weights.licence,
         preprocessing=trained.preprocessing.to_json(),
-        head_strength=trained.head.penalty,
-        views=config.views,
+        model=trained.model.describe(),
+        views=trained.model.reading.views,
         backend=trained.probe.chosen,
         probe=tuple(
             BackendTiming(row.backend, row.images_per_second, row.cosine, row.reason or "")

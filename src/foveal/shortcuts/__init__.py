@@ -5,7 +5,6 @@ seen it; the maps of all classes and folds follow from the fold heads in closed 
 a place looks like a shortcut are some pictures run again with that place covered.
 """
 
-from foveal.shortcuts.explaining import RunPictures, explain_training
-from foveal.shortcuts.showing import explain_and_show
+from foveal.shortcuts.detector import RunPictures, explain_and_show, explain_training
 
 __all__ = ["RunPictures", "explain_and_show", "explain_training"]

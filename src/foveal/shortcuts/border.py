@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.schema import Unbounded
-from foveal.shortcuts.separation import Floats
+from foveal.shortcuts.marks import (
+    MAX_PER_TRIAL,
+    is_told_apart,
+)
+from foveal.shortcuts.network import HeldOutNetwork, Images
+from foveal.shortcuts.separation import ClassSeparation, Floats, HeldOutMaps
 from foveal.text import printable
 
 MARGIN_SHARE = 0.07
@@ -89,3 +94,27 @@ def describe_border(found: BorderReliance, *, class_name: str) -> str:
         f"“{printable(class_name)}”. Look for a frame, a margin or a caption: the figures hold "
         "only as long as it comes with the class."
     )
+
+
+_MAX_BORDERS_TRIED = 5
+
+
+def find_border_reliance(
+    maps: HeldOutMaps,
+    separations: tuple[ClassSeparation, ...],
+    network: HeldOutNetwork,
+    images: Images,
+    places: NDArray[np.int64],
+) -> tuple[BorderReliance, ...]:
+    """Returns the classes whose answers go when the pictures lose their border."""
+    found = []
+    told = [one for one in separations if is_told_apart(maps, one)]
+    told.sort(key=lambda one: -one.gap)
+    for separation in told[:_MAX_BORDERS_TRIED]:
+        index = separation.class_index
+        rows = np.flatnonzero(maps.labels == index)[:MAX_PER_TRIAL]
+        after = network.logits(without_border(images[rows]), places[rows])
+        reliance = judge_border(maps.logits[rows], after, index)
+        if is_relied_on(reliance, gap=separation.gap):
+            found.append(reliance)
+    return tuple(found)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from foveal.schema import from_json, to_json
 from foveal.shortcuts.border import MARGIN_SHARE, BorderReliance, describe_border
+from foveal.shortcuts.marks import Shortcut
 from foveal.shortcuts.separation import ClassSeparation
-from foveal.shortcuts.simple import NOT_LOOKED_FOR, SimpleResult, describe_simple
-from foveal.shortcuts.suspicion import Shortcut
+from foveal.shortcuts.simple_classifiers import NOT_LOOKED_FOR, SimpleResult, describe_simple
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +96,7 @@ class ExplainedRun:
 
     def summary_json(self) -> dict[str, Any]:
         """Returns what a reader wants, in names and sentences; maps have four decimals."""
-        from foveal.shortcuts.wording import describe_shortcut
+        from foveal.shortcuts.marks import describe_shortcut
 
         names = self.class_names
         return {

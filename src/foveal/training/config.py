@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from foveal.dataset import DataOptions, GroupOptions
-from foveal.dataset.frame_rows import FrameRule
+from foveal.dataset.scan import FrameRule
 from foveal.errors import UsageError
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
 from foveal.images.frames import check_frame_choice

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-import shutil
-import subprocess
-import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from foveal.learn.rechecking import recheck
 from foveal.learn.topics import TOPICS
 from foveal.learn.web.recorded import recorded_labs
 
+Violations = Callable[[Any], list[str]]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
@@ -333,43 +330,10 @@ def test_nothing_is_wider_than_a_phone(tab: Any) -> None:
     assert wide == []
 
 
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, and axe-core comes from it")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(
-        [npm, "pack", "axe-core@4", "--silent"],
-        cwd=folder,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    packages = list(folder.glob("axe-core-*.tgz"))
-    if done.returncode or not packages:
-        pytest.skip("axe-core could not be had from npm")
-    with tarfile.open(fileobj=io.BytesIO(packages[0].read_bytes())) as package:
-        script = package.extractfile("package/axe.min.js")
-        assert script is not None
-        return script.read().decode("utf-8")
-
-
-def violations(page: Any) -> list[str]:
-    """Returns what axe finds on the page as it is, light and then dark."""
-    found = []
-    for scheme, options in (("light", "{}"), ("dark", "{runOnly: ['color-contrast']}")):
-        page.emulate_media(color_scheme=scheme)
-        for each in page.evaluate(f"axe.run(document, {options})")["violations"]:
-            found += [f"{scheme}: {each['id']}: {node['html'][:120]}" for node in each["nodes"]]
-    return found
-
-
 @pytest.mark.slow
-def test_axe_finds_nothing_on_any_page(tab: Any, axe: str) -> None:
+def test_axe_finds_nothing_on_any_page(tab: Any, violations: Violations) -> None:
     found = {}
     tab.open_page("#/")
-    tab.evaluate(axe)  # it stays: pages change without loading
     for route in ROUTES:
         tab.evaluate("route => { location.hash = route }", route)
         tab.wait_for_function("route => document.body.dataset.shown === route", arg=route)
@@ -382,10 +346,9 @@ def test_axe_finds_nothing_on_any_page(tab: Any, axe: str) -> None:
 
 
 @pytest.mark.slow
-def test_axe_finds_nothing_while_an_exercise_is_answered(tab: Any, axe: str) -> None:
+def test_axe_finds_nothing_while_an_exercise_is_answered(tab: Any, violations: Violations) -> None:
     exercise = template("gridding").exercise(0, 1)
     tab.open_page("#/drill/12/gridding")
-    tab.evaluate(axe)
     tab.get_by_role("button", name="Hint").click()
     put(tab, exercise, {field.key: spell(field.mistakes[0].value) for field in exercise.fields})
     tab.get_by_role("button", name="Check").click()

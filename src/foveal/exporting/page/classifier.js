@@ -16,7 +16,7 @@ export class Classifier {
   }
 
   constructor(ort, session, { facts, novelty, tints }) {
-    Object.assign(this, { ort, session, facts, tints: tintsOf(tints) });
+    Object.assign(this, { ort, session, facts, tints: tintsOf(tints, facts.tints) });
     this.novelty = noveltyOf(novelty, facts.novelty);
     this.settings = facts.preprocessing;
   }
@@ -131,7 +131,6 @@ function noveltyOf(numbers, { num_features: width, num_components: count, residu
   };
 }
 
-function tintsOf(numbers) {
-  const numLevels = 65;
-  return { luminances: numbers.subarray(0, numLevels), table: numbers.subarray(numLevels), numLevels, numValues: 65 };
+function tintsOf(numbers, { num_levels: numLevels, num_values: numValues }) {
+  return { luminances: numbers.subarray(0, numLevels), table: numbers.subarray(numLevels), numLevels, numValues };
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from foveal.inspection import Inspection, OpRow, inspect
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 # What to look at, and in a few words what it is.
 NETWORKS: Final[tuple[tuple[str, str], ...]] = (
@@ -27,9 +27,9 @@ def network_tables(model: str | None = None) -> list[dict[str, Any]]:
 
 
 def _table(spec: str, title: str) -> dict[str, Any]:
-    resolved = resolve_model(spec)
+    resolved = open_network(spec, weights="none")
     shape = resolved.input_shape
-    table: Inspection = inspect(resolved.network, shape, name=spec)
+    table: Inspection = inspect(resolved.module, shape, name=spec)
     size = table.inputs[0].shape[-2:]
     return {
         "name": spec,

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from foveal.errors import UsageError
 from foveal.files import write_atomically
+from foveal.inspection.picture.component import page_script
 from foveal.learn.drills import TEMPLATES, Template, templates_of
 from foveal.learn.exercise import Figure, to_json
 from foveal.learn.labs.showing import result_html
@@ -95,7 +96,7 @@ def site_page(*, model: str | None = None, progress: Progress = lambda done, tot
     page = files("foveal.learn.web") / "page"
     style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
     style += (page / "learn.css").read_text("utf-8")
-    scripts = [(page / name).read_text("utf-8") for name in SCRIPTS]
+    scripts = [page_script("field.js"), *((page / name).read_text("utf-8") for name in SCRIPTS)]
     policy = "; ".join(
         (
             "default-src 'none'",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.draw.numbers import percent
-from foveal.graph.borrowing import fully_borrowed
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.function_calls import Call, calls_shown_to
 from foveal.linting.behaviour.passes import (
     answers,

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foveal.errors import ModelError, UnknownModelError
-from foveal.models.sources.resolved import ResolvedModel, guess_input_shape, read_input_shape
+from foveal.models.network import Network, describe_network
+from foveal.models.sources.building import guess_input_shape, read_input_shape
 from foveal.text import near_names, printable
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def from_file(file: Path, factory: str) -> ResolvedModel:
+def from_file(file: Path, factory: str) -> Network:
     """Imports the file, calls the factory without arguments, returns what it makes.
 
     Raises:
@@ -52,7 +53,7 @@ def from_file(file: Path, factory: str) -> ResolvedModel:
         if own_shape is None
         else read_input_shape(own_shape, "the model")
     )
-    return ResolvedModel(f"{file.name}:{factory}", network.eval(), *shape)
+    return describe_network(f"{file.name}:{factory}", network.eval(), "file", *shape)
 
 
 def _import_file(file: Path) -> Any:

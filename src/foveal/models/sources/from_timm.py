@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foveal.models.sources.resolved import (
-    ResolvedModel,
-    Weights,
-    build_network,
-    read_input_shape,
-)
+from foveal.models.network import Network, describe_network
+from foveal.models.sources.building import Weights, build_network, read_input_shape
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def from_timm(name: str, weights: Weights) -> ResolvedModel:
+def from_timm(name: str, weights: Weights) -> Network:
     """Returns timm's network of that name.
 
     Raises:
@@ -37,8 +33,9 @@ def from_timm(name: str, weights: Weights) -> ResolvedModel:
 
         network = build_network(build, weights)
     config: dict[str, Any] = getattr(network, "pretrained_cfg", None) or {}
-    return ResolvedModel(
+    return describe_network(
         f"timm:{name}",
         network,
+        "timm",
         *read_input_shape(config.get("input_size"), "timm's configuration"),
     )

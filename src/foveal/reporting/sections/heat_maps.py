@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foveal.draw.numbers import percent
-from foveal.draw.width import shorten_middle
+from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.figures import NUM_WEAKEST, Table, are_many
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.shortcuts.explained_run import ExplainedExample, ExplainedRun
+    from foveal.shortcuts.figures import ShownExplanations
     from foveal.shortcuts.separation import ClassSeparation
-    from foveal.shortcuts.shown import ShownExplanations
 
 NUM_IN_SIGHT = 6
 # Of the border's share against its area, before the page remarks on it.
@@ -66,11 +68,12 @@ class HeatMapsView:
     right: tuple[HeatCard, ...]
     wrong: tuple[HeatCard, ...]
     how: str
+    num_in_sight: int = NUM_IN_SIGHT
 
 
 def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
     """Returns the section; None where there are no maps."""
-    from foveal.shortcuts.shown import peak_of
+    from foveal.shortcuts.figures import peak_of
 
     run = shown.run
     if run.reason is not None or run.grid is None:
@@ -99,8 +102,8 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
 def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
     """Yields a warning for each place that gives a class away."""
     from foveal.shortcuts.border import describe_border
-    from foveal.shortcuts.simple import describe_simple, reaching, title_of
-    from foveal.shortcuts.wording import describe_shortcut
+    from foveal.shortcuts.marks import describe_shortcut
+    from foveal.shortcuts.simple_classifiers import describe_simple, reaching, title_of
 
     for one in run.shortcuts:
         name = run.class_names[one.suspicion.class_index]
@@ -136,7 +139,7 @@ _SIMPLE_NAMES = {
 
 
 def _lead(run: ExplainedRun) -> str:
-    from foveal.shortcuts.simple import reaching
+    from foveal.shortcuts.simple_classifiers import reaching
 
     if run.shortcuts:
         what = "One place" if len(run.shortcuts) == 1 else f"{len(run.shortcuts)} places"
@@ -166,7 +169,7 @@ def _lead(run: ExplainedRun) -> str:
 
 
 def _remarks(run: ExplainedRun) -> Iterator[str]:
-    from foveal.shortcuts.simple import NOT_LOOKED_FOR
+    from foveal.shortcuts.simple_classifiers import NOT_LOOKED_FOR
 
     if run.untested is not None:
         yield f"Not searched for marks at a fixed place: {run.untested}"
@@ -221,7 +224,7 @@ def _table(run: ExplainedRun) -> Table:
 
 
 def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
-    from foveal.shortcuts.shown import peak_of_example
+    from foveal.shortcuts.figures import peak_of_example
 
     *folders, name = shorten_middle(one.path, 60).split("/")
     return HeatCard(
@@ -244,3 +247,73 @@ def _how(run: ExplainedRun) -> str:
         f"{rows} by {columns} places each, by heads that had not seen them. The mean of a map "
         f"plus a bias is the logit; here to within {run.max_completeness_error or 0.0:.0e}."
     )
+
+
+def _view(report: ReportInput) -> HeatMapsView | str | None:
+    """Returns the section, or why there are no maps; None where nobody looked."""
+    if report.explanations is None:
+        return None
+    return heat_maps_section(report.explanations) or report.explanations.run.reason or ""
+
+
+def first_warning(report: ReportInput) -> str | None:
+    """Returns the title of what gives a class away, for the first screen."""
+    view = _view(report)
+    return view.warnings[0].title if isinstance(view, HeatMapsView) and view.warnings else None
+
+
+LOOKS = Section(
+    anchor="looks",
+    contents="Where it looks",
+    heading="Where it looks",
+    view=_view,
+    absent="Not measured: heat maps are made when a classifier is trained.",
+    html="""\
+{% if view is string %}
+<p class="absent">No heat maps: {{ view }}</p>
+{% else %}
+<p class="lead">{{ view.lead }}</p>
+{% if view.warnings %}
+<ul class="findings">
+{% for item in view.warnings %}
+<li class="finding warning">
+<p class="finding-title"><span class="severity">Warning</span> {{ item.title }}</p>
+<p>{{ item.detail }}</p>
+</li>
+{% endfor %}
+</ul>
+{% endif %}
+{% for remark in view.remarks %}
+<p class="absent">{{ remark }}</p>
+{% endfor %}
+
+<h3>On average</h3>
+<p>What the logit of each class gains in its own pictures over the others’, place by place, on the average of these pictures. A finding that lies now here, now there gives a broad patch; a mark at a fixed place gives a spot.</p>
+<ul class="averages">
+{% for item in view.averages %}
+<li>
+{{ m.picture(heat, item.place, "Average of " ~ item.name ~ " with what sets it apart") }}
+<p><bdi title="{{ item.name }}">{{ item.name }}</bdi><small>{{ item.caption }}</small></p>
+</li>
+{% endfor %}
+</ul>
+{{ m.heat_bar(heat) }}
+<details><summary>The numbers</summary>
+{{ m.table(view.table, quiet=true) }}
+</details>
+
+{% if view.wrong %}
+<h3>Wrong answers</h3>
+<p>The surest first: the picture, what speaks for the answer, and what speaks for the label.</p>
+{{ m.heat_gallery(heat, view.wrong, view.num_in_sight) }}
+{% endif %}
+{% if view.right %}
+<h3>Right answers</h3>
+<p>The picture, and what speaks for the answer.</p>
+{{ m.heat_gallery(heat, view.right, view.num_in_sight, "pairs") }}
+{% endif %}
+{{ m.heat_bar(heat) }}
+<p class="aside">{{ view.how }} The picture’s brightness is its own; only the colour is the map’s. A map says where the answer comes from, not what is seen there, and a mark that lies over the object itself looks like the object. One that only few pictures of a class have may be missed.</p>
+{% endif %}
+""",
+)
