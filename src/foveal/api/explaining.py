@@ -218,7 +218,7 @@ def visualise(
         plan_pictures,
         sheet_by_depth,
     )
-    from foveal.visualisation.class_pictures import CLASS_ASCENT
+    from foveal.visualisation.settings import CLASS_ASCENT
     from foveal.visualisation.sheet import draw_sheet
 
     chosen: dict[str, Any] = {"size_px": size_px, "num_steps": num_steps, "seed": seed or None}
