@@ -249,12 +249,12 @@ def _class_names(module: nn.Module, config: Mapping[str, Any] | None) -> tuple[s
     return tuple(map(printable, names)) if fits else ()
 
 
-def _triple(name: str, value: float | Sequence[float]) -> tuple[float, ...]:
+def _triple(name: str, value: Any) -> tuple[float, ...]:
     numbers: tuple[Any, ...] = (value,)
     if isinstance(value, Iterable) and not isinstance(value, str):
         numbers = tuple(value)
     if len(numbers) not in (1, 3) or not all(
-        isinstance(one, Real) and math.isfinite(one) and (name == "mean" or one > 0)
+        isinstance(one, Real) and math.isfinite(one) and (name == "mean" or float(one) > 0)
         for one in numbers
     ):
         raise UsageError(
