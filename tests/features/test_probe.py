@@ -46,12 +46,12 @@ def fake(
 ) -> BackendSpec:
     """A backend that runs PyTorch and then does something to the features."""
 
-    def start(backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
+    def start(spec: BackendSpec, backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
         (torch_spec,) = [spec for spec in probe.BACKENDS if spec.name == "torch"]
         inner = torch_spec.open(backbone, size, cache)
         return Backend(name, "fp32", run or (lambda images: change(inner.run(images))))
 
-    return BackendSpec(name, "fp32", setup, lambda: obstacle, start)  # type: ignore[arg-type]
+    return BackendSpec(name, "fp32", start, setup=setup, needs=(lambda: obstacle,))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -159,13 +159,13 @@ def test_remembered_backend_that_fails_now_is_measured_anew(
 ) -> None:
     gone = False
 
-    def start(backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
+    def start(spec: BackendSpec, backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
         if gone:
             raise RuntimeError("the driver is gone")
         return replace(torch_spec.open(backbone, size, cache), name="fickle")
 
     (torch_spec,) = [spec for spec in probe.BACKENDS if spec.name == "torch"]
-    fickle = BackendSpec("fickle", "fp32", "quick", lambda: None, start)
+    fickle = BackendSpec("fickle", "fp32", start)
     with_backends(fickle)
     rows = [("fickle", 9e9), ("torch", 1.0)]
     _, report = choose()

@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("evaluate", "foveal.cli.evaluate", "Score a run on new labelled data."),
     ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
     ("report", "foveal.cli.report", "The report of a finished run, drawn again."),
+    ("export", "foveal.cli.export", "One offline page that classifies in the browser."),
     ("explain", "foveal.cli.explain", "Heat maps, with a verdict on whether to believe them."),
     ("visualise", "foveal.cli.visualise", "Draw what excites a class or a channel most."),
     ("inspect", "foveal.cli.inspect", "A network layer by layer: shape, cost, receptive field."),
@@ -46,7 +47,7 @@ Example:
 
 # Beneath the help of every command.
 _EXIT_STATUS = (
-    "\b\nExit status: 0 nothing wrong; 1 done, and something was found;\n"
+    "\b\nExit status: 0 done, nothing wrong; 1 done, and something was found;\n"
     "  2 wrong usage; 3 the work could not be done."
 )
 _NOT_DONE = 3
@@ -63,8 +64,7 @@ class _Commands(click.Group):
         for known, module, _ in COMMANDS:
             if known == name:
                 command: click.Command = importlib.import_module(module).command
-                if _EXIT_STATUS not in (command.epilog or ""):
-                    command.epilog = f"{command.epilog or ''}\n\n{_EXIT_STATUS}"
+                _show_exit_status(command)
                 return command
         return None
 
@@ -82,6 +82,15 @@ class _Commands(click.Group):
         # click would import every command for its first line.
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, _, summary in COMMANDS])
+
+
+def _show_exit_status(command: click.Command) -> None:
+    """Writes the exit status beneath the help of a command and of all commands in it."""
+    if _EXIT_STATUS not in (command.epilog or ""):
+        command.epilog = f"{command.epilog or ''}\n\n{_EXIT_STATUS}"
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            _show_exit_status(one)
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -15,23 +15,22 @@ from torch import Tensor, nn
 from foveal.errors import ImageError, UsageError
 from foveal.explanation.averaged_views import AveragedViews, average_maps, tempered, turn_batch
 from foveal.explanation.cell_centres import CellCentres, even_centres, find_centres
+from foveal.explanation.explaining import MapMaker
 from foveal.explanation.faithfulness import Effort, Remake, judge_maps
 from foveal.explanation.heat_map import HeatMap, Verdict
-from foveal.explanation.logits import (
-    Labels,
-    answers,
+from foveal.explanation.placement import Placement
+from foveal.explanation.requests import (
     batch_size_for,
+    class_indices,
     classes_of_each,
     names_of_classes,
+    ready_images,
 )
-from foveal.explanation.methods import MapMaker
-from foveal.explanation.placement import Placement
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import class_indices, ready_images
 from foveal.graph import Graph, trace
 from foveal.images import Preprocessing, View, decode
 from foveal.images.decoding import ImageSource
 from foveal.images.pixels import grey_of
+from foveal.layers import Labels, answers, predicting
 
 Progress = Callable[[int, int], None]
 
@@ -55,7 +54,7 @@ class ExplainedMap:
     probability: float
     heat_map: HeatMap
     verdict: Verdict
-    centres: CellCentres
+    centres: CellCentres = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +76,8 @@ class ExplainedPicture:
     label: str | None = None
     probability: float | None = None
     maps: tuple[ExplainedMap, ...] = ()
-    pixels: NDArray[np.uint8] | None = None
-    placement: Placement | None = None
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
+    placement: Placement | None = field(default=None, repr=False)
     error: str | None = None
 
 
@@ -88,7 +87,7 @@ class Asked:
 
     Attributes:
         classes: Names or numbers, or ``"all"``; each picture's likeliest class if None.
-        method: A name of ``foveal.explanation.methods.METHODS``.
+        method: A name of ``foveal.explanation.methods.list_methods()``.
         layer: An operation or module; the method's own choice if None.
         effort: How much the verdict tries.
         seed: Of its random choices.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import BackendError, ModelError, SchemaError
 from foveal.features.backends import (
+    BACKEND_PACKAGES,
     BACKENDS,
     MIN_COSINE,
     Backend,
@@ -248,7 +249,7 @@ def _memory_key(backbone: Backbone, size: Sequence[int]) -> str:
         *map(str, size),
         *versions,
         # An upgrade may change speeds and, in principle, answers.
-        *(_version(package) for package in ("onnxruntime", "openvino")),
+        *map(_version, BACKEND_PACKAGES),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 

@@ -15,10 +15,18 @@ class Reading:
 
     Attributes:
         views: The image is shown in each, and what was read is averaged.
+        cut: The place in the network whose tensor is read; ``""`` for the vector that the
+            classifier would see, ``"input"`` for the prepared image itself.
+        cut_shape: Of the tensor there, without a batch.
     """
 
     views: tuple[View, ...] = ("identity",)
+    cut: str = ""
+    cut_shape: tuple[int, ...] = ()
 
+
+INPUT = "input"
+"""Stands for a cut before the first layer."""
 
 POOLED = Reading()
 """The image as it stands, and the vector that the network's classifier would see."""

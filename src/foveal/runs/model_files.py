@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from foveal.schema import stamped
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from foveal.models import Backbone
     from foveal.training import FoldModel, TrainedClassifier
 
 # Two implementations of fp32 differ by the order of their sums, a few units in the fifth
@@ -35,19 +35,6 @@ class Parity:
     max_logit_difference: float
     max_probability_difference: float
     same_labels: int
-
-
-def assemble_network(trained: TrainedClassifier) -> nn.Module:
-    """Returns a copy of the timm network with the fitted model as its classifier."""
-    import torch
-
-    from foveal.models.backbone import install_head
-
-    network = copy.deepcopy(trained.backbone.network)
-    exact = trained.model.exact_map()
-    assert exact is not None
-    install_head(network, torch.from_numpy(exact.weight), torch.from_numpy(exact.bias))
-    return network.eval()
 
 
 def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifier) -> None:
@@ -91,7 +78,6 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
 
 def write_onnx(
     folder: Path,
-    network: nn.Module,
     trained: TrainedClassifier,
     *,
     metadata: Mapping[str, Any],
@@ -111,8 +97,8 @@ def write_onnx(
 
     calibration = trained.evidence.calibration
     temperature = 1.0 if calibration is None else calibration.temperature
-    whole = _build_whole(network, trained.model, temperature)
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
+    whole = _build_whole(trained.backbone, trained.model, temperature, size)
     exported = export_onnx(whole, size, output_names=["probabilities", "logits", "features"])
     model = onnx.load_from_string(exported)
     model.producer_name = "foveal"
@@ -143,25 +129,31 @@ def write_onnx(
     return parity
 
 
-def _build_whole(network: nn.Module, model: FoldModel, temperature: float) -> nn.Module:
+def _build_whole(
+    backbone: Backbone, model: FoldModel, temperature: float, size: tuple[int, int]
+) -> nn.Module:
     import torch
     from torch import nn
 
     from foveal.explanation.averaged_views import turn_batch
-    from foveal.models.backbone import FeatureNetwork
+    from foveal.features.reading_network import ReadingNetwork
 
     views = model.reading.views
 
     class Whole(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.feature_network = FeatureNetwork(network)
+            self.reading = ReadingNetwork(backbone, model.reading, size)
             self.model = model.module()
 
         def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            turned = [self.feature_network(turn_batch(images, view)) for view in views]
-            features = torch.stack(turned).mean(0) if len(turned) > 1 else turned[0]
-            logits = self.model(features)
+            turned = [self.reading(turn_batch(images, view)) for view in views]
+            features, read = turned[0]
+            if len(turned) > 1:
+                features, read = (
+                    torch.stack(of_views).mean(0) for of_views in zip(*turned, strict=True)
+                )
+            logits = self.model(read)
             return (logits / temperature).softmax(1), logits, features
 
     return Whole().eval()

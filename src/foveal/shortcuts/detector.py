@@ -66,6 +66,16 @@ def _explain_maps(
 ) -> tuple[ExplainedRun, RunImages | None]:
     names = trained.evidence.data.class_names
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
+    if any(model.exact_map() is None for model in trained.judged.fold_models):
+        return (
+            ExplainedRun(
+                names,
+                reason="The classifier is no linear function of the last feature map, so maps of "
+                "held-out images do not follow from it in closed form. foveal explain shows where "
+                "the finished classifier looks.",
+            ),
+            None,
+        )
     try:
         run = open_feature_maps(trained.backbone, size, cache_directory())
     except FovealError as error:

@@ -18,6 +18,7 @@ from foveal.features import (
     num_cores,
     stream_batches,
 )
+from foveal.features.reading_network import readable_network
 from foveal.images import Preprocessing, View
 from foveal.images.views import turn
 from foveal.models import Backbone
@@ -81,8 +82,9 @@ def measure_stability(
     spec = find_backend(backend_name)
     if spec.setup == "slow":
         spec = find_backend(_PLAIN_BACKEND)
+    network = readable_network(backbone, model.reading, size_px)
     run = _predictor(
-        spec.open(backbone, size_px, cache_directory()), model, temperature, num_workers
+        spec.open(network, size_px, cache_directory()), model, temperature, num_workers
     )
     return decision_consistency(
         run,

@@ -10,7 +10,7 @@ from torch import nn
 
 from foveal.inspection import inspect
 from foveal.inspection.picture.parts import MOST_AT_THE_TOP, MOST_IN_A_GROUP, fold_parts
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 
 def folded(model, shape=(8, 16, 16)):
@@ -147,8 +147,8 @@ def test_a_shared_layer_counts_once_and_folds_its_other_uses():
     ],
 )
 def test_published_networks_fold_as_their_papers_say(name, copies):
-    resolved = resolve_model(name)
-    parts = fold_parts(inspect(resolved.network, resolved.input_shape))
+    network = open_network(name, weights="none")
+    parts = fold_parts(inspect(network.module, network.input_shape))
     found = {part.name: part.copies for part in walk(parts) if part.copies > 1}
     assert {key: found.get(key) for key in copies} == copies
 

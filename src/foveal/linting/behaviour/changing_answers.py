@@ -8,11 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from foveal.draw.numbers import percent
-from foveal.graph.borrowing import (
-    current_random_state,
-    fully_borrowed,
-    restore_random_state,
-)
+from foveal.graph.borrowing import current_random_state, restore_random_state
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.function_calls import Call, calls_shown_to
 from foveal.linting.behaviour.passes import (
     answers,

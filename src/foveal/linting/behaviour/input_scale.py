@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from foveal.graph import Graph, Kind
-from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.wiring import WEIGHTED
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.passes import first_line, images_of, reason_not_to_run
 from foveal.linting.context import LintContext
 from foveal.linting.finding import Checked, Finding, NotApplicable, Outcome, Severity

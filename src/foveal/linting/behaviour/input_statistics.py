@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.borrowing import fully_borrowed
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.input_forms import (
     Candidate,
     Form,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from foveal.draw.numbers import percent
 from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.figures import NUM_WEAKEST, Table, are_many
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class HeatMapsView:
     right: tuple[HeatCard, ...]
     wrong: tuple[HeatCard, ...]
     how: str
+    num_in_sight: int = NUM_IN_SIGHT
 
 
 def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
@@ -244,3 +247,73 @@ def _how(run: ExplainedRun) -> str:
         f"{rows} by {columns} places each, by heads that had not seen them. The mean of a map "
         f"plus a bias is the logit; here to within {run.max_completeness_error or 0.0:.0e}."
     )
+
+
+def _view(report: ReportInput) -> HeatMapsView | str | None:
+    """Returns the section, or why there are no maps; None where nobody looked."""
+    if report.explanations is None:
+        return None
+    return heat_maps_section(report.explanations) or report.explanations.run.reason or ""
+
+
+def first_warning(report: ReportInput) -> str | None:
+    """Returns the title of what gives a class away, for the first screen."""
+    view = _view(report)
+    return view.warnings[0].title if isinstance(view, HeatMapsView) and view.warnings else None
+
+
+LOOKS = Section(
+    anchor="looks",
+    contents="Where it looks",
+    heading="Where it looks",
+    view=_view,
+    absent="Not measured: heat maps are made when a classifier is trained.",
+    html="""\
+{% if view is string %}
+<p class="absent">No heat maps: {{ view }}</p>
+{% else %}
+<p class="lead">{{ view.lead }}</p>
+{% if view.warnings %}
+<ul class="findings">
+{% for item in view.warnings %}
+<li class="finding warning">
+<p class="finding-title"><span class="severity">Warning</span> {{ item.title }}</p>
+<p>{{ item.detail }}</p>
+</li>
+{% endfor %}
+</ul>
+{% endif %}
+{% for remark in view.remarks %}
+<p class="absent">{{ remark }}</p>
+{% endfor %}
+
+<h3>On average</h3>
+<p>What the logit of each class gains in its own pictures over the others’, place by place, on the average of these pictures. A finding that lies now here, now there gives a broad patch; a mark at a fixed place gives a spot.</p>
+<ul class="averages">
+{% for item in view.averages %}
+<li>
+{{ m.picture(heat, item.place, "Average of " ~ item.name ~ " with what sets it apart") }}
+<p><bdi title="{{ item.name }}">{{ item.name }}</bdi><small>{{ item.caption }}</small></p>
+</li>
+{% endfor %}
+</ul>
+{{ m.heat_bar(heat) }}
+<details><summary>The numbers</summary>
+{{ m.table(view.table, quiet=true) }}
+</details>
+
+{% if view.wrong %}
+<h3>Wrong answers</h3>
+<p>The surest first: the picture, what speaks for the answer, and what speaks for the label.</p>
+{{ m.heat_gallery(heat, view.wrong, view.num_in_sight) }}
+{% endif %}
+{% if view.right %}
+<h3>Right answers</h3>
+<p>The picture, and what speaks for the answer.</p>
+{{ m.heat_gallery(heat, view.right, view.num_in_sight, "pairs") }}
+{% endif %}
+{{ m.heat_bar(heat) }}
+<p class="aside">{{ view.how }} The picture’s brightness is its own; only the colour is the map’s. A map says where the answer comes from, not what is seen there, and a mark that lies over the object itself looks like the object. One that only few pictures of a class have may be missed.</p>
+{% endif %}
+""",
+)

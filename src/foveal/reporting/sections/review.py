@@ -9,6 +9,7 @@ from itertools import zip_longest
 from foveal.draw.numbers import percent
 from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 from foveal.reporting.sections.data import MAX_EXAMPLES
 from foveal.text import printable
 
@@ -111,3 +112,51 @@ def _gallery(cards: list[Card], *, num_all: int) -> Gallery:
     return Gallery(
         tuple(cards[:NUM_IN_SIGHT]), tuple(cards[NUM_IN_SIGHT:]), max(0, num_all - len(cards))
     )
+
+
+LABELS = Section(
+    anchor="labels",
+    contents="Suspicious labels",
+    heading="Labels worth a second look",
+    view=label_gallery,
+    text=lambda evidence: evidence.label_note or None,
+    text_name="Labels",
+    html="""\
+{% if view.seen %}
+<p>The model, without having seen these images, gives their label little probability and another one much. Some labels are wrong; in others the model is. Only a person can tell (confident learning, Northcutt et al. 2021).</p>
+{{ m.gallery(album, view, "likely") }}
+{% else %}
+<p class="absent">{{ evidence.label_note or "None: no label contradicts the held-out predictions strongly enough to be listed." }}</p>
+{% endif %}
+""",
+)
+
+MISTAKES = Section(
+    anchor="mistakes",
+    contents="Worst mistakes",
+    heading="Worst mistakes",
+    view=mistake_gallery,
+    html="""\
+{% if view.seen %}
+<p>Wrong answers, the surest first. What they have in common is often the quickest way to a better classifier.</p>
+{{ m.gallery(album, view, "said") }}
+{% else %}
+<p class="absent">None: every held-out image was classified correctly.</p>
+{% endif %}
+""",
+)
+
+NOVELTY = Section(
+    anchor="novelty",
+    contents="Unlike images",
+    heading="Images unlike anything it has seen",
+    view=lambda report: report.evidence.novelty,
+    absent="Not measured: there was no reference of training features to compare with.",
+    html="""\
+<p>Each new image is compared with the training images; beyond a threshold it is flagged, and its label should not be relied on. Of the training images themselves, {{ view.flagged_share|percent(digits=1) }} were flagged when held out: expect about as many false alarms.</p>
+<dl class="facts">
+<div><dt>Method</dt><dd>{{ view.method }}</dd></div>
+<div><dt>Threshold</dt><dd>{{ "%.4g"|format(view.threshold) }}</dd></div>
+</dl>
+""",
+)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foveal.draw.numbers import percent
-from foveal.evaluation.evidence import ShiftStability, Stability
+from foveal.evaluation.evidence import Evidence, ShiftStability, Stability
 from foveal.evaluation.wording import describe_stability
 from foveal.reporting.figures import Cell, ClassRow, Drawing, Table, draw_class_intervals
 from foveal.reporting.numbers import percent_range
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 from foveal.text import count_noun
 
 _BORDERS = {
@@ -95,3 +97,28 @@ def _points(value: float | None) -> str:
 def _points_range(item: ShiftStability) -> str:
     low, high = item.probability_change.low, item.probability_change.high
     return "no interval" if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
+
+
+def _view(report: ReportInput) -> StabilityView | None:
+    stability = report.evidence.stability
+    return None if stability is None else stability_section(stability)
+
+
+def _text(evidence: Evidence) -> str | None:
+    return None if evidence.stability is None else describe_stability(evidence.stability)
+
+
+STABILITY = Section(
+    anchor="stability",
+    contents="Small shifts",
+    heading="How stable is the answer when the picture moves by a few pixels?",
+    view=_view,
+    absent="Not measured: it takes the classifier itself and pictures to move, and this evaluation has only its answers.",
+    text=_text,
+    html="""\
+<p class="lead">{{ view.sentence }}</p>
+{{ m.drawing(view.drawing) }}
+<p class="aside">{{ view.how }}</p>
+<p class="aside">A network with strides reads a moved picture on another grid, so its answer may change although nothing in the picture did (Azulay and Weiss 2019; Zhang 2019).</p>
+""",
+)

@@ -78,12 +78,16 @@ const picture = (() => {
       drawing.setAttribute("width", state.now.width * state.scale);
       drawing.setAttribute("height", state.now.height * state.scale);
     }
+    const seenText = (shape) => [...shape.querySelectorAll("text")].map((each) => each.textContent).join(" ");
     function fill(shape, node) {
       if (!node.part) return;
       const shown = QUANTITIES[state.overlay] ?? 0;
       const value = shape.querySelector(".fvp-value"), cost = shape.querySelector(".fvp-cost");
+      const before = seenText(shape).length;
       value.textContent = shorten(node.texts[shown], Math.floor((node.width - 22) / 6.1));
       cost.setAttribute("fill-opacity", 0.8 * (node.shares[shown] || 0) ** 0.4);
+      // The name begins with what is seen.
+      shape.setAttribute("aria-label", seenText(shape) + shape.getAttribute("aria-label").slice(before));
       shape.querySelector("image")?.remove();
       const uri = state.overlay === "activations" && data.activations[lastOp(node)];
       if (uri) {
@@ -179,7 +183,8 @@ const picture = (() => {
       event.preventDefault();
       if (opens) toggle(node.number); else choose(go());
     });
-    drawing.addEventListener("focusin", (event) => {
+    // Chromium lets the drawing itself take the focus if it listens for it.
+    part("scroll").addEventListener("focusin", (event) => {
       const shape = event.target.closest(".fvp-n");
       if (shape && Number(shape.dataset.n) !== state.chosen) choose(Number(shape.dataset.n), { focus: false });
     });
