@@ -177,10 +177,10 @@ def test_a_run_may_be_moved(copy: Path, image: Path, classifier: Classifier) -> 
 def test_other_decoders_than_at_training_are_said(
     run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from foveal.images import versions
+    from foveal.images import formats
 
     assert foveal.load(run_folder).notes == ()
-    monkeypatch.setattr(versions, "pixel_versions", lambda: {"pillow": "99.0"})
+    monkeypatch.setattr(formats, "pixel_versions", lambda: {"pillow": "99.0"})
     (note,) = foveal.load(run_folder).notes
     assert "pillow" in note
     assert "99.0 now" in note

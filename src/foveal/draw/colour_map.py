@@ -137,7 +137,7 @@ def overlay(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> NDArray[n
     """
     linear = decode(np.arange(256) / 255)[pixels]
     y = linear if pixels.ndim == 2 else luminance(linear)
-    levels, table = _tints()
+    levels, table = tint_table()
     # Linear in luminance, so that mixing two neighbours keeps it exactly.
     row = np.interp(shown_luminance(y), levels, np.arange(_NUM_LEVELS))
     column = np.clip(values, 0.0, 1.0) * (_NUM_VALUES - 1)
@@ -150,7 +150,7 @@ def overlay(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> NDArray[n
 
 
 @cache
-def _tints() -> tuple[Colours, Colours]:
+def tint_table() -> tuple[Colours, Colours]:
     """Returns luminances [n] and linear light [n, m, 3] by luminance and value.
 
     The chroma of the path is kept as far as a screen can show it at that luminance.

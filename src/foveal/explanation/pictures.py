@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -54,7 +54,7 @@ class ExplainedMap:
     probability: float
     heat_map: HeatMap
     verdict: Verdict
-    centres: CellCentres
+    centres: CellCentres = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +76,8 @@ class ExplainedPicture:
     label: str | None = None
     probability: float | None = None
     maps: tuple[ExplainedMap, ...] = ()
-    pixels: NDArray[np.uint8] | None = None
-    placement: Placement | None = None
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
+    placement: Placement | None = field(default=None, repr=False)
     error: str | None = None
 
 
@@ -87,7 +87,7 @@ class Asked:
 
     Attributes:
         classes: Names or numbers, or ``"all"``; each picture's likeliest class if None.
-        method: A name of ``foveal.explanation.methods.METHODS``.
+        method: A name of ``foveal.explanation.methods.list_methods()``.
         layer: An operation or module; the method's own choice if None.
         effort: How much the verdict tries.
         seed: Of its random choices.

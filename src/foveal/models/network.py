@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from foveal.errors import UsageError
@@ -46,7 +46,7 @@ class Network:
     """
 
     name: str
-    module: nn.Module
+    module: nn.Module = field(repr=False)
     source: Source
     input_shape: Shape
     input_origin: str

@@ -222,7 +222,7 @@ class Classifier:
         Args:
             images: As for :meth:`predict`; one that cannot be read is a row with an error.
             classes: Names or indices, or ``"all"``; each image's likeliest class if None.
-            method: See ``foveal.explanation.methods.METHODS``; ``"auto"`` suits every run.
+            method: See ``foveal.explanation.methods.list_methods()``; ``"auto"`` suits every run.
             layer: An operation or module of the network; the method's own choice if None.
             effort: How much the verdict tries.
             labels: Whether the classes exclude one another; ``"auto"`` finds it in the network.
@@ -236,7 +236,6 @@ class Classifier:
         from foveal.explanation.pictures import Asked, asked_classes
         from foveal.runs.explaining import explain_run
 
-        self.verify_files()
         return explain_run(
             self,
             name_images(images),

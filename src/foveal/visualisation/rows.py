@@ -20,7 +20,7 @@ _MOVES = frozenset({"pad", "copy", "permute"})
 
 
 @dataclass(frozen=True, slots=True)
-class RowPlace:
+class RowLayer:
     """One layer that a sheet shows.
 
     Attributes:
@@ -36,7 +36,7 @@ class RowPlace:
     is_classes: bool = False
 
 
-def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
+def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowLayer, ...]:
     """Returns up to ``num_rows`` layers in order, the classes last where there are several.
 
     Raises:
@@ -58,14 +58,14 @@ def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
     for index in chosen:
         sizes = [size for size in fields[index].size if size is not None]
         rows.append(
-            RowPlace(
+            RowLayer(
                 graph.ops[index].name,
                 known[index].num_channels,
                 (sizes[0], sizes[1]) if len(sizes) == 2 else None,
             )
         )
     if classes is not None and len(rows) < num_rows:
-        rows.append(RowPlace(CLASSES, classes.num_channels, None, is_classes=True))
+        rows.append(RowLayer(CLASSES, classes.num_channels, None, is_classes=True))
     return tuple(rows)
 
 

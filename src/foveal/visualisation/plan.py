@@ -1,8 +1,4 @@
-"""A network by depth: what excites its channels, from the first layer to the classes.
-
-Early layers answer to edges and colours, later ones to textures, then to parts and whole
-things (Zeiler and Fergus 2014; Olah et al. 2017).
-"""
+"""Chooses the layers and channels of a sheet by depth, or takes those that are named."""
 
 from __future__ import annotations
 
@@ -14,15 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.errors import TraceError, UsageError
-from foveal.visualisation.class_pictures import CLASS_ASCENT
-from foveal.visualisation.cost import estimate_seconds
-from foveal.visualisation.maximised import Maximised
-from foveal.visualisation.maximising import Progress, maximise_each
+from foveal.text import count_noun
+from foveal.visualisation.maximising import prepared
 from foveal.visualisation.objectives import Channel, ClassLogit, Objective
 from foveal.visualisation.pixels import PixelScale
-from foveal.visualisation.prepared import prepared
-from foveal.visualisation.rows import CLASSES, RowPlace, choose_rows
-from foveal.visualisation.settings import Ascent
+from foveal.visualisation.rows import CLASSES, RowLayer, choose_rows
+from foveal.visualisation.settings import CLASS_ASCENT, Ascent
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +40,6 @@ class SheetPlan:
     """Which pictures a sheet will show, first layer first."""
 
     rows: tuple[PlannedRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SheetRow:
-    """One layer of a sheet.
-
-    Attributes:
-        plan: What was sought.
-        pictures: One for each of its objectives.
-    """
-
-    plan: PlannedRow
-    pictures: tuple[Maximised, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DepthSheet:
-    """Pictures by depth.
-
-    Attributes:
-        model_type: Class name of the model.
-        rows: First layer first.
-        seconds: What all of them took.
-    """
-
-    model_type: str
-    rows: tuple[SheetRow, ...]
-    seconds: float
-
-    @property
-    def pictures(self) -> tuple[Maximised, ...]:
-        """All pictures, row by row."""
-        return tuple(picture for row in self.rows for picture in row.pictures)
 
 
 def plan_sheet(
@@ -114,8 +74,8 @@ def plan_sheet(
             "of each was expected."
         )
     settings = ascent or Ascent()
-    with prepared(model, settings, None) as workshop:
-        places = choose_rows(workshop.graph, num_rows=num_rows)
+    with prepared(model, settings, None) as network:
+        places = choose_rows(network.graph, num_rows=num_rows)
     active = {} if images is None else _activity(model, places, images)
     random = np.random.default_rng(settings.seed)
     rows = []
@@ -156,20 +116,22 @@ def plan_pictures(
     if not classes and not layers:
         return plan_sheet(model, num_columns=num_columns, ascent=ascent, class_names=class_names)
     rows = []
-    with prepared(model, class_ascent, None) as workshop:
+    logits: list[ClassLogit] = []
+    with prepared(model, class_ascent, None) as network:
         for index in classes:
-            workshop.target(ClassLogit(index))
-    logits = [ClassLogit(k, class_names[k] if class_names else None) for k in classes]
+            target = network.target(ClassLogit(index))
+            names = _checked_names(class_names, target.num_channels)
+            logits.append(ClassLogit(index, names[index]))
     for start in range(0, len(logits), num_columns):
         part = tuple(logits[start : start + num_columns])
         rows.append(PlannedRow(CLASSES if start == 0 else "", part, class_ascent, None))
     settings = ascent or Ascent()
     random = np.random.default_rng(settings.seed)
     by_layer: dict[str, list[int]] = {}
-    with prepared(model, settings, None) as workshop:
+    with prepared(model, settings, None) as network:
         for text in layers:
             layer, channel = _layer_and_channel(text)
-            target = workshop.target(Channel(layer, 0 if channel is None else channel))
+            target = network.target(Channel(layer, 0 if channel is None else channel))
             chosen = by_layer.setdefault(layer, [])
             chosen += (
                 [channel]
@@ -182,6 +144,23 @@ def plan_pictures(
             part_of = tuple(Channel(layer, k) for k in unique[start : start + num_columns])
             rows.append(PlannedRow(layer if start == 0 else "", part_of, settings, None))
     return SheetPlan(tuple(rows))
+
+
+def _checked_names(class_names: Sequence[str] | None, num_classes: int) -> Sequence[str | None]:
+    """Returns one name a class, or None for each where there are none.
+
+    Raises:
+        UsageError: There are more or fewer names than classes.
+    """
+    if class_names is None:
+        return [None] * num_classes
+    if len(class_names) != num_classes:
+        raise UsageError(
+            f"got {count_noun(len(class_names), 'class name')}, expected {num_classes}: one for "
+            "each output of the network.",
+            next_step="Give one name for each output, in their order.",
+        )
+    return class_names
 
 
 def _layer_and_channel(text: str) -> tuple[str, int | None]:
@@ -199,56 +178,6 @@ def _drawn(random: np.random.Generator, num_channels: int, count: int) -> NDArra
     return np.sort(chosen)
 
 
-def estimate_sheet_seconds(
-    model: torch.nn.Module, plan: SheetPlan, *, scale: PixelScale | None = None
-) -> float:
-    """Returns about how long :func:`sheet_by_depth` will take, from a few timed steps a row."""
-    return sum(
-        estimate_seconds(model, row.objectives, ascent=row.ascent, scale=scale) for row in plan.rows
-    )
-
-
-def sheet_by_depth(
-    model: torch.nn.Module,
-    plan: SheetPlan | None = None,
-    *,
-    scale: PixelScale | None = None,
-    progress: Progress | None = None,
-) -> DepthSheet:
-    """Makes all pictures of a sheet, the channels of one layer in one batch.
-
-    Args:
-        model: As for :func:`maximise`.
-        plan: From :func:`plan_sheet`; its defaults if None.
-        scale: As for :func:`maximise`.
-        progress: Called after every step with the steps done and their total.
-
-    Raises:
-        The errors of :func:`maximise`.
-    """
-    chosen = plan or plan_sheet(model)
-    total = sum(row.ascent.num_steps for row in chosen.rows)
-    done, made = 0, []
-    for row in chosen.rows:
-
-        def step_done(step: int, _steps: int, before: int = done) -> None:
-            if progress is not None:
-                progress(before + step, total)
-
-        pictures = maximise_each(
-            model,
-            row.objectives,
-            ascent=row.ascent,
-            scale=scale,
-            batch_size=len(row.objectives),
-            progress=step_done,
-        )
-        made.append(SheetRow(row, pictures))
-        done += row.ascent.num_steps
-    seconds = sum(picture.seconds for row in made for picture in row.pictures)
-    return DepthSheet(type(model).__name__, tuple(made), seconds)
-
-
 # A unit that sees less than this share of the largest picture is shown alone, in the centre
 # of a small one: of a filter of three pixels, a mean over all places would show a wallpaper.
 _SMALL_SHARE = 1 / 8
@@ -258,14 +187,14 @@ _FIELDS_ACROSS = 3
 
 def _plan_row(
     model: torch.nn.Module,
-    place: RowPlace,
+    place: RowLayer,
     channels: list[int],
     ascent: Ascent,
     class_names: Sequence[str] | None,
 ) -> PlannedRow:
     field = place.receptive_field_px
     if place.is_classes:
-        names = [None] * place.num_channels if class_names is None else class_names
+        names = _checked_names(class_names, place.num_channels)
         logits = tuple(ClassLogit(index, names[index]) for index in channels)
         return PlannedRow(place.layer, logits, ascent, None)
     largest = min(ascent.height_px, ascent.width_px)
@@ -289,15 +218,15 @@ def _fitting_ascent(
         return ascent
     smaller = replace(ascent, size_px=side)
     try:
-        with prepared(model, smaller, None) as workshop:
-            return smaller if workshop.graph.status == "complete" else ascent
+        with prepared(model, smaller, None) as network:
+            return smaller if network.graph.status == "complete" else ascent
     except TraceError:
         # A network of fully connected layers may take one size alone.
         return ascent
 
 
 def _activity(
-    model: torch.nn.Module, places: Sequence[RowPlace], images: NDArray[np.float32]
+    model: torch.nn.Module, places: Sequence[RowLayer], images: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float32]]:
     """Returns how active each channel of each row is on these images, [K] by layer."""
     if images.ndim != 4 or len(images) == 0:
@@ -308,10 +237,10 @@ def _activity(
     given = PixelScale((0.0,), (1.0,), "as the network is given them")
     ascent = Ascent(size_px=(height, width))
     found = {}
-    with prepared(model, ascent, given) as workshop, torch.no_grad():
+    with prepared(model, ascent, given) as network, torch.no_grad():
         for place in places:
             objective: Objective = ClassLogit(0) if place.is_classes else Channel(place.layer, 0)
-            slope = workshop.slope(workshop.target(objective))
-            pictures = torch.from_numpy(np.ascontiguousarray(images)).to(slope.device)
-            found[place.layer] = slope.all_values(pictures).mean(0).cpu().numpy()
+            reader = network.reader(network.target(objective))
+            pictures = torch.from_numpy(np.ascontiguousarray(images)).to(reader.device)
+            found[place.layer] = reader.all_values(pictures).mean(0).cpu().numpy()
     return found
