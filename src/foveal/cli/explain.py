@@ -13,7 +13,7 @@ from foveal.cli.options import echo_json, network_options, noun, read_network_op
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
-    from foveal.explanation.pictures import ExplainedPicture
+    from foveal.explanation.images import ExplainedImage
 
 _SHEETS = (".png", ".svg")
 _NUM_WITH_PROGRESS = 4
@@ -110,7 +110,7 @@ def command(
         passes = cost_of_judging(len(images) * max(1, len(classes)), effort=effort).forward_passes
         click.echo(f"Full effort: up to {passes:,} passes of the network.", err=True)
     with ProgressDisplay("quiet" if is_short else "auto") as display, display.step(title):
-        explained: tuple[ExplainedPicture, ...] = explain(
+        explained: tuple[ExplainedImage, ...] = explain(
             model,
             images,
             classes=classes or None,
@@ -147,9 +147,7 @@ def command(
         sys.exit(1)
 
 
-def _draw(
-    explained: Sequence[ExplainedPicture], out: Path, *, sheet: bool, title: str
-) -> list[Path]:
+def _draw(explained: Sequence[ExplainedImage], out: Path, *, sheet: bool, title: str) -> list[Path]:
     """Writes the sheets and returns their files."""
     from foveal.explanation.sheet import lay_out, sheet_png, sheet_svg
     from foveal.files import write_atomically
