@@ -37,6 +37,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),
     ("claims", "benchmarks.claims.__main__"),
+    ("page-parity", "benchmarks.page_parity"),
     ("kill", "benchmarks.kill"),
 )
 

@@ -37,6 +37,7 @@ SCHEMAS: dict[str, Any] = {
     "evaluation": evidence_schema("evaluation", audit=Audit, explanations=Any),
     "explain": json_schema("explain", outputs.Explanations),
     "explanations": json_schema("explanations", ExplainedRun),
+    "export": json_schema("export", outputs.Exported),
     "inspect": json_schema("inspect", outputs.Inspection),
     "inspect.comparison": json_schema("inspect.comparison", outputs.Comparison),
     "lab": json_schema(

@@ -17,7 +17,7 @@ from foveal.schema import VERSIONS
 FOLDER = Path(__file__).parents[1]
 PUBLISHED = FOLDER / "docs" / "schemas"
 NAMES = (
-    *("audit", "evaluate", "evaluation", "explain", "explanations", "inspect"),
+    *("audit", "evaluate", "evaluation", "explain", "explanations", "export", "inspect"),
     *("inspect.comparison", "lab", "lab.list", "lint", "predict", "preprocessing"),
     *("report", "report.drawn", "run", "train", "visualise"),
 )
@@ -38,6 +38,7 @@ COMMANDS = {
         ("explain", "NET:build", "SHAPES/cross", "--method", "occlusion", "--class", "all"),
         ("explain", "NET:build", "SHAPES/cross/001.png", "--out", "OUT/x.svg", "--effort", "full"),
     ],
+    "export": [("export", "RUN", "--out", "OUT/page.html")],
     "inspect": [
         ("inspect", "torchvision:googlenet", "--mode", "train"),
         ("inspect", "NET:build", "--effective"),

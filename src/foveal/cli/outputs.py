@@ -332,6 +332,15 @@ class LabList(TypedDict):
     labs: list[LabName]
 
 
+class Exported(TypedDict):
+    """What ``foveal export`` wrote."""
+
+    form: Literal["page"]
+    file: str
+    bytes: int
+    notes: list[str]
+
+
 class FileRecord(TypedDict):
     """A file of a run, as it was written."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -55,7 +55,7 @@ class ExplainedMap:
     probability: float
     heat_map: HeatMap
     verdict: Verdict
-    centres: CellCentres
+    centres: CellCentres = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +77,8 @@ class ExplainedImage:
     label: str | None = None
     probability: float | None = None
     maps: tuple[ExplainedMap, ...] = ()
-    pixels: NDArray[np.uint8] | None = None
-    placement: Placement | None = None
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
+    placement: Placement | None = field(default=None, repr=False)
     error: str | None = None
 
 

@@ -37,7 +37,7 @@ class Request:
 
     Attributes:
         classes: Names or numbers, or ``"all"``; each image's likeliest class if None.
-        method: A name of ``foveal.explanation.methods.METHODS``.
+        method: A name of ``foveal.explanation.methods.list_methods()``.
         layer: An operation or module; the method's own choice if None.
         effort: How much the verdict tries.
         seed: Of its random choices.

@@ -68,8 +68,10 @@ def explain_run(
 
     Raises:
         UsageError: Class, method or layer do not exist.
-        RunAlteredError: A file has another digest than recorded.
+        RunAlteredError: A file has another digest than recorded, or the run was replaced since
+            it was loaded.
     """
+    classifier.verify_files()
     network = classifier.network()
     explained = explain_images(network, images, request=request, progress=progress)
     # The run answers by its ONNX file; the last digits are its, not this network's.

@@ -14,6 +14,7 @@ VERSIONS: dict[str, int] = {
     "evaluation": 1,
     "explain": 1,
     "explanations": 1,
+    "export": 1,
     "inspect": 1,
     "inspect.comparison": 1,
     "lab": 1,
