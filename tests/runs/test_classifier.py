@@ -14,7 +14,7 @@ from foveal.errors import RunAlteredError, RunIncompleteError
 from foveal.runs import Classifier, evaluate_classifier
 from foveal.runs import classifier as classifier_module
 
-# Exif orientation (CIPA DC-008, tag 0x0112): what a stored picture needs before it is shown;
+# Exif orientation (CIPA DC-008, tag 0x0112): what a stored image needs before it is shown;
 # each value's inverse gives what to store so that all eight show the same.
 STORED = {
     1: None,
@@ -84,7 +84,7 @@ def test_noise_is_unlike_training(classifier: Classifier, tmp_path: Path) -> Non
 def test_a_bad_file_is_a_row_with_an_error(
     classifier: Classifier, image: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "text.jpg").write_text("not a picture")
+    (tmp_path / "text.jpg").write_text("not an image")
     bad, good = classifier.predict([tmp_path / "text.jpg", image])
     assert (bad.label, bad.probabilities, good.error) == (None, (), None)
     assert bad.error == "this is text, not an image"

@@ -2,7 +2,7 @@
 
 TensorFlow's "same" padding depends on the size of the input, and timm computes it in every
 forward pass. Written to ONNX, that is a graph of its own around each such layer, which the
-runtime can neither fold nor look through. A file is for one size of picture, so the numbers
+runtime can neither fold nor look through. A file is for one size of image, so the numbers
 are known beforehand and are fixed.
 """
 
@@ -100,7 +100,7 @@ def _of(layer: nn.Module, name: str) -> tuple[int, int]:
 
 
 def _same_padding(length: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
-    # TensorFlow: as many outputs as strides begin, the odd zero after the picture.
+    # TensorFlow: as many outputs as strides begin, the odd zero after the image.
     total = max((-(-length // stride) - 1) * stride + dilation * (kernel - 1) + 1 - length, 0)
     return total // 2, total - total // 2
 

@@ -60,8 +60,8 @@ class Prediction:
         probabilities: One a class, calibrated, adding up to 1.
         prediction_set: The classes that cannot be ruled out.
         is_unsure: Whether the set holds more, or less, than one class.
-        is_unlike_training: Whether the picture is unlike those trained on.
-        novelty: How unlike; about 1 for an ordinary picture.
+        is_unlike_training: Whether the image is unlike those trained on.
+        novelty: How unlike; about 1 for an ordinary image.
         error: Why there is no answer.
         logits: One a class, before calibration.
     """
@@ -93,7 +93,7 @@ class Classifier:
     Attributes:
         folder: The run.
         class_names: K names, in the order of every array.
-        preprocessing: The one way pictures enter.
+        preprocessing: The one way images enter.
         evidence: What was measured when it was trained; ``evaluation.json`` as values.
         temperature: Applied to the logits.
         set_thresholds: [K], the probability at which a class enters the prediction set.
