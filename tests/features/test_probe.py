@@ -313,5 +313,5 @@ def test_size_that_the_network_cannot_take_is_refused(
 ) -> None:
     name = "vit_tiny_patch16_224"
     backbone = load_backbone(name, weights=make_checkpoint(name))
-    with pytest.raises(ModelError, match=f"{name} cannot take pictures of 48×48 pixels"):
+    with pytest.raises(ModelError, match=f"{name} cannot take images of 48×48 pixels"):
         choose_backend(backbone, make_pictures(1, 48), num_images=1, cache=tmp_path)

@@ -61,15 +61,15 @@ class ImageRecord:
             ``None`` where it stands alone.
         split: The part it was given to, where the data come split.
         digest: SHA-256 of the file's bytes, in hex.
-        pixel_digest: SHA-256 of the decoded picture, in hex: equal for one picture stored as
+        pixel_digest: SHA-256 of the decoded image, in hex: equal for one image stored as
             PNG and as BMP. Large JPEGs are hashed at reduced scale.
         size_bytes: Length of the file.
-        width_px, height_px: Size of the picture, orientation applied.
+        width_px, height_px: Size of the image, orientation applied.
         stored_mode: How the file stores a pixel, such as ``"RGB"`` or ``"I;16"``.
         bits_per_sample: Bits of one stored sample.
         format: Such as ``"PNG"`` or ``"DICOM"``.
-        perceptual_hash: 8 bytes; near for pictures that look alike.
-        signature: The picture in 32 × 32 grey levels, 1,024 bytes, row by row.
+        perceptual_hash: 8 bytes; near for images that look alike.
+        signature: The image in 32 × 32 grey levels, 1,024 bytes, row by row.
         grey_mean, grey_std: Of the grey levels, black 0 and white 1.
         acquired_seconds: When it was taken by its own account (EXIF, DICOM), in seconds since
             1970 on the camera's clock.

@@ -312,14 +312,14 @@ def describe_stability(stability: Stability) -> str:
     kept = f"{describe_interval(first.kept)} keep their answer when moved by {first.shift_px} px"
     if last is not first:
         kept += f", and {describe_interval(last.kept)} when moved by {last.shift_px} px"
-    sentences = [f"Of {count_noun(stability.num_images, 'picture')}, {kept}."]
+    sentences = [f"Of {count_noun(stability.num_images, 'image')}, {kept}."]
     lows = [item.kept.low for item in stability.shifts]
     known = [low for low in lows if low is not None]
     if len(known) < len(lows) or first.kept.high is None:
-        sentences.append("There are too few independent pictures to say what others would do.")
+        sentences.append("There are too few independent images to say what others would do.")
         return " ".join(sentences)
     sentences.append(
-        f"So at least {percent_of(min(known), digits=1)} of pictures like these keep it under "
+        f"So at least {percent_of(min(known), digits=1)} of images like these keep it under "
         "such a move."
     )
     # That some answer changes is no news; a hundredth of them is.

@@ -28,7 +28,7 @@ _MIME_BY_MAGIC: tuple[tuple[bytes, str], ...] = (
 
 
 def data_uri(picture: bytes) -> str | None:
-    """Returns the picture as a data URI; ``None`` where it is no JPEG, PNG or WebP.
+    """Returns the image as a data URI; ``None`` where it is no JPEG, PNG or WebP.
 
     The type is read from the bytes, so nothing that a browser would run gets in.
     """
@@ -42,7 +42,7 @@ def data_uri(picture: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """The pictures that go into the page, as data URIs by place.
+    """The images that go into the page, as data URIs by place.
 
     ``num_left_out`` had to stay outside to keep the page small.
     """
@@ -51,17 +51,17 @@ class Album:
     num_left_out: int
 
     def get(self, place: str) -> str | None:
-        """Returns the picture at ``place``; ``None`` where there is none."""
+        """Returns the image at ``place``; ``None`` where there is none."""
         return self.uris.get(place)
 
 
 def choose_pictures(
     wanted: Iterable[tuple[str, int]], pictures: Mapping[int, bytes], *, budget_bytes: int
 ) -> Album:
-    """Returns the pictures that fit, taking the wanted ones in order.
+    """Returns the images that fit, taking the wanted ones in order.
 
     Args:
-        wanted: Pairs of a place in the page and the picture's index, dearest first.
+        wanted: Pairs of a place in the page and the image's index, dearest first.
         pictures: Encoded thumbnails by index.
         budget_bytes: Bytes that all data URIs together may take.
     """
@@ -81,16 +81,16 @@ def choose_pictures(
 
 
 MAX_PAGE_BYTES = 5_000_000
-# Room for the note that says pictures were left out.
+# Room for the note that says images were left out.
 _RESERVE_BYTES = 20_000
-# Mistakes and suspicious labels need their pictures too.
+# Mistakes and suspicious labels need their images too.
 _MAX_HEAT_MAP_BYTES = 2_000_000
 
 
 def render_html(report: ReportInput) -> str:
     """Returns the report as one self-contained page of less than 5 MB.
 
-    Where the pictures do not fit, the least important ones are left out and the page says how
+    Where the images do not fit, the least important ones are left out and the page says how
     many. Names and paths may be hostile: all text is made printable and escaped, and the
     page's own policy forbids scripts, foreign styles and any request.
     """

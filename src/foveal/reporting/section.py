@@ -28,7 +28,7 @@ class Section:
         heading: Its heading on the page.
         view: Returns what ``html`` shows; ``None`` where it was not measured.
         html: Jinja source of what stands below the heading. It knows ``view``, ``report``,
-            ``evidence``, the pictures (``album``, ``heat``) and the macros ``m``.
+            ``evidence``, the images (``album``, ``heat``) and the macros ``m``.
         absent: What the page says where ``view`` is ``None``.
         text: Returns what the terminal says, in a sentence or two, if anything.
         text_name: What the terminal calls it, where that is not ``contents``.

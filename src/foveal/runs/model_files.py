@@ -29,7 +29,7 @@ _MAX_ONNX_DIFFERENCE = 1e-2
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far ``model.onnx`` is from PyTorch on ``num_images`` real pictures."""
+    """How far ``model.onnx`` is from PyTorch on ``num_images`` real images."""
 
     num_images: int
     max_logit_difference: float

@@ -163,7 +163,7 @@ class Pencil:
             )
         if is_group:
             pieces.append(words("+", class_="fvp-sign", x=wide - 14, y=19, text_anchor="middle"))
-        pieces.append(self._badge(node, x=wide - 8.0, y=3.0))
+        pieces.append(self._badge(node, x=wide - 1.0, y=0.0))
         if not is_low:
             pieces.append(words(doing, class_="fvp-soft", x=16, y=35.5))
         below = {"x": 14, "y": 33} if is_low else {"x": 16, "y": 52.5}
@@ -241,7 +241,7 @@ class Pencil:
         worst = next(name for name in ("error", "warning", "info") if name in severities)
         return element(
             "g",
-            element("circle", cx=x, cy=y, r=9),
+            element("circle", cx=x, cy=y, r=8),
             words(str(len(found)), x=x, y=y + 4, text_anchor="middle"),
             class_=f"fvp-badge fvp-{worst}",
             transform=f"translate({number(right)} 0)",

@@ -23,7 +23,7 @@ from foveal.learn.labs.lab import (
     spoken,
 )
 from foveal.learn.labs.pictures import show_picture
-from foveal.models import load_network
+from foveal.models import load_timm_network
 from foveal.visualisation import (
     Ascent,
     Channel,
@@ -44,7 +44,7 @@ _FINE = 0.25
 def run(settings: Settings) -> LabResult:
     """Maximises channels at several depths, then shuffles the tiles of the pictures."""
     num_rows, num_columns, num_steps = (2, 2, 12) if settings.is_small else (4, 4, 32)
-    network = settings.model if settings.model is not None else load_network(_NETWORK).network
+    network = settings.model if settings.model is not None else load_timm_network(_NETWORK).network
     kept: dict[str, list[float]] = {}
     fields: dict[str, str] = {}
     held_back: list[float] = []

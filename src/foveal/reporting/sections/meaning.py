@@ -92,7 +92,7 @@ def _limits(evidence: Evidence) -> tuple[str, ...]:
         "A 95% interval misses the true value about once in twenty times; with many figures on "
         "one page, some are off.",
         "Names of files and folders are kept as they are, and so is what is written into a "
-        "picture that this page shows: where they name a person, so do this page and its run.",
+        "image that this page shows: where they name a person, so do this page and its run.",
         "It has not been assessed as a medical device or a safety component. Decisions that "
         "matter need a person, and a test on the site's own images.",
     ]

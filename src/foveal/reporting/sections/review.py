@@ -1,4 +1,4 @@
-"""Suspicious labels and worst mistakes, as pictures to look at."""
+"""Suspicious labels and worst mistakes, as images to look at."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUM_IN_SIGHT = 12
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One picture with what was given and what the model says instead."""
+    """One image with what was given and what the model says instead."""
 
     place: str
     path_parts: tuple[str, ...]
@@ -81,7 +81,7 @@ def mistake_gallery(report: ReportInput) -> Gallery:
 
 
 def wanted_pictures(report: ReportInput) -> Iterator[tuple[str, int]]:
-    """Yields place and index of every picture that the page would like, dearest first.
+    """Yields place and index of every image that the page would like, dearest first.
 
     First one example a class, then suspicious labels and mistakes in turn, then the other
     examples.
