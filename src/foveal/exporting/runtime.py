@@ -37,8 +37,8 @@ def read_runtime() -> Runtime:
     except (OSError, ValueError):
         raise FovealError(
             f"The page needs ONNX Runtime Web {VERSION}, which is not in this installation.",
-            next_step="Install a wheel of Foveal, which holds it; in a checkout, run: make runtime, "
-            "or: python scripts/fetch_page_runtime.py",
+            next_step="Install a wheel of Foveal, which holds it; in a checkout, run: "
+            "make runtime, or: python scripts/fetch_page_runtime.py",
         ) from None
     found = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     if record != {"version": VERSION, "files": found}:
