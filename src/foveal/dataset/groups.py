@@ -84,8 +84,8 @@ def check_group_options(options: GroupOptions) -> None:
         _compile(options.regex)
     if options.gap_seconds is not None and not options.gap_seconds > 0:
         raise UsageError(
-            f"The gap between acquisition times must be above 0 seconds; {options.gap_seconds:g} "
-            "came.",
+            f"Gap between acquisition times: got {options.gap_seconds:g} seconds, expected more "
+            "than 0.",
             next_step="Use --group-gap 60 for images less than a minute apart.",
         )
 
