@@ -16,7 +16,6 @@ from foveal.finetuning.budget import (
     choose_plan,
     make_plan,
     measure_costs,
-    read_budget,
     render_candidates,
 )
 from foveal.finetuning.cuts import (
@@ -33,7 +32,7 @@ from foveal.finetuning.rates import (
     render_rates,
     share_of_rate,
 )
-from foveal.finetuning.settings import Recipe
+from foveal.finetuning.settings import Recipe, read_budget
 from foveal.graph import trace
 from foveal.models import Backbone
 

@@ -92,7 +92,7 @@ def test_where_nothing_can_be_learnt_the_start_is_kept(kit: Any) -> None:
         division, source, task, replace(FAST, num_epochs=8, patience=2), head=kit.head(division)
     )
     assert fitted.share == 0.0
-    assert any("linear head on frozen features, which is kept" in note for note in fitted.notes)
+    assert any("linear head on frozen features is kept" in note for note in fitted.notes)
     assert np.ptp(predict_logits(division.suffix, source, task.rows)) == 0.0
 
 

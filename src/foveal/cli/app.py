@@ -17,7 +17,7 @@ import click
 from foveal.cli.options import echo_notes
 from foveal.cli.streams import discard_output, open_standard_streams
 from foveal.errors import FovealError, FovealWarning
-from foveal.interruption import exit_code_of, interrupts_remembered
+from foveal.interruption import exit_code_of, interrupts_remembered, notes_of
 from foveal.text import near_names, printable
 
 # Name, module and what it does. A command's module is imported only when it is called, so
@@ -47,7 +47,7 @@ Example:
 
 # Beneath the help of every command.
 _EXIT_STATUS = (
-    "\b\nExit status: 0 done, nothing wrong; 1 done, and something was found;\n"
+    "\b\nExit status: 0 nothing wrong; 1 done, and something was found;\n"
     "  2 wrong usage; 3 the work could not be done."
 )
 _NOT_DONE = 3
@@ -149,7 +149,9 @@ def main() -> NoReturn:
         sys.exit(128 + _SIGPIPE)
     except (click.Abort, KeyboardInterrupt) as stop:
         # Workers may still be inside a long call; nothing of theirs is worth waiting for.
-        _say("\nInterrupted. What was computed is kept; the same command goes on from there.")
+        notes = notes_of(stop)
+        usual = "What was computed is kept; the same command goes on from there."
+        _say(f"\nInterrupted. {' '.join(notes) or usual}")
         os._exit(exit_code_of(stop))
     except BrokenPipeError:
         # The reader of our output went away (head, less): not an error worth a traceback.

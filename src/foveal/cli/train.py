@@ -97,9 +97,42 @@ _EVIDENCE_OPTIONS = (
 
 
 def _training_options(command: Command) -> Command:
-    for option in reversed((*_MODEL_OPTIONS, *_EVIDENCE_OPTIONS)):
+    for option in reversed((*_MODEL_OPTIONS, *_TUNING_OPTIONS, *_EVIDENCE_OPTIONS)):
         command = option(command)
     return command
+
+
+_TUNING_OPTIONS = (
+    click.option(
+        "--fine-tune",
+        type=click.Choice(["none", "auto", "always"]),
+        help="Train the last part of the network too: none (the default), auto keeps it only "
+        "where it is better out of fold, always.",
+    ),
+    click.option(
+        "--budget",
+        metavar="TIME",
+        help="Time for fine-tuning, such as 5m (the default): chooses cut, views and epochs.",
+    ),
+    click.option(
+        "--unfreeze",
+        metavar="WHAT",
+        help="What is trained instead: 2-stages (the last two), a LAYER and all after it, all.",
+    ),
+    click.option(
+        "--augment",
+        metavar="POLICY",
+        help="How images are changed to fine-tune on: none, light (the default), xray, "
+        "any-orientation, strong.",
+    ),
+    click.option(
+        "--resume",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Go on with the checkpoints of a fine-tuning that was stopped.",
+    ),
+    click.option("--remove-bank", is_flag=True, help="Delete the stored activations in the end."),
+)
 
 
 @click.command("train", epilog="\b\nExample:\n  foveal train photos/ --out runs/photos")

@@ -172,11 +172,15 @@ def fit_suffix(
         share = min(losses, key=losses.__getitem__)
         weights = interpolate(start, weights, share)
     put_weights(suffix, weights)
-    notes += [f"Seed {number}: {one.stopped}." for number, one in enumerate(trained) if one.stopped]
+    notes += [
+        f"{one.stopped.capitalize()}" + (f" (seed {number})." if len(trained) > 1 else ".")
+        for number, one in enumerate(trained)
+        if one.stopped
+    ]
     if share == 0.0:
         notes.append(
-            "Nothing that was trained had a lower loss on the inner split than the linear head on "
-            "frozen features, which is kept."
+            "The linear head on frozen features is kept: nothing that was trained had a lower loss "
+            "on the inner split."
         )
     return FittedSuffix(
         weights=trained_weights(suffix),

@@ -147,7 +147,14 @@ class FineTunedMaker:
             kept = models[0]
         else:
             kept = self._fit(problem, np.ones(len(problem), bool), name="all")
-        notes = [note for model in (*models, kept) for note in model.fitted.notes]
+        names = [f"Fold {fold + 1}" for fold in range(len(models))]
+        if kept is not models[0]:
+            names.append("On everything")
+        notes = [
+            f"{name}: {note[0].lower()}{note[1:]}"
+            for name, model in zip(names, dict.fromkeys((*models, kept)), strict=True)
+            for note in model.fitted.notes
+        ]
         return FoldFits(
             logits=logits[judged],
             fold_models=tuple(models),
@@ -156,7 +163,7 @@ class FineTunedMaker:
             facts={
                 "kept_epochs": [list(model.fitted.kept_epochs) for model in models],
                 "shares": [model.fitted.share for model in models],
-                "notes": sorted(set(notes)),
+                "notes": notes,
                 "gap": kept.fitted.gap_sentence,
             },
         )

@@ -112,7 +112,11 @@ class TrainedClassifier:
 
 
 def train_classifier(
-    data: Path, config: TrainConfig | None = None, *, log: StepLog | None = None
+    data: Path,
+    config: TrainConfig | None = None,
+    *,
+    log: StepLog | None = None,
+    checkpoints: Path | None = None,
 ) -> TrainedClassifier:
     """Trains a classifier on ``data`` and gathers the evidence about it.
 
@@ -120,6 +124,7 @@ def train_classifier(
         data: A folder of class folders, a folder with train, val and test, or a table.
         config: The choices; defaults otherwise.
         log: Follows the steps.
+        checkpoints: Where fine-tuning keeps what it needs to go on after being stopped.
 
     Raises:
         DataError: The data cannot be trained on.
@@ -135,6 +140,13 @@ def train_classifier(
         require_timm_model(config.backbone.removeprefix("timm:"))
     if config.weights is not None:
         read_state_dict(config.weights)
+    if config.fine_tune != "none":
+        from foveal.finetuning.checkpoints import read_origin, require_new
+
+        if config.resume is not None:
+            read_origin(config.resume)
+        elif checkpoints is not None:
+            require_new(checkpoints)
     _import_ahead()
     with log.step("scan", "Reading the images") as step:
         manifest = scan(
@@ -191,6 +203,11 @@ def train_classifier(
         seed=config.seed,
     )
     fitted = fit_by_plan(problem, MAKERS["linear"](config.views), log=log)
+    if config.fine_tune != "none":
+        from foveal.training.fine_tuning import TuningData, fine_tune
+
+        tuning_data = TuningData(manifest, backbone, preprocessing, probe)
+        fitted = fine_tune(problem, fitted, tuning_data, config, log=log, checkpoints=checkpoints)
     with log.step("stability", "Moving pictures by a few pixels"):
         stability = measure_stability(
             manifest,
