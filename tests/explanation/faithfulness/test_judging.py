@@ -264,7 +264,7 @@ def test_random_weights_that_overflow_leave_the_rest_of_the_verdict(
 
 
 def test_an_unknown_effort_is_refused(corner_network, corner_image, true_map):
-    with pytest.raises(UsageError, match="got effort=.thorough., expected"):
+    with pytest.raises(UsageError, match=r"got effort='thorough', expected"):
         judge_map(corner_network, corner_image, true_map, effort="thorough")
 
 
