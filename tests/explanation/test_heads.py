@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from foveal.errors import ModelError, UsageError
 from foveal.explanation import explain, judge_map
-from foveal.explanation.logits import answers, logits_of, names_of_classes
-from foveal.explanation.private_copy import predicting
+from foveal.explanation.requests import names_of_classes
+from foveal.layers import answers, logits_of, predicting
 
 sys.path.insert(0, str(Path(__file__).parent))
 from heads import HEADS, METHODS, Body, make_head, true_logits, true_probabilities

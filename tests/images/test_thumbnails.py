@@ -1,4 +1,4 @@
-"""Small pictures for reports."""
+"""Small images for reports."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from foveal.dataset.layouts import GROUPS_FILE, list_folder
-from foveal.dataset.listing import Listing
+from foveal.dataset.manifest import Listing
 from foveal.dataset.options import DataOptions
 from foveal.dataset.rows import TABLE_SUFFIXES, read_table
 from foveal.dataset.tables import (

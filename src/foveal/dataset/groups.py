@@ -13,10 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.dataset.group_words import meaning_of
 from foveal.dataset.layouts import GROUPS_FILE, name_some
-from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import ImageRecord, natural_key
+from foveal.dataset.manifest import ImageRecord, Listing, natural_key
+from foveal.dataset.name_parts import meaning_of
 from foveal.dataset.rows import read_table
 from foveal.dataset.tables import GROUP_COLUMNS
 from foveal.errors import DataError, UsageError

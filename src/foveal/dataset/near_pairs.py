@@ -1,16 +1,16 @@
-"""Finds pairs of pictures that show the same, mirrored and turned copies included.
+"""Finds pairs of images that show the same, mirrored and turned copies included.
 
 Pairs pass three sieves, each finer and dearer than the one before: the perceptual hashes differ
-in few bits; the coarse pictures correlate, after what all images share has been taken away; and
-hardly anything remains when one picture is laid over the other (``foveal.dataset.alignment``).
+in few bits; the coarse images correlate, after what all images share has been taken away; and
+hardly anything remains when one image is laid over the other (``foveal.dataset.alignment``).
 
 What remains is measured against how far the two images stray from the mean image of the data
 set, not against their whole contrast. Parts on a belt and solar cells share their layout, so
-that two different ones look alike to every common similarity; they are the same picture only
+that two different ones look alike to every common similarity; they are the same image only
 if they agree in what sets them apart from the rest. A part that lies a little differently each
 time is no exception: the mean image is moved onto both before that is measured.
 
-One picture of a pair is tried in its eight orientations, the other as it is.
+One image of a pair is tried in its eight orientations, the other as it is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from foveal.dataset.fingerprints import hash_signatures
 SKETCH_PX = 16
 
 # Chosen on the 2,624 solar cells of ELPV, which look alike as few things do, and on random
-# pictures; docs/duplicates.md has what they find and miss.
+# images; docs/duplicates.md has what they find and miss.
 _MAX_HASH_BITS = 16
 _MIN_COARSE_CORRELATION = 0.65
 _MAX_FIRST_REMAINDER = 0.25
@@ -68,7 +68,7 @@ _NUM_LAYOUT_STEPS = 3
 
 @dataclass(frozen=True, slots=True)
 class NearPair:
-    """Two pictures that show the same; ``is_turned`` if one has to be mirrored or turned."""
+    """Two images that show the same; ``is_turned`` if one has to be mirrored or turned."""
 
     first: int
     second: int
@@ -78,7 +78,7 @@ class NearPair:
 def find_near_pairs(
     signatures: Signatures, *, features: Floats | None = None
 ) -> Iterator[NearPair]:
-    """Yields the pairs of pictures that are copies of one another, some of them twice.
+    """Yields the pairs of images that are copies of one another, some of them twice.
 
     Args:
         signatures: uint8 [N, 32, 32], see ``foveal.dataset.fingerprints``.
@@ -159,7 +159,7 @@ class _Layout:
 
     @classmethod
     def of(cls, levels: Floats) -> tuple[_Layout, Indices]:
-        """Returns the layout of pictures [N, S, S] and the orientation it has in each, [N]."""
+        """Returns the layout of images [N, S, S] and the orientation it has in each, [N]."""
         places = np.zeros(len(levels), dtype=np.int64)
         for _ in range(_NUM_LAYOUT_STEPS):
             layout = cls(_mean_pictures(lambda block: levels[block], places))
@@ -167,7 +167,7 @@ class _Layout:
         return layout, places
 
     def places(self, levels: Floats) -> Indices:
-        """Returns the orientation of the layout that fits each picture best, [N]."""
+        """Returns the orientation of the layout that fits each image best, [N]."""
         size = self.means.shape[1] * self.means.shape[2]
         fits = levels.reshape(len(levels), size) @ self.means.reshape(len(_TURNS), size).T
         # An upright layout that fits as well as a turned one is upright.
@@ -177,9 +177,9 @@ class _Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One side of a comparison: pictures [N, 16, 16] and what the first sieves need of them.
+    """One side of a comparison: images [N, 16, 16] and what the first sieves need of them.
 
-    ``own`` is what sets a picture apart from the layout, ``stray`` its mean square.
+    ``own`` is what sets an image apart from the layout, ``stray`` its mean square.
     """
 
     levels: Floats
@@ -206,7 +206,7 @@ def _mean_pictures(read: Callable[[slice], Floats], places: Indices) -> Floats:
     Held back where there are few of them.
 
     Args:
-        read: Gives a block of the standardised pictures.
+        read: Gives a block of the standardised images.
         places: The orientation in which each shows what is shared, [N].
     """
     total: NDArray[np.float64] | float = 0.0
@@ -228,7 +228,7 @@ def _small(signatures: Signatures) -> Floats:
 
 
 def _coarse(own: Floats) -> Floats:
-    """Returns unit vectors [N, C]: pictures [N, 16, 16] in 8 × 8, without the corners."""
+    """Returns unit vectors [N, C]: images [N, 16, 16] in 8 × 8, without the corners."""
     place = (2 * np.arange(_COARSE_PX) + 1) / _COARSE_PX - 1
     cells = np.flatnonzero(np.hypot(place[:, None], place[None, :]) <= 1.0)
     vectors: Floats = halve(own).reshape(len(own), _COARSE_PX**2)[:, cells]
@@ -289,7 +289,7 @@ def _verify(
     first: Indices,
     second: Indices,
 ) -> NDArray[np.bool_]:
-    """Returns which pairs [P] are one picture, by all that their signatures show."""
+    """Returns which pairs [P] are one image, by all that their signatures show."""
     is_copy = np.zeros(len(first), dtype=np.bool_)
     for block in _blocks(len(first), _PAIRS_PER_BLOCK):
         i, j = first[block], second[block]
@@ -318,11 +318,11 @@ def _verify(
 def _own_stray(stray: Floats, *sides: tuple[Floats, Floats], num_images: int) -> Floats:
     """Returns how far pairs stray from what all images share, moved onto both of them, [P].
 
-    The move counts only where it explains nearly all that seemed to set a picture apart.
+    The move counts only where it explains nearly all that seemed to set an image apart.
 
     Args:
         stray: The same without a move, [P].
-        sides: For each image of the pairs the layout and the picture, both [P, S, S].
+        sides: For each image of the pairs the layout and the image, both [P, S, S].
         num_images: That the layout is the mean of. Of few images it is mostly themselves, so
             that hardly anything remains: the move then counts for little.
     """

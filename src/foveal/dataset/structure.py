@@ -16,10 +16,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.dataset.group_words import SOURCES, Meaning, meaning_of
 from foveal.dataset.groups import sessions
 from foveal.dataset.manifest import Manifest, natural_key
-from foveal.dataset.name_parts import parts_of_names
+from foveal.dataset.name_parts import SOURCES, Meaning, meaning_of, parts_of_names
 from foveal.text import count_noun, printable
 
 MIN_GROUPS = 5

@@ -8,16 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from foveal.dataset.finding_files import FileFinder
 from foveal.dataset.folder_levels import split_of
 from foveal.dataset.label_values import is_missing, refuse_lists_and_quantities, whole_numbers
 from foveal.dataset.layouts import label_of
-from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import ImageRecord, Split
+from foveal.dataset.manifest import ImageRecord, Listing, Problem, Split
 from foveal.dataset.options import DataOptions
-from foveal.dataset.problems import Problem
 from foveal.dataset.rows import Row, Table, read_table
-from foveal.dataset.walking import check_file
+from foveal.dataset.walking import FileFinder, check_file
 from foveal.errors import DataError, FovealError, UsageError
 from foveal.text import near_names, printable
 

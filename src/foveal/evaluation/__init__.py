@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from foveal.evaluation.assessment import assess_calibration, assess_prediction_sets
-from foveal.evaluation.baseline import compare_with_baseline
 from foveal.evaluation.calibration import (
+    assess_calibration,
     calibrate,
     expected_calibration_error,
     fit_temperature,
@@ -31,19 +30,20 @@ from foveal.evaluation.evidence import (
     Stability,
     Timing,
 )
-from foveal.evaluation.grouping import measure_leak
+from foveal.evaluation.inputs import log_softmax, softmax
 from foveal.evaluation.intervals import wilson
 from foveal.evaluation.label_review import review_labels, why_not_reviewed, worst_mistakes
 from foveal.evaluation.learning_curve import extrapolate
-from foveal.evaluation.metrics import measure
+from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric, measure
+from foveal.evaluation.model_choice import ModelDescription
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
-from foveal.evaluation.paired import accuracy_difference
+from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
 from foveal.evaluation.prediction_sets import (
+    assess_prediction_sets,
     conformal_thresholds,
     evaluate_prediction_sets,
     predict_sets,
 )
-from foveal.evaluation.probabilities import log_softmax, softmax
 from foveal.evaluation.stability import decision_consistency
 from foveal.evaluation.wording import (
     compare,
@@ -59,6 +59,7 @@ from foveal.evaluation.wording import (
 )
 
 __all__ = [
+    "HEADLINE_METRICS",
     "Baseline",
     "Calibration",
     "ClassMetrics",
@@ -66,12 +67,14 @@ __all__ = [
     "DataFacts",
     "Evidence",
     "Grouping",
+    "HeadlineMetric",
     "HeldOutGroups",
     "Interval",
     "LabelIssue",
     "LearningCurve",
     "Metrics",
     "Mistake",
+    "ModelDescription",
     "Novelty",
     "NoveltyReference",
     "PredictionSets",

@@ -1,7 +1,9 @@
-"""The shapes this room takes, checked once at every door.
+"""What figures are computed from: checked arrays, probabilities, folds for cross-fitting.
 
-Rows are images. A group is whatever must stay together (a patient, a panel); images
-without one are groups of their own. Groups may carry any integers.
+Shapes are checked once at every door. Rows are images. A group is whatever must stay together
+(a patient, a panel); images without one are groups of their own. Groups may carry any integers.
+
+What is fitted on predictions is cross-fitted: no image tunes the figure it is judged by.
 """
 
 from __future__ import annotations
@@ -104,3 +106,61 @@ def compact(groups: Ints) -> tuple[Ints, int]:
     """Renumbers groups as 0 … G - 1 and returns them, shape [N], with G."""
     values, index = np.unique(groups, return_inverse=True)
     return index.reshape(-1).astype(np.int64), len(values)
+
+
+def log_softmax(logits: Floats, *, temperature: float = 1.0) -> Floats:
+    """Returns the logarithm of the class probabilities, shape [N, K].
+
+    Args:
+        logits: Shape [N, K].
+        temperature: What the logits are divided by; above 1 is less sure.
+    """
+    scaled = logits / temperature
+    scaled = scaled - scaled.max(axis=1, keepdims=True)
+    result: Floats = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    return result
+
+
+def softmax(logits: Floats, *, temperature: float = 1.0) -> Floats:
+    """Returns the class probabilities, shape [N, K], rows summing to one."""
+    exponent = np.exp(log_softmax(logits, temperature=temperature))
+    result: Floats = exponent / exponent.sum(axis=1, keepdims=True)
+    return result
+
+
+def mean_log_loss(logits: Floats, labels: Ints, *, temperature: float = 1.0) -> float:
+    """Returns the mean negative log probability of the true class, in nats.
+
+    Always finite for finite logits: it is computed from them, never from a probability
+    that has been rounded to zero.
+    """
+    log_probabilities = log_softmax(logits, temperature=temperature)
+    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+
+
+def cross_fitting_folds(fold_index: Ints, groups: Ints) -> Ints:
+    """Returns folds to fit on all but one of; the given ones where there are two or more.
+
+    A hold-out has one fold alone. It is split in two halves by group: groups in a fixed
+    shuffled order, each to the half that has fewer images. With one group alone the
+    result has one fold, and nothing can be cross-fitted.
+
+    Args:
+        fold_index: Fold of each image, shape [N].
+        groups: Which images belong together, shape [N].
+
+    Returns:
+        Shape [N], folds 0 … F - 1.
+    """
+    folds, num_folds = compact(fold_index)
+    if num_folds > 1:
+        return folds
+    members, num_groups = compact(groups)
+    sizes = np.bincount(members)
+    half_of_group = np.zeros(num_groups, dtype=np.int64)
+    filled = [0, 0]
+    for group in np.random.default_rng(0).permutation(num_groups):
+        half = 0 if filled[0] <= filled[1] else 1
+        half_of_group[group] = half
+        filled[half] += int(sizes[group])
+    return half_of_group[members]

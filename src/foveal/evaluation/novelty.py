@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from foveal.errors import DataError, UsageError
-from foveal.evaluation.cross_fitting import cross_fitting_folds
 from foveal.evaluation.evidence import Novelty
-from foveal.evaluation.inputs import Floats, as_rows
+from foveal.evaluation.inputs import Floats, as_rows, cross_fitting_folds
 
 Features = NDArray[np.float32]
 

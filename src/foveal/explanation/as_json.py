@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.explanation.drawing import unit_of
+from foveal.explanation.methods import unit_of
 from foveal.explanation.pictures import ExplainedMap, ExplainedPicture
 
 

@@ -19,11 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.errors import FovealError
-from foveal.explanation.activations import activations_at
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.sites import find_site
 from foveal.graph import Graph, Op
 from foveal.graph.receptive_field import receptive_fields
+from foveal.layers import find_layer, predicting, result_at
 
 Floats = NDArray[np.float64]
 
@@ -168,7 +166,7 @@ def _measure_offsets(
     with predicting(model) as lent:
         weight = next((p for p in lent.parameters() if p.is_floating_point()), None)
         batch = images if weight is None else images.to(weight)
-        answers = activations_at(lent, find_site(graph, op), batch).double().cpu()
+        answers = result_at(lent, find_layer(lent, graph, op.name).site, batch).double().cpu()
     if answers.ndim != 4 or answers.shape[2:] != op.output_shape[2:]:
         return None
     changed = ((answers[1:] - answers[:1]) ** 2).sum(1).numpy()

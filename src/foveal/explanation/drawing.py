@@ -11,8 +11,7 @@ from PIL import Image
 from foveal.draw.colour_map import heat_colours, overlay
 from foveal.explanation.cell_centres import CellCentres
 from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.placement import Placement
-from foveal.explanation.upsampling import spread
+from foveal.explanation.placement import Placement, spread
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -20,19 +19,6 @@ Floats = NDArray[np.float64]
 _BAR_GREY = 150
 _UNSEEN = 0.35  # how much of the paper shows through what the network did not see
 _PAPER = np.array([253.0, 252.0, 250.0])
-
-# By method: what one unit of the map is.
-_UNITS = {
-    "cam": "logits; the mean over the picture, plus the bias, is the class’s logit",
-    "occlusion": "logits that covering the place takes away",
-    "input-gradients": "logits for each unit of the normalised input",
-}
-_OWN_UNIT = "in the method’s own unit: compare within this method and network"
-
-
-def unit_of(method: str) -> str:
-    """Returns what the numbers of a method's maps are, as a phrase."""
-    return _UNITS.get(method, _OWN_UNIT)
 
 
 def largest(maps: Sequence[HeatMap]) -> float:

@@ -8,16 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-MapMethod = Literal[
-    "cam",
-    "grad-cam",
-    "grad-cam++",
-    "hirescam",
-    "layercam",
-    "ablation-cam",
-    "occlusion",
-    "input-gradients",
-]
+ASKED_FOR = "It was asked for."
+"""The reason for a layer that the caller named."""
+
 CheckName = Literal["completeness", "deletion", "insertion", "randomisation", "blank"]
 CheckStatus = Literal["passed", "failed", "unavailable"]
 VerdictLevel = Literal["supported", "doubtful", "refuted", "untested"]
@@ -28,7 +21,7 @@ class HeatMap:
     """Where in one picture one class's score comes from.
 
     Attributes:
-        method: How it was made.
+        method: How it was made: a name of ``foveal.explanation.methods.METHODS``.
         layer: Name of the operation whose result was weighed, as in the graph; ``"input"``
             for methods that look at the pixels.
         layer_reason: Why that layer: as one sentence.
@@ -43,7 +36,7 @@ class HeatMap:
         image_size_px: (H, W) of the picture that the network saw.
     """
 
-    method: MapMethod
+    method: str
     layer: str
     layer_reason: str
     class_index: int

@@ -18,15 +18,15 @@ from torch import Tensor, nn
 
 from foveal.errors import UsageError
 from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.logits import (
-    Progress,
-    answers,
+from foveal.explanation.requests import (
+    Classes,
+    Images,
     batch_size_for,
     classes_of_each,
-    logits_of,
+    ready_images,
 )
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import Classes, Images, ready_images
+from foveal.layers import answers, logits_of, predicting
+from foveal.layers.logits import Progress
 
 _BATCH_SIZE = 8
 

@@ -17,9 +17,15 @@ from torch import Tensor, nn
 from foveal.errors import UsageError
 from foveal.explanation.covering import Fill, cover_of, covered
 from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.logits import Progress, answers, batch_size_for, classes_of_each
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import Classes, Images, ready_images
+from foveal.explanation.requests import (
+    Classes,
+    Images,
+    batch_size_for,
+    classes_of_each,
+    ready_images,
+)
+from foveal.layers import answers, predicting
+from foveal.layers.logits import Progress
 
 _BATCH_SIZE = 32
 # Of the shorter side: windows of 28 pixels at 224, half a window apart.

@@ -1,11 +1,10 @@
-"""Picture files explained: decoded, prepared as for prediction, mapped and judged."""
+"""Images explained: decoded, prepared as for prediction, mapped and judged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -13,32 +12,30 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from foveal.errors import ImageError
+from foveal.errors import ImageError, UsageError
 from foveal.explanation.averaged_views import AveragedViews, average_maps, tempered, turn_batch
 from foveal.explanation.cell_centres import CellCentres, even_centres, find_centres
+from foveal.explanation.explaining import MapMaker
 from foveal.explanation.faithfulness import Effort, Remake, judge_maps
 from foveal.explanation.heat_map import HeatMap, Verdict
-from foveal.explanation.logits import (
-    Labels,
-    answers,
+from foveal.explanation.placement import Placement
+from foveal.explanation.requests import (
     batch_size_for,
+    class_indices,
     classes_of_each,
     names_of_classes,
+    ready_images,
 )
-from foveal.explanation.methods import MapMaker
-from foveal.explanation.placement import Placement
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import class_indices, ready_images
 from foveal.graph import Graph, trace
 from foveal.images import Preprocessing, View, decode
-from foveal.text import printable
+from foveal.images.decoding import ImageSource
+from foveal.images.pixels import grey_of
+from foveal.layers import Labels, answers, predicting
 
 Progress = Callable[[int, int], None]
 
 _BATCH_SIZE = 8
 _MAX_SIDE_PX = 1024
-# Of red, green and blue in the luma of ITU-R BT.601, as Pillow converts to "L".
-_GREY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +54,7 @@ class ExplainedMap:
     probability: float
     heat_map: HeatMap
     verdict: Verdict
-    centres: CellCentres
+    centres: CellCentres = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +76,8 @@ class ExplainedPicture:
     label: str | None = None
     probability: float | None = None
     maps: tuple[ExplainedMap, ...] = ()
-    pixels: NDArray[np.uint8] | None = None
-    placement: Placement | None = None
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
+    placement: Placement | None = field(default=None, repr=False)
     error: str | None = None
 
 
@@ -89,8 +86,8 @@ class Asked:
     """What to make of the pictures.
 
     Attributes:
-        classes: Names or numbers; each picture's likeliest class if None.
-        method: A name of ``foveal.explanation.methods.METHODS``.
+        classes: Names or numbers, or ``"all"``; each picture's likeliest class if None.
+        method: A name of ``foveal.explanation.methods.list_methods()``.
         layer: An operation or module; the method's own choice if None.
         effort: How much the verdict tries.
         seed: Of its random choices.
@@ -105,9 +102,41 @@ class Asked:
     labels: Labels = "auto"
 
 
+def asked_classes(classes: Sequence[str | int] | str | int | None) -> tuple[int | str, ...] | None:
+    """Returns one class or several as a row of them; None stands for each image's likeliest.
+
+    Raises:
+        UsageError: There is no class among them.
+    """
+    if classes is None:
+        return None
+    found = (classes,) if isinstance(classes, (str, int)) else tuple(classes)
+    if not found:
+        raise UsageError(
+            "classes: got none, expected names or numbers.",
+            next_step="Leave it out for each image's likeliest class.",
+        )
+    return found
+
+
+class Named(Protocol):
+    """An image with a name."""
+
+    @property
+    def name(self) -> str:
+        """Printable, such as its path."""
+
+    def source(self) -> ImageSource:
+        """Returns what the decoder reads.
+
+        Raises:
+            ImageError: It cannot be read.
+        """
+
+
 def explain_pictures(
     model: nn.Module,
-    paths: Sequence[Path],
+    named: Sequence[Named],
     *,
     preprocessing: Preprocessing,
     class_names: Sequence[str],
@@ -117,11 +146,11 @@ def explain_pictures(
     channels: Literal[1, 3] = 3,
     progress: Progress | None = None,
 ) -> tuple[ExplainedPicture, ...]:
-    """Explains picture files, in order; one that cannot be read is a row with its error.
+    """Explains images, in order; one that cannot be read is a row with its error.
 
     Args:
         model: A classifier; left as it was found.
-        paths: The files.
+        named: The images, each with a printable name.
         preprocessing: The one way pictures enter.
         class_names: One a class, or none: then numbers are shown. Of a network with one
             output, the names of "no" and "yes", or that of "yes" alone.
@@ -145,22 +174,21 @@ def explain_pictures(
     centres = _Centres(model, (channels, *size), exact=tuple(views) == ("identity",))
     explained: list[ExplainedPicture] = []
     batch_size = batch_size_for(torch.empty(0, *size), _BATCH_SIZE)
-    for start in range(0, len(paths), batch_size):
-        batch = [_read(path, preprocessing) for path in paths[start : start + batch_size]]
+    for start in range(0, len(named), batch_size):
+        batch = [_read(one, preprocessing) for one in named[start : start + batch_size]]
         images = [one.image for one in batch if isinstance(one, _Read)]
         rows: Iterator[_Answered] = iter(())
         if images:
-            stacked = torch.from_numpy(np.stack(images))
-            if channels == 1:
-                stacked = (stacked * torch.tensor(_GREY)[:, None, None]).sum(1, keepdim=True)
+            numbers = np.stack(images)
+            stacked = torch.from_numpy(grey_of(numbers) if channels == 1 else numbers)
             rows = iter(_answer(whole, stacked, make, views, asked_for, class_names, temperature))
-        for path, one in zip(paths[start : start + batch_size], batch, strict=True):
+        for asked, one in zip(named[start : start + batch_size], batch, strict=True):
             if isinstance(one, ImageError):
-                explained.append(ExplainedPicture(printable(str(path)), error=one.message))
+                explained.append(ExplainedPicture(asked.name, error=one.message))
             else:
-                explained.append(_describe(path, one, next(rows), centres))
+                explained.append(_describe(asked.name, one, next(rows), centres))
         if progress is not None:
-            progress(len(explained), len(paths))
+            progress(len(explained), len(named))
     return tuple(explained)
 
 
@@ -204,10 +232,10 @@ class _Centres:
         return self._known[key]
 
 
-def _read(path: Path, preprocessing: Preprocessing) -> _Read | ImageError:
+def _read(named: Named, preprocessing: Preprocessing) -> _Read | ImageError:
     try:
         decoded = decode(
-            path,
+            named.source(),
             window=preprocessing.window,
             max_pixels=preprocessing.max_pixels,
             reduce_to_px=preprocessing.reduce_to_px,
@@ -296,7 +324,7 @@ def _remake(asked_for: Asked, views: Sequence[View], temperature: float) -> Rema
 
 
 def _describe(
-    path: Path,
+    path: str,
     read: _Read,
     answered: _Answered,
     centres: _Centres,
@@ -308,7 +336,7 @@ def _describe(
         return f"class {index}" if answered.names is None else answered.names[index]
 
     return ExplainedPicture(
-        path=printable(str(path)),
+        path=path,
         label=name(best),
         probability=float(chances[best]),
         maps=tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.errors import UsageError
+from foveal.layers.logits import ClassKind
 from foveal.text import near_names, printable
 
 Images = torch.Tensor | NDArray[np.float32]
@@ -125,12 +127,65 @@ def _checked_row(found: list[int], num_classes: int) -> tuple[int, ...]:
     return tuple(int(index) for index in found)
 
 
+def classes_of_each(
+    logits: NDArray[np.float64] | torch.Tensor, classes: Classes
+) -> tuple[tuple[int, ...], ...]:
+    """Returns which classes to explain for each image.
+
+    Args:
+        logits: [N, K].
+        classes: One or several for every image; a row of several for each; ``"all"``; or None
+            for each image's likeliest.
+
+    Raises:
+        UsageError: There is no such class, none is asked for, or not one row an image came.
+    """
+    if classes is None:
+        return tuple((int(index),) for index in logits.argmax(1))
+    return checked_classes(classes, int(logits.shape[1]), int(logits.shape[0]))
+
+
+def names_of_classes(
+    names: Sequence[str] | None, kind: ClassKind, num_classes: int
+) -> tuple[str, ...] | None:
+    """Returns a printable name for each class; None where there are none.
+
+    Two names for one output are those of "no" and of "yes", in the order of labels 0 and 1.
+
+    >>> names_of_classes(["cancer"], "yes or no", 2), names_of_classes(None, "yes or no", 2)
+    (('cancer', 'not cancer'), ('yes', 'no'))
+    >>> names_of_classes(["healthy", "cancer"], "yes or no", 2)
+    ('cancer', 'healthy')
+
+    Raises:
+        UsageError: There are more or fewer names than classes.
+    """
+    if kind == "yes or no":
+        if not names:
+            return "yes", "no"
+        if len(names) == 1:
+            return printable(names[0]), f"not {printable(names[0])}"
+        if len(names) == 2:
+            return printable(names[1]), printable(names[0])
+    if not names:
+        return None
+    if len(names) != num_classes:
+        raise UsageError(
+            f"got {len(names)} class names, expected {num_classes}: the network has "
+            + ("one output." if kind == "yes or no" else f"{num_classes} outputs."),
+            next_step="Give one name for each output, in their order."
+            if kind != "yes or no"
+            else "Give two names, that of 'no' first, or the name of 'yes' alone.",
+        )
+    return tuple(map(printable, names))
+
+
 def class_indices(
     words: Sequence[str | int], class_names: Sequence[str] | None, num_classes: int | None = None
 ) -> tuple[int, ...]:
-    """Returns the indices of classes given by name or by number.
+    """Returns the indices of classes given by name or by number, or of all by ``"all"``.
 
-    A name wins over a number, since a class may be called "3".
+    A name wins over a number and over ``"all"``, since a class may be called "3".
 
     Args:
         words: What was asked for.
@@ -148,9 +203,12 @@ def class_indices(
         if isinstance(word, str) and word in names:
             found.append(names.index(word))
             continue
+        if word == "all":
+            found.extend(range(num_classes))
+            continue
         try:
-            index = int(word)
-        except ValueError:
+            index = int(word) if isinstance(word, str) else operator.index(word)
+        except (TypeError, ValueError):
             index = -1
         if not 0 <= index < num_classes:
             near = near_names(str(word), names)
@@ -163,3 +221,15 @@ def class_indices(
             )
         found.append(index)
     return tuple(dict.fromkeys(found))
+
+
+def batch_size_for(images: torch.Tensor, most: int) -> int:
+    """Returns how many images [..., H, W] a pass takes: ``most`` at 224 px, fewer when larger.
+
+    >>> batch_size_for(torch.empty(1, 3, 224, 224), 32), batch_size_for(
+    ...     torch.empty(1, 3, 1024, 1024), 32
+    ... )
+    (32, 1)
+    """
+    pixels = int(images.shape[-1]) * int(images.shape[-2])
+    return max(1, min(most, most * 224 * 224 // pixels))

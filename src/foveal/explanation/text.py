@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.draw.numbers import percent
-from foveal.draw.text_layout import COLUMNS, Role, Style, plain, wrap
-from foveal.draw.width import display_width, shorten_middle
-from foveal.explanation.drawing import largest, unit_of
+from foveal.draw.text_layout import COLUMNS, Role, Style, display_width, plain, shorten_middle, wrap
+from foveal.explanation.drawing import largest
 from foveal.explanation.heat_map import VerdictLevel
+from foveal.explanation.methods import unit_of
 from foveal.explanation.pictures import ExplainedMap, ExplainedPicture
 from foveal.text import count_noun
 

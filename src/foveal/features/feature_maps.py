@@ -45,7 +45,7 @@ def open_feature_maps(backbone: Backbone, size: tuple[int, int], cache: Path) ->
     import onnxruntime
 
     model = onnx.load_from_string(export_backbone(backbone, size, cache))
-    pooled = _find_pooled(model)
+    pooled = find_pooled(model)
     if pooled is None:
         raise _not_a_mean(backbone)
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info(pooled))
@@ -72,7 +72,7 @@ def open_feature_maps(backbone: Backbone, size: tuple[int, int], cache: Path) ->
     return run
 
 
-def _find_pooled(model: Any) -> str | None:
+def find_pooled(model: Any) -> str | None:
     """Returns the name of what is averaged into the features, going back from the end."""
     makers = {output: node for node in model.graph.node for output in node.output}
     name = "features"

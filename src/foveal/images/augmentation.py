@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.errors import UsageError
-from foveal.images.normalising import Triple
+from foveal.images.pixels import Triple
 from foveal.images.views import VIEWS, turn
 from foveal.text import near_names
 

@@ -1,4 +1,4 @@
-"""Which picture of a file that holds several: a stack, a volume, an animation.
+"""Which image of a file that holds several: a stack, a volume, an animation.
 
 The first frame of a volume is often empty and the first of an animation a title, so the one in
 the middle stands for the file unless another is asked for.

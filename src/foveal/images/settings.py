@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from foveal.errors import DataError, UsageError
-from foveal.images.normalising import Triple
+from foveal.images.pixels import Triple
 from foveal.text import near_names
 
 _INTEGERS: Final = ("height_px", "width_px", "max_pixels")

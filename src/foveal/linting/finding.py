@@ -22,7 +22,7 @@ class Finding:
         place: Qualified name of the layer or operation; ``""`` is the whole model.
         evidence: One or two sentences with numbers measured on this model.
         fix: What to do, as an imperative sentence.
-        fix_id: Name of the mechanical fix that ``foveal.linting.fix`` applies, if there is one.
+        fix_id: Name of the mechanical fix that ``foveal.fix`` applies, if there is one.
         data: The evidence's numbers, as plain JSON values. Read-only.
     """
 
@@ -114,6 +114,13 @@ class LintReport:
     input_source: str
     findings: tuple[Finding, ...]
     outcomes: Mapping[str, Outcome] = field(hash=False)
+
+    def __str__(self) -> str:
+        """Returns what ``foveal lint`` prints."""
+        from foveal.linting.rules import RULES
+        from foveal.linting.text import render_lint_text
+
+        return render_lint_text(self, titles={rule.code: rule.title for rule in RULES})
 
     def count(self, severity: Severity) -> int:
         """Returns the number of findings of that severity."""

@@ -252,8 +252,8 @@ def describe_making(
         weights_source=printable(trained.backbone.weights.description),
         weights_licence=trained.backbone.weights.licence,
         preprocessing=trained.preprocessing.to_json(),
-        head_strength=trained.head.penalty,
-        views=config.views,
+        model=trained.model.describe(),
+        views=trained.model.reading.views,
         backend=trained.probe.chosen,
         probe=tuple(
             BackendTiming(row.backend, row.images_per_second, row.cosine, row.reason or "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from foveal.evaluation.evidence import Evidence
+from foveal.evaluation.model_choice import ModelDescription
 
 if TYPE_CHECKING:
     from foveal.shortcuts.figures import ShownExplanations
@@ -46,7 +47,7 @@ class Making:
         weights_source: Where its weights came from, as a phrase.
         weights_licence: Licence of the weights; ``None`` where unknown.
         preprocessing: ``Preprocessing.to_json()``.
-        head_strength: L2 strength of the final head; ``None`` where not applicable.
+        model: What was fitted over the network; ``None`` where nobody says.
         views: The views whose features were averaged.
         backend: Name of the backend that computed the features.
         probe: What every backend managed on this machine.
@@ -68,7 +69,7 @@ class Making:
     command: str
     created: str
     weights_licence: str | None = None
-    head_strength: float | None = None
+    model: ModelDescription | None = None
     views: tuple[str, ...] = ("identity",)
     probe: tuple[BackendTiming, ...] = ()
     seeds: Mapping[str, int] = field(default_factory=dict)

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from foveal.draw.numbers import percent
-from foveal.draw.text_layout import COLUMNS, Style, plain, wrap
-from foveal.draw.width import display_width, pad, shorten_end, shorten_middle
+from foveal.draw.text_layout import (
+    COLUMNS,
+    Style,
+    display_width,
+    pad,
+    plain,
+    shorten_end,
+    shorten_middle,
+    wrap,
+)
 from foveal.text import count_noun, printable
 
 MAX_LABEL_COLUMNS = 18

@@ -1,4 +1,4 @@
-"""The backbone's feature maps, seen through the heads of the folds."""
+"""The backbone's feature maps, seen through the models of the folds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Images = NDArray[np.float32]
 
 
 class HeldOutNetwork:
-    """The backbone with, for each picture, the head of the fold that it was held out of."""
+    """The backbone with, for each picture, the model of the fold that it was held out of."""
 
     def __init__(
         self, features: FeatureMaps, trained: TrainedClassifier, centres: CellCentres
@@ -28,8 +28,9 @@ class HeldOutNetwork:
         self.features = features
         self.centres = centres
         self._fold_index = trained.judged.fold_index
-        self._weights = np.stack([head.weight for head in trained.judged.fold_heads])
-        self.biases = np.stack([head.bias for head in trained.judged.fold_heads])
+        exact = [model.exact_map() for model in trained.judged.fold_models]
+        self._weights = np.stack([one.weight for one in exact if one is not None])
+        self.biases = np.stack([one.bias for one in exact if one is not None])
 
     def project(self, features: Images, place: int) -> Images:
         """Returns the class activation maps [K, h, w] of one picture's features [D, h, w]."""
@@ -61,7 +62,7 @@ def find_run_centres(trained: TrainedClassifier, features: FeatureMaps) -> CellC
     """Returns where the cells of the run's maps lie; turned views are averaged, so evenly."""
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
     rows, columns = features(np.zeros((1, 3, *size), np.float32)).shape[2:]
-    if trained.config.views != ("identity",):
+    if trained.model.reading.views != ("identity",):
         # Turned back, the cells of the views do not fall on one another.
         return even_centres((rows, columns), size)
     try:

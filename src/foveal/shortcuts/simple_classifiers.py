@@ -1,7 +1,7 @@
-"""How far a classifier comes that sees nothing of what the pictures show.
+"""How far a classifier comes that sees nothing of what the images show.
 
 Linear heads are fitted on each family of simple features, with the folds and groups of the run
-and by its own solver, and judged out of fold on the same pictures as the network.
+and by its own solver, and judged out of fold on the same images as the network.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class SimpleResult:
     """How far one family of simple features comes, out of fold.
 
     Attributes:
-        name: ``"colour"``: colour and brightness of the whole picture. ``"border"``: the
+        name: ``"colour"``: colour and brightness of the whole image. ``"border"``: the
             outermost part alone. ``"pattern"``: what stands at the same pixels in the outermost
             quarter. ``"file"``: sizes, format, quality and metadata.
         margin: How deep the border is, as a share of height and width; None for the others.
-        num_images: Pictures judged, the same for the network.
+        num_images: Images judged, the same for the network.
         accuracy: Mean of the classes' recalls.
-        network_accuracy: The network's on the same pictures.
+        network_accuracy: The network's on the same images.
         chance: One by the number of classes.
     """
 
@@ -153,7 +153,7 @@ _NOT_JUDGED = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SimpleFeatures:
-    """What one picture and its file say without being looked at."""
+    """What one image and its file say without being looked at."""
 
     colour: list[float]
     borders: tuple[list[float], ...]
@@ -168,7 +168,7 @@ def judge_simple_classifiers(
 
     Args:
         trained: The classifier with its folds.
-        progress: Called with (done, total) pictures.
+        progress: Called with (done, total) images.
     """
     labels = trained.manifest.labels
     num_classes = len(trained.evidence.data.class_names)
@@ -195,7 +195,7 @@ def judge_simple_classifiers(
         answers = _out_of_fold(trained, features, labels[rows], fold_index, trained.groups[rows])
         if answers is None:
             continue
-        right = answers[judged] == labels[rows[judged]]
+        right = answers == labels[rows[judged]]
         results.append(
             SimpleResult(
                 name=name,
@@ -232,7 +232,7 @@ def _sample(trained: TrainedClassifier, labels: Ints, num_classes: int) -> tuple
     fold_of = np.full(len(labels), _NOT_JUDGED)
     fold_of[judged.rows] = judged.fold_index
     candidates = np.arange(len(labels))
-    if len(judged.fold_heads) > 1:
+    if len(judged.fold_models) > 1:
         candidates = judged.rows  # what no fold judges is not among the images
     random = np.random.default_rng(trained.config.seed)
     each = max(_MIN_PER_CLASS, _MAX_IMAGES // num_classes)
@@ -285,44 +285,24 @@ def _load(
 def _out_of_fold(
     trained: TrainedClassifier, features: Rows, labels: Ints, fold_index: Ints, groups: Ints
 ) -> Ints | None:
-    """Returns what the heads answer, [N], each by one that had not seen the picture's group."""
-    from foveal.training.cross_validation import choose_penalty, cross_validate
-    from foveal.training.heads import fit_head
+    """Returns the answers for the judged images, each by a head that had not seen its group."""
+    from foveal.training import LinearMaker, Problem
 
-    config = trained.config
-    num_classes = len(trained.evidence.data.class_names)
-    if (fold_index >= 0).all():
-        folds, numbered = np.unique(fold_index, return_inverse=True)
-        if len(folds) < 2:
-            return None
-        crossed = cross_validate(
-            features,
-            labels,
-            numbered.reshape(-1).astype(np.int64),
-            groups=groups,
-            num_classes=num_classes,
-            class_weights="balanced",
-            seed=config.seed,
-        )
-        crossed_answers: Ints = crossed.logits.argmax(1)
-        return crossed_answers
-    train = np.flatnonzero(fold_index < 0)
-    penalty, _ = choose_penalty(
-        features[train],
-        labels[train],
-        groups=groups[train],
-        num_classes=num_classes,
+    folds, numbered = np.unique(fold_index, return_inverse=True)
+    is_holdout = bool((fold_index < 0).any())
+    if len(folds) < 2:
+        return None
+    problem = Problem.of_features(
+        features,
+        labels,
+        num_classes=len(trained.evidence.data.class_names),
+        groups=groups,
+        # Folds without gaps: a sample may have missed one.
+        fold_index=fold_index if is_holdout else numbered.reshape(-1).astype(np.int64),
         class_weights="balanced",
-        seed=config.seed,
+        seed=trained.config.seed,
     )
-    head = fit_head(
-        features[train],
-        labels[train],
-        penalty=penalty,
-        num_classes=num_classes,
-        class_weights="balanced",
-    )
-    answers: Ints = head.logits(features).argmax(1)
+    answers: Ints = LinearMaker().fit_folds(problem).logits.argmax(1)
     return answers
 
 

@@ -1,6 +1,6 @@
 """Many logistic regressions at once: one matrix product a step serves them all.
 
-Cross-validation over folds and strengths asks for a hundred fits on the same features that
+Cross-validation over folds and penalties asks for a hundred fits on the same features that
 differ only in which rows count and how strong the penalty is. Fitted together, the features
 are read once a step, and the fits cost little more than one.
 
@@ -303,12 +303,12 @@ def _line_search(
 
 
 def default_penalties(num_images: int, *, is_large: bool = False) -> tuple[float, ...]:
-    """Returns the strengths to try: half-decades about 7/√n, where the best is usually found.
+    """Returns the penalties to try: half-decades about 7/√n, where the best is usually found.
 
     The optimum falls as images are added, because the likelihood then speaks louder than the
     prior. On ELPV it lay below the middle for random folds and above it for grouped ones.
     A large problem (``is_large_problem``) tries the lower three: with hundreds of classes the
-    accuracy hardly depends on the strength, and the temperature is fitted afterwards.
+    accuracy hardly depends on the penalty, and the temperature is fitted afterwards.
     """
     centre = 7 / math.sqrt(num_images)
     return tuple(centre * 10 ** (exponent / 2) for exponent in range(-2, 1 if is_large else 4))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from foveal.explanation.faithfulness.blank import explain_blank
+from foveal.explanation.faithfulness.completeness import explain_blank
 
 
 def _network() -> nn.Sequential:

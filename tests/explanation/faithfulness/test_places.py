@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foveal.explanation.faithfulness.places import describe_place
+from foveal.explanation.faithfulness.wording import describe_place
 
 
 def _box(top: int, bottom: int, left: int, right: int, size: int = 16) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from foveal.draw.width import display_width
+from foveal.draw.text_layout import display_width
 from foveal.explanation.pictures import ExplainedPicture
 from foveal.explanation.text import render_explanations_text, shade
 

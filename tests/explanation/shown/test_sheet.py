@@ -13,8 +13,7 @@ from PIL import Image
 from foveal.draw.lettering import Font, wrap_pixels
 from foveal.explanation.drawing import draw_overlay
 from foveal.explanation.pictures import ExplainedPicture
-from foveal.explanation.sheet import WIDTH_PX, lay_out
-from foveal.explanation.sheet_files import sheet_png, sheet_svg
+from foveal.explanation.sheet import WIDTH_PX, lay_out, sheet_png, sheet_svg
 
 Make = Callable[..., ExplainedPicture]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from foveal.explanation.cell_centres import CellCentres, even_centres
-from foveal.explanation.upsampling import spread
+from foveal.explanation.placement import spread
 
 AT = np.arange(64.0)
 

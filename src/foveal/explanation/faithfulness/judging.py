@@ -9,22 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import UsageError
-from foveal.explanation.faithfulness.answers import Inquiry, inquire
-from foveal.explanation.faithfulness.blank import Blank, explain_blank
-from foveal.explanation.faithfulness.completeness import check_completeness
+from foveal.explanation.faithfulness.completeness import Blank, check_completeness, explain_blank
 from foveal.explanation.faithfulness.deletion import (
     NUM_COPIES,
     Effort,
+    Inquiry,
     check_deletion,
     check_insertion,
+    inquire,
     num_pictures,
 )
-from foveal.explanation.faithfulness.places import describe_place
 from foveal.explanation.faithfulness.randomisation import Remake, check_randomisation, num_remakes
 from foveal.explanation.faithfulness.wording import (
     describe_against,
     describe_alike,
     describe_doubtful,
+    describe_place,
     describe_refuted,
     describe_sufficient,
     describe_supported,
@@ -32,9 +32,8 @@ from foveal.explanation.faithfulness.wording import (
     tells_apart,
 )
 from foveal.explanation.heat_map import Check, CheckName, HeatMap, Verdict, VerdictLevel
-from foveal.explanation.logits import Labels, names_of_classes
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import ready_images
+from foveal.explanation.requests import names_of_classes, ready_images
+from foveal.layers import Labels, predicting
 
 _FLAT = "The map is the same everywhere, so it ranks no place before another."
 _NOT_REMADE = "Random weights are tried at full effort only, given a way to make the map again."
@@ -126,7 +125,7 @@ def judge_maps(
     nothing failed and one of the two passed; else ``untested``.
     Adding up alone supports nothing: a wrong place can add up too. Same seed, same verdict.
 
-    What the model's outputs are is told by ``foveal.explanation.logits``. A network with one
+    What the model's outputs are is told by ``foveal.layers.logits``. A network with one
     output has two classes, 0 for "yes" and 1 for "no". The model may be frozen, in any mode and
     precision; it is left as found.
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foveal.errors import ModelError, UnknownModelError, WeightsError
-from foveal.models.sources.resolved import (
-    ResolvedModel,
-    Weights,
-    build_network,
-    read_input_shape,
-)
+from foveal.images import Preprocessing
+from foveal.models.network import Network, describe_network
+from foveal.models.sources.building import Weights, build_network, read_input_shape
 from foveal.text import printable
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def from_folder(folder: Path, weights: Weights) -> ResolvedModel:
+def from_folder(folder: Path, weights: Weights) -> Network:
     """Builds what ``config.json`` names; loads ``model.safetensors`` unless told not to.
 
     Raises:
@@ -41,7 +39,8 @@ def from_folder(folder: Path, weights: Weights) -> ResolvedModel:
     try:
         config = json.loads(config_file.read_text("utf-8"))
         architecture, num_classes = config["architecture"], int(config["num_classes"])
-        pretrained = dict(config.get("pretrained_cfg") or {})
+        stated = dict(config.get("pretrained_cfg") or {})
+        stated["label_names"] = config.get("label_names") or stated.get("label_names")
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{shown}/config.json is not what timm's hub has: {type(error).__name__} "
@@ -70,7 +69,19 @@ def from_folder(folder: Path, weights: Weights) -> ResolvedModel:
                 ) from error
         return network
 
-    network = build_network(build, weights)
-    return ResolvedModel(
-        shown, network, *read_input_shape(pretrained.get("input_size"), "the folder's config.json")
+    module = build_network(build, weights)
+    shape, origin = read_input_shape(stated.get("input_size"), "the folder's config.json")
+    own = getattr(module, "pretrained_cfg", None) or {}
+    network = describe_network(
+        shown,
+        module,
+        "folder",
+        shape,
+        origin,
+        config={"mean": own.get("mean"), "std": own.get("std"), **stated},
     )
+    of_run = folder / "preprocessing.json"
+    if not of_run.is_file():
+        return network
+    prepared = Preprocessing.from_json(json.loads(of_run.read_text("utf-8"))["preprocessing"])
+    return replace(network, preprocessing=prepared, preprocessing_origin="of the run")

@@ -1,4 +1,4 @@
-"""Where the classifier looks: averages, shortcuts, and single pictures."""
+"""Where the classifier looks: averages, shortcuts, and single images."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foveal.draw.numbers import percent
-from foveal.draw.width import shorten_middle
+from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.figures import NUM_WEAKEST, Table, are_many
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class AverageCard:
 
 @dataclass(frozen=True, slots=True)
 class HeatCard:
-    """One picture with its map, and a second one for the label where the answer is wrong."""
+    """One image with its map, and a second one for the label where the answer is wrong."""
 
     seen: str
     said: str
@@ -66,6 +68,7 @@ class HeatMapsView:
     right: tuple[HeatCard, ...]
     wrong: tuple[HeatCard, ...]
     how: str
+    num_in_sight: int = NUM_IN_SIGHT
 
 
 def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
@@ -119,7 +122,7 @@ def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
 
 
 def wanted_heat_maps(shown: ShownExplanations) -> tuple[str, ...]:
-    """Returns the places of all pictures, dearest first."""
+    """Returns the places of all images, dearest first."""
     run = shown.run
     places = ["bar", *(f"average-{one.class_index}" for one in _shown_averages(run))]
     for number in range(len(run.examples)):
@@ -141,23 +144,23 @@ def _lead(run: ExplainedRun) -> str:
     if run.shortcuts:
         what = "One place" if len(run.shortcuts) == 1 else f"{len(run.shortcuts)} places"
         return (
-            f"{what} at the border of the picture {'gives' if what == 'One place' else 'give'} "
-            "a class away. Look at the pictures before you rely on the figures above."
+            f"{what} at the border of the image {'gives' if what == 'One place' else 'give'} "
+            "a class away. Look at the images before you rely on the figures above."
         )
     if run.borders:
         return (
-            "What runs along the border of the picture gives a class away. Look at the pictures "
+            "What runs along the border of the image gives a class away. Look at the images "
             "before you rely on the figures above."
         )
     names = [_SIMPLE_NAMES[one.name] for one in reaching(run.simple)]
     if names:
         return (
             f"{' and '.join(names)} alone {'tells' if len(names) == 1 else 'tell'} the classes "
-            "apart as well as the network does. Look at the pictures before you rely on the "
+            "apart as well as the network does. Look at the images before you rely on the "
             "figures above."
         )
     if run.untested is not None or not run.simple:
-        return "Where its answers come from, by pictures that it had not seen."
+        return "Where its answers come from, by images that it had not seen."
     return (
         "Nothing was found that gives a class away: no mark or label at a fixed place of the "
         "border, no frame, and neither the colour, the border nor the files’ own properties alone "
@@ -180,7 +183,7 @@ def _remarks(run: ExplainedRun) -> Iterator[str]:
         yield (
             f"{percent(one.outside_share)} of what sets "
             f"“{run.class_names[one.class_index]}” apart lies outside the central region, which "
-            f"has {percent(one.outside_area)} of the picture. If the findings lie in the "
+            f"has {percent(one.outside_area)} of the image. If the findings lie in the "
             "middle, look for a frame or a margin."
         )
     if len(outside) > _MAX_OUTSIDE:
@@ -240,7 +243,77 @@ def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
 def _how(run: ExplainedRun) -> str:
     rows, columns = run.grid or (0, 0)
     return (
-        f"Class activation maps (Zhou et al. 2016) of {count_noun(run.num_images, 'picture')}, "
+        f"Class activation maps (Zhou et al. 2016) of {count_noun(run.num_images, 'image')}, "
         f"{rows} by {columns} places each, by heads that had not seen them. The mean of a map "
         f"plus a bias is the logit; here to within {run.max_completeness_error or 0.0:.0e}."
     )
+
+
+def _view(report: ReportInput) -> HeatMapsView | str | None:
+    """Returns the section, or why there are no maps; None where nobody looked."""
+    if report.explanations is None:
+        return None
+    return heat_maps_section(report.explanations) or report.explanations.run.reason or ""
+
+
+def first_warning(report: ReportInput) -> str | None:
+    """Returns the title of what gives a class away, for the first screen."""
+    view = _view(report)
+    return view.warnings[0].title if isinstance(view, HeatMapsView) and view.warnings else None
+
+
+LOOKS = Section(
+    anchor="looks",
+    contents="Where it looks",
+    heading="Where it looks",
+    view=_view,
+    absent="Not measured: heat maps are made when a classifier is trained.",
+    html="""\
+{% if view is string %}
+<p class="absent">No heat maps: {{ view }}</p>
+{% else %}
+<p class="lead">{{ view.lead }}</p>
+{% if view.warnings %}
+<ul class="findings">
+{% for item in view.warnings %}
+<li class="finding warning">
+<p class="finding-title"><span class="severity">Warning</span> {{ item.title }}</p>
+<p>{{ item.detail }}</p>
+</li>
+{% endfor %}
+</ul>
+{% endif %}
+{% for remark in view.remarks %}
+<p class="absent">{{ remark }}</p>
+{% endfor %}
+
+<h3>On average</h3>
+<p>What the logit of each class gains in its own images over the others’, place by place, on the average of these images. A finding that lies now here, now there gives a broad patch; a mark at a fixed place gives a spot.</p>
+<ul class="averages">
+{% for item in view.averages %}
+<li>
+{{ m.picture(heat, item.place, "Average of " ~ item.name ~ " with what sets it apart") }}
+<p><bdi title="{{ item.name }}">{{ item.name }}</bdi><small>{{ item.caption }}</small></p>
+</li>
+{% endfor %}
+</ul>
+{{ m.heat_bar(heat) }}
+<details><summary>The numbers</summary>
+{{ m.table(view.table, quiet=true) }}
+</details>
+
+{% if view.wrong %}
+<h3>Wrong answers</h3>
+<p>The surest first: the image, what speaks for the answer, and what speaks for the label.</p>
+{{ m.heat_gallery(heat, view.wrong, view.num_in_sight) }}
+{% endif %}
+{% if view.right %}
+<h3>Right answers</h3>
+<p>The image, and what speaks for the answer.</p>
+{{ m.heat_gallery(heat, view.right, view.num_in_sight, "pairs") }}
+{% endif %}
+{{ m.heat_bar(heat) }}
+<p class="aside">{{ view.how }} The image’s brightness is its own; only the colour is the map’s. A map says where the answer comes from, not what is seen there, and a mark that lies over the object itself looks like the object. One that only few images of a class have may be missed.</p>
+{% endif %}
+""",
+)

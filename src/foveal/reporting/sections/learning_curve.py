@@ -7,10 +7,12 @@ from itertools import pairwise
 
 from foveal.draw.numbers import percent, percent_span
 from foveal.draw.svg import Scale, element, figure, nice_ticks, number, words
-from foveal.evaluation.evidence import Baseline, Interval, LearningCurve
+from foveal.evaluation.evidence import Baseline, Evidence, Interval, LearningCurve
 from foveal.evaluation.wording import describe_learning_curve
 from foveal.reporting.figures import Drawing, Table, Told
 from foveal.reporting.numbers import count, percent_range
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 
 PLOT_PX = 250.0
 
@@ -185,3 +187,37 @@ def learning_curve_section(curve: LearningCurve, baseline: Baseline) -> Told:
             legend=tuple(legend),
         ),
     )
+
+
+def _view(report: ReportInput) -> Told | None:
+    evidence = report.evidence
+    if evidence.learning_curve is None:
+        return None
+    return learning_curve_section(evidence.learning_curve, evidence.baseline)
+
+
+def _text(evidence: Evidence) -> str | None:
+    curve = evidence.learning_curve
+    return None if curve is None else describe_learning_curve(curve)
+
+
+def _card(report: ReportInput) -> tuple[str, ...]:
+    text = _text(report.evidence)
+    return () if text is None else (text,)
+
+
+LEARNING_CURVE = Section(
+    anchor="curve",
+    contents="More images",
+    heading="Would more images help?",
+    view=_view,
+    absent="Not measured: a learning curve needs the training images, and this evaluation has none.",
+    text=_text,
+    card=_card,
+    html="""\
+<p class="lead">{{ view.sentence }}</p>
+{% if view.drawing is not none %}
+{{ m.drawing(view.drawing) }}
+{% endif %}
+""",
+)
