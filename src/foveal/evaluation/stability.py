@@ -70,9 +70,9 @@ def decision_consistency(
     from foveal.images.views import shift
 
     if images.ndim != 4 or not len(images):
-        raise UsageError(f"images has shape {images.shape}; [N, C, H, W] was expected.")
+        raise UsageError(f"images: got shape {images.shape}, expected [N, C, H, W].")
     if not shifts_px or min(shifts_px) < 1:
-        raise UsageError(f"shifts_px is {tuple(shifts_px)}; whole numbers from 1 on were expected.")
+        raise UsageError(f"shifts_px: got {tuple(shifts_px)}, expected whole numbers from 1 on.")
     num_images = len(images)
     margin_px = max(shifts_px) if border == "crop" else 0
     members = (

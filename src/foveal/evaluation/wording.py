@@ -55,18 +55,18 @@ def describe_interval(
     """
     if interval.estimate is None:
         return "undefined"
-    places = digits if digits is not None else 1 if percent else 3
+    decimals = digits if digits is not None else 1 if percent else 3
     estimate = (
-        percent_of(interval.estimate, digits=places)
+        percent_of(interval.estimate, digits=decimals)
         if percent
-        else f"{interval.estimate:.{places}f}"
+        else f"{interval.estimate:.{decimals}f}"
     )
     if interval.low is None or interval.high is None:
         return f"{estimate} (no interval can be given)"
     if percent:
-        span = percent_span(interval.low, interval.high, digits=places)
+        span = percent_span(interval.low, interval.high, digits=decimals)
     else:
-        span = f"{interval.low:.{places}f} to {interval.high:.{places}f}"
+        span = f"{interval.low:.{decimals}f} to {interval.high:.{decimals}f}"
     return f"{estimate} (95% interval {span})"
 
 
