@@ -34,6 +34,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("drills", "benchmarks.drills"),
     ("record-labs", "benchmarks.record_labs"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
+    ("lint-faults", "benchmarks.lint_faults.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),

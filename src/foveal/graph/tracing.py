@@ -52,7 +52,7 @@ def trace(
     """Returns the graph of ``model`` on inputs of the given shape.
 
     Nothing is computed: tensors have shapes but no memory, so the time does not depend on
-    the size of the picture, and the model may be on any device, the meta device included.
+    the size of the image, and the model may be on any device, the meta device included.
     The model is left as it was found, also after an error: training flags, buffers, hooks,
     gradients and the random state. Its own forward hooks do run, since they may be part of
     what it computes.
@@ -72,7 +72,7 @@ def trace(
             ``model.train()``, which some models use to rewrite their weights.
 
     Returns:
-        The graph. Where the model branches on the values in a picture, or leaves PyTorch's
+        The graph. Where the model branches on the values in an image, or leaves PyTorch's
         Python functions, its status is ``partial`` or ``unavailable`` and its reason and
         place are named: the operations listed are right, those after are missing.
 

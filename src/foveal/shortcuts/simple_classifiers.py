@@ -1,7 +1,7 @@
-"""How far a classifier comes that sees nothing of what the pictures show.
+"""How far a classifier comes that sees nothing of what the images show.
 
 Linear heads are fitted on each family of simple features, with the folds and groups of the run
-and by its own solver, and judged out of fold on the same pictures as the network.
+and by its own solver, and judged out of fold on the same images as the network.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from foveal.shortcuts.simple_features import (
     patterns_of,
     properties_of,
     standardised,
-    unrest_of,
+    texture_of,
 )
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ class SimpleResult:
     """How far one family of simple features comes, out of fold.
 
     Attributes:
-        name: ``"colour"``: colour and brightness of the whole picture. ``"border"``: the
+        name: ``"colour"``: colour and brightness of the whole image. ``"border"``: the
             outermost part alone. ``"pattern"``: what stands at the same pixels in the outermost
             quarter. ``"file"``: sizes, format, quality and metadata.
         margin: How deep the border is, as a share of height and width; None for the others.
-        num_images: Pictures judged, the same for the network.
+        num_images: Images judged, the same for the network.
         accuracy: Mean of the classes' recalls.
-        network_accuracy: The network's on the same pictures.
+        network_accuracy: The network's on the same images.
         chance: One by the number of classes.
     """
 
@@ -153,11 +153,11 @@ _NOT_JUDGED = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SimpleFeatures:
-    """What one picture and its file say without being looked at."""
+    """What one image and its file say without being looked at."""
 
     colour: list[float]
     borders: tuple[list[float], ...]
-    unrest: Rows
+    texture: Rows
     properties: dict[str, float]
 
 
@@ -168,7 +168,7 @@ def judge_simple_classifiers(
 
     Args:
         trained: The classifier with its folds.
-        progress: Called with (done, total) pictures.
+        progress: Called with (done, total) images.
     """
     labels = trained.manifest.labels
     num_classes = len(trained.evidence.data.class_names)
@@ -217,8 +217,8 @@ def _families(simple: list[_SimpleFeatures]) -> list[tuple[SimpleName, float | N
     for index, margin in enumerate(MARGINS):
         table = np.array([one.borders[index] for one in simple])
         families.append(("border", margin, standardised(table)))
-    unrest = np.stack([one.unrest for one in simple])
-    families.append(("pattern", MARGINS[-1], standardised(patterns_of(unrest))))
+    texture = np.stack([one.texture for one in simple])
+    families.append(("pattern", MARGINS[-1], standardised(patterns_of(texture))))
     families.append(("file", None, standardised(as_table([one.properties for one in simple]))))
     return families
 
@@ -269,7 +269,7 @@ def _load(
         return _SimpleFeatures(
             colour_of(levels),
             tuple(border_of(levels, margin) for margin in MARGINS),
-            unrest_of(levels),
+            texture_of(levels),
             properties_of(record, head),
         )
 

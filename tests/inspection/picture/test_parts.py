@@ -10,6 +10,7 @@ from torch import nn
 
 from foveal.inspection import inspect
 from foveal.inspection.picture.parts import MOST_AT_THE_TOP, MOST_IN_A_GROUP, fold_parts
+from foveal.inspection.picture.picture import picture_of
 from foveal.models.sources import open_network
 
 
@@ -107,6 +108,32 @@ def test_blocks_that_are_read_from_elsewhere_too_do_not_fold():
             return torch.cat(made, 1)
 
     assert {part.copies for part in walk(folded(Tapped()))} == {1}
+
+
+def test_what_is_read_from_inside_the_last_copy_keeps_it_apart():
+    class Inner(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 3, padding=1)
+
+        def forward(self, x):
+            middle = self.one(x)
+            return middle, self.two(middle)
+
+    class TappedAtLast(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.ModuleList(Inner() for _ in range(4))
+
+        def forward(self, x):
+            for block in self.blocks:
+                middle, x = block(x)
+            return middle, x
+
+    table = inspect(TappedAtLast(), (8, 16, 16))
+    groups = [part for part in fold_parts(table) if part.parts]
+    assert [part.copies for part in groups] == [3, 1]
+    assert len(picture_of(table).top.wires) == 4
 
 
 def test_blocks_wired_otherwise_do_not_fold():

@@ -132,7 +132,7 @@ const picture = (() => {
         shape.scrollIntoView({ block: "nearest", inline: "nearest" });
       }
       document.dispatchEvent(new CustomEvent("fvp-chosen",
-        { detail: { root, twin: data.twins[number] ?? null } }));
+        { detail: { root, twin: data.twins[number] ?? null, op: nodes.get(number).part ? lastOp(nodes.get(number)) : null } }));
     }
     function toggle(number) {
       const node = nodes.get(number);
@@ -256,6 +256,22 @@ const picture = (() => {
         view = node.inside;
       }
       return found;
+    }
+
+    /* Marks the smallest part that is seen and holds an operation; opens nothing. */
+    function reveal(index) {
+      let view = data.top, found = null;
+      while (view) {
+        const at = index;
+        const node = view.read.find((each) => each.part &&
+          each.part[0] <= at && at < each.part[0] + each.part[1] * each.part[2]);
+        if (!node) break;
+        found = node.number;
+        index = node.part[0] + ((index - node.part[0]) % node.part[1]);
+        view = state.opened.has(node.number) ? node.inside : null;
+      }
+      state.chosen = found;
+      mark();
     }
 
     /* ---- telling ---- */
@@ -400,7 +416,7 @@ const picture = (() => {
     root.classList.add("fvp-live");
     redraw();
     root.dataset.ready = "true";
-    return { state, data, redraw, choose, toggle, nodes };
+    return { reveal };
   }
   return { start };
 })();
