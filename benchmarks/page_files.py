@@ -230,6 +230,19 @@ def _dicoms(random: np.random.Generator) -> Iterator[MadeFile]:
                 PlanarConfiguration=planar,
             )
             yield MadeFile(kind, f"{photometric.lower()}-planar-{planar}.dcm", data)
+    for number, dtype in enumerate((np.uint8, np.uint16, np.int16)):
+        data = _dicom(_stored(random, dtype), "MONOCHROME2", ExplicitVRLittleEndian)
+        yield MadeFile("DICOM, RLE", f"rle-{number}.dcm", _compressed(data))
+    colours = np.rint(texture(random, 61, 47, 3) * 255).astype(np.uint8)
+    data = _dicom(
+        colours,
+        "RGB",
+        ExplicitVRLittleEndian,
+        size=(61, 47),
+        SamplesPerPixel=3,
+        PlanarConfiguration=0,
+    )
+    yield MadeFile("DICOM, RLE", "rle-colour.dcm", _compressed(data))
     for quality, (height, width) in ((60, (120, 97)), (90, (64, 200)), (97, (250, 130))):
         gray = np.rint(texture(random, height, width, 1)[..., 0] * 255).astype(np.uint8)
         data = _dicom_jpeg(Image.fromarray(gray), quality, "MONOCHROME2", JPEGBaseline8Bit)
@@ -244,6 +257,16 @@ def _dicoms(random: np.random.Generator) -> Iterator[MadeFile]:
                 subsampling=subsampling,
             )
             yield MadeFile("DICOM, baseline JPEG", f"jpeg-{subsampling}-{quality}.dcm", data)
+
+
+def _compressed(data: bytes) -> bytes:
+    """Returns the same DICOM file with its pixels run-length coded."""
+    import pydicom
+    from pydicom.uid import RLELossless
+
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    return _written(dataset, RLELossless)
 
 
 def _gray_rules(random: np.random.Generator) -> Iterator[tuple[type, dict[str, Any]]]:

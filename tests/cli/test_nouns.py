@@ -84,7 +84,7 @@ def test_every_command_that_reports_writes_json(name: str) -> None:
 def test_help_says_the_exit_status_within_80_columns(foveal: Callable[..., Any], name: str) -> None:
     shown = foveal(*name.split(), "--help")
     assert shown.code == 0
-    assert "Exit status: 0 done, nothing wrong; 1 done, and something was found;" in shown.out
+    assert "Exit status: 0 nothing wrong; 1 done, and something was found;" in shown.out
     assert "2 wrong usage; 3 the work could not be done." in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
 

@@ -1,4 +1,4 @@
-"""Wrong classes, layers, methods, pictures and networks, each with what to do about it."""
+"""Wrong classes, layers, methods, images and networks, each with what to do about it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_transformer_may_be_explained_at_its_patches():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (torch.rand(3, 12, 10), r"expected \[N, C, H, W\].\nGive one picture as images\[None\]"),
+        (torch.rand(3, 12, 10), r"expected \[N, C, H, W\].\nGive one image as images\[None\]"),
         (torch.zeros(1, 3, 12, 10, dtype=torch.uint8), r"uint8 came.*\nResize and normalise"),
         (torch.rand(1, 3, 0, 10), r"shape \(1, 3, 0, 10\) came"),
         ([[1.0]], "came as list"),

@@ -288,7 +288,7 @@ def test_hooks_of_others_that_copy_to_the_cpu_do_not_stand_in_the_way(net, image
     assert tuple(kept[-1].shape) == (3, 6, 6, 5)
 
 
-def test_a_picture_too_small_for_the_last_maps_is_explained_before_them():
+def test_a_image_too_small_for_the_last_maps_is_explained_before_them():
     with torch.device("meta"):
         model = torchvision.models.resnet18(weights=None).eval()
 

@@ -26,7 +26,7 @@ def network() -> nn.Module:
 
 
 def test_every_method_of_the_contract_is_there() -> None:
-    assert NAMES == [
+    assert set(NAMES) >= {
         "cam",
         "grad-cam",
         "grad-cam++",
@@ -35,7 +35,7 @@ def test_every_method_of_the_contract_is_there() -> None:
         "ablation-cam",
         "occlusion",
         "input-gradients",
-    ]
+    }
     assert [name for name, _ in list_methods()] == ["auto", *NAMES]
 
 
@@ -56,9 +56,9 @@ def test_the_maps_say_which_method_made_them(network: nn.Module, name: str) -> N
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_call_takes_arrays_and_every_method(network: nn.Module, name: str) -> None:
-    pictures = np.random.default_rng(0).random((2, 3, 16, 16), np.float32)
-    ((first,), _) = foveal.explain(network, pictures, method=name, classes=1)
-    ((same,), _) = MapMaker(network, method=name)(torch.from_numpy(pictures), classes=1)
+    images = np.random.default_rng(0).random((2, 3, 16, 16), np.float32)
+    ((first,), _) = foveal.explain(network, images, method=name, classes=1)
+    ((same,), _) = MapMaker(network, method=name)(torch.from_numpy(images), classes=1)
     np.testing.assert_array_equal(first.values, same.values)
 
 

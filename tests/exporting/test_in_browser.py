@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import shutil
@@ -9,12 +10,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
 from benchmarks.page_files import make_files
 from benchmarks.page_parity import compare, faults
+from PIL import Image
 
+from foveal.draw.colour_map import overlay
+from foveal.explanation.placement import spread
+from foveal.exporting.mapped_network import with_maps
 from foveal.exporting.page import ExportedPage
+from foveal.reporting.from_run import ReportRecord
 from foveal.runs import load
+from foveal.runs.reading import read_typed
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +99,71 @@ def test_one_file_in_eight_of_all_kinds_gives_the_same_pixels(
     assert len(compared) > 35
 
 
+def test_a_folder_gives_its_images_and_leaves_other_files_out(tab: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "scans 🐈"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("b.png", "deep/a.PNG", ".hidden.png"):
+        Image.new("L", (20, 30), 90).save(folder / name, "PNG")
+    (folder / "notes.txt").write_text("x", encoding="utf-8")
+    tab.set_input_files("#folder", str(folder))
+    tab.wait_for_selector("#status:has-text('classified')")
+    assert tab.locator("#rows .name").all_inner_texts() == ["scans 🐈/b.png", "scans 🐈/deep/a.PNG"]
+    assert "2 files of other kinds in the folder were left out." in tab.inner_text("#status")
+
+
+def test_files_that_are_dropped_are_answered_whatever_their_names(tab: Any) -> None:
+    tab.evaluate(
+        """() => {
+          const dropped = new DataTransfer();
+          dropped.items.add(new File(["x"], "no ending"));
+          dropped.items.add(new File([new Uint8Array(0)], "<img src=x onerror=alert(1)>.png"));
+          document.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped }));
+        }"""
+    )
+    tab.wait_for_selector("#status:has-text('classified')")
+    assert tab.locator("#rows .name").all_inner_texts() == [
+        "<img src=x onerror=alert(1)>.png",
+        "no ending",
+    ]
+    assert tab.locator("#rows .reason").all_inner_texts() == [
+        "Not read: the file is empty (0 bytes).",
+        "Not read: this is text, not an image.",
+    ]
+
+
+_TINTED = """async ([text, classIndex]) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const { plain, tinted } = await foveal.explain(new File([bytes], "x.png"), classIndex, 128);
+  return [Array.from(plain.data), Array.from(tinted.data)];
+}"""
+
+
+@pytest.mark.parametrize("class_index", [0, 2])
+def test_the_heat_map_is_drawn_as_in_python(
+    tab: Any, exported: ExportedPage, run_folder: Path, shapes: Path, class_index: int
+) -> None:
+    file = shapes / "stripes" / "001.png"
+    classifier = load(run_folder)
+    record = read_typed(run_folder, "report.json", ReportRecord, schema="report")
+    assert record.maps is not None
+    mapped = with_maps((run_folder / "model.onnx").read_bytes(), (64, 64))
+    session = onnxruntime.InferenceSession(mapped.content, providers=["CPUExecutionProvider"])
+    (maps,) = session.run(["maps"], {"images": classifier.preprocessing.apply(file)[None]})
+    small = np.asarray(Image.open(file).resize((128, 128), Image.Resampling.BICUBIC))
+    places = (np.arange(128) + 0.5) * 64 / 128 - 0.5
+    values = spread(maps[0, class_index], record.maps.centres, rows=places, columns=places)
+    peak = max(0.0, float(maps[0, class_index].max())) or 1.0
+    expected = overlay(small, np.clip(values / peak, 0, 1))
+    text = base64.b64encode(file.read_bytes()).decode("ascii")
+    plain, tinted = (
+        np.array(one).reshape(128, 128, 4)[..., :3]
+        for one in tab.evaluate(_TINTED, [text, class_index])
+    )
+    assert (plain == small[..., None]).all()
+    assert np.abs(tinted.astype(int) - expected).max() <= 1
+    assert np.abs(tinted.astype(int) - plain).max() > 20
+
+
 def test_the_keyboard_alone_sorts_opens_and_closes(tab: Any, shapes: Path) -> None:
     classify(tab, sorted((shapes / "circle").glob("*.png"))[:3])
     tab.focus("[data-key=probability] button")
@@ -114,8 +188,6 @@ def test_the_keyboard_alone_sorts_opens_and_closes(tab: Any, shapes: Path) -> No
 
 
 def test_a_picture_of_fifty_megapixels_is_answered(tab: Any, tmp_path: Path) -> None:
-    from PIL import Image
-
     Image.new("L", (8000, 6250), 90).save(tmp_path / "large.png")
     classify(tab, [tmp_path / "large.png"])
     assert "1 image classified" in tab.inner_text("#status")

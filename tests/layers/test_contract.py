@@ -16,7 +16,7 @@ from tests.layers.networks import NETWORKS, images, make
 from torch import nn
 
 from foveal.errors import FovealError
-from foveal.explanation import explain, judge_map
+from foveal.explanation import METHODS, explain, judge_map
 from foveal.inspection import (
     effective_receptive_field,
     gradient_flow,
@@ -59,12 +59,13 @@ def _equivariance(model: nn.Module, name: str) -> Any:
 
 # All of these look at a map of any layer.
 CONSUMERS: dict[str, Consumer] = {
-    "grad-cam": _maps("grad-cam"),
-    "grad-cam++": _maps("grad-cam++"),
-    "hirescam": _maps("hirescam"),
-    "layercam": _maps("layercam"),
+    # CAM itself is defined at one layer alone.
+    **{
+        one.name: _maps(one.name)
+        for one in METHODS
+        if one.looks_at == "layer" and one.name != "cam"
+    },
     "auto": _maps("auto"),
-    "ablation-cam": _maps("ablation-cam"),
     "effective receptive field": _effective,
     "equivariance": _equivariance,
     "gradient flow": lambda model, name: gradient_flow(model, images(2), at=(name,)),

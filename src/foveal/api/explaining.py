@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from foveal.api.opening import Model
     from foveal.explanation import HeatMap
-    from foveal.explanation.pictures import ExplainedPicture
+    from foveal.explanation.images import ExplainedImage
     from foveal.graph import Graph
     from foveal.visualisation import Ascent, Maximised, PixelScale
 
@@ -63,7 +63,7 @@ def explain(
     std: float | Sequence[float] | None = None,
     class_names: Sequence[str] = (),
     progress: Progress | None = None,
-) -> tuple[ExplainedPicture, ...]: ...
+) -> tuple[ExplainedImage, ...]: ...
 def explain(
     model: Model,
     images: Any,
@@ -81,7 +81,7 @@ def explain(
     class_names: Sequence[str] = (),
     graph: Graph | None = None,
     progress: Progress | None = None,
-) -> tuple[ExplainedPicture, ...] | tuple[tuple[HeatMap, ...], ...]:
+) -> tuple[ExplainedImage, ...] | tuple[tuple[HeatMap, ...], ...]:
     """Returns where in each image the scores of classes come from.
 
     For image files, folders and images in memory each image's maps come with a verdict on
@@ -114,13 +114,13 @@ def explain(
         progress: Called with (done, total) images.
 
     Returns:
-        One ``ExplainedPicture`` an image, in order; one that cannot be read has an ``error``
+        One ``ExplainedImage`` an image, in order; one that cannot be read has an ``error``
         instead. For a batch ``result[n][j]``, the map of image n for its j-th class.
 
     Raises:
         UsageError: Images, classes, method or layer are not such; a network has no weights; or
             something is stated of a run, which knows it.
-        ModelError: The network has no map with places, or no class scores.
+        ModelError: The network has no map, or no class scores.
         RunError: The run cannot be read, or was altered.
 
     Warns:
@@ -138,7 +138,7 @@ def explain(
         refuse_given(stated, "A batch is prepared already, and its maps come without a verdict")
         return _batch_maps(model, images, classes, method, layer, weights, graph)
     refuse_given({"graph": graph}, "Images that are read are traced at their own size")
-    from foveal.explanation.pictures import Asked, asked_classes
+    from foveal.explanation.requests import Request, requested_classes
     from foveal.explanation.writing import require_drawable, write_sheets
     from foveal.runs.classifier import Classifier, load
     from foveal.runs.explaining import explain_images, explain_run
@@ -148,14 +148,14 @@ def explain(
         require_drawable(Path(out))
     if isinstance(model, (str, os.PathLike)) and is_run_folder(Path(model)):
         model = load(model)
-    asked = Asked(asked_classes(classes), method, layer, effort, labels=labels)
+    request = Request(requested_classes(classes), method, layer, effort, labels=labels)
     named = name_images(images)
     if isinstance(model, Classifier):
         refuse_given(stated | {"weights": weights}, "A run knows its images, classes and weights")
-        explained = explain_run(model, named, asked_for=asked, progress=progress)
+        explained = explain_run(model, named, request=request, progress=progress)
     else:
         network = ready_for_images(model, weights, stated)
-        explained = explain_images(network, named, asked_for=asked, progress=progress)
+        explained = explain_images(network, named, request=request, progress=progress)
     if out is not None:
         write_sheets(explained, Path(out), title=_title(model))
     return explained

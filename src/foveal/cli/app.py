@@ -47,7 +47,7 @@ Example:
 
 # Beneath the help of every command.
 _EXIT_STATUS = (
-    "\b\nExit status: 0 done, nothing wrong; 1 done, and something was found;\n"
+    "\b\nExit status: 0 nothing wrong; 1 done, and something was found;\n"
     "  2 wrong usage; 3 the work could not be done."
 )
 _NOT_DONE = 3

@@ -12,7 +12,7 @@ from foveal.cli.options import echo_json, network_options, noun, read_network_op
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
-    from foveal.explanation.pictures import ExplainedPicture
+    from foveal.explanation.images import ExplainedImage
 
 _NUM_WITH_PROGRESS = 4
 
@@ -108,7 +108,7 @@ def command(
         passes = cost_of_judging(len(images) * max(1, len(classes)), effort=effort).forward_passes
         click.echo(f"Full effort: up to {passes:,} passes of the network.", err=True)
     with ProgressDisplay("quiet" if is_short else "auto") as display, display.step(title):
-        explained: tuple[ExplainedPicture, ...] = explain(
+        explained: tuple[ExplainedImage, ...] = explain(
             model,
             images,
             classes=classes or None,

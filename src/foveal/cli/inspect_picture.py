@@ -10,7 +10,7 @@ import click
 from foveal.errors import FovealError, TraceError
 
 if TYPE_CHECKING:
-    from foveal.explanation.pictures import ExplainedMap
+    from foveal.explanation.images import ExplainedMap
     from foveal.graph.inputs import InputShape
     from foveal.inspection import Comparison, EffectiveField, Inspection
     from foveal.inspection.picture.component import Layers

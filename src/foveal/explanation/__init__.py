@@ -1,4 +1,4 @@
-"""Where in a picture an answer comes from, and whether the map can be believed."""
+"""Where in an image an answer comes from, and whether the map can be believed."""
 
 from foveal.explanation.ablation import ablation_maps
 from foveal.explanation.exact_head import class_activation_maps

@@ -1,8 +1,8 @@
-"""Where the cells of a layer lie in the picture.
+"""Where the cells of a layer lie in the image.
 
-A cell's value belongs to the middle of what it sees, not of its equal share of the picture:
+A cell's value belongs to the middle of what it sees, not of its equal share of the image:
 with symmetric padding, ResNet-18's last map begins at pixel 0, and stretching it over the
-picture would move every finding by half a cell. But what a cell *can* see, its receptive field,
+image would move every finding by half a cell. But what a cell *can* see, its receptive field,
 need not be what it answers to: a trained kernel may lean to one side. TensorFlow's padding
 centres the last map of EfficientNet-Lite0 on 31, 63, ..., and its kernels lean back by a third
 of a cell. So the offset is measured: small patches are planted in smooth noise, and where
@@ -44,7 +44,7 @@ class CellCentres:
         rows: [h], rising.
         columns: [w], rising.
         origin: Whether they were measured on the network, follow from its receptive fields,
-            or are equal shares of the picture.
+            or are equal shares of the image.
     """
 
     rows: Floats
@@ -54,7 +54,7 @@ class CellCentres:
     def edges(self, image_size_px: tuple[int, int]) -> tuple[Floats, Floats]:
         """Returns where the cells meet, as shares of height [h + 1] and width [w + 1].
 
-        Halfway between two centres; the outermost cells reach to the picture's border.
+        Halfway between two centres; the outermost cells reach to the image's border.
         """
         first, second = (
             np.concatenate(([0.0], (centres[1:] + centres[:-1] + 1) / 2 / length, [1.0]))
@@ -64,7 +64,7 @@ class CellCentres:
 
 
 def even_centres(grid: tuple[int, int], image_size_px: tuple[int, int]) -> CellCentres:
-    """Returns the centres of equal shares of the picture.
+    """Returns the centres of equal shares of the image.
 
     >>> even_centres((2, 2), (8, 8)).rows
     array([1.5, 5.5])
@@ -115,7 +115,7 @@ def find_centres(
 ) -> CellCentres:
     """Returns where the cells lie: measured; by receptive field where nothing answers.
 
-    Costs sixteen pictures, up to the layer.
+    Costs sixteen images, up to the layer.
 
     Args:
         model: The network; left as it was found.

@@ -1,4 +1,4 @@
-"""One map drawn: over its picture, alone, and as the bar that gives the scale."""
+"""One map drawn: over its image, alone, and as the bar that gives the scale."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def largest(maps: Sequence[HeatMap]) -> float:
 
 
 def fit_within(height_px: int, width_px: int, side_px: int) -> tuple[int, int]:
-    """Returns the size of a picture that is reduced, or enlarged, to a longest side.
+    """Returns the size of an image that is reduced, or enlarged, to a longest side.
 
     >>> fit_within(100, 200, 50)
     (25, 50)
@@ -36,8 +36,8 @@ def fit_within(height_px: int, width_px: int, side_px: int) -> tuple[int, int]:
     return max(1, round(height_px * scale)), max(1, round(width_px * scale))
 
 
-def draw_picture(pixels: Pixels, *, side_px: int) -> Pixels:
-    """Returns the picture [H, W, 3] at a longest side."""
+def draw_image(pixels: Pixels, *, side_px: int) -> Pixels:
+    """Returns the image [H, W, 3] at a longest side."""
     height, width = fit_within(pixels.shape[0], pixels.shape[1], side_px)
     image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(image.convert("RGB"))
@@ -52,17 +52,17 @@ def draw_overlay(
     most: float,
     side_px: int,
 ) -> Pixels:
-    """Returns a map over its picture [H, W, 3]; what the network did not see is faded.
+    """Returns a map over its image [H, W, 3]; what the network did not see is faded.
 
     Args:
-        pixels: The file's picture.
+        pixels: The file's image.
         heat_map: The map.
-        placement: Where the network's input lies in the picture.
+        placement: Where the network's input lies in the image.
         centres: Where the map's cells lie in the input.
         most: The value at the end of the scale.
         side_px: Longest side of the result.
     """
-    small = draw_picture(pixels, side_px=side_px)
+    small = draw_image(pixels, side_px=side_px)
     placed = placement.resized((small.shape[0], small.shape[1]))
     shares = _shares(heat_map, placed, centres, most)
     drawn = overlay(small, np.where(placed.seen, shares, 0.0)).astype(np.float64)
@@ -78,14 +78,14 @@ def draw_alone(
     most: float,
     shown_px: tuple[int, int],
 ) -> Pixels:
-    """Returns the map without its picture [H, W, 3], its order in the lightness too."""
+    """Returns the map without its image [H, W, 3], its order in the lightness too."""
     placed = placement.resized(shown_px)
     colours = heat_colours(_shares(heat_map, placed, centres, most))
     return np.where(placed.seen[..., None], colours, _PAPER.astype(np.uint8))
 
 
 def draw_bar(*, width_px: int, height_px: int) -> Pixels:
-    """Returns the scale [H, W, 3]: above as over a mid-grey picture, below as alone."""
+    """Returns the scale [H, W, 3]: above as over a mid-grey image, below as alone."""
     values = np.tile(np.linspace(0.0, 1.0, width_px), (height_px, 1))
     grey = np.full(values.shape, _BAR_GREY, np.uint8)
     half = height_px // 2

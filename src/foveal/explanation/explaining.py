@@ -21,16 +21,16 @@ from foveal.layers import predicting, with_scores_alone
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-# Measured on 2 cores: from about four pictures on, channels last saves 10 to 35 % of a pass.
+# Measured on 2 cores: from about four images on, channels last saves 10 to 35 % of a pass.
 _MIN_CHANNELS_LAST = 4
-# Pictures of many sizes would otherwise keep a graph each.
+# Images of many sizes would otherwise keep a graph each.
 _MAX_PLANS = 16
 
 
 class Explainer:
     """Explains many batches of one model.
 
-    What tracing found is kept for each size of picture, so a loop pays for it once. The
+    What tracing found is kept for each size of image, so a loop pays for it once. The
     model's weights may change meanwhile; when its structure does, make a new one.
 
     Where the head averages its features for one linear layer, all methods have a closed form
@@ -40,7 +40,7 @@ class Explainer:
     as it was found.
 
     Args:
-        model: A classifier that takes one batch of pictures and returns scores [N, K]; of
+        model: A classifier that takes one batch of images and returns scores [N, K]; of
             several outputs, the first.
         graph: Of this model, if it was traced already. One of another size or mode is not
             used.
@@ -61,36 +61,36 @@ class Explainer:
         method: str = "auto",
         layer: str | None = None,
     ) -> tuple[tuple[HeatMap, ...], ...]:
-        """Returns the maps of one batch: ``result[n][j]`` is picture n's for its j-th class.
+        """Returns the maps of one batch: ``result[n][j]`` is image n's for its j-th class.
 
         Args:
             images: [N, C, H, W], preprocessed as the network expects; floating point.
             classes: The class to explain, or several, or ``"all"``; the predicted one of each
-                picture if None.
+                image if None.
             method: ``"cam"``, ``"grad-cam"``, ``"grad-cam++"``, ``"hirescam"``, ``"layercam"``,
                 or ``"auto"``: see ``foveal.explanation.planning.make_plan``.
             layer: Name of an operation or a module; the last map if None.
 
         Raises:
             UsageError: Images, classes, method or layer are not such.
-            ModelError: The network has no map with places, or no class scores.
+            ModelError: The network has no map, or no class scores.
             TraceError: The network cannot be followed.
         """
         with predicting(self._model) as lent:
-            pictures = ready_images(images, lent)
-            if not len(pictures):
+            images = ready_images(images, lent)
+            if not len(images):
                 return ()
-            plan = self._plan(lent, pictures, method, layer)
-            if self._keeps_layout or not _gains_from_channels_last(pictures):
-                return make_maps(lent, plan, pictures, classes)
-            quick = pictures.contiguous(memory_format=torch.channels_last)
+            plan = self._plan(lent, images, method, layer)
+            if self._keeps_layout or not _gains_from_channels_last(images):
+                return make_maps(lent, plan, images, classes)
+            quick = images.contiguous(memory_format=torch.channels_last)
             try:
                 return make_maps(lent, plan, quick, classes)
             except RuntimeError as error:
                 if "view" not in str(error):
                     raise
                 self._keeps_layout = True  # it flattens with view, which this layout forbids
-                return make_maps(lent, plan, pictures, classes)
+                return make_maps(lent, plan, images, classes)
 
     def _plan(self, lent: nn.Module, images: torch.Tensor, method: str, layer: str | None) -> Plan:
         shape = tuple(images.shape[1:])
@@ -133,18 +133,18 @@ def explain(
     layer: str | None = None,
     graph: Graph | None = None,
 ) -> tuple[tuple[HeatMap, ...], ...]:
-    """Returns where in each picture the scores of classes come from.
+    """Returns where in each image the scores of classes come from.
 
     The model may be frozen, in any mode (the predicting network is explained, as after
     ``eval()``), device and precision, and is left as it was found. For many batches of one
     model, ``Explainer`` traces it only once.
 
     Args:
-        model: A classifier that takes one batch of pictures and returns scores [N, K]; of
+        model: A classifier that takes one batch of images and returns scores [N, K]; of
             several outputs, the first.
         images: [N, C, H, W], preprocessed as the network expects; floating point.
         classes: The class to explain, or several, or ``"all"``; the predicted one of each
-            picture if None.
+            image if None.
         method: A name of ``METHODS``. Ablation-CAM, occlusion and input gradients have choices
             of their own: ``ablation_maps``, ``occlusion_maps``, ``input_gradients``.
         layer: Name of an operation or a module; the method's own choice if None.
@@ -152,11 +152,11 @@ def explain(
             used.
 
     Returns:
-        ``result[n][j]`` is the map of picture n for its j-th class.
+        ``result[n][j]`` is the map of image n for its j-th class.
 
     Raises:
         UsageError: Images, classes, method or layer are not such.
-        ModelError: The network has no map with places, or no class scores.
+        ModelError: The network has no map, or no class scores.
         TraceError: The network cannot be followed.
     """
     return MapMaker(model, method=method, layer=layer, graph=graph)(images, classes=classes)
@@ -201,7 +201,7 @@ class MapMaker:
 
         Raises:
             UsageError: Class or layer do not exist or do not fit.
-            ModelError: The network has no map with places, or no class scores.
+            ModelError: The network has no map, or no class scores.
         """
         if self._run is not None:
             where = {} if self._layer is None else {"layer": self._layer}

@@ -1,4 +1,4 @@
-"""What an explanation is: a map over one picture, and whether it can be believed."""
+"""What an explanation is: a map over one image, and whether it can be believed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VerdictLevel = Literal["supported", "doubtful", "refuted", "untested"]
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Where in one picture one class's score comes from.
+    """Where in one image one class's score comes from.
 
     Attributes:
         method: How it was made: a name of ``foveal.explanation.methods.METHODS``.
@@ -31,9 +31,9 @@ class HeatMap:
             the method's own, so only maps of one method and one network compare.
         signed: [h, w], float32, before negative values were cut off, where the method has
             such a map; for ``"cam"`` its mean plus ``bias`` is the logit.
-        bias: What the head adds whatever the picture shows; None where the logit is not a
+        bias: What the head adds whatever the image shows; None where the logit is not a
             mean of the map plus a number.
-        image_size_px: (H, W) of the picture that the network saw.
+        image_size_px: (H, W) of the image that the network saw.
     """
 
     method: str

@@ -21,7 +21,7 @@ class _Maps:
 
     Attributes:
         classes: [N, J].
-        counts: [N], how many of them a picture asked for; the others repeat its last.
+        counts: [N], how many of them an image asked for; the others repeat its last.
         signed: [N, J, h, w].
         logits: [N, K].
         biases: [K]; None where the logit is not the mean of the map plus a number.
@@ -37,11 +37,11 @@ class _Maps:
 def make_maps(
     model: torch.nn.Module, plan: Plan, images: torch.Tensor, classes: Classes
 ) -> tuple[tuple[HeatMap, ...], ...]:
-    """Returns the maps ``[n][j]`` of picture n and its j-th class.
+    """Returns the maps ``[n][j]`` of image n and its j-th class.
 
     Args:
         model: Lent by ``predicting``.
-        plan: Made for pictures of this size.
+        plan: Made for images of this size.
         images: [N, C, H, W], as the model takes them.
         classes: As for ``explain``.
     """
@@ -94,9 +94,9 @@ def _by_gradients(
 
 
 def _classes(wanted: Classes, logits: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
-    """Returns the classes to explain, and how many of them each picture asked for.
+    """Returns the classes to explain, and how many of them each image asked for.
 
-    [N, J], or [1, J] where all pictures share them. A picture that asks for fewer than others
+    [N, J], or [1, J] where all images share them. An image that asks for fewer than others
     repeats its last one.
     """
     rows = classes_of_each(logits, wanted)

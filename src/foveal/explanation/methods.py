@@ -153,7 +153,7 @@ METHODS: tuple[Method, ...] = (
         "cam",
         "class activation map: adds up to the logit",
         "Zhou 2016",
-        unit="logits; the mean over the picture, plus the bias, is the class’s logit",
+        unit="logits; the mean over the image, plus the bias, is the class’s logit",
         closed_form=weighed,
     ),
     Method(
@@ -206,7 +206,7 @@ AUTO = "auto"
 """Chooses among the methods by the head of the network."""
 
 _RESTORES = (
-    "it draws the picture's edges and hardly depends on the class or on the learned weights, so "
+    "it draws the image's edges and hardly depends on the class or on the learned weights, so "
     "it fails the parameter-randomisation test (Adebayo et al. 2018; Nie et al. 2018)"
 )
 

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
-    """For each row and column of a shown picture, the place in the network's input.
+    """For each row and column of a shown image, the place in the network's input.
 
     Attributes:
         rows: [H], in pixels of the input; outside ``[-0.5, height - 0.5]`` the network did
@@ -32,18 +32,18 @@ class Placement:
 
     @classmethod
     def of(
-        cls, preprocessing: Preprocessing, *, picture_px: tuple[int, int], shown_px: tuple[int, int]
+        cls, preprocessing: Preprocessing, *, image_px: tuple[int, int], shown_px: tuple[int, int]
     ) -> Placement:
-        """Returns the placement for a picture that is shown at another size.
+        """Returns the placement for an image that is shown at another size.
 
         Args:
-            preprocessing: How the picture became the input.
-            picture_px: (height, width) of the decoded picture.
+            preprocessing: How the image became the input.
+            image_px: (height, width) of the decoded image.
             shown_px: The size at which it is shown.
         """
         input_px = preprocessing.height_px, preprocessing.width_px
         plan = plan_resize(
-            *picture_px,
+            *image_px,
             to_px=input_px,
             fit=preprocessing.fit,
             crop_fraction=preprocessing.crop_fraction,
@@ -58,7 +58,7 @@ class Placement:
         return cls(axes[0], axes[1], input_px)
 
     def resized(self, shown_px: tuple[int, int]) -> Placement:
-        """Returns the placement for the same picture shown at another size."""
+        """Returns the placement for the same image shown at another size."""
         axes = []
         for places, length in zip((self.rows, self.columns), shown_px, strict=True):
             # A straight line: its first step holds all of it.
@@ -69,7 +69,7 @@ class Placement:
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """[H, W], which pixels of the shown picture the network saw."""
+        """[H, W], which pixels of the shown image the network saw."""
         rows, columns = (
             (places >= -0.5) & (places <= length - 0.5)
             for places, length in zip((self.rows, self.columns), self.input_px, strict=True)

@@ -1,4 +1,4 @@
-"""How one network is explained at one size of picture: decided once, used for every batch."""
+"""How one network is explained at one size of image: decided once, used for every batch."""
 
 from __future__ import annotations
 
@@ -73,7 +73,12 @@ def make_plan(
             return plan
     if method == "cam":
         raise _no_cam(graph, exact, layer)
-    place, reason = choice.last() if asked is None else (asked, ASKED_FOR)
+    if asked is not None:
+        place, reason = asked, ASKED_FOR
+    elif isinstance(exact, ExactHead) and exact.kind == "linear":
+        place, reason = choice.exact(exact)
+    else:
+        place, reason = choice.last()
     is_last = asked is None or choice.is_last(asked)
     name = _automatic(found, is_last=is_last) if method == AUTO else method
     return Plan(name, place, reason, None)

@@ -1,9 +1,10 @@
-"""What a caller asks for, checked: pictures and classes."""
+"""What a caller asks for, checked: images, classes, and how they are explained."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.errors import UsageError
-from foveal.layers.logits import ClassKind
+from foveal.layers.logits import ClassKind, Labels
 from foveal.text import near_names, printable
 
 Images = torch.Tensor | NDArray[np.float32]
@@ -26,11 +27,55 @@ Classes = (
 )
 
 
-def checked_images(images: Images) -> torch.Tensor:
-    """Returns the pictures as a tensor [N, C, H, W] that may be differentiated.
+Effort = Literal["quick", "full"]
+"""How much a verdict tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to make of images.
+
+    Attributes:
+        classes: Names or numbers, or ``"all"``; each image's likeliest class if None.
+        method: A name of ``foveal.explanation.methods.list_methods()``.
+        layer: An operation or module; the method's own choice if None.
+        effort: How much the verdict tries.
+        seed: Of its random choices.
+        labels: Whether several classes exclude one another, where the network does not say.
+    """
+
+    classes: tuple[int | str, ...] | None = None
+    method: str = "auto"
+    layer: str | None = None
+    effort: Effort = "quick"
+    seed: int = 0
+    labels: Labels = "auto"
+
+
+def requested_classes(
+    classes: Sequence[str | int] | str | int | None,
+) -> tuple[int | str, ...] | None:
+    """Returns one class or several as a row of them; None stands for each image's likeliest.
 
     Raises:
-        UsageError: They are no batch of pictures, no floating-point numbers or not finite.
+        UsageError: There is no class among them.
+    """
+    if classes is None:
+        return None
+    found = (classes,) if isinstance(classes, (str, int)) else tuple(classes)
+    if not found:
+        raise UsageError(
+            "classes: got none, expected names or numbers.",
+            next_step="Leave it out for each image's likeliest class.",
+        )
+    return found
+
+
+def checked_images(images: Images) -> torch.Tensor:
+    """Returns the images as a tensor [N, C, H, W] that may be differentiated.
+
+    Raises:
+        UsageError: They are no batch of images, no floating-point numbers or not finite.
     """
     if isinstance(images, np.ndarray):
         tensor = torch.from_numpy(np.array(images))
@@ -43,7 +88,7 @@ def checked_images(images: Images) -> torch.Tensor:
     if tensor.dim() != 4 or 0 in tensor.shape[1:]:
         raise UsageError(
             f"images of shape {tuple(tensor.shape)} came, expected [N, C, H, W].",
-            next_step="Give one picture as images[None]." if tensor.dim() == 3 else None,
+            next_step="Give one image as images[None]." if tensor.dim() == 3 else None,
         )
     if not tensor.is_floating_point():
         raise UsageError(
@@ -64,12 +109,12 @@ def checked_images(images: Images) -> torch.Tensor:
 
 
 def ready_images(images: Images, model: torch.nn.Module) -> torch.Tensor:
-    """Returns the pictures checked, on the model's device and in its precision."""
-    pictures = checked_images(images)
+    """Returns the images checked, on the model's device and in its precision."""
+    images = checked_images(images)
     for parameter in model.parameters():
         if parameter.is_floating_point():
-            return pictures.to(device=parameter.device, dtype=parameter.dtype)
-    return pictures
+            return images.to(device=parameter.device, dtype=parameter.dtype)
+    return images
 
 
 def checked_classes(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from foveal.errors import UsageError
-from foveal.explanation.pictures import ExplainedPicture
+from foveal.explanation.images import ExplainedImage
 from foveal.explanation.sheet import lay_out, sheet_png, sheet_svg
 from foveal.files import write_atomically
 from foveal.text import printable
@@ -29,7 +29,7 @@ def require_drawable(out: Path) -> None:
 
 
 def write_sheets(
-    explained: Sequence[ExplainedPicture], out: Path, *, title: str, with_whole: bool = False
+    explained: Sequence[ExplainedImage], out: Path, *, title: str, with_whole: bool = False
 ) -> list[Path]:
     """Writes maps over their images, and returns the files.
 

@@ -38,7 +38,7 @@ def read_runtime() -> Runtime:
         raise FovealError(
             f"The page needs ONNX Runtime Web {VERSION}, which is not in this installation.",
             next_step="Install a wheel of Foveal, which holds it; in a checkout, run: "
-            "python scripts/fetch_page_runtime.py",
+            "make runtime, or: python scripts/fetch_page_runtime.py",
         ) from None
     found = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     if record != {"version": VERSION, "files": found}:

@@ -17,9 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
 from foveal.files import write_atomically
 
 if TYPE_CHECKING:
@@ -35,6 +32,8 @@ def with_fixed_padding(module: nn.Module, size: tuple[int, int]) -> nn.Module:
         module: Takes images [N, 3, H, W]; in evaluation mode.
         size: H and W in pixels; the copy is right for no other.
     """
+    import torch
+
     kinds = _same_kinds()
     if not any(isinstance(child, kinds) for child in module.modules()):
         return module
@@ -68,6 +67,8 @@ def _same_kinds() -> tuple[type[nn.Module], ...]:
 
 def _fix(layer: nn.Module, size: tuple[int, int]) -> nn.Module:
     """Returns the layer as padding by known numbers and a layer that does not pad."""
+    from torch import nn
+
     pairs = [
         _same_padding(length, *(_of(layer, name)[axis] for name in _WINDOW))
         for axis, length in enumerate(size)
@@ -120,8 +121,6 @@ def export_onnx(module: nn.Module, size: tuple[int, int], *, output_names: Seque
         output_names: One name for each tensor the module returns.
     """
     import torch
-
-    from foveal.features.onnx_file import with_fixed_padding
 
     module = with_fixed_padding(module, size)
     buffer = io.BytesIO()

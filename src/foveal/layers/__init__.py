@@ -22,14 +22,14 @@ from foveal.layers.finding import (
 from foveal.layers.gradients import Captured, capture
 from foveal.layers.lending import lent, predicting, require_weights, set_modes
 from foveal.layers.logits import (
-    Answers,
     ClassKind,
     Labels,
     Logits,
-    answers,
+    StreamedLogits,
     logits_of,
     of_every_class,
     probabilities,
+    stream_logits,
 )
 from foveal.layers.maps import MapLayer, Maps, find_map, grey_image
 from foveal.layers.results import UpTo, result_at, result_replaced
@@ -37,7 +37,6 @@ from foveal.layers.scores import with_scores_alone
 from foveal.layers.watching import functions_watched
 
 __all__ = [
-    "Answers",
     "Captured",
     "ClassKind",
     "FunctionSite",
@@ -48,8 +47,8 @@ __all__ = [
     "Maps",
     "ModuleSite",
     "Site",
+    "StreamedLogits",
     "UpTo",
-    "answers",
     "borrowed",
     "capture",
     "find_layer",
@@ -69,5 +68,6 @@ __all__ = [
     "result_at",
     "result_replaced",
     "set_modes",
+    "stream_logits",
     "with_scores_alone",
 ]

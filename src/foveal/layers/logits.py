@@ -51,7 +51,7 @@ class Logits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class StreamedLogits:
     """The logits of a stream of images, in float64; the attributes are those of ``Logits``."""
 
     values: Floats
@@ -97,7 +97,7 @@ def logits_of(
     return _read([_ask(model, images)], labels)
 
 
-def answers(
+def stream_logits(
     model: nn.Module,
     images: Iterable[Tensor],
     *,
@@ -105,7 +105,7 @@ def answers(
     total: int,
     labels: Labels = "auto",
     progress: Progress | None = None,
-) -> Answers:
+) -> StreamedLogits:
     """Returns the logits of a stream of images; memory holds one batch.
 
     Args:
@@ -131,7 +131,7 @@ def answers(
                     progress(done, total)
     # Whether they are probabilities is asked of all rows together: one could look so by chance.
     read = _read(found, labels)
-    return Answers(
+    return StreamedLogits(
         np.asarray(read.values.double().cpu().numpy()), read.kind, is_shifted=read.is_shifted
     )
 

@@ -37,7 +37,7 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.dataset import Audit
-    from foveal.explanation.pictures import ExplainedPicture
+    from foveal.explanation.images import ExplainedImage
     from foveal.models import Network
     from foveal.shortcuts.explained_run import ExplainedRun
 
@@ -216,7 +216,7 @@ class Classifier:
         effort: Literal["quick", "full"] = "quick",
         labels: Literal["auto", "exclusive", "independent"] = "auto",
         progress: Progress | None = None,
-    ) -> tuple[ExplainedPicture, ...]:
+    ) -> tuple[ExplainedImage, ...]:
         """Shows where in images the answers come from, with a verdict on every map.
 
         Args:
@@ -233,13 +233,13 @@ class Classifier:
             RunAlteredError: The weights have another digest than recorded, or the run was
                 replaced since it was loaded.
         """
-        from foveal.explanation.pictures import Asked, asked_classes
+        from foveal.explanation.requests import Request, requested_classes
         from foveal.runs.explaining import explain_run
 
         return explain_run(
             self,
             name_images(images),
-            asked_for=Asked(asked_classes(classes), method, layer, effort, labels=labels),
+            request=Request(requested_classes(classes), method, layer, effort, labels=labels),
             progress=progress,
         )
 

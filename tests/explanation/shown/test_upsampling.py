@@ -43,7 +43,7 @@ def test_beyond_the_outermost_centres_the_nearest_value_holds() -> None:
     assert shown[-1, -1] == 4.0
 
 
-def test_one_cell_fills_the_picture() -> None:
+def test_one_cell_fills_the_image() -> None:
     shown = spread(np.array([[7.0]]), even_centres((1, 1), (64, 64)), rows=AT, columns=AT)
     assert (shown == 7.0).all()
 

@@ -31,7 +31,7 @@ def check_completeness(heat_map: HeatMap, logit: float, dtype: torch.dtype) -> C
     """Compares mean(signed) + bias with the logit (Zhou et al. 2016, equations 1 and 2).
 
     A class activation map splits the logit of a pooled-linear head without remainder:
-    anything else is a map of another layer, another class, another picture or other weights.
+    anything else is a map of another layer, another class, another image or other weights.
 
     Args:
         heat_map: The map.
@@ -79,7 +79,7 @@ def explain_blank(model: nn.Module, heat_map: HeatMap, *, image_channels: int) -
     Args:
         model: In evaluation mode.
         heat_map: The map.
-        image_channels: C of the picture.
+        image_channels: C of the image.
     """
     finite = np.isfinite(heat_map.values).all()
     if heat_map.signed is not None:
@@ -87,7 +87,7 @@ def explain_blank(model: nn.Module, heat_map: HeatMap, *, image_channels: int) -
     if not finite or not np.isfinite(heat_map.logit):
         return Blank(
             "The map holds values that are not finite numbers: the network overflows on this "
-            "picture, or a weight is not finite.",
+            "image, or a weight is not finite.",
             is_fault=True,
         )
     if not heat_map.is_blank:
@@ -109,12 +109,12 @@ def explain_blank(model: nn.Module, heat_map: HeatMap, *, image_channels: int) -
     if _has_zero_weights(model, heat_map, image_channels):
         return Blank(
             f"The last layer's weights for class {heat_map.class_index} are all zero, so "
-            "nothing in any picture counts for it.",
+            "nothing in any image counts for it.",
             is_fault=True,
         )
     return Blank(
         f"What {heat_map.layer!r} passes on for this class is zero at every place: its "
-        "features are dead on this picture, or no gradient reaches them.",
+        "features are dead on this image, or no gradient reaches them.",
         is_fault=True,
     )
 

@@ -16,7 +16,7 @@ from foveal.explanation.heat_map import Check, HeatMap
 from foveal.layers import ClassKind
 from foveal.text import printable
 
-MARKED_SIDE_PX = 64  # as finely as the share of a picture is told
+MARKED_SIDE_PX = 64  # as finely as the share of an image is told
 # Most of the answer is left where covering takes less than this share of its probability.
 _MOST_REMAINS = 0.2
 
@@ -77,7 +77,7 @@ def describe_supported(who: str, place: str, response: Response) -> str:
         else f"{'lowers' if other < before else 'raises'} it to {percent(other)}"
     )
     sentence = (
-        f"{who} rests on {place}: covering the marked fifth of the picture "
+        f"{who} rests on {place}: covering the marked fifth of the image "
         f"{_its(change(before, own))}; covering an equal area elsewhere {elsewhere} on average."
     )
     if own > (1 - _MOST_REMAINS) * before:
@@ -108,7 +108,7 @@ def describe_alike(who: str, place: str, response: Response) -> str:
     before, own, other = _figures(response)
     return (
         f"{who} may not rest on {place}, where the map points: covering the marked fifth of the "
-        f"picture {_its(change(before, own))}, covering an equal area elsewhere to "
+        f"image {_its(change(before, own))}, covering an equal area elsewhere to "
         f"{percent(other)} on average: too little between the two to tell the places apart."
     )
 
@@ -125,7 +125,7 @@ def describe_against(heat_map: HeatMap) -> str | None:
     if share >= MARKED_SHARE:
         return None
     return (
-        f"Only {percent(share)} of the picture speaks for it: the covered fifth includes places "
+        f"Only {percent(share)} of the image speaks for it: the covered fifth includes places "
         "that speak against it."
     )
 
@@ -151,7 +151,7 @@ def describe_doubtful(who: str, place: str, response: Response, failed: Sequence
             which = "do not clearly matter more than"
         return (
             f"{who} may not rest on {place}, where the map points: covering the marked fifth "
-            f"of the picture {_its(change(before, own))}, covering an equal area elsewhere gives "
+            f"of the image {_its(change(before, own))}, covering an equal area elsewhere gives "
             f"{elsewhere}, so the marked places {which} others."
         )
     if own > other or not is_noticeable(own, other):
@@ -160,7 +160,7 @@ def describe_doubtful(who: str, place: str, response: Response, failed: Sequence
             "brings the probability back no better than uncovering other places."
         )
     return (
-        f"{who} needs {place}, but not that alone: covering the marked fifth of the picture "
+        f"{who} needs {place}, but not that alone: covering the marked fifth of the image "
         f"{_its(change(before, own))} (elsewhere: {percent(other)}), yet uncovering what the map "
         "marks first brings it back no better than uncovering other places."
     )
@@ -176,7 +176,7 @@ def describe_refuted(failed: Sequence[Check]) -> str:
         )
     if (check := by_name.get("randomisation")) is not None:
         return (
-            "The map shows the picture, not what the network learned: with random weights it "
+            "The map shows the image, not what the network learned: with random weights it "
             f"comes out much the same (rank correlation {check.value:.2f} of 1)."
         )
     return (
@@ -195,10 +195,10 @@ def _its(phrase: str) -> str:
 
 Box = tuple[float, float, float, float]
 
-# The middle is half as high and half as wide as the picture; the border an eighth deep.
+# The middle is half as high and half as wide as the image; the border an eighth deep.
 _MIDDLE: Box = (0.25, 0.75, 0.25, 0.75)
 _INSIDE: Box = (0.125, 0.875, 0.125, 0.875)
-# (top, bottom, left, right) as shares of the picture, and the share of the map's sum from
+# (top, bottom, left, right) as shares of the image, and the share of the map's sum from
 # which on the place is named: well above what an even map has there.
 _PLACES: tuple[tuple[str, Box, float], ...] = (
     ("the middle", _MIDDLE, 0.65),
@@ -231,7 +231,7 @@ def describe_place(heat_map: HeatMap) -> str:
             return name
     if 1 - _share_within(values, _INSIDE) >= _BORDER_SHARE:
         return "the border"
-    return "places spread over the picture"
+    return "places spread over the image"
 
 
 def _share_within(values: NDArray[np.float64], box: Box) -> float:

@@ -140,5 +140,6 @@ document.addEventListener("paste", (event) => {
 globalThis.foveal = {
   opened,
   classify: async (file) => (await opened).ask("classify", { file }),
+  explain: async (file, classIndex, sidePx) => (await opened).ask("explain", { file, classIndex, sidePx }),
   prepare: async (file) => (await opened).ask("prepare", { file }),
 };

@@ -1,10 +1,11 @@
-// DICOM files become pixels: uncompressed, deflated and baseline JPEG; gray, colour and palettes.
+// DICOM files become pixels: uncompressed, deflated, RLE and baseline JPEG; gray, colour, palettes.
 
 import { at } from "./bytes.js";
 import { numbersOf, readDataSet, SYNTAX, TAG, textOf } from "./dicom_header.js";
 import { corrupt, ImageError, notHere, requireAffordable, requireSize, truncated, unsupported } from "./faults.js";
 import { frameRules, showLevels } from "./grey_levels.js";
 import { decodeBaseline } from "./jpeg.js";
+import { decodeRle } from "./rle.js";
 import { stretch } from "./window.js";
 
 const BYTES_A_PIXEL = 20;
@@ -46,9 +47,7 @@ export async function decodeDicom(bytes, settings) {
     ? Math.floor(header.numFrames / 2)
     : Math.min(settings.frame, header.numFrames) - 1;
   const { width, height } = header;
-  const stored = dataSet.syntax === SYNTAX.jpegBaseline
-    ? compressedFrame(dataSet, header, index)
-    : nativeFrame(dataSet, header, index);
+  const stored = FRAMES[dataSet.syntax]?.(dataSet, header, index) ?? nativeFrame(dataSet, header, index);
   if (GRAY.includes(header.photometric)) {
     const rules = frameRules(dataSet, index);
     const data = showLevels(stored, rules, settings.window, header.photometric === "MONOCHROME1");
@@ -110,10 +109,10 @@ function fromSubsampled(stored, numPixels) {
   return output;
 }
 
-function compressedFrame({ elements }, header, index) {
-  const [offsets, ...fragments] = elements.get(TAG.pixels).fragments ?? [];
-  if (!fragments.length) throw truncated("the DICOM pixels end before the picture does");
-  const found = decodeBaseline(frameBytes(offsets, fragments, header.numFrames, index));
+const FRAMES = { [SYNTAX.jpegBaseline]: jpegFrame, [SYNTAX.rle]: rleFrame };
+
+function jpegFrame({ elements }, header, index) {
+  const found = decodeBaseline(frameBytes(elements, header.numFrames, index));
   if (found.width !== header.width || found.height !== header.height || found.channels !== header.samples) {
     throw corrupt("the DICOM values contradict each other");
   }
@@ -123,7 +122,16 @@ function compressedFrame({ elements }, header, index) {
   return header.isSigned ? Int8Array.from(found.data) : found.data;
 }
 
-function frameBytes(offsets, fragments, numFrames, index) {
+function rleFrame({ elements }, header, index) {
+  const Type = typeOf(header);
+  const numPixels = header.width * header.height;
+  const bytes = frameBytes(elements, header.numFrames, index);
+  return new Type(decodeRle(bytes, numPixels, header.samples, Type.BYTES_PER_ELEMENT).buffer);
+}
+
+function frameBytes(elements, numFrames, index) {
+  const [, ...fragments] = elements.get(TAG.pixels).fragments ?? [];
+  if (!fragments.length) throw truncated("the DICOM pixels end before the picture does");
   if (numFrames === 1) return joined(fragments);
   if (fragments.length === numFrames) return fragments[index];
   // Each frame begins with a fragment that begins with a JPEG's first marker.

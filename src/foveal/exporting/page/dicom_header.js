@@ -25,7 +25,6 @@ const COMPRESSIONS = [
   ["1.2.840.10008.1.2.4.81", "JPEG-LS"], ["1.2.840.10008.1.2.4.90", "JPEG 2000"],
   ["1.2.840.10008.1.2.4.91", "JPEG 2000"], ["1.2.840.10008.1.2.4.201", "JPEG 2000"],
   ["1.2.840.10008.1.2.4.202", "JPEG 2000"], ["1.2.840.10008.1.2.4.203", "JPEG 2000"],
-  [SYNTAX.rle, "RLE"],
 ];
 
 // Sequences that are read; in implicit syntax nothing but a list tells what is one.
@@ -48,7 +47,7 @@ export async function readDataSet(file) {
   const syntax = meta.syntax ?? (meta.end ? SYNTAX.little : guessedSyntax(file));
   const compression = COMPRESSIONS.find(([uid]) => uid === syntax);
   if (compression) throw notHere(`a DICOM file compressed as ${compression[1]}`);
-  if (!NATIVE.includes(syntax) && syntax !== SYNTAX.jpegBaseline) {
+  if (!NATIVE.includes(syntax) && ![SYNTAX.jpegBaseline, SYNTAX.rle].includes(syntax)) {
     throw notHere("a DICOM file whose pixels are compressed as video or in an unknown way");
   }
   let body = file.subarray(meta.end);

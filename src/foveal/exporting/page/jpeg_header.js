@@ -12,7 +12,7 @@ const XMP = "http://ns.adobe.com/xap/1.0/\0";
 
 /** Returns size, number of components, orientation, and the file without what turns or colours it. */
 export function readJpegHeader(bytes) {
-  const header = { components: 0, isSequential: false, isRgb: false };
+  const header = { components: 0, isSequential: false, hasJfif: false, hasRgbNames: false };
   const kept = [bytes.subarray(0, 2)];
   let place = 2;
   for (;;) {
@@ -30,6 +30,7 @@ export function readJpegHeader(bytes) {
     if (marker >= 0xc0 && marker <= 0xcf && !NO_FRAMES.includes(marker)) readFrame(header, marker, body);
     if (marker === 0xe1 && at(body, 0, "Exif\0")) header.exif ??= orientationOfExif(body);
     if (marker === 0xe1 && at(body, 0, XMP)) header.xmp ??= orientationOfXmp(body);
+    if (marker === 0xe0 && at(body, 0, "JFIF\0")) header.hasJfif = true;
     if (marker === 0xee && at(body, 0, "Adobe")) header.adobeTransform = body[11];
     // EXIF would turn it and a colour profile would change its colours; Foveal does the first
     // itself, and does not apply profiles.
@@ -37,10 +38,18 @@ export function readJpegHeader(bytes) {
     place = stop;
   }
   if (!header.components) throw corrupt("a JPEG whose picture comes before its size");
-  if (!hasEnd(bytes, place)) throw truncated("a JPEG without its end marker");
   if (header.components === 4) throw notHere("a JPEG in CMYK");
   kept.push(bytes.subarray(place));
-  return { ...header, orientation: header.exif ?? header.xmp ?? 1, plain: new Blob(kept, { type: "image/jpeg" }) };
+  return {
+    ...header, hasEnd: hasEnd(bytes, place), isYcc: isYcc(header), orientation: header.exif ?? header.xmp ?? 1,
+    plain: new Blob(kept, { type: "image/jpeg" }),
+  };
+}
+
+/** Whether three components are Y, Cb and Cr, as decoders have agreed to guess it. */
+function isYcc({ hasJfif, adobeTransform, hasRgbNames }) {
+  if (hasJfif) return true;
+  return adobeTransform === undefined ? !hasRgbNames : adobeTransform === 1;
 }
 
 function readFrame(header, marker, body) {
@@ -49,7 +58,7 @@ function readFrame(header, marker, body) {
   if (body[0] !== 8) throw unsupported(`a JPEG with ${body[0]} bits a sample`);
   [header.height, header.width, header.components] = [big16(body, 1), big16(body, 3), body[5]];
   header.isSequential = marker === 0xc0 || marker === 0xc1;
-  header.isRgb = at(body, 6, "R") && at(body, 9, "G") && at(body, 12, "B");
+  header.hasRgbNames = at(body, 6, "R") && at(body, 9, "G") && at(body, 12, "B");
 }
 
 function hasEnd(bytes, start) {

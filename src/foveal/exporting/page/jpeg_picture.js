@@ -1,7 +1,7 @@
 // A JPEG file as Foveal decodes it: reduced where it is large, then turned upright.
 
 import { draw } from "./browser_picture.js";
-import { ImageError, requireSize } from "./faults.js";
+import { ImageError, requireSize, truncated } from "./faults.js";
 import { decodeBaseline } from "./jpeg.js";
 import { toRgb } from "./jpeg_colour.js";
 import { readJpegHeader } from "./jpeg_header.js";
@@ -18,15 +18,18 @@ export async function decodeJpeg(bytes, settings) {
 }
 
 /** Returns the picture of a sequential JPEG, or null where the browser should try. */
-function sequentialJpeg(bytes, { isSequential, isRgb, adobeTransform, components }, factor) {
-  if (!isSequential || isRgb || adobeTransform === 0) return null;
+function sequentialJpeg(bytes, { isSequential, isYcc, hasEnd, components }, factor) {
+  const isCut = () => truncated("a JPEG without its end marker, and without all of its picture");
+  if (!isSequential && !hasEnd) throw isCut();
+  if (!isSequential) return null;
   try {
     const picture = decodeBaseline(bytes, factor);
-    if (components === 3) toRgb(picture.data);
+    if (components === 3 && isYcc) toRgb(picture.data);
     return picture;
   } catch (error) {
-    if (error instanceof ImageError) return null; // decoders forgive more than the standard does
-    throw error;
+    if (!(error instanceof ImageError)) throw error;
+    if (!hasEnd) throw isCut();
+    return null; // decoders forgive more than the standard does
   }
 }
 

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from foveal.errors import ImageError, UsageError
-from foveal.explanation.averaged_views import AveragedViews, average_maps, tempered, turn_batch
+from foveal.errors import ImageError
+from foveal.explanation.averaged_views import AveragedViews, maps_over_views, tempered
 from foveal.explanation.cell_centres import CellCentres, even_centres, find_centres
 from foveal.explanation.explaining import MapMaker
-from foveal.explanation.faithfulness import Effort, Remake, judge_maps
+from foveal.explanation.faithfulness import Remake, judge_maps
 from foveal.explanation.heat_map import HeatMap, Verdict
 from foveal.explanation.placement import Placement
 from foveal.explanation.requests import (
+    Request,
     batch_size_for,
     class_indices,
     classes_of_each,
@@ -30,7 +31,7 @@ from foveal.graph import Graph, trace
 from foveal.images import Preprocessing, View, decode
 from foveal.images.decoding import ImageSource
 from foveal.images.pixels import grey_of
-from foveal.layers import Labels, answers, predicting
+from foveal.layers import predicting, stream_logits
 
 Progress = Callable[[int, int], None]
 
@@ -40,7 +41,7 @@ _MAX_SIDE_PX = 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExplainedMap:
-    """One class's map of one picture, with what belongs to it.
+    """One class's map of one image, with what belongs to it.
 
     Attributes:
         class_name: Of the class explained, printable.
@@ -58,15 +59,15 @@ class ExplainedMap:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExplainedPicture:
-    """One picture file, or why it could not be explained.
+class ExplainedImage:
+    """One image file, or why it could not be explained.
 
     Attributes:
         path: As given, printable.
         label: The likeliest class, printable; None where the file cannot be read.
         probability: Of that class.
         maps: One a class asked for.
-        pixels: [H, W] or [H, W, 3], uint8: the file's picture, upright, deep levels windowed,
+        pixels: [H, W] or [H, W, 3], uint8: the file's image, upright, deep levels windowed,
             reduced to at most 1,024 pixels a side; None where the file cannot be read.
         placement: Where the network's input lies in it.
         error: Why there is nothing.
@@ -79,44 +80,6 @@ class ExplainedPicture:
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
     placement: Placement | None = field(default=None, repr=False)
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What to make of the pictures.
-
-    Attributes:
-        classes: Names or numbers, or ``"all"``; each picture's likeliest class if None.
-        method: A name of ``foveal.explanation.methods.list_methods()``.
-        layer: An operation or module; the method's own choice if None.
-        effort: How much the verdict tries.
-        seed: Of its random choices.
-        labels: Whether several classes exclude one another, where the network does not say.
-    """
-
-    classes: tuple[int | str, ...] | None = None
-    method: str = "auto"
-    layer: str | None = None
-    effort: Effort = "quick"
-    seed: int = 0
-    labels: Labels = "auto"
-
-
-def asked_classes(classes: Sequence[str | int] | str | int | None) -> tuple[int | str, ...] | None:
-    """Returns one class or several as a row of them; None stands for each image's likeliest.
-
-    Raises:
-        UsageError: There is no class among them.
-    """
-    if classes is None:
-        return None
-    found = (classes,) if isinstance(classes, (str, int)) else tuple(classes)
-    if not found:
-        raise UsageError(
-            "classes: got none, expected names or numbers.",
-            next_step="Leave it out for each image's likeliest class.",
-        )
-    return found
 
 
 class Named(Protocol):
@@ -134,30 +97,30 @@ class Named(Protocol):
         """
 
 
-def explain_pictures(
+def explain_named_images(
     model: nn.Module,
     named: Sequence[Named],
     *,
     preprocessing: Preprocessing,
     class_names: Sequence[str],
-    asked_for: Asked,
+    request: Request,
     views: Sequence[View] = ("identity",),
     temperature: float = 1.0,
     channels: Literal[1, 3] = 3,
     progress: Progress | None = None,
-) -> tuple[ExplainedPicture, ...]:
+) -> tuple[ExplainedImage, ...]:
     """Explains images, in order; one that cannot be read is a row with its error.
 
     Args:
         model: A classifier; left as it was found.
         named: The images, each with a printable name.
-        preprocessing: The one way pictures enter.
+        preprocessing: The one way images enter.
         class_names: One a class, or none: then numbers are shown. Of a network with one
             output, the names of "no" and "yes", or that of "yes" alone.
-        asked_for: Classes, method, layer and effort.
+        request: Classes, method, layer and effort.
         views: Whose logits the classifier averages; maps are turned back and averaged alike.
         temperature: Divides the logits before they become probabilities.
-        channels: 1 for a network that takes pictures in grey; mean and std are then the same
+        channels: 1 for a network that takes images in grey; mean and std are then the same
             for all three channels.
         progress: Called with (done, total).
 
@@ -170,9 +133,9 @@ def explain_pictures(
         views = ("identity",)  # a quarter turn would not fit
     alone = tuple(views) == ("identity",) and temperature == 1.0
     whole = model if alone else AveragedViews(model, views, temperature=temperature)
-    make = MapMaker(model, method=asked_for.method, layer=asked_for.layer)
+    make = MapMaker(model, method=request.method, layer=request.layer)
     centres = _Centres(model, (channels, *size), exact=tuple(views) == ("identity",))
-    explained: list[ExplainedPicture] = []
+    explained: list[ExplainedImage] = []
     batch_size = batch_size_for(torch.empty(0, *size), _BATCH_SIZE)
     for start in range(0, len(named), batch_size):
         batch = [_read(one, preprocessing) for one in named[start : start + batch_size]]
@@ -181,10 +144,10 @@ def explain_pictures(
         if images:
             numbers = np.stack(images)
             stacked = torch.from_numpy(grey_of(numbers) if channels == 1 else numbers)
-            rows = iter(_answer(whole, stacked, make, views, asked_for, class_names, temperature))
+            rows = iter(_answer(whole, stacked, make, views, request, class_names, temperature))
         for asked, one in zip(named[start : start + batch_size], batch, strict=True):
             if isinstance(one, ImageError):
-                explained.append(ExplainedPicture(asked.name, error=one.message))
+                explained.append(ExplainedImage(asked.name, error=one.message))
             else:
                 explained.append(_describe(asked.name, one, next(rows), centres))
         if progress is not None:
@@ -249,7 +212,7 @@ def _read(named: Named, preprocessing: Preprocessing) -> _Read | ImageError:
     shown.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX), Image.Resampling.BICUBIC)
     placement = Placement.of(
         preprocessing,
-        picture_px=(int(pixels.shape[0]), int(pixels.shape[1])),
+        image_px=(int(pixels.shape[0]), int(pixels.shape[1])),
         shown_px=(shown.height, shown.width),
     )
     return _Read(preprocessing.prepare(decoded), np.asarray(shown), placement)
@@ -260,35 +223,35 @@ def _answer(
     images: Tensor,
     make: MapMaker,
     views: Sequence[View],
-    asked_for: Asked,
+    request: Request,
     class_names: Sequence[str],
     temperature: float,
 ) -> list[_Answered]:
     with predicting(whole) as lent:
         ready = ready_images(images, lent)
-        found = answers(
-            lent, ready, batch_size=len(ready), total=len(ready), labels=asked_for.labels
+        found = stream_logits(
+            lent, ready, batch_size=len(ready), total=len(ready), labels=request.labels
         )
     names = names_of_classes(class_names, found.kind, found.values.shape[1])
     num_classes = int(found.values.shape[1])
-    chosen = asked_for.classes
+    chosen = request.classes
     wanted = classes_of_each(
         found.values, None if chosen is None else class_indices(chosen, names, num_classes)
     )
-    maps = _maps(images, make, views, wanted)
+    maps = maps_over_views(images, make, views, wanted)
     # The verdict speaks of probabilities, which the temperature has a part in.
     flat = [tempered(one, temperature) for several in maps for one in several]
-    pictures = images.repeat_interleave(torch.tensor([len(one) for one in maps]), 0)
+    images = images.repeat_interleave(torch.tensor([len(one) for one in maps]), 0)
     verdicts = iter(
         judge_maps(
             whole,
-            pictures,
+            images,
             flat,
-            effort=asked_for.effort,
-            seed=asked_for.seed,
-            remake=_remake(asked_for, views, temperature),
+            effort=request.effort,
+            seed=request.seed,
+            remake=_remake(request, views, temperature),
             class_names=class_names,
-            labels=asked_for.labels,
+            labels=request.labels,
         )
     )
     return [
@@ -297,27 +260,11 @@ def _answer(
     ]
 
 
-def _maps(
-    images: Tensor, make: MapMaker, views: Sequence[View], wanted: Sequence[tuple[int, ...]]
-) -> list[tuple[HeatMap, ...]]:
-    """Returns each picture's maps for its own classes, averaged over the views."""
-    # More classes cost little more, and one batch less than many pictures by themselves.
-    classes = sorted({index for several in wanted for index in several})
-    by_view = [make(turn_batch(images, view), classes=classes) for view in views]
-    return [
-        tuple(
-            average_maps([of_view[n][classes.index(index)] for of_view in by_view], views)
-            for index in several
-        )
-        for n, several in enumerate(wanted)
-    ]
-
-
-def _remake(asked_for: Asked, views: Sequence[View], temperature: float) -> Remake:
+def _remake(request: Request, views: Sequence[View], temperature: float) -> Remake:
     def remake(model: nn.Module, images: Tensor, classes: Sequence[int]) -> list[HeatMap]:
         network = model.network if isinstance(model, AveragedViews) else model
-        make = MapMaker(network, method=asked_for.method, layer=asked_for.layer)
-        maps = _maps(images, make, views, [(index,) for index in classes])
+        make = MapMaker(network, method=request.method, layer=request.layer)
+        maps = maps_over_views(images, make, views, [(index,) for index in classes])
         return [tempered(one, temperature) for (one,) in maps]
 
     return remake
@@ -328,21 +275,21 @@ def _describe(
     read: _Read,
     answered: _Answered,
     centres: _Centres,
-) -> ExplainedPicture:
-    chances = answered.probabilities
-    best = int(chances.argmax())
+) -> ExplainedImage:
+    probabilities = answered.probabilities
+    best = int(probabilities.argmax())
 
     def name(index: int) -> str:
         return f"class {index}" if answered.names is None else answered.names[index]
 
-    return ExplainedPicture(
+    return ExplainedImage(
         path=path,
         label=name(best),
-        probability=float(chances[best]),
+        probability=float(probabilities[best]),
         maps=tuple(
             ExplainedMap(
                 name(one.class_index),
-                float(chances[one.class_index]),
+                float(probabilities[one.class_index]),
                 one,
                 verdict,
                 centres.of(one),
