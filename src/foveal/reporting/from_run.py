@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.errors import ImageError
+from foveal.errors import ImageError, ModelError
 from foveal.images import thumbnail
 from foveal.images.frames import split_frame_path
 from foveal.images.views import turn_back
@@ -45,6 +45,7 @@ from foveal.text import count_noun, printable
 if TYPE_CHECKING:
     from foveal.evaluation import Evidence
     from foveal.images import Preprocessing, View
+    from foveal.inspection import Inspection
     from foveal.shortcuts.explained_run import ExplainedRun
     from foveal.training import TrainedClassifier
 
@@ -127,6 +128,7 @@ def describe_training(
         pictures=_draw_thumbnails(paths, trained.preprocessing),
         examples=examples,
         explanations=explanations,
+        network=inspect_backbone(trained.backbone.name, trained.preprocessing),
     )
 
 
@@ -199,8 +201,28 @@ def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
         ),
         examples=record.examples,
         explanations=shown,
+        network=inspect_backbone(making.backbone, preprocessing),
     )
     return ReadReport(report, len(set(rows)), missing)
+
+
+def inspect_backbone(name: str, preprocessing: Preprocessing) -> Inspection | None:
+    """Returns the network that gives the features, layer by layer, built without weights.
+
+    None where it cannot be built or followed: the report then says so.
+    """
+    from foveal.inspection import inspect
+    from foveal.models import open_network
+
+    try:
+        module = open_network(f"timm:{name}", weights="none").module
+        reset = getattr(module, "reset_classifier", None)
+        if reset is None:
+            return None
+        reset(0)
+        return inspect(module, (3, preprocessing.height_px, preprocessing.width_px), name=name)
+    except ModelError:
+        return None
 
 
 def _check_indices(
