@@ -129,8 +129,8 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 @pytest.mark.parametrize(
     ("images", "options", "message"),
     [
-        (np.zeros((0, 3, 8, 8)), {}, r"images has shape \(0, 3, 8, 8\)"),
-        (np.zeros((3, 8, 8)), {}, r"\[N, C, H, W\] was expected"),
+        (np.zeros((0, 3, 8, 8)), {}, r"images: got shape \(0, 3, 8, 8\)"),
+        (np.zeros((3, 8, 8)), {}, r"expected \[N, C, H, W\]"),
         (dots([1]), {"shifts_px": (0, 1)}, "from 1 on"),
         (dots([1]), {"shifts_px": (SIZE,)}, "Choose a smaller shift"),
     ],

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from foveal.images import Preprocessing
 from foveal.reporting import ReportInput, render_html
-from foveal.reporting.from_run import inspect_backbone
+from foveal.reporting.from_training import inspect_backbone
 
 
 def test_the_network_is_drawn_without_any_script(report: ReportInput) -> None:

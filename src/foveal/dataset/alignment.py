@@ -72,7 +72,7 @@ def fit(first: Floats, second: Floats, *, start: Floats | None = None) -> tuple[
 
     Returns:
         The share of the variance of ``second`` that remains, [P], and the move
-        (tx, xx, xy, ty, yx, yy) [P, 6], in halves of the side: at the place (x, y), both from
+        (tx, xx, xy, ty, yx, yy) [P, 6], in halves of the side: at the position (x, y), both from
         -1 to 1, it is (tx + xx·x + xy·y, ty + yx·x + yy·y).
     """
     if start is not None:
@@ -113,11 +113,11 @@ def fit(first: Floats, second: Floats, *, start: Floats | None = None) -> tuple[
 
 
 def _warp(pictures: Floats, move: Floats) -> Floats:
-    """Samples images [P, S, S] at moved places, linearly between the pixels."""
+    """Samples images [P, S, S] at moved positions, linearly between the pixels."""
     num_pairs, size_px = pictures.shape[:2]
     pixel = np.arange(size_px, dtype=np.float32)
-    place = (2 * pixel + 1) / size_px - 1
-    along_x, along_y = place[None, None, :], place[None, :, None]
+    coordinate = (2 * pixel + 1) / size_px - 1
+    along_x, along_y = coordinate[None, None, :], coordinate[None, :, None]
     tx, xx, xy, ty, yx, yy = (
         np.float32(size_px / 2) * move[:, index, None, None] for index in range(6)
     )
@@ -140,12 +140,12 @@ def _warp(pictures: Floats, move: Floats) -> Floats:
 
 @cache
 def _disc(size_px: int) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """The pixels that are compared, and their places x and y from -1 to 1.
+    """The pixels that are compared, and their coordinates x and y from -1 to 1.
 
     A disc, because no rotation about the middle pushes any of it out of the image.
     """
-    place = ((2 * np.arange(size_px) + 1) / size_px - 1).astype(np.float32)
-    inside = np.hypot(place[:, None], place[None, :]) <= 1 - 2 * _BORDER_SHARE
+    coordinate = ((2 * np.arange(size_px) + 1) / size_px - 1).astype(np.float32)
+    inside = np.hypot(coordinate[:, None], coordinate[None, :]) <= 1 - 2 * _BORDER_SHARE
     pixels = np.flatnonzero(inside)
     rows, columns = np.divmod(pixels, size_px)
-    return pixels, place[columns], place[rows]
+    return pixels, coordinate[columns], coordinate[rows]

@@ -140,7 +140,7 @@ class Manifest:
 
     @cached_property
     def usable_rows(self) -> tuple[int, ...]:
-        """The places in ``records`` of the usable images."""
+        """The positions in ``records`` of the usable images."""
         return tuple(
             row
             for row, record in enumerate(self.records)
@@ -167,7 +167,7 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 in hex over paths, contents, labels, groups, splits and problems.
 
-        Neither the root's place nor the order of the records changes it.
+        Neither where the root is nor the order of the records changes it.
         """
         total = hashlib.sha256()
         for row in sorted(_identity(record) for record in self.records):

@@ -88,12 +88,12 @@ def find_near_pairs(
     if len(signatures) < 2:
         return
     small = _small(signatures)
-    layout, places = _Layout.of(small)
-    second = _Side.of(small, small - layout.means[places])
-    means = _mean_pictures(lambda block: standardise(signatures[block]), places)
+    layout, orientations = _Layout.of(small)
+    second = _Side.of(small, small - layout.means[orientations])
+    means = _mean_pictures(lambda block: standardise(signatures[block]), orientations)
 
     def verify(turn: _Turn, first: Indices, other: Indices) -> NDArray[np.bool_]:
-        return _verify(turn, signatures, means, places, first, other)
+        return _verify(turn, signatures, means, orientations, first, other)
 
     sides = [second, *(second.turned(turn) for turn in _TURNS[1:])]
     for number, (turn, first) in enumerate(zip(_TURNS, sides, strict=True)):
@@ -129,10 +129,10 @@ def near_any(new: Signatures, known: Signatures) -> NDArray[np.bool_]:
     if not len(new) or not len(known):
         return found
     levels, known_levels = standardise(new), standardise(known)
-    layout, places = _Layout.of(known_levels)
-    second = _Side.of(known_levels, known_levels - layout.means[places])
-    new_places = layout.places(levels)
-    upright = _Side.of(levels, levels - layout.means[new_places])
+    layout, orientations = _Layout.of(known_levels)
+    second = _Side.of(known_levels, known_levels - layout.means[orientations])
+    new_orientations = layout.orientations(levels)
+    upright = _Side.of(levels, levels - layout.means[new_orientations])
     for turn in _TURNS:
         first = upright.turned(turn)
         for i, j in _close_hashes(first.hashes, second.hashes, is_one_set=False):
@@ -143,8 +143,8 @@ def near_any(new: Signatures, known: Signatures) -> NDArray[np.bool_]:
                 one, other, left = one[kept], other[kept], left[kept]
                 own = _own_stray(
                     stray[kept],
-                    (layout.means[new_places[one]], levels[one]),
-                    (layout.means[places[other]], known_levels[other]),
+                    (layout.means[new_orientations[one]], levels[one]),
+                    (layout.means[orientations[other]], known_levels[other]),
                     num_images=len(known),
                 )
                 found[one[left <= _MAX_SKETCH_REMAINDER * own]] = True
@@ -160,13 +160,13 @@ class _Layout:
     @classmethod
     def of(cls, levels: Floats) -> tuple[_Layout, Indices]:
         """Returns the layout of images [N, S, S] and the orientation it has in each, [N]."""
-        places = np.zeros(len(levels), dtype=np.int64)
+        orientations = np.zeros(len(levels), dtype=np.int64)
         for _ in range(_NUM_LAYOUT_STEPS):
-            layout = cls(_mean_pictures(lambda block: levels[block], places))
-            places = layout.places(levels)
-        return layout, places
+            layout = cls(_mean_pictures(lambda block: levels[block], orientations))
+            orientations = layout.orientations(levels)
+        return layout, orientations
 
-    def places(self, levels: Floats) -> Indices:
+    def orientations(self, levels: Floats) -> Indices:
         """Returns the orientation of the layout that fits each image best, [N]."""
         size = self.means.shape[1] * self.means.shape[2]
         fits = levels.reshape(len(levels), size) @ self.means.reshape(len(_TURNS), size).T
@@ -200,22 +200,22 @@ class _Side:
         return _Side.of(turn(self.levels), turn(self.own), self.stray)
 
 
-def _mean_pictures(read: Callable[[slice], Floats], places: Indices) -> Floats:
+def _mean_pictures(read: Callable[[slice], Floats], orientations: Indices) -> Floats:
     """Returns what images share in eight orientations, [8, S, S].
 
     Held back where there are few of them.
 
     Args:
         read: Gives a block of the standardised images.
-        places: The orientation in which each shows what is shared, [N].
+        orientations: The orientation in which each shows what is shared, [N].
     """
     total: NDArray[np.float64] | float = 0.0
-    for block in _blocks(len(places), _PAIRS_PER_BLOCK):
+    for block in _blocks(len(orientations), _PAIRS_PER_BLOCK):
         pictures = read(block)
         for number, inverse in enumerate(_INVERSE_TURNS):
-            upright = _TURNS[inverse](pictures[places[block] == number])
+            upright = _TURNS[inverse](pictures[orientations[block] == number])
             total = total + upright.sum(axis=0, dtype=np.float64)
-    mean = np.asarray(total / (len(places) + _NUM_PRIOR_IMAGES), dtype=np.float32)
+    mean = np.asarray(total / (len(orientations) + _NUM_PRIOR_IMAGES), dtype=np.float32)
     return np.stack([turn(mean[None])[0] for turn in _TURNS])
 
 
@@ -229,8 +229,8 @@ def _small(signatures: Signatures) -> Floats:
 
 def _coarse(own: Floats) -> Floats:
     """Returns unit vectors [N, C]: images [N, 16, 16] in 8 × 8, without the corners."""
-    place = (2 * np.arange(_COARSE_PX) + 1) / _COARSE_PX - 1
-    cells = np.flatnonzero(np.hypot(place[:, None], place[None, :]) <= 1.0)
+    coordinate = (2 * np.arange(_COARSE_PX) + 1) / _COARSE_PX - 1
+    cells = np.flatnonzero(np.hypot(coordinate[:, None], coordinate[None, :]) <= 1.0)
     vectors: Floats = halve(own).reshape(len(own), _COARSE_PX**2)[:, cells]
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
     return vectors
@@ -285,7 +285,7 @@ def _verify(
     turn: _Turn,
     signatures: Signatures,
     means: Floats,
-    places: Indices,
+    orientations: Indices,
     first: Indices,
     second: Indices,
 ) -> NDArray[np.bool_]:
@@ -295,8 +295,8 @@ def _verify(
         i, j = first[block], second[block]
         a, b = standardise(signatures[i]), standardise(signatures[j])
         stray = np.minimum(
-            np.square(a - means[places[i]]).mean(axis=(1, 2)),
-            np.square(b - means[places[j]]).mean(axis=(1, 2)),
+            np.square(a - means[orientations[i]]).mean(axis=(1, 2)),
+            np.square(b - means[orientations[j]]).mean(axis=(1, 2)),
         )
         turned = np.ascontiguousarray(turn(a), dtype=np.float32)
         left = remainders(turned, b)
@@ -306,8 +306,8 @@ def _verify(
             <= _MAX_REMAINDER
             * _own_stray(
                 stray[kept],
-                (means[places[i[kept]]], a[kept]),
-                (means[places[j[kept]]], b[kept]),
+                (means[orientations[i[kept]]], a[kept]),
+                (means[orientations[j[kept]]], b[kept]),
                 num_images=len(signatures),
             )
         ]

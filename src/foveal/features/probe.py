@@ -226,7 +226,7 @@ def _speed(backend: Backend, images: NDArray[np.float32], to_beat: float) -> flo
 def _lowest_cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Returns the least cosine of a row [D] of ``a`` with its row of ``b``."""
     if a.shape != b.shape:
-        raise ValueError(f"features of shape {a.shape} instead of {b.shape}")
+        raise ValueError(f"got features of shape {a.shape}, expected {b.shape}")
     norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
     norms = norm_a * norm_b
     cosines = (a * b).sum(1) / np.where(norms > 0, norms, 1.0)

@@ -31,7 +31,7 @@ def check_frame_choice(frame: object) -> None:
     is_number = isinstance(frame, int) and not isinstance(frame, bool) and frame >= 1
     if frame != "middle" and not is_number:
         raise UsageError(
-            f"frame is {frame!r}; 'middle' or a number from 1 on was expected",
+            f"frame: got {frame!r}, expected 'middle' or a number from 1 on",
             next_step="Use 'middle', or 1 for the first frame.",
         )
 

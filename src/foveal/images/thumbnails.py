@@ -44,7 +44,7 @@ def thumbnail(
     """
     if size_px < 1:
         raise UsageError(
-            f"size_px is {size_px}; a positive number was expected", next_step="Use 128."
+            f"size_px: got {size_px}, expected a positive number", next_step="Use 128."
         )
     raster = decode_raster(
         source,

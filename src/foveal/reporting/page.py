@@ -42,7 +42,7 @@ def data_uri(picture: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """The images that go into the page, as data URIs by place.
+    """The images that go into the page, as data URIs by slot.
 
     ``num_left_out`` had to stay outside to keep the page small.
     """
@@ -50,9 +50,9 @@ class Album:
     uris: Mapping[str, str]
     num_left_out: int
 
-    def get(self, place: str) -> str | None:
-        """Returns the image at ``place``; ``None`` where there is none."""
-        return self.uris.get(place)
+    def get(self, slot: str) -> str | None:
+        """Returns the image at ``slot``; ``None`` where there is none."""
+        return self.uris.get(slot)
 
 
 def choose_pictures(
@@ -61,13 +61,13 @@ def choose_pictures(
     """Returns the images that fit, taking the wanted ones in order.
 
     Args:
-        wanted: Pairs of a place in the page and the image's index, dearest first.
+        wanted: Pairs of a slot of the page and the image's index, the most important first.
         pictures: Encoded thumbnails by index.
         budget_bytes: Bytes that all data URIs together may take.
     """
     uris: dict[str, str] = {}
     left, num_left_out = budget_bytes, 0
-    for place, index in wanted:
+    for slot, index in wanted:
         picture = pictures.get(index)
         # Base64 makes four bytes of three; the rest is the URI's head.
         if picture is not None and len(picture) * 4 // 3 + 32 > left:
@@ -75,7 +75,7 @@ def choose_pictures(
             continue
         uri = None if picture is None else data_uri(picture)
         if uri is not None:
-            uris[place] = uri
+            uris[slot] = uri
             left -= len(uri)
     return Album(uris, num_left_out)
 
@@ -105,9 +105,9 @@ def render_html(report: ReportInput) -> str:
 def _choose_heat_maps(report: ReportInput, budget_bytes: int) -> Album:
     if report.explanations is None:
         return Album({}, 0)
-    places = wanted_heat_maps(report.explanations)
-    pictures = dict(enumerate(report.explanations.pictures[place] for place in places))
-    wanted = ((place, number) for number, place in enumerate(places))
+    slots = wanted_heat_maps(report.explanations)
+    pictures = dict(enumerate(report.explanations.pictures[slot] for slot in slots))
+    wanted = ((slot, number) for number, slot in enumerate(slots))
     return choose_pictures(wanted, pictures, budget_bytes=budget_bytes)
 
 

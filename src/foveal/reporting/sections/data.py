@@ -30,10 +30,10 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """A class with the places of its thumbnails in the album."""
+    """A class with the slots of its thumbnails in the album."""
 
     name: str
-    places: tuple[str, ...]
+    slots: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class ShortcutWarning:
 class AverageCard:
     """One class: where it is told apart on average."""
 
-    place: str
+    slot: str
     name: str
     caption: str
 
@@ -45,12 +45,12 @@ class AverageCard:
 class HeatCard:
     """One image with its map, and a second one for the label where the answer is wrong."""
 
-    seen: str
-    said: str
-    label: str | None
-    given: str
-    answer: str
-    chance: str
+    image: str
+    predicted_map: str
+    label_map: str | None
+    label: str
+    predicted: str
+    probability: str
     path_parts: tuple[str, ...]
     full_path: str
     scale: str
@@ -93,8 +93,8 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
             for one in _shown_averages(run)
         ),
         table=_table(run),
-        right=tuple(card for card in cards if card.label is None),
-        wrong=tuple(card for card in cards if card.label is not None),
+        right=tuple(card for card in cards if card.label_map is None),
+        wrong=tuple(card for card in cards if card.label_map is not None),
         how=_how(run),
     )
 
@@ -122,12 +122,12 @@ def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
 
 
 def wanted_heat_maps(shown: ShownExplanations) -> tuple[str, ...]:
-    """Returns the places of all images, dearest first."""
+    """Returns the slots of all images, the most important first."""
     run = shown.run
-    places = ["bar", *(f"average-{one.class_index}" for one in _shown_averages(run))]
+    slots = ["bar", *(f"average-{one.class_index}" for one in _shown_averages(run))]
     for number in range(len(run.examples)):
-        places += [f"seen-{number}", f"said-{number}", f"label-{number}"]
-    return tuple(place for place in places if place in shown.pictures)
+        slots += [f"seen-{number}", f"said-{number}", f"label-{number}"]
+    return tuple(slot for slot in slots if slot in shown.pictures)
 
 
 _SIMPLE_NAMES = {
@@ -195,7 +195,7 @@ def _is_outside(one: ClassSeparation) -> bool:
     share, area = one.outside_share, one.outside_area
     if share is None or one.gap <= 3 * one.gap_error:
         return False
-    # A map of few places has none in the middle, and then nothing can lie outside it.
+    # A map of few cells has none in the middle, and then nothing can lie outside it.
     return area < 1 and share > min(0.95, _MUCH_OUTSIDE * area)
 
 
@@ -228,12 +228,12 @@ def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
 
     *folders, name = shorten_middle(one.path, 60).split("/")
     return HeatCard(
-        seen=f"seen-{number}",
-        said=f"said-{number}",
-        label=None if one.is_right else f"label-{number}",
-        given=printable(run.class_names[one.label_index]),
-        answer=printable(run.class_names[one.said_index]),
-        chance=percent(one.probability),
+        image=f"seen-{number}",
+        predicted_map=f"said-{number}",
+        label_map=None if one.is_right else f"label-{number}",
+        label=printable(run.class_names[one.label_index]),
+        predicted=printable(run.class_names[one.said_index]),
+        probability=percent(one.probability),
         path_parts=(*(f"{folder}/" for folder in folders), name),
         full_path=printable(one.path),
         scale=f"{peak_of_example(one):.3g}",
@@ -244,7 +244,7 @@ def _how(run: ExplainedRun) -> str:
     rows, columns = run.grid or (0, 0)
     return (
         f"Class activation maps (Zhou et al. 2016) of {count_noun(run.num_images, 'image')}, "
-        f"{rows} by {columns} places each, by heads that had not seen them. The mean of a map "
+        f"{rows} by {columns} cells each, by heads that had not seen them. The mean of a map "
         f"plus a bias is the logit; here to within {run.max_completeness_error or 0.0:.0e}."
     )
 
@@ -288,11 +288,11 @@ LOOKS = Section(
 {% endfor %}
 
 <h3>On average</h3>
-<p>What the logit of each class gains in its own images over the others’, place by place, on the average of these images. A finding that lies now here, now there gives a broad patch; a mark at a fixed place gives a spot.</p>
+<p>What the logit of each class gains in its own images over the others’, cell by cell, on the average of these images. A finding that lies now here, now there gives a broad patch; a mark at a fixed place gives a spot.</p>
 <ul class="averages">
 {% for item in view.averages %}
 <li>
-{{ m.picture(heat, item.place, "Average of " ~ item.name ~ " with what sets it apart") }}
+{{ m.picture(heat, item.slot, "Average of " ~ item.name ~ " with what sets it apart") }}
 <p><bdi title="{{ item.name }}">{{ item.name }}</bdi><small>{{ item.caption }}</small></p>
 </li>
 {% endfor %}

@@ -20,15 +20,15 @@ NUM_IN_SIGHT = 12
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One image with what was given and what the model says instead."""
+    """One image with its label and what the model predicts instead."""
 
-    place: str
+    slot: str
     path_parts: tuple[str, ...]
     full_path: str
-    given: str
-    given_probability: str
-    said: str
-    said_probability: str
+    label: str
+    label_probability: str
+    predicted: str
+    predicted_probability: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def mistake_gallery(report: ReportInput) -> Gallery:
 
 
 def wanted_pictures(report: ReportInput) -> Iterator[tuple[str, int]]:
-    """Yields place and index of every image that the page would like, dearest first.
+    """Yields slot and index of every image that the page would like, the most important first.
 
     First one example a class, then suspicious labels and mistakes in turn, then the other
     examples.
@@ -91,7 +91,7 @@ def wanted_pictures(report: ReportInput) -> Iterator[tuple[str, int]]:
         for index, name in enumerate(report.evidence.data.class_names)
         for rank, picture in enumerate(report.examples.get(name, ())[:MAX_EXAMPLES])
     ]
-    yield from ((place, picture) for place, picture, rank in examples if rank == 0)
+    yield from ((slot, picture) for slot, picture, rank in examples if rank == 0)
     labels = [issue.index for issue in report.evidence.label_review[:MAX_SHOWN_LABELS]]
     mistakes = [item.index for item in report.evidence.mistakes[:MAX_SHOWN_MISTAKES]]
     for rank, (label, mistake) in enumerate(zip_longest(labels, mistakes)):
@@ -99,7 +99,7 @@ def wanted_pictures(report: ReportInput) -> Iterator[tuple[str, int]]:
             yield f"label-{rank}", label
         if mistake is not None:
             yield f"mistake-{rank}", mistake
-    yield from ((place, picture) for place, picture, rank in examples if rank > 0)
+    yield from ((slot, picture) for slot, picture, rank in examples if rank > 0)
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ MISTAKES = Section(
     html="""\
 {% if view.seen %}
 <p>Wrong answers, the surest first. What they have in common is often the quickest way to a better classifier.</p>
-{{ m.gallery(album, view, "said") }}
+{{ m.gallery(album, view, "predicted") }}
 {% else %}
 <p class="absent">None: every held-out image was classified correctly.</p>
 {% endif %}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import Evidence, ShiftStability, Stability
-from foveal.evaluation.wording import describe_stability
+from foveal.evaluation.stability import describe_stability
 from foveal.reporting.figures import Cell, ClassRow, Drawing, Table, draw_class_intervals
 from foveal.reporting.numbers import percent_range
 from foveal.reporting.report_input import ReportInput
