@@ -28,8 +28,8 @@ _T = TypeVar("_T")
 
 VERSIONS: dict[str, int] = {
     "audit": 1,
-    "evaluate": 1,
-    "evaluation": 1,
+    "evaluate": 2,
+    "evaluation": 2,
     "explain": 1,
     "explanations": 1,
     "inspect": 1,
@@ -48,7 +48,7 @@ VERSIONS: dict[str, int] = {
     "report": 2,
     "report.drawn": 1,
     "run": 2,
-    "train": 1,
+    "train": 2,
     "visualise": 1,
 }
 """Every schema and its version, which rises when a reader of the older one would fail."""

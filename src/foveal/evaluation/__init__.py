@@ -11,6 +11,7 @@ from foveal.evaluation.calibration import (
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
+    Candidate,
     ClassMetrics,
     CurvePoint,
     DataFacts,
@@ -22,6 +23,7 @@ from foveal.evaluation.evidence import (
     LearningCurve,
     Metrics,
     Mistake,
+    ModelChoice,
     Novelty,
     PredictionSets,
     Protocol,
@@ -35,7 +37,7 @@ from foveal.evaluation.intervals import wilson
 from foveal.evaluation.label_review import review_labels, why_not_reviewed, worst_mistakes
 from foveal.evaluation.learning_curve import extrapolate
 from foveal.evaluation.metrics import measure
-from foveal.evaluation.model_choice import ModelDescription
+from foveal.evaluation.model_choice import ModelDescription, describe_choice
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
 from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
 from foveal.evaluation.prediction_sets import (
@@ -61,6 +63,7 @@ from foveal.evaluation.wording import (
 __all__ = [
     "Baseline",
     "Calibration",
+    "Candidate",
     "ClassMetrics",
     "CurvePoint",
     "DataFacts",
@@ -72,6 +75,7 @@ __all__ = [
     "LearningCurve",
     "Metrics",
     "Mistake",
+    "ModelChoice",
     "ModelDescription",
     "Novelty",
     "NoveltyReference",
@@ -91,6 +95,7 @@ __all__ = [
     "decision_consistency",
     "describe_against_baseline",
     "describe_calibration",
+    "describe_choice",
     "describe_interval",
     "describe_label_review",
     "describe_leak",

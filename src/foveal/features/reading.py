@@ -15,9 +15,13 @@ class Reading:
 
     Attributes:
         views: The image is shown in each, and what was read is averaged.
+        stages: Modules whose results, averaged over places, stand before the features.
+        widths: Lengths of these vectors and of the features; empty where it is one vector.
     """
 
     views: tuple[View, ...] = ("identity",)
+    stages: tuple[str, ...] = ()
+    widths: tuple[int, ...] = ()
 
 
 POOLED = Reading()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from foveal.draw.numbers import MISSING, percent, percent_span
 from foveal.draw.text_layout import Style, columns_table, facts, plain, wrap
+from foveal.evaluation import describe_choice
 from foveal.evaluation.evidence import Evidence, Interval
 from foveal.evaluation.wording import (
     describe_against_baseline,
@@ -165,6 +166,8 @@ def _findings(evidence: Evidence) -> list[tuple[str, str]]:
         pairs.append(("Small shifts", describe_stability(evidence.stability)))
     if evidence.grouping.grouped_accuracy is not None:
         pairs.append(("Grouping", describe_leak(evidence.grouping)))
+    if evidence.model_choice is not None:
+        pairs.append(("Head", " ".join(describe_choice(evidence.model_choice))))
     if evidence.learning_curve is not None:
         pairs.append(("More images", describe_learning_curve(evidence.learning_curve)))
     if evidence.label_note:

@@ -20,7 +20,7 @@ from foveal.schema import stamped
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from foveal.training import FoldModel, TrainedClassifier
+    from foveal.training import TrainedClassifier
 
 # Two implementations of fp32 differ by the order of their sums, a few units in the fifth
 # digit after fifty layers.
@@ -38,14 +38,21 @@ class Parity:
 
 
 def assemble_network(trained: TrainedClassifier) -> nn.Module:
-    """Returns a copy of the timm network with the fitted model as its classifier."""
+    """Returns a copy of the network with the fitted model as its classifier.
+
+    A model over the features alone, and linear, becomes the timm network's own classifier.
+    """
     import torch
 
+    from foveal.features.stages import StagedBackbone
     from foveal.models.backbone import install_head
+    from foveal.models.over_stages import StagedClassifier
 
+    exact, frozen = trained.model.exact_map(), trained.frozen
+    if exact is None or trained.model.reading.stages:
+        assert isinstance(frozen, StagedBackbone)
+        return StagedClassifier(frozen.feature_network(), trained.model.module()).eval()
     network = copy.deepcopy(trained.backbone.network)
-    exact = trained.model.exact_map()
-    assert exact is not None
     install_head(network, torch.from_numpy(exact.weight), torch.from_numpy(exact.bias))
     return network.eval()
 
@@ -53,6 +60,8 @@ def assemble_network(trained: TrainedClassifier) -> nn.Module:
 def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifier) -> None:
     """Writes ``config.json`` and ``model.safetensors`` as timm's hub layout wants them."""
     from safetensors.torch import save
+
+    from foveal.models.over_stages import StagedClassifier, head_settings
 
     names = list(trained.evidence.data.class_names)
     preprocessing = trained.preprocessing
@@ -82,6 +91,9 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
         "label_names": names,
         "pretrained_cfg": config,
     }
+    if isinstance(network, StagedClassifier):  # not timm's own: foveal.models.over_stages
+        reading = trained.model.reading
+        content["foveal_head"] = head_settings(network.head, reading.stages, reading.widths)
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     (folder / CONFIG_NAME).write_text(text, "utf-8")
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -111,7 +123,7 @@ def write_onnx(
 
     calibration = trained.evidence.calibration
     temperature = 1.0 if calibration is None else calibration.temperature
-    whole = _build_whole(network, trained.model, temperature)
+    whole = _build_whole(network, trained, temperature)
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
     exported = export_onnx(whole, size, output_names=["probabilities", "logits", "features"])
     model = onnx.load_from_string(exported)
@@ -143,25 +155,29 @@ def write_onnx(
     return parity
 
 
-def _build_whole(network: nn.Module, model: FoldModel, temperature: float) -> nn.Module:
+def _build_whole(network: nn.Module, trained: TrainedClassifier, temperature: float) -> nn.Module:
     import torch
     from torch import nn
 
     from foveal.explanation.averaged_views import turn_batch
     from foveal.models.backbone import FeatureNetwork
+    from foveal.models.over_stages import StagedClassifier
 
-    views = model.reading.views
+    views, num_features = trained.model.reading.views, trained.backbone.num_features
 
     class Whole(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.feature_network = FeatureNetwork(network)
-            self.model = model.module()
+            self.model = trained.model.module()
+            self.frozen: nn.Module = (
+                network.staged if isinstance(network, StagedClassifier) else FeatureNetwork(network)
+            )
 
         def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            turned = [self.feature_network(turn_batch(images, view)) for view in views]
-            features = torch.stack(turned).mean(0) if len(turned) > 1 else turned[0]
-            logits = self.model(features)
-            return (logits / temperature).softmax(1), logits, features
+            turned = [self.frozen(turn_batch(images, view)) for view in views]
+            read = torch.stack(turned).mean(0) if len(turned) > 1 else turned[0]
+            logits = self.model(read)
+            # Novelty is told by the features, which stand last.
+            return (logits / temperature).softmax(1), logits, read[:, -num_features:]
 
     return Whole().eval()

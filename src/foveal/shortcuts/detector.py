@@ -67,7 +67,7 @@ def _explain_maps(
     names = trained.evidence.data.class_names
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
     try:
-        run = open_feature_maps(trained.backbone, size, cache_directory())
+        run = open_feature_maps(trained.frozen, size, cache_directory())
     except FovealError as error:
         return ExplainedRun(names, reason=error.message), None
     wanted, sample = choose_pictures(trained)
@@ -80,7 +80,7 @@ def _explain_maps(
     images = np.stack([image for _, image, _ in loaded])
     signed = np.stack([maps for _, _, maps in loaded])
     labels = trained.manifest.labels[trained.judged.rows[places]]
-    bias = network.biases[trained.judged.fold_index[places]]
+    bias = network.biases(places, signed, trained.judged.logits[places])
     whole = HeldOutMaps(signed, bias, labels)
     sampled = np.isin(places, sample)
     maps = HeldOutMaps(signed[sampled], bias[sampled], labels[sampled])
@@ -100,7 +100,7 @@ def _explain_maps(
         class_names=names,
         grid=maps.grid,
         num_images=len(maps.labels),
-        max_completeness_error=float(incompleteness),
+        max_completeness_error=float(incompleteness) if network.is_exact else None,
         separations=separations,
         shortcuts=shortcuts,
         borders=borders,

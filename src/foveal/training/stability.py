@@ -18,6 +18,7 @@ from foveal.features import (
     num_cores,
     stream_batches,
 )
+from foveal.features.stages import as_read
 from foveal.images import Preprocessing, View
 from foveal.images.views import turn
 from foveal.models import Backbone
@@ -82,7 +83,7 @@ def measure_stability(
     if spec.setup == "slow":
         spec = find_backend(_PLAIN_BACKEND)
     run = _predictor(
-        spec.open(backbone, size_px, cache_directory()), model, temperature, num_workers
+        spec.open(backbone, size_px, cache_directory()), backbone, model, temperature, num_workers
     )
     return decision_consistency(
         run,
@@ -97,6 +98,7 @@ def measure_stability(
 
 def _predictor(
     backend: Backend,
+    backbone: Backbone,
     model: FoldModel,
     temperature: float,
     num_workers: int | None,
@@ -122,7 +124,9 @@ def _predictor(
             total = stacked if total is None else total + stacked
         assert total is not None
         total /= np.float32(len(model.reading.views))
-        return softmax(model.logits(total), temperature=temperature)
+        return softmax(
+            model.logits(as_read(total, backbone, model.reading)), temperature=temperature
+        )
 
     return predict
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foveal.draw.numbers import percent
+from foveal.evaluation import describe_choice
 from foveal.evaluation.evidence import Evidence
 from foveal.reporting.figures import Table
 from foveal.reporting.numbers import area, seconds
@@ -40,6 +41,9 @@ def making_section(making: Making, evidence: Evidence) -> MakingView:
         ("Machine", making.hardware),
         ("Time", seconds(evidence.timing.total_seconds)),
     ]
+    if evidence.model_choice is not None:
+        compared = " ".join(describe_choice(evidence.model_choice))
+        facts.insert(4, ("Comparison", compared))
     if making.data_source is not None:
         facts.insert(1, ("Data", making.data_source))
     return MakingView(
