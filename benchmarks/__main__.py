@@ -33,10 +33,12 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("drills", "benchmarks.drills"),
     ("record-labs", "benchmarks.record_labs"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
+    ("lint-faults", "benchmarks.lint_faults.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),
     ("claims", "benchmarks.claims.__main__"),
+    ("page-parity", "benchmarks.page_parity"),
     ("kill", "benchmarks.kill"),
 )
 

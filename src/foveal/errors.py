@@ -27,7 +27,7 @@ done. With 0 the work is done and nothing is wrong; with 1 it is done and someth
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from foveal.text import printable
 
@@ -104,7 +104,13 @@ class WeightsError(ModelError):
 
 
 class TraceError(ModelError):
-    """A network cannot be followed from its input to its output."""
+    """A network cannot be followed from its input to its output.
+
+    Attributes:
+        seen: The ``foveal.graph.Graph`` of what ran before the failure; None where nothing did.
+    """
+
+    seen: Any = None
 
 
 class BackendError(FovealError):

@@ -94,6 +94,16 @@ def exit_code_of(error: BaseException) -> int:
     return 128 + signal.SIGINT
 
 
+def notes_of(error: BaseException) -> list[str]:
+    """Returns the notes that were added to an error or to what it goes back to."""
+    found: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        found += getattr(cause, "__notes__", [])
+        cause = cause.__cause__ or cause.__context__
+    return list(dict.fromkeys(found))
+
+
 def _remember(number: int, frame: FrameType | None) -> None:
     _arrived.append(number)
     raise KeyboardInterrupt(number)

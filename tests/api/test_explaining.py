@@ -237,3 +237,28 @@ def test_the_network_of_a_run_says_all_that_the_run_knows(run_folder: Path) -> N
     assert network.temperature == classifier.temperature
     assert network.digest == classifier.manifest["files"]["model.safetensors"]["sha256"]
     assert network.input_shape == (3, 64, 64)
+
+
+@pytest.mark.parametrize("name", ["sheet.png", "sheet.svg", "folder"])
+def test_maps_are_drawn_where_out_says(
+    network: nn.Module, files: list[Path], tmp_path: Path, name: str
+) -> None:
+    foveal.explain(network, files, out=tmp_path / name, **STATED)
+    written = sorted((tmp_path / name).iterdir()) if name == "folder" else [tmp_path / name]
+    assert [file.suffix for file in written] == [".png", ".png"] if name == "folder" else True
+    start = written[0].read_bytes()[:5]
+    assert start == (b"<?xml" if name == "sheet.svg" else b"\x89PNG\r")
+
+
+def test_an_out_that_cannot_be_drawn_into_is_refused_before_the_work(
+    network: nn.Module, files: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(UsageError, match=r"got the file 'notes\.txt', expected a folder"):
+        foveal.explain(network, files, out=tmp_path / "notes.txt", **STATED)
+
+
+def test_what_was_found_prints_as_the_command_does() -> None:
+    report = foveal.lint("torchvision:vgg16_bn", select=["S102"])
+    assert "S102" in str(report)
+    assert "classifier.0" in str(report)

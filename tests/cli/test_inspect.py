@@ -117,7 +117,7 @@ def test_an_input_that_cannot_be_read():
 
 
 def test_wrong_channels(net):
-    with pytest.raises(TraceError, match="expects 1 channels, 3 came"):
+    with pytest.raises(TraceError, match="expects 1 channels, got 3"):
         _run(f"{net}:small", "--input", "3x28x28")
 
 

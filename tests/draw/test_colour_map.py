@@ -1,4 +1,4 @@
-"""The colours rise evenly, survive colour blindness, and leave the picture its brightness."""
+"""The colours rise evenly, survive colour blindness, and leave the image its brightness."""
 
 from __future__ import annotations
 

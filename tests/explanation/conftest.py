@@ -114,7 +114,7 @@ def flat_net(make_net: Callable[..., Net]) -> Net:
 
 @pytest.fixture
 def images() -> torch.Tensor:
-    """Three pictures of 12 x 10 px."""
+    """Three images of 12 x 10 px."""
     return torch.randn(3, 3, 12, 10, generator=torch.Generator().manual_seed(1))
 
 

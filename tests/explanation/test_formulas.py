@@ -7,10 +7,10 @@ import torch
 
 from foveal.errors import UsageError
 from foveal.explanation import class_activation_maps
-from foveal.explanation.closed_form import closed_form_maps, pooled_logits
-from foveal.explanation.gradient_maps import gradient_map
+from foveal.explanation.exact_head import pooled_logits
+from foveal.explanation.mapping import closed_form_maps, gradient_map
 
-# Two channels on 1 x 2 places; one picture.
+# Two channels on 1 x 2 places; one image.
 FEATURES = torch.tensor([[[[1.0, 3.0]], [[4.0, 0.0]]]])
 WEIGHT = torch.tensor([[2.0, -1.0], [0.0, 0.5]])
 BIAS = torch.tensor([0.25, -1.0])

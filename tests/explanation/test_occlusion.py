@@ -72,7 +72,7 @@ def test_what_holds_a_class_down_is_negative_and_cut_off():
     assert found.is_blank
 
 
-def test_default_window_is_an_eighth_of_the_picture_half_a_window_apart():
+def test_default_window_is_an_eighth_of_the_image_half_a_window_apart():
     calls: list[tuple[int, int]] = []
     occlusion_maps(Corner(), _images(size=(32, 32)), progress=lambda *call: calls.append(call))
     windows = (1 + (32 - 4) // 2) ** 2
@@ -80,7 +80,7 @@ def test_default_window_is_an_eighth_of_the_picture_half_a_window_apart():
 
 
 @pytest.mark.parametrize("size", [8, 15, 23, 31, 57, 96])
-def test_by_default_a_square_picture_takes_at_most_225_windows(size: int):
+def test_by_default_a_square_image_takes_at_most_225_windows(size: int):
     calls: list[tuple[int, int]] = []
     images = _images(size=(size, size))
     occlusion_maps(Corner(), images, progress=lambda *call: calls.append(call))

@@ -77,6 +77,14 @@ class Kit:
         values = random.normal(size=(len(task.labels), *shape)) + strength * patterns[task.labels]
         return MemorySource(np.maximum(values, 0).astype(np.float32), num_views=num_views)
 
+    def pooled(self, division: Division, batch: Tensor) -> Tensor:
+        """What the classifier reads for a batch at the cut."""
+        seen: list[Tensor] = []
+        handle = division.classifier.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        division.suffix(batch)
+        handle.remove()
+        return seen[0]
+
     def head(self, division: Division) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         classifier = division.network.get_classifier()
         return (

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from foveal.errors import DataError, ModelError
-from foveal.finetuning.fitting import FitTask, fit_suffix, inner_split
+from foveal.finetuning.fitting import FitTask, dropout_before, fit_suffix, inner_split
 from foveal.finetuning.loop import accuracy_of, predict_logits
 from foveal.finetuning.settings import Recipe
 
@@ -25,6 +25,34 @@ def test_it_learns_what_is_there(kit: Any) -> None:
     assert accuracy_of(logits, task.targets) > 0.9
     assert fitted.share > 0
     assert fitted.epochs[0][-1].train_loss < fitted.epochs[0][1].train_loss
+
+
+def test_it_starts_from_the_linear_head_that_it_is_given(kit: Any) -> None:
+    division, task = kit.divide(), kit.task()
+    source = kit.source(division, task, strength=0.0)
+    random = np.random.default_rng(0)
+    weight = random.normal(size=division.classifier.weight.shape).astype(np.float32)
+    bias = np.array([1.0, -2.0, 0.5], np.float32)
+    with torch.inference_mode():
+        batch = source.batch(task.rows, np.zeros_like(task.rows))
+        expected = kit.pooled(division, batch).numpy() @ weight.T + bias
+    recipe = replace(FAST, num_epochs=1, head_rate=1e-12, first_rate=0.0, inner_share=0.0)
+    fit_suffix(division, source, task, recipe, head=(weight, bias))
+    np.testing.assert_allclose(
+        predict_logits(division.suffix, source, task.rows), expected, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_dropout_reaches_the_features_and_goes_again(kit: Any) -> None:
+    division = kit.divide()
+    torch.nn.init.ones_(division.classifier.weight)
+    batch = torch.ones(2, *division.candidate.shape)
+    with dropout_before(division.classifier, 0.9):
+        division.suffix.train()
+        assert not torch.equal(division.suffix(batch), division.suffix(batch))
+        division.suffix.eval()
+        assert torch.equal(division.suffix(batch), division.suffix(batch))
+    assert not division.classifier._forward_pre_hooks
 
 
 def test_the_frozen_part_and_the_statistics_stay(kit: Any) -> None:
@@ -64,7 +92,7 @@ def test_where_nothing_can_be_learnt_the_start_is_kept(kit: Any) -> None:
         division, source, task, replace(FAST, num_epochs=8, patience=2), head=kit.head(division)
     )
     assert fitted.share == 0.0
-    assert any("linear head on frozen features, which is kept" in note for note in fitted.notes)
+    assert any("linear head on frozen features is kept" in note for note in fitted.notes)
     assert np.ptp(predict_logits(division.suffix, source, task.rows)) == 0.0
 
 

@@ -1,4 +1,4 @@
-"""Policies: the same picture for the same numbers, and only what their words say."""
+"""Policies: the same image for the same numbers, and only what their words say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AVIF and HEIC: pictures of telephones."""
+"""AVIF and HEIC: images of telephones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures moved by whole pixels."""
+"""Images moved by whole pixels."""
 
 from __future__ import annotations
 

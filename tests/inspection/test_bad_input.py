@@ -36,7 +36,7 @@ class _Unknown(nn.Module):
 
 def test_wrong_channels_names_layer_and_numbers():
     model = open_network("torchvision:resnet18").module
-    with pytest.raises(TraceError, match=r"'conv1'.*expects 3 channels, 1 came"):
+    with pytest.raises(TraceError, match=r"'conv1'.*expects 3 channels, got 1"):
         inspect(model, (1, 224, 224))
 
 

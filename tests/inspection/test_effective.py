@@ -108,7 +108,7 @@ def test_a_function_in_the_middle_is_measured_as_a_module_would_be():
 
 def test_a_vector_has_no_places():
     model = open_network("torchvision:resnet18", weights="random").module
-    with pytest.raises(UsageError, match=r"'fc' has no places"):
+    with pytest.raises(UsageError, match=r"'fc' has no map"):
         _measure(model, (3, 64, 64), at="fc")
 
 

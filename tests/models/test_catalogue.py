@@ -87,7 +87,7 @@ def test_the_public_names_are_these() -> None:
     assert set(foveal.models.__all__) == {
         *("CATALOGUE", "DEFAULT_BACKBONE", "Architecture", "Backbone", "Network"),
         *("WeightsSource", "build", "find_architecture", "load_backbone", "read_state_dict"),
-        *("LoadedNetwork", "load_network", "require_timm_model", "open_network"),
+        *("TimmNetwork", "load_timm_network", "require_timm_model", "open_network"),
     }
 
 

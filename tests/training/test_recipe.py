@@ -160,6 +160,9 @@ def test_progress_over_views_is_one_bar(shapes: Path, config: TrainConfig) -> No
         def advance(self, done: int, total: int) -> None:
             heard.append((done, total))
 
+        def say(self, line: str) -> None:
+            pass
+
         def end(self, title: str, seconds: float, detail: str) -> None:
             pass
 

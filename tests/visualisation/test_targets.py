@@ -61,7 +61,7 @@ def test_a_class_is_read_before_the_softmax(graph):
     ("objective", "message"),
     [
         (Channel("lefd", 0), r"named 'lefd'\.\nDid you mean left"),
-        (Channel("xyzzy", 0), r"named 'xyzzy'\.\nIts last layer with places is dropout"),
+        (Channel("xyzzy", 0), r"named 'xyzzy'\.\nIts last map is 'dropout'"),
         (Channel("right", 4), r"'right' has 4 channels; there is no channel 4\.\nChoose .* 0 to 3"),
         (Channel("right", -1), "there is no channel -1"),
         (ClassLogit(5), "'fc' has 5 classes; there is no class 5"),

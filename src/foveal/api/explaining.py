@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from foveal.api.opening import Model
     from foveal.explanation import HeatMap
-    from foveal.explanation.pictures import ExplainedPicture
+    from foveal.explanation.images import ExplainedImage
     from foveal.graph import Graph
     from foveal.visualisation import Ascent, Maximised, PixelScale
 
@@ -56,13 +56,14 @@ def explain(
     layer: str | None = None,
     effort: Literal["quick", "full"] = "quick",
     labels: Literal["auto", "exclusive", "independent"] = "auto",
+    out: PathLike | None = None,
     weights: PathLike | None = None,
     input_shape: tuple[int | None, int, int] | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     class_names: Sequence[str] = (),
     progress: Progress | None = None,
-) -> tuple[ExplainedPicture, ...]: ...
+) -> tuple[ExplainedImage, ...]: ...
 def explain(
     model: Model,
     images: Any,
@@ -72,6 +73,7 @@ def explain(
     layer: str | None = None,
     effort: Literal["quick", "full"] = "quick",
     labels: Literal["auto", "exclusive", "independent"] = "auto",
+    out: PathLike | None = None,
     weights: PathLike | None = None,
     input_shape: tuple[int | None, int, int] | None = None,
     mean: float | Sequence[float] | None = None,
@@ -79,7 +81,7 @@ def explain(
     class_names: Sequence[str] = (),
     graph: Graph | None = None,
     progress: Progress | None = None,
-) -> tuple[ExplainedPicture, ...] | tuple[tuple[HeatMap, ...], ...]:
+) -> tuple[ExplainedImage, ...] | tuple[tuple[HeatMap, ...], ...]:
     """Returns where in each image the scores of classes come from.
 
     For image files, folders and images in memory each image's maps come with a verdict on
@@ -97,10 +99,12 @@ def explain(
             [N, C, H, W], preprocessed as the network expects.
         classes: Names or indices, or ``"all"``; each image's likeliest class if None. Of a batch
             also a row of indices an image.
-        method: A name of ``foveal.explanation.methods.METHODS``.
+        method: A name of ``foveal.explanation.methods.list_methods()``.
         layer: An operation or module of the network; the method's own choice if None.
         effort: How much the verdict tries.
         labels: Whether the classes exclude one another, where the network does not say.
+        out: Draw the maps over their images: a .png or .svg file for a sheet of all, or a folder
+            for one PNG an image.
         weights: ``"random"``, ``"pretrained"`` or a checkpoint, for a network that is named.
         input_shape: ``(C, H, W)`` of a network that does not say it; C may be None.
         mean: One number or one a channel, of values in [0, 1]; of a network that is no run.
@@ -110,23 +114,18 @@ def explain(
         progress: Called with (done, total) images.
 
     Returns:
-        One ``ExplainedPicture`` an image, in order; one that cannot be read has an ``error``
+        One ``ExplainedImage`` an image, in order; one that cannot be read has an ``error``
         instead. For a batch ``result[n][j]``, the map of image n for its j-th class.
 
     Raises:
         UsageError: Images, classes, method or layer are not such; a network has no weights; or
             something is stated of a run, which knows it.
-        ModelError: The network has no map with places, or no class scores.
+        ModelError: The network has no map, or no class scores.
         RunError: The run cannot be read, or was altered.
 
     Warns:
         FovealWarning: Mean, std or size were assumed.
     """
-    from foveal.explanation.pictures import Asked, asked_classes
-    from foveal.runs.classifier import Classifier, load
-    from foveal.runs.explaining import explain_images
-    from foveal.runs.named_images import name_images
-
     stated: dict[str, Any] = {
         "input_shape": input_shape,
         "mean": mean,
@@ -134,27 +133,32 @@ def explain(
         "class_names": class_names,
     }
     if _is_batch(images):
-        stated |= {"effort": effort != "quick", "labels": labels != "auto", "progress": progress}
+        stated |= {"effort": effort != "quick", "labels": labels != "auto"}
+        stated |= {"out": out, "progress": progress}
         refuse_given(stated, "A batch is prepared already, and its maps come without a verdict")
         return _batch_maps(model, images, classes, method, layer, weights, graph)
     refuse_given({"graph": graph}, "Images that are read are traced at their own size")
-    asked = Asked(asked_classes(classes), method, layer, effort, labels=labels)
+    from foveal.explanation.requests import Request, requested_classes
+    from foveal.explanation.writing import require_drawable, write_sheets
+    from foveal.runs.classifier import Classifier, load
+    from foveal.runs.explaining import explain_images, explain_run
+    from foveal.runs.named_images import name_images
+
+    if out is not None:
+        require_drawable(Path(out))
     if isinstance(model, (str, os.PathLike)) and is_run_folder(Path(model)):
         model = load(model)
+    request = Request(requested_classes(classes), method, layer, effort, labels=labels)
+    named = name_images(images)
     if isinstance(model, Classifier):
         refuse_given(stated | {"weights": weights}, "A run knows its images, classes and weights")
-        return model.explain(
-            images,
-            classes=classes,
-            method=method,
-            layer=layer,
-            effort=effort,
-            labels=labels,
-            progress=progress,
-        )
-    named = name_images(images)
-    network = ready_for_images(model, weights, stated)
-    return explain_images(network, named, asked_for=asked, progress=progress)
+        explained = explain_run(model, named, request=request, progress=progress)
+    else:
+        network = ready_for_images(model, weights, stated)
+        explained = explain_images(network, named, request=request, progress=progress)
+    if out is not None:
+        write_sheets(explained, Path(out), title=_title(model))
+    return explained
 
 
 def visualise(
@@ -218,7 +222,7 @@ def visualise(
         plan_pictures,
         sheet_by_depth,
     )
-    from foveal.visualisation.class_pictures import CLASS_ASCENT
+    from foveal.visualisation.settings import CLASS_ASCENT
     from foveal.visualisation.sheet import draw_sheet
 
     chosen: dict[str, Any] = {"size_px": size_px, "num_steps": num_steps, "seed": seed or None}
@@ -258,6 +262,16 @@ def visualise(
     return sheet.pictures
 
 
+def _title(model: Model) -> str:
+    if isinstance(model, (str, os.PathLike)):
+        return Path(model).name
+    folder = getattr(model, "folder", None)
+    if isinstance(folder, Path):
+        return folder.name
+    name = getattr(model, "name", None)
+    return Path(name).name if isinstance(name, str) else type(model).__name__
+
+
 def _is_batch(images: Any) -> bool:
     """Whether these are numbers that a network takes as they are, and no images."""
     import numpy as np
@@ -277,7 +291,7 @@ def _batch_maps(
     weights: PathLike | None,
     graph: Graph | None,
 ) -> tuple[tuple[HeatMap, ...], ...]:
-    from foveal.explanation.methods import explain as explain_batch
+    from foveal.explanation.explaining import explain as explain_batch
     from foveal.explanation.requests import class_indices
 
     network = with_weights(open_network(model, weights=weights))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -187,7 +188,8 @@ def make_run(
         from foveal.training import StepLog, train_classifier
 
         log = StepLog(listener)
-        trained = train_classifier(data, config, log=log)
+        checkpoints = checkpoint_folder(folder)
+        trained = train_classifier(data, config, log=log, checkpoints=checkpoints)
         created = now().isoformat(timespec="seconds")
         with log.step("explain", "Looking where the answers come from") as step:
             from foveal.shortcuts import explain_and_show
@@ -221,9 +223,16 @@ def make_run(
                 command=command,
                 explanations=shown_maps.run,
             )
+    if config.fine_tune != "none":
+        shutil.rmtree(config.resume or checkpoints, ignore_errors=True)
     if trained.private_names is not None:
         write_atomically(private_table(folder), trained.private_names, mode=0o600)
     return FinishedRun(folder, trained, parity, log.total_seconds, shown_maps.run)
+
+
+def checkpoint_folder(folder: Path) -> Path:
+    """Returns where the fine-tuning for a run keeps its checkpoints until the run is finished."""
+    return folder.with_name(f"{folder.name}.checkpoints")
 
 
 def private_table(folder: Path) -> Path:

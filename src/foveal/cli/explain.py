@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,11 +12,9 @@ from foveal.cli.options import echo_json, network_options, noun, read_network_op
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
-    from foveal.explanation.pictures import ExplainedPicture
+    from foveal.explanation.images import ExplainedImage
 
-_SHEETS = (".png", ".svg")
 _NUM_WITH_PROGRESS = 4
-_MAX_STEM = 100
 
 
 @click.command(
@@ -33,16 +30,19 @@ _MAX_STEM = 100
     help="Explain this class, or 'all' (may be repeated; default: each image's likeliest).",
 )
 @click.option(
-    "--method", default="auto", metavar="NAME", help="How; --method list says which there are."
+    "--method",
+    default="auto",
+    metavar="NAME",
+    help="How maps are made; --method list names the methods.",
 )
-@noun("layer", help="Map this operation or module (default: the method's choice).")
+@noun("layer", help="The map of this operation or module (default: the method's choice).")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR|FILE",
     help="Draw: a .png or .svg sheet of all, or a folder with one PNG an image.",
 )
-@click.option("--sheet", is_flag=True, help="Into the folder, a sheet of all as well.")
+@click.option("--sheet", is_flag=True, help="With --out DIR: also draw a sheet of all.")
 @click.option(
     "--effort",
     type=click.Choice(["quick", "full"]),
@@ -55,7 +55,9 @@ _MAX_STEM = 100
     "--labels",
     type=click.Choice(["auto", "exclusive", "independent"]),
     default="auto",
-    help="Whether the classes exclude one another, where the network does not say.",
+    metavar="HOW",
+    help="Classes that are exclusive, or independent of one another, where the network does not "
+    "say (auto, the default).",
 )
 @noun("json")
 def command(
@@ -76,18 +78,20 @@ def command(
     on the file's own image, upright. A file that cannot be read is a row with its error, and
     the command then exits with 1.
     """
-    from foveal.explanation.methods import METHODS, require_method
+    from foveal.explanation.methods import AUTO, list_methods, method_named
+    from foveal.explanation.writing import SHEET_ENDINGS, require_drawable, write_sheets
 
     if method == "list":
-        width = max(len(name) for name, _ in METHODS)
-        click.echo("\n".join(f"{name:<{width}}  {what}" for name, what in METHODS))
+        width = max(len(name) for name, _ in list_methods())
+        click.echo("\n".join(f"{name:<{width}}  {what}" for name, what in list_methods()))
         return
-    require_method(method)
+    if method != AUTO:
+        method_named(method)
     if not paths:
         raise click.UsageError("Missing argument 'IMAGE...'.")
-    if out is not None and out.suffix.lower() not in _SHEETS and out.is_file():
-        raise click.UsageError(f"--out must be a folder, .png or .svg; {out.name!r} is a file.")
-    if sheet and (out is None or out.suffix.lower() in _SHEETS):
+    if out is not None:
+        require_drawable(out)
+    if sheet and (out is None or out.suffix.lower() in SHEET_ENDINGS):
         raise click.UsageError("--sheet goes with --out FOLDER; --out FILE.png is a sheet already.")
     from foveal.api import explain
     from foveal.progress import ProgressDisplay
@@ -104,7 +108,7 @@ def command(
         passes = cost_of_judging(len(images) * max(1, len(classes)), effort=effort).forward_passes
         click.echo(f"Full effort: up to {passes:,} passes of the network.", err=True)
     with ProgressDisplay("quiet" if is_short else "auto") as display, display.step(title):
-        explained: tuple[ExplainedPicture, ...] = explain(
+        explained: tuple[ExplainedImage, ...] = explain(
             model,
             images,
             classes=classes or None,
@@ -114,7 +118,11 @@ def command(
             **options,
             **values,
         )
-    written = [] if out is None else _draw(explained, out, sheet=sheet, title=Path(model).name)
+    written = (
+        []
+        if out is None
+        else write_sheets(explained, out, title=Path(model).name, with_whole=sheet)
+    )
     if as_json:
         from foveal.explanation.as_json import explanations_json
 
@@ -139,40 +147,3 @@ def command(
         click.echo(f"Drawn: {printable(str(file))}{more}", err=True)
     if any(one.error is not None for one in explained):
         sys.exit(1)
-
-
-def _draw(
-    explained: Sequence[ExplainedPicture], out: Path, *, sheet: bool, title: str
-) -> list[Path]:
-    """Writes the sheets and returns their files."""
-    from foveal.explanation.sheet import lay_out
-    from foveal.explanation.sheet_files import sheet_png, sheet_svg
-    from foveal.files import write_atomically
-
-    if out.suffix.lower() in _SHEETS:
-        encode = sheet_png if out.suffix.lower() == ".png" else sheet_svg
-        write_atomically(out, encode(lay_out(explained, title=title)))
-        return [out]
-    written = []
-    taken: set[str] = {"sheet.png", "sheet.svg"}
-    for one in explained:
-        if one.error is None:
-            file = out / _unused(Path(one.path).stem, taken)
-            write_atomically(file, sheet_png(lay_out([one], title=title)))
-            written.append(file)
-    if sheet:
-        whole = lay_out(explained, title=title)
-        for name, content in (("sheet.png", sheet_png(whole)), ("sheet.svg", sheet_svg(whole))):
-            write_atomically(out / name, content)
-            written.insert(0, out / name)
-    return written
-
-
-def _unused(stem: str, taken: set[str]) -> str:
-    """Returns a file name that no other picture has, whatever the file system thinks of case."""
-    stem = stem[:_MAX_STEM] or "picture"
-    name, number = f"{stem}.png", 2
-    while name.casefold() in taken:
-        name, number = f"{stem}-{number}.png", number + 1
-    taken.add(name.casefold())
-    return name

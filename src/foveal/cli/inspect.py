@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from foveal.cli.inspect_picture import find_layers, write_pictures, write_what_was_seen
 from foveal.cli.options import echo_json, noun, read_input
+from foveal.errors import TraceError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +24,7 @@ Example:
   foveal inspect net.py:make_net --input 1x28x28 --by stage
   foveal inspect foveal:plain56 --against foveal:resnet56
   foveal inspect torchvision:resnet18 --against torchvision:resnet50
+  foveal inspect timm:convnext_tiny --html convnext.html --svg convnext.svg
 """
 
 
@@ -51,13 +54,33 @@ Example:
     "--effective", is_flag=True, help="Measure the effective receptive field from gradients."
 )
 @noun("layer", help="Where --effective measures (default: the last map).")
-@noun("images", help="Images that --effective measures on, instead of noise.")
+@noun(
+    "images",
+    help="Images that --effective measures on, instead of noise; --html shows what the network "
+    "makes of the first.",
+)
 @noun(
     "weights",
-    help="Weights that --effective measures with: random (the default), pretrained, or a "
+    help="Weights for --effective and --images: random (the default), pretrained, or a "
     "checkpoint file (.safetensors, .pth). A run brings its own.",
 )
-@noun("html", help="Write a page with drawings.")
+@noun(
+    "html",
+    help="Write a page with the network as a picture that opens, with the findings of the linter.",
+)
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the picture alone, for papers.",
+)
+@click.option(
+    "--overlay",
+    type=click.Choice(["shape", "parameters", "macs", "memory", "field"]),
+    default="shape",
+    show_default=True,
+    help="What each box of --svg says.",
+)
 @noun("json")
 def command(
     model: str,
@@ -66,13 +89,15 @@ def command(
     against: str | None,
     mode: Literal["eval", "train"],
     html: Path | None,
+    svg: Path | None,
     as_json: bool,
     **values: Any,
 ) -> None:
     """Show a network layer by layer: shape, parameters, MACs, memory, receptive field.
 
     MODEL is a run folder, timm:NAME, torchvision:NAME, foveal:NAME, a bare name or
-    file.py:factory. Nothing is computed and no weights are needed, except for --effective.
+    file.py:factory. Nothing is computed and no weights are needed, except for --effective and
+    --images.
     """
     from foveal.api import inspect
     from foveal.inspection import (
@@ -82,28 +107,40 @@ def command(
         inspection_json,
         render_comparison_text,
         render_effective_text,
-        render_inspection_html,
         render_inspection_text,
     )
 
-    for name in ("layer", "images", "weights"):
-        if values[name] and not values["effective"]:
-            raise click.UsageError(f"--{name} says how --effective measures; give that too.")
+    _refuse_what_does_nothing(values, html=html, svg=svg)
     shape = read_input(input_text)
-    network = _opened(model, values) if values["effective"] else None
-    table = inspect(network or model, shape, mode=mode)
-    comparison = None if against is None else compare(table, inspect(against, shape, mode=mode))
-    effective, background = None, None
-    if network is not None:
-        effective, background = _measure(network, table, values)
-    if html is not None:
-        from foveal.files import write_atomically
+    is_run = values["effective"] or values["images"]
+    network = _opened(model, values) if is_run else None
 
-        page = render_inspection_html(
-            table, effective=effective, background=background, comparison=comparison
+    def look(at: str | Network) -> Inspection:
+        try:
+            return inspect(at, shape, mode=mode)
+        except TraceError as error:
+            write_what_was_seen(error, str(at if at == against else model), html=html, svg=svg)
+            raise
+
+    table = look(network or model)
+    comparison = None if against is None else compare(table, look(against))
+    effective, background = None, None
+    if network is not None and values["effective"]:
+        effective, background = _measure(network, table, values)
+    if html is not None or svg is not None:
+        layers = None
+        if comparison is None:
+            layers = find_layers(model, shape, network, table, values["images"])
+        write_pictures(
+            table,
+            html=html,
+            svg=svg,
+            overlay=values["overlay"],
+            layers=layers,
+            effective=effective,
+            background=background,
+            comparison=comparison,
         )
-        write_atomically(html, page.encode("utf-8"))
-        click.echo(f"The page is {html}", err=True)
     if as_json:
         content = inspection_json(table) if comparison is None else comparison_json(comparison)
         if effective is not None:
@@ -117,6 +154,23 @@ def command(
     if effective is not None:
         shown.append(render_effective_text(effective))
     click.echo("\n\n".join(shown))
+
+
+def _refuse_what_does_nothing(
+    values: dict[str, Any], *, html: Path | None, svg: Path | None
+) -> None:
+    if values["layer"] and not values["effective"]:
+        raise click.UsageError("--layer says how --effective measures; give that too.")
+    if values["images"] and not values["effective"] and html is None:
+        raise click.UsageError(
+            "--images are what --effective measures on and --html shows; give one of these too."
+        )
+    if values["weights"] and not values["effective"] and not values["images"]:
+        raise click.UsageError(
+            "--weights are for what is computed: --effective, or --images with --html."
+        )
+    if values["overlay"] != "shape" and svg is None:
+        raise click.UsageError("--overlay says what the boxes of --svg say; give that too.")
 
 
 def _opened(model: str, values: dict[str, Any]) -> Network:

@@ -143,7 +143,10 @@ NOUNS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
     "input": (
         ("--input", "input_text"),
-        {"metavar": "CxHxW", "help": "Input of the network, as 3x224x224 (default: its own)."},
+        {
+            "metavar": "CxHxW",
+            "help": "Input of the network, as 3x224x224 or 224 (default: its own).",
+        },
     ),
     "mean": (
         ("--mean",),
@@ -193,7 +196,7 @@ NOUNS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
     "json": (
         ("--json", "as_json"),
-        {"is_flag": True, "help": "JSON on stdout; docs/schemas says its form."},
+        {"is_flag": True, "help": "Write JSON to stdout; docs/schemas describes it."},
     ),
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foveal.cli.options import (
+    Command,
     data_options,
     echo_json,
     group_options,
@@ -35,7 +36,8 @@ _MODEL_OPTIONS = (
     click.option(
         "--fit",
         type=click.Choice(["squash", "crop", "pad"]),
-        help="How a picture that is not square meets a square input.",
+        metavar="HOW",
+        help="An image that is not square: squash it (the default), crop or pad.",
     ),
     click.option(
         "--window",
@@ -80,7 +82,9 @@ _EVIDENCE_OPTIONS = (
     click.option(
         "--conditional",
         type=click.Choice(["marginal", "class"]),
-        help="Coverage over all images, or for each class.",
+        metavar="HOW",
+        help="Coverage of prediction sets: marginal, over all images (the default), or class, for "
+        "each class.",
     ),
     click.option(
         "--anonymous-paths",
@@ -90,8 +94,49 @@ _EVIDENCE_OPTIONS = (
     click.option(
         "--class-weights",
         type=click.Choice(["auto", "balanced", "none"]),
-        help="Whether every class counts the same.",
+        metavar="HOW",
+        help="balanced: every class counts the same; none; or auto, by how uneven they are (the "
+        "default).",
     ),
+)
+
+
+def _training_options(command: Command) -> Command:
+    for option in reversed((*_MODEL_OPTIONS, *_TUNING_OPTIONS, *_EVIDENCE_OPTIONS)):
+        command = option(command)
+    return command
+
+
+_TUNING_OPTIONS = (
+    click.option(
+        "--fine-tune",
+        type=click.Choice(["none", "auto", "always"]),
+        help="Train the last part of the network too: none (the default), auto keeps it only "
+        "where it is better out of fold, always.",
+    ),
+    click.option(
+        "--budget",
+        metavar="TIME",
+        help="Time for fine-tuning, such as 5m (the default): chooses cut, views and epochs.",
+    ),
+    click.option(
+        "--unfreeze",
+        metavar="WHAT",
+        help="What is trained instead: 2-stages (the last two), a LAYER and all after it, all.",
+    ),
+    click.option(
+        "--augment",
+        metavar="POLICY",
+        help="How images are changed to fine-tune on: none, light (the default), xray, "
+        "any-orientation, strong.",
+    ),
+    click.option(
+        "--resume",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Go on with the checkpoints of a fine-tuning that was stopped.",
+    ),
+    click.option("--remove-bank", is_flag=True, help="Delete the stored activations in the end."),
 )
 
 
@@ -104,6 +149,7 @@ _EVIDENCE_OPTIONS = (
     help="The run folder (default: a new one under runs/).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing run.")
+@_training_options
 @group_options
 @data_options
 @noun("json")
@@ -127,10 +173,6 @@ def command(data: Path, out: Path | None, overwrite: bool, as_json: bool, **valu
         as_json=as_json,
         next_commands=(shlex.join(["foveal", "predict", str(finished.folder), "NEW-IMAGES"]),),
     )
-
-
-for _option in reversed((*_MODEL_OPTIONS, *_EVIDENCE_OPTIONS)):
-    command = _option(command)
 
 
 def read_config(values: dict[str, Any]) -> TrainConfig:

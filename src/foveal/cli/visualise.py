@@ -52,8 +52,9 @@ def command(model: str, out: Path, as_json: bool, **values: Any) -> None:
     """Draw what excites a class or a channel most: activation maximisation.
 
     MODEL is a run folder, timm:NAME, torchvision:NAME, foveal:NAME, a bare name or
-    file.py:factory. From noise, each image climbs the gradient of its class or channel. Without
-    --class and --layer: a sheet of channels by depth, from the first layer to the classes.
+    file.py:factory. Each image starts as noise and follows the gradient of its class or channel.
+    Without --class and --layer: a sheet of channels by depth, from the first layer to the
+    classes.
     """
     from foveal.api import visualise
     from foveal.progress import ProgressDisplay

@@ -1,4 +1,4 @@
-"""Finds the same picture stored twice: byte for byte, pixel for pixel, or nearly.
+"""Finds the same image stored twice: byte for byte, pixel for pixel, or nearly.
 
 Near copies are found by ``foveal.dataset.near_pairs``; here they become sets, and sets become
 groups. A run keeps what the comparison with new data needs instead of its pictures: of each
@@ -20,7 +20,7 @@ from foveal.dataset.near_pairs import NearPair, find_near_pairs, near_any, sketc
 from foveal.errors import UsageError
 
 BLANK_STD = 0.01
-"""Grey levels (black 0, white 1) that spread less than this show no picture."""
+"""Grey levels (black 0, white 1) that spread less than this show no image."""
 
 Indices = NDArray[np.int64]
 
@@ -92,7 +92,7 @@ def find_duplicates(
 
 
 def shows_something(record: ImageRecord) -> bool:
-    """Whether the picture is more than one level, so that it can be like another one."""
+    """Whether the image is more than one level, so that it can be like another one."""
     return (
         record.signature is not None
         and record.grey_std is not None
@@ -124,7 +124,7 @@ def fuse_groups(manifest: Manifest, duplicates: Duplicates) -> Indices:
 
 
 def number_copies(duplicates: Duplicates, num_images: int) -> Indices:
-    """Numbers the pictures behind the usable images, [N]: copies of one another share theirs."""
+    """Numbers what the usable images show, [N]: copies of one another share theirs."""
     pairs = [pair for members in _all_sets(duplicates) for pair in pairwise(members)]
     return np.unique(_link(num_images, pairs), return_inverse=True)[1].astype(np.int64)
 
@@ -177,7 +177,7 @@ class SeenImages:
 
     Attributes:
         digests: SHA-256 of their files, in hex.
-        pixel_digests: SHA-256 of their decoded pictures, in hex.
+        pixel_digests: SHA-256 of their decoded images, in hex.
         sketches: Those that show something, uint8 [M, 16, 16].
     """
 

@@ -262,7 +262,7 @@ def check_form_predicts_class(subject: AuditSubject) -> Iterator[AuditFinding]:
         code="D011",
         severity="error" if gain >= _GAIN_ERROR else "warning",
         title=f"The {name} gives the class away",
-        detail=f"Without looking at the picture, the {name} alone predicts the class in "
+        detail=f"Without looking at the image, the {name} alone predicts the class in "
         f"{percent(accuracy)} of images; always answering the commonest class would reach "
         f"{percent(baseline)}. {_describe(subject, attribute)} A classifier can learn this "
         "shortcut and fail on new images.",

@@ -46,7 +46,7 @@ def split_of(name: str) -> Split | None:
 
 
 def refuse_masks(tops: Iterable[str], *, where: str) -> None:
-    """Refuses folders of pictures and folders of masks of them, which are no classes.
+    """Refuses folders of images and folders of masks of them, which are no classes.
 
     Raises:
         DataError: With the folder to give instead.

@@ -61,15 +61,15 @@ class ImageRecord:
             ``None`` where it stands alone.
         split: The part it was given to, where the data come split.
         digest: SHA-256 of the file's bytes, in hex.
-        pixel_digest: SHA-256 of the decoded picture, in hex: equal for one picture stored as
+        pixel_digest: SHA-256 of the decoded image, in hex: equal for one image stored as
             PNG and as BMP. Large JPEGs are hashed at reduced scale.
         size_bytes: Length of the file.
-        width_px, height_px: Size of the picture, orientation applied.
+        width_px, height_px: Size of the image, orientation applied.
         stored_mode: How the file stores a pixel, such as ``"RGB"`` or ``"I;16"``.
         bits_per_sample: Bits of one stored sample.
         format: Such as ``"PNG"`` or ``"DICOM"``.
-        perceptual_hash: 8 bytes; near for pictures that look alike.
-        signature: The picture in 32 × 32 grey levels, 1,024 bytes, row by row.
+        perceptual_hash: 8 bytes; near for images that look alike.
+        signature: The image in 32 × 32 grey levels, 1,024 bytes, row by row.
         grey_mean, grey_std: Of the grey levels, black 0 and white 1.
         acquired_seconds: When it was taken by its own account (EXIF, DICOM), in seconds since
             1970 on the camera's clock.
@@ -140,7 +140,7 @@ class Manifest:
 
     @cached_property
     def usable_rows(self) -> tuple[int, ...]:
-        """The places in ``records`` of the usable images."""
+        """The positions in ``records`` of the usable images."""
         return tuple(
             row
             for row, record in enumerate(self.records)
@@ -167,7 +167,7 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 in hex over paths, contents, labels, groups, splits and problems.
 
-        Neither the root's place nor the order of the records changes it.
+        Neither where the root is nor the order of the records changes it.
         """
         total = hashlib.sha256()
         for row in sorted(_identity(record) for record in self.records):

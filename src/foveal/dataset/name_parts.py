@@ -120,14 +120,14 @@ class NamePart:
 
     Attributes:
         values: For each path the part, or ``""`` where the name has none.
-        place: Where it stands, from 0; of a beginning, where it ends.
+        position: Where it stands, from 0; of a beginning, where it ends.
         before: For each path the part before it; ``None`` for a beginning.
         words: What the part is called, such as ``"part 1 of the file names"``.
         word: The letters that stand before its digits in every name, such as ``"patient"``.
     """
 
     values: tuple[str, ...]
-    place: int
+    position: int
     before: tuple[str, ...] | None
     words: str
     word: str
@@ -146,33 +146,33 @@ def parts_of_names(paths: Sequence[str]) -> Iterator[NamePart]:
     stems = [path.rsplit("/", 1)[-1].rsplit(".", 1)[0] for path in paths]
     names = [[match.span() for match in re.finditer(_PART, stem)] for stem in stems]
     most = max((len(spans) for spans in names), default=0)
-    for place in range(min(most, _MAX_PARTS)):
-        if sum(len(spans) > place for spans in names) < _MIN_SHARE * len(paths):
+    for position in range(min(most, _MAX_PARTS)):
+        if sum(len(spans) > position for spans in names) < _MIN_SHARE * len(paths):
             return
         single = [
-            stem[slice(*spans[place])] if len(spans) > place else ""
+            stem[slice(*spans[position])] if len(spans) > position else ""
             for stem, spans in zip(stems, names, strict=True)
         ]
         before = [
-            stem[slice(*spans[place - 1])] if 0 < place < len(spans) else ""
+            stem[slice(*spans[position - 1])] if 0 < position < len(spans) else ""
             for stem, spans in zip(stems, names, strict=True)
         ]
-        yield _part(single, f"part {place + 1} of the file names", place, before)
-        if place > 0:
+        yield _part(single, f"part {position + 1} of the file names", position, before)
+        if position > 0:
             start = [
-                stem[: spans[place][1]] if len(spans) > place else ""
+                stem[: spans[position][1]] if len(spans) > position else ""
                 for stem, spans in zip(stems, names, strict=True)
             ]
-            yield _part(start, f"parts 1 to {place + 1} of the file names", place, None)
+            yield _part(start, f"parts 1 to {position + 1} of the file names", position, None)
 
 
-def _part(values: list[str], words: str, place: int, before: list[str] | None) -> NamePart:
+def _part(values: list[str], words: str, position: int, before: list[str] | None) -> NamePart:
     word = ""
     if before is not None:
         word = _common([value.rstrip("0123456789") for value in values if value])
         if not word and all(value.isdigit() for value in values if value):
             word = _common([value for value in before if value])
-    return NamePart(tuple(values), place, None if before is None else tuple(before), words, word)
+    return NamePart(tuple(values), position, None if before is None else tuple(before), words, word)
 
 
 def _common(words: Sequence[str]) -> str:
@@ -183,7 +183,7 @@ def _common(words: Sequence[str]) -> str:
 
 def _find_expression(paths: Sequence[str], wanted: NamePart) -> str:
     """Returns the first expression of a few plain kinds that fits, or one that always does."""
-    values, place, before = wanted.values, wanted.place, wanted.before
+    values, position, before = wanted.values, wanted.position, wanted.before
     letters = Counter(value.rstrip("0123456789") for value in values if value)
     word = re.escape(letters.most_common(1)[0][0]) if letters else ""
     tries = []
@@ -197,9 +197,9 @@ def _find_expression(paths: Sequence[str], wanted: NamePart) -> str:
         other = rf"[^/{mark}]+"
         if before is None:
             tries.append(rf"([^/]+){mark}{other}$")
-            tries.append(rf"(?:^|/)({other}" + (mark + other) * place + r")[^/]*$")
+            tries.append(rf"(?:^|/)({other}" + (mark + other) * position + r")[^/]*$")
         else:
-            tries.append((other + mark) * place + rf"([^/.{mark}]+)[^/]*$")
+            tries.append((other + mark) * position + rf"([^/.{mark}]+)[^/]*$")
     parts = [value or None for value in values]
     for expression in tries:
         if [_find(expression, path) for path in paths] == parts:
@@ -207,8 +207,8 @@ def _find_expression(paths: Sequence[str], wanted: NamePart) -> str:
     gap = r"(?:[^\w/]|_)*"
     part = rf"(?:{_PART})"
     if before is None:
-        return rf"(?:^|/)({gap}{part}(?:{gap}{part}){{{place}}})[^/]*$"
-    return rf"(?:^|/)(?:{gap}{part}){{{place}}}{gap}({part})[^/]*$"
+        return rf"(?:^|/)({gap}{part}(?:{gap}{part}){{{position}}})[^/]*$"
+    return rf"(?:^|/)(?:{gap}{part}){{{position}}}{gap}({part})[^/]*$"
 
 
 def _find(expression: str, path: str) -> str | None:

@@ -1,9 +1,9 @@
-"""The colours of a heat map: alone, and over a picture whose brightness stays.
+"""The colours of a heat map: alone, and over an image whose brightness stays.
 
 One path through OKLab serves both: from a dark neutral grey over a dull red to a light
 amber, travelled at even speed. Its lightness only rises, so the order survives colour
-blindness and a black-and-white print. Over a picture the lightness belongs to the picture;
-of the path only hue and chroma are used, at the picture's own luminance.
+blindness and a black-and-white print. Over an image the lightness belongs to the image;
+of the path only hue and chroma are used, at the image's own luminance.
 
 In OKLab equal steps look equal. It and its matrices: Ottosson 2020, "A perceptual color space
 for image processing" (bottosson.github.io/posts/oklab). sRGB and its luminance: IEC 61966-2-1.
@@ -90,7 +90,7 @@ _BEND = np.array([0.52, 0.11, 0.055])
 _END = np.array([0.765, 0.088, 0.137])
 _NUM_ON_PATH = 4096
 
-# Black and white hold no colour, so the picture gives up a little of either end.
+# Black and white hold no colour, so the image gives up a little of either end.
 _DARKEST, _LIGHTEST = 14.0, 92.0
 _NUM_LEVELS, _NUM_VALUES = 65, 65
 _NUM_HALVINGS = 24
@@ -108,13 +108,13 @@ def path(values: NDArray[np.float64]) -> Colours:
 
 
 def heat_colours(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Returns sRGB [..., 3] of a map without a picture, for values in [0, 1]."""
+    """Returns sRGB [..., 3] of a map without an image, for values in [0, 1]."""
     flat = encode(from_oklab(path(values.reshape(-1))))
     return np.rint(255 * flat).astype(np.uint8).reshape(*values.shape, 3)
 
 
 def shown_luminance(y: NDArray[np.float64]) -> Colours:
-    """Returns the luminance at which a picture's luminance is shown under a map.
+    """Returns the luminance at which an image's luminance is shown under a map.
 
     Lightness L* from 0 to 100 becomes 14 to 92, so that black and white can take colour.
     The map has no part in it.
@@ -124,7 +124,7 @@ def shown_luminance(y: NDArray[np.float64]) -> Colours:
 
 
 def overlay(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Returns a picture in grey, tinted where the map has value; its brightness stays.
+    """Returns an image in grey, tinted where the map has value; its brightness stays.
 
     Two pixels that were equally bright still are, whatever the map says of them.
 
@@ -137,7 +137,7 @@ def overlay(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> NDArray[n
     """
     linear = decode(np.arange(256) / 255)[pixels]
     y = linear if pixels.ndim == 2 else luminance(linear)
-    levels, table = _tints()
+    levels, table = tint_table()
     # Linear in luminance, so that mixing two neighbours keeps it exactly.
     row = np.interp(shown_luminance(y), levels, np.arange(_NUM_LEVELS))
     column = np.clip(values, 0.0, 1.0) * (_NUM_VALUES - 1)
@@ -150,7 +150,7 @@ def overlay(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> NDArray[n
 
 
 @cache
-def _tints() -> tuple[Colours, Colours]:
+def tint_table() -> tuple[Colours, Colours]:
     """Returns luminances [n] and linear light [n, m, 3] by luminance and value.
 
     The chroma of the path is kept as far as a screen can show it at that luminance.

@@ -217,7 +217,7 @@ def _has(file: str | None, character: str) -> bool:
         face = _face(file, 24, shaped=False)
         mask, box = face.getmask(character), face.getmask(_NEVER_ASSIGNED)
     except (OSError, ValueError):
-        return False  # a font of pictures in other sizes, or a damaged one
+        return False  # a font of images in other sizes, or a damaged one
     if mask.getbbox() is None:
         return False
     return mask.size != box.size or bytes(mask) != bytes(box)

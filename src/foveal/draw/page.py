@@ -15,7 +15,7 @@ def html_page(
 ) -> str:
     """Returns a whole page, light or dark as the reader's system is.
 
-    The policy lets the page show its own style and pictures that are in it and run the scripts
+    The policy lets the page show its own style and images that are in it and run the scripts
     given here, and nothing else: no other script runs and nothing is fetched.
 
     Args:

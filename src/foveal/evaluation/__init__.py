@@ -36,7 +36,7 @@ from foveal.evaluation.inputs import log_softmax, softmax
 from foveal.evaluation.intervals import wilson
 from foveal.evaluation.label_review import review_labels, why_not_reviewed, worst_mistakes
 from foveal.evaluation.learning_curve import extrapolate
-from foveal.evaluation.metrics import measure
+from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric, measure
 from foveal.evaluation.model_choice import ModelDescription, describe_choice
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
 from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
@@ -61,6 +61,7 @@ from foveal.evaluation.wording import (
 )
 
 __all__ = [
+    "HEADLINE_METRICS",
     "Baseline",
     "Calibration",
     "Candidate",
@@ -69,6 +70,7 @@ __all__ = [
     "DataFacts",
     "Evidence",
     "Grouping",
+    "HeadlineMetric",
     "HeldOutGroups",
     "Interval",
     "LabelIssue",

@@ -273,7 +273,7 @@ def assess_calibration(
     truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
     if not (math.isfinite(temperature) and temperature > 0.0):
         raise UsageError(
-            f"temperature is {temperature}; expected a finite number above 0.",
+            f"temperature: got {temperature}, expected a finite number above 0.",
             next_step="Pass the temperature that the classifier was stored with.",
         )
     after = softmax(scores, temperature=temperature)

@@ -228,7 +228,7 @@ class Novelty:
 
 @dataclass(frozen=True, slots=True)
 class ShiftStability:
-    """What became of the answers when pictures moved by ``shift_px`` pixels of the input.
+    """What became of the answers when images moved by ``shift_px`` pixels of the input.
 
     ``kept`` is the share that kept its class; ``probability_change`` the mean absolute
     change of the probability of the class answered in place.
@@ -243,9 +243,9 @@ class ShiftStability:
 class Stability:
     """How stable the finished classifier's answers are under small shifts.
 
-    ``num_seen`` of the ``num_images`` pictures were among those it was trained on.
+    ``num_seen`` of the ``num_images`` images were among those it was trained on.
     ``size_px`` is the (height, width) of the input that the shifts are pixels of. ``border``
-    says what fills the strip that opens up, ``directions`` whether every picture was moved in
+    says what fills the strip that opens up, ``directions`` whether every image was moved in
     all four directions or each in one.
     """
 

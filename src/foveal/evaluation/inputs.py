@@ -29,8 +29,8 @@ def as_scores(scores: ArrayLike, *, name: str = "logits") -> Floats:
     array = np.asarray(scores, dtype=np.float64)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise UsageError(
-            f"{name} has shape {array.shape}; expected [N, K] with at least one image "
-            "and two classes.",
+            f"{name}: got shape {array.shape}, expected [N, K] with at least one image and two "
+            "classes.",
             next_step=f"Pass one row of {name} an image and one column a class.",
         )
     if not np.isfinite(array).all():
@@ -54,8 +54,8 @@ def as_probabilities(probabilities: ArrayLike) -> Floats:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise UsageError(
-            f"Row {row} of probabilities sums to {sums[row]:.4g} with a smallest value of "
-            f"{array[row].min():.4g}; expected values of at least 0 that sum to 1.",
+            f"probabilities: got a sum of {sums[row]:.4g} and a smallest value of "
+            f"{array[row].min():.4g} in row {row}, expected values of at least 0 that sum to 1.",
             next_step="Pass logits through a softmax first.",
         )
     return array
@@ -70,8 +70,8 @@ def as_labels(labels: ArrayLike, *, num_images: int, num_classes: int) -> Ints:
     array = as_rows(labels, num_images=num_images, name="labels")
     if array.size and (array.min() < 0 or array.max() >= num_classes):
         raise UsageError(
-            f"labels run from {array.min()} to {array.max()}; expected class indices "
-            f"from 0 to {num_classes - 1}.",
+            f"labels: got {array.min()} to {array.max()}, expected class indices from 0 to "
+            f"{num_classes - 1}.",
             next_step="Number the classes in the order of the columns.",
         )
     return array
@@ -86,8 +86,8 @@ def as_rows(values: ArrayLike, *, num_images: int, name: str) -> Ints:
     array: NDArray[Any] = np.asarray(values)
     if array.shape != (num_images,) or array.dtype.kind not in "iub":
         raise UsageError(
-            f"{name} has shape {array.shape} and type {array.dtype}; expected "
-            f"{num_images} whole numbers, one an image.",
+            f"{name}: got shape {array.shape} and type {array.dtype}, expected {num_images} "
+            "whole numbers, one an image.",
             next_step=f"Pass {name} in the order of the images.",
         )
     return array.astype(np.int64)
@@ -97,7 +97,7 @@ def check_class_names(class_names: tuple[str, ...] | list[str], *, num_classes: 
     """Raises UsageError unless there is one name a class."""
     if len(class_names) != num_classes:
         raise UsageError(
-            f"{len(class_names)} class names came for {num_classes} classes.",
+            f"class_names: got {len(class_names)}, expected {num_classes}, one a class.",
             next_step="Pass one name a column, in the order of the columns.",
         )
 

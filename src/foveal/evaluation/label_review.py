@@ -185,7 +185,7 @@ def _checked(
     check_class_names(list(class_names), num_classes=values.shape[1])
     if len(paths) != len(values):
         raise UsageError(
-            f"{len(paths)} paths came for {len(values)} images.",
+            f"paths: got {len(paths)}, expected {len(values)}, one an image.",
             next_step="Pass one path an image, in the order of the rows.",
         )
     return values, truth

@@ -120,7 +120,7 @@ def fit_novelty(
     )
     if num_images < 4:
         raise DataError(
-            f"{num_images} images came; expected at least 4 to say what is unlike them.",
+            f"Got {num_images} images, expected at least 4: fewer do not show what is unlike them.",
             next_step="Add images.",
         )
     folds = cross_fitting_folds(held_out_in, members)
@@ -168,7 +168,7 @@ def score_novelty(reference: NoveltyReference, features: ArrayLike) -> Floats:
     values = _checked(features)
     if values.shape[1] != reference.mean.size:
         raise UsageError(
-            f"features have {values.shape[1]} numbers an image; expected "
+            f"features: got {values.shape[1]} numbers an image, expected "
             f"{reference.mean.size}, as in training.",
             next_step="Use the backbone the classifier was trained with.",
         )
@@ -187,7 +187,7 @@ def _checked(features: ArrayLike) -> Features:
     values = np.asarray(features, dtype=np.float32)
     if values.ndim != 2 or not np.isfinite(values).all():
         raise UsageError(
-            f"features has shape {values.shape}; expected finite numbers of shape [N, D].",
+            f"features: got shape {values.shape}, expected finite numbers of shape [N, D].",
             next_step="Pass one feature vector an image.",
         )
     return values

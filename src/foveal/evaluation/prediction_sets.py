@@ -70,7 +70,7 @@ def check_alpha(alpha: float) -> None:
     """Raises UsageError unless alpha lies between 0 and 1."""
     if not 0.0 < alpha < 1.0:
         raise UsageError(
-            f"alpha is {alpha}; expected a share between 0 and 1, both excluded.",
+            f"alpha: got {alpha}, expected a share between 0 and 1, both excluded.",
             next_step="Pass 0.1 for sets that hold the true label in 90% of images.",
         )
 
@@ -100,7 +100,7 @@ def predict_sets(probabilities: ArrayLike, thresholds: ArrayLike) -> Bools:
     limits = np.asarray(thresholds, dtype=np.float64)
     if limits.shape != (values.shape[1],):
         raise UsageError(
-            f"thresholds has shape {limits.shape}; expected ({values.shape[1]},), one a class.",
+            f"thresholds: got shape {limits.shape}, expected ({values.shape[1]},), one a class.",
             next_step="Pass the thresholds fitted for this classifier.",
         )
     inside: Bools = values >= limits

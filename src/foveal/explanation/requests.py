@@ -1,9 +1,10 @@
-"""What a caller asks for, checked: pictures and classes."""
+"""What a caller asks for, checked: images, classes, and how they are explained."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.errors import UsageError
+from foveal.layers.logits import ClassKind, Labels
 from foveal.text import near_names, printable
 
 Images = torch.Tensor | NDArray[np.float32]
@@ -25,11 +27,55 @@ Classes = (
 )
 
 
-def checked_images(images: Images) -> torch.Tensor:
-    """Returns the pictures as a tensor [N, C, H, W] that may be differentiated.
+Effort = Literal["quick", "full"]
+"""How much a verdict tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to make of images.
+
+    Attributes:
+        classes: Names or numbers, or ``"all"``; each image's likeliest class if None.
+        method: A name of ``foveal.explanation.methods.list_methods()``.
+        layer: An operation or module; the method's own choice if None.
+        effort: How much the verdict tries.
+        seed: Of its random choices.
+        labels: Whether several classes exclude one another, where the network does not say.
+    """
+
+    classes: tuple[int | str, ...] | None = None
+    method: str = "auto"
+    layer: str | None = None
+    effort: Effort = "quick"
+    seed: int = 0
+    labels: Labels = "auto"
+
+
+def requested_classes(
+    classes: Sequence[str | int] | str | int | None,
+) -> tuple[int | str, ...] | None:
+    """Returns one class or several as a row of them; None stands for each image's likeliest.
 
     Raises:
-        UsageError: They are no batch of pictures, no floating-point numbers or not finite.
+        UsageError: There is no class among them.
+    """
+    if classes is None:
+        return None
+    found = (classes,) if isinstance(classes, (str, int)) else tuple(classes)
+    if not found:
+        raise UsageError(
+            "classes: got none, expected names or numbers.",
+            next_step="Leave it out for each image's likeliest class.",
+        )
+    return found
+
+
+def checked_images(images: Images) -> torch.Tensor:
+    """Returns the images as a tensor [N, C, H, W] that may be differentiated.
+
+    Raises:
+        UsageError: They are no batch of images, no floating-point numbers or not finite.
     """
     if isinstance(images, np.ndarray):
         tensor = torch.from_numpy(np.array(images))
@@ -42,7 +88,7 @@ def checked_images(images: Images) -> torch.Tensor:
     if tensor.dim() != 4 or 0 in tensor.shape[1:]:
         raise UsageError(
             f"images of shape {tuple(tensor.shape)} came, expected [N, C, H, W].",
-            next_step="Give one picture as images[None]." if tensor.dim() == 3 else None,
+            next_step="Give one image as images[None]." if tensor.dim() == 3 else None,
         )
     if not tensor.is_floating_point():
         raise UsageError(
@@ -63,12 +109,12 @@ def checked_images(images: Images) -> torch.Tensor:
 
 
 def ready_images(images: Images, model: torch.nn.Module) -> torch.Tensor:
-    """Returns the pictures checked, on the model's device and in its precision."""
-    pictures = checked_images(images)
+    """Returns the images checked, on the model's device and in its precision."""
+    images = checked_images(images)
     for parameter in model.parameters():
         if parameter.is_floating_point():
-            return pictures.to(device=parameter.device, dtype=parameter.dtype)
-    return pictures
+            return images.to(device=parameter.device, dtype=parameter.dtype)
+    return images
 
 
 def checked_classes(
@@ -126,6 +172,59 @@ def _checked_row(found: list[int], num_classes: int) -> tuple[int, ...]:
     return tuple(int(index) for index in found)
 
 
+def classes_of_each(
+    logits: NDArray[np.float64] | torch.Tensor, classes: Classes
+) -> tuple[tuple[int, ...], ...]:
+    """Returns which classes to explain for each image.
+
+    Args:
+        logits: [N, K].
+        classes: One or several for every image; a row of several for each; ``"all"``; or None
+            for each image's likeliest.
+
+    Raises:
+        UsageError: There is no such class, none is asked for, or not one row an image came.
+    """
+    if classes is None:
+        return tuple((int(index),) for index in logits.argmax(1))
+    return checked_classes(classes, int(logits.shape[1]), int(logits.shape[0]))
+
+
+def names_of_classes(
+    names: Sequence[str] | None, kind: ClassKind, num_classes: int
+) -> tuple[str, ...] | None:
+    """Returns a printable name for each class; None where there are none.
+
+    Two names for one output are those of "no" and of "yes", in the order of labels 0 and 1.
+
+    >>> names_of_classes(["cancer"], "yes or no", 2), names_of_classes(None, "yes or no", 2)
+    (('cancer', 'not cancer'), ('yes', 'no'))
+    >>> names_of_classes(["healthy", "cancer"], "yes or no", 2)
+    ('cancer', 'healthy')
+
+    Raises:
+        UsageError: There are more or fewer names than classes.
+    """
+    if kind == "yes or no":
+        if not names:
+            return "yes", "no"
+        if len(names) == 1:
+            return printable(names[0]), f"not {printable(names[0])}"
+        if len(names) == 2:
+            return printable(names[1]), printable(names[0])
+    if not names:
+        return None
+    if len(names) != num_classes:
+        raise UsageError(
+            f"got {len(names)} class names, expected {num_classes}: the network has "
+            + ("one output." if kind == "yes or no" else f"{num_classes} outputs."),
+            next_step="Give one name for each output, in their order."
+            if kind != "yes or no"
+            else "Give two names, that of 'no' first, or the name of 'yes' alone.",
+        )
+    return tuple(map(printable, names))
+
+
 def class_indices(
     words: Sequence[str | int], class_names: Sequence[str] | None, num_classes: int | None = None
 ) -> tuple[int, ...]:
@@ -167,3 +266,15 @@ def class_indices(
             )
         found.append(index)
     return tuple(dict.fromkeys(found))
+
+
+def batch_size_for(images: torch.Tensor, most: int) -> int:
+    """Returns how many images [..., H, W] a pass takes: ``most`` at 224 px, fewer when larger.
+
+    >>> batch_size_for(torch.empty(1, 3, 224, 224), 32), batch_size_for(
+    ...     torch.empty(1, 3, 1024, 1024), 32
+    ... )
+    (32, 1)
+    """
+    pixels = int(images.shape[-1]) * int(images.shape[-2])
+    return max(1, min(most, most * 224 * 224 // pixels))

@@ -46,7 +46,7 @@ def open_feature_maps(backbone: Backbone, size: tuple[int, int], cache: Path) ->
     import onnxruntime
 
     model = onnx.load_from_string(export_backbone(backbone, size, cache))
-    pooled = _find_pooled(model)
+    pooled = find_pooled(model)
     if pooled is None:
         raise _not_a_mean(backbone)
     for name in pooled:
@@ -76,7 +76,7 @@ def open_feature_maps(backbone: Backbone, size: tuple[int, int], cache: Path) ->
     return run
 
 
-def _find_pooled(model: Any) -> list[str] | None:
+def find_pooled(model: Any) -> list[str] | None:
     """Returns the names of what is averaged into the features, going back from the end."""
     makers = {output: node for node in model.graph.node for output in node.output}
     last = makers.get("features")

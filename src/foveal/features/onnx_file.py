@@ -2,7 +2,7 @@
 
 TensorFlow's "same" padding depends on the size of the input, and timm computes it in every
 forward pass. Written to ONNX, that is a graph of its own around each such layer, which the
-runtime can neither fold nor look through. A file is for one size of picture, so the numbers
+runtime can neither fold nor look through. A file is for one size of image, so the numbers
 are known beforehand and are fixed.
 """
 
@@ -16,9 +16,6 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import nn
 
 from foveal.files import write_atomically
 
@@ -35,6 +32,8 @@ def with_fixed_padding(module: nn.Module, size: tuple[int, int]) -> nn.Module:
         module: Takes images [N, 3, H, W]; in evaluation mode.
         size: H and W in pixels; the copy is right for no other.
     """
+    import torch
+
     kinds = _same_kinds()
     if not any(isinstance(child, kinds) for child in module.modules()):
         return module
@@ -68,6 +67,8 @@ def _same_kinds() -> tuple[type[nn.Module], ...]:
 
 def _fix(layer: nn.Module, size: tuple[int, int]) -> nn.Module:
     """Returns the layer as padding by known numbers and a layer that does not pad."""
+    from torch import nn
+
     pairs = [
         _same_padding(length, *(_of(layer, name)[axis] for name in _WINDOW))
         for axis, length in enumerate(size)
@@ -100,7 +101,7 @@ def _of(layer: nn.Module, name: str) -> tuple[int, int]:
 
 
 def _same_padding(length: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
-    # TensorFlow: as many outputs as strides begin, the odd zero after the picture.
+    # TensorFlow: as many outputs as strides begin, the odd zero after the image.
     total = max((-(-length // stride) - 1) * stride + dilation * (kernel - 1) + 1 - length, 0)
     return total // 2, total - total // 2
 
@@ -120,8 +121,6 @@ def export_onnx(module: nn.Module, size: tuple[int, int], *, output_names: Seque
         output_names: One name for each tensor the module returns.
     """
     import torch
-
-    from foveal.features.onnx_file import with_fixed_padding
 
     module = with_fixed_padding(module, size)
     buffer = io.BytesIO()

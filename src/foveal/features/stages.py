@@ -13,7 +13,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from foveal.errors import FovealError, ModelError
 from foveal.features.reading import Reading
@@ -61,23 +60,23 @@ def with_stages(backbone: Backbone, size: tuple[int, int]) -> StagedBackbone:
             next_step="Use its last pooled vector alone: --head linear.",
         ) from error
     names = tuple(name for name, _ in stages)
-    widths = (*(width for _, width in stages), backbone.num_features)
-    staged = StagedBackbone(
+    staged = read_at(backbone, names, (*(width for _, width in stages), backbone.num_features))
+    _require_the_same(backbone, staged, size)
+    return staged
+
+
+def read_at(backbone: Backbone, stages: tuple[str, ...], widths: tuple[int, ...]) -> StagedBackbone:
+    """Returns ``backbone`` with these stages, which :func:`with_stages` found before."""
+    digest = hashlib.sha256("\0".join((backbone.weights.digest, *stages)).encode()).hexdigest()
+    return StagedBackbone(
         name=f"{backbone.name}-stages",
         network=backbone.network,
         num_features=sum(widths),
         pretrained_config=backbone.pretrained_config,
-        weights=replace(
-            backbone.weights,
-            digest=hashlib.sha256(
-                "\0".join((backbone.weights.digest, *names)).encode()
-            ).hexdigest(),
-        ),
-        stages=names,
+        weights=replace(backbone.weights, digest=digest),
+        stages=stages,
         widths=widths,
     )
-    _require_the_same(backbone, staged, size)
-    return staged
 
 
 def _find_stages(backbone: Backbone, size: tuple[int, int]) -> list[tuple[str, int]]:
@@ -128,12 +127,3 @@ def reading_of(backbone: Backbone, views: tuple[View, ...]) -> Reading:
     if isinstance(backbone, StagedBackbone):
         return Reading(views, backbone.stages, backbone.widths)
     return Reading(views)
-
-
-def as_read(
-    vectors: NDArray[np.float32], backbone: Backbone, reading: Reading
-) -> NDArray[np.float32]:
-    """Returns what ``reading`` wants of the vectors [N, T] that ``backbone`` gave."""
-    if isinstance(backbone, StagedBackbone) and not reading.stages:
-        return vectors[:, -backbone.widths[-1] :]
-    return vectors

@@ -58,13 +58,9 @@ class CheckpointFolder:
         self.folder = folder
         file = folder / _ORIGIN_NAME
         if resume:
-            _require_same(_read_origin(folder, file), origin, folder)
-        elif folder.exists() and any(folder.iterdir()):
-            raise RunExistsError(
-                f"{printable(str(folder))} holds what a fine-tuning left that did not finish.",
-                next_step=f"Go on with --resume {printable(str(folder))}, or delete it.",
-            )
+            _require_same(read_origin(folder), origin, folder)
         else:
+            require_new(folder)
             content = {
                 "format": _FORMAT,
                 "parts": dict(origin.parts),
@@ -153,7 +149,26 @@ class Checkpoints:
             return None
 
 
-def _read_origin(folder: Path, file: Path) -> Origin:
+def require_new(folder: Path) -> None:
+    """Refuses to begin where a fine-tuning was left.
+
+    Raises:
+        RunExistsError: The folder holds something.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise RunExistsError(
+            f"{printable(str(folder))} holds what a fine-tuning left that did not finish.",
+            next_step=f"Go on with --resume {printable(str(folder))}, or delete it.",
+        )
+
+
+def read_origin(folder: Path) -> Origin:
+    """Returns what the checkpoints in a folder were made of.
+
+    Raises:
+        RunIncompleteError: It holds no fine-tuning.
+    """
+    file = folder / _ORIGIN_NAME
     try:
         content = json.loads(file.read_text("utf-8"))
         if content["format"] == _FORMAT:

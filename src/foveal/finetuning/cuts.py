@@ -14,6 +14,8 @@ from foveal.models.backbone import install_head
 from foveal.models.surgery.places import own_copy
 from foveal.text import near_names
 
+_FEWEST_STAGES = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -62,6 +64,12 @@ class Division:
     suffix: nn.Module
     network: nn.Module
     depths: dict[str, float]
+
+    @property
+    def classifier(self) -> nn.Linear:
+        """The last layer, which the suffix and the network share."""
+        layer: nn.Linear = self.network.get_classifier()  # type: ignore[operator]
+        return layer
 
 
 def find_candidates(backbone: Backbone, size: tuple[int, int]) -> tuple[tuple[Candidate, ...], str]:
@@ -157,6 +165,7 @@ def divide(
     network = own_copy(backbone.network).eval()
     shape = (num_classes, backbone.num_features)
     install_head(network, torch.zeros(shape), torch.zeros(num_classes))
+    network.requires_grad_(True)
     if not candidate.name:
         depths = _depths(network, [name for name, _ in network.named_parameters()])
         return Division(candidate, None, network, network, depths)
@@ -169,7 +178,6 @@ def divide(
     )
     prefix, suffix = cut(network, graph, point)
     prefix.requires_grad_(False)
-    suffix.requires_grad_(True)
     all_depths = _depths(network, [name for name, _ in network.named_parameters()])
     by_identity = {id(value): all_depths[name] for name, value in network.named_parameters()}
     depths = {name: by_identity[id(value)] for name, value in suffix.named_parameters()}
@@ -178,10 +186,15 @@ def divide(
 
 
 def _stage_ends(graph: Graph) -> list[CutPoint]:
-    """Returns the last cut of every shape, among ends of modules with modules inside."""
+    """Returns the last cut of every shape, among ends of modules with modules inside.
+
+    A network that is one long row of layers has hardly any of these; there every layer counts.
+    """
     maps = [point for point in cut_points(graph) if len(point.shape) == 4]
     containers = _containers(graph)
-    chosen = [point for point in maps if point.name in containers] or maps
+    chosen = [point for point in maps if point.name in containers]
+    if len({point.shape for point in chosen}) < _FEWEST_STAGES:
+        chosen = maps
     last: dict[tuple[int, ...], CutPoint] = {tuple(p.shape[1:]): p for p in chosen}
     classifier = sum(
         graph.parameter(name).count for name in (graph.ops[-1].parameters if graph.ops else ())

@@ -33,7 +33,6 @@ from foveal.finetuning.loop import (
 from foveal.finetuning.settings import Recipe
 from foveal.finetuning.sources import BatchSource
 from foveal.finetuning.watching import EpochRow, TrainingListener, describe_gap
-from foveal.models.backbone import install_head
 from foveal.text import count_noun, printable
 
 # Shares of the way from the start to the end that are tried.
@@ -123,15 +122,19 @@ def fit_suffix(
             f"{count_noun(len(task.rows), 'image')} to train on; fine-tuning needs 2 at least.",
             next_step="Add images, or use --fine-tune none.",
         )
-    install_head(division.network, torch.from_numpy(head[0]), torch.from_numpy(head[1]))
     suffix = division.suffix
+    # Into the classifier that is there: install_head would put a new one beside the suffix.
+    classifier = division.classifier
+    with torch.no_grad():
+        classifier.weight.copy_(torch.from_numpy(head[0]))
+        classifier.bias.copy_(torch.from_numpy(head[1]))
     if division.candidate.shape and len(division.candidate.shape) == 3:
         suffix.to(memory_format=torch.channels_last)
     start = trained_weights(suffix)
     train, validation, notes = inner_split(task, share=recipe.inner_share, seed=recipe.seed)
     examples = Examples(task.targets, task.weights, train, validation, task.names)
     trained: list[Trained] = []
-    with dropout_before(division.network, recipe.dropout):
+    with dropout_before(division.classifier, recipe.dropout):
         for number in range(recipe.num_seeds):
             fit = f"{name}-seed-{number}"
             if listener is not None:
@@ -169,11 +172,15 @@ def fit_suffix(
         share = min(losses, key=losses.__getitem__)
         weights = interpolate(start, weights, share)
     put_weights(suffix, weights)
-    notes += [f"Seed {number}: {one.stopped}." for number, one in enumerate(trained) if one.stopped]
+    notes += [
+        f"{one.stopped.capitalize()}" + (f" (seed {number})." if len(trained) > 1 else ".")
+        for number, one in enumerate(trained)
+        if one.stopped
+    ]
     if share == 0.0:
         notes.append(
-            "Nothing that was trained had a lower loss on the inner split than the linear head on "
-            "frozen features, which is kept."
+            "The linear head on frozen features is kept: nothing that was trained had a lower loss "
+            "on the inner split."
         )
     return FittedSuffix(
         weights=trained_weights(suffix),
@@ -225,9 +232,8 @@ def inner_split(
 
 
 @contextmanager
-def dropout_before(network: nn.Module, share: float) -> Iterator[None]:
+def dropout_before(classifier: nn.Module, share: float) -> Iterator[None]:
     """Leaves out a share of the features before the classifier, while the network trains."""
-    classifier: nn.Module = network.get_classifier()  # type: ignore[operator]
 
     def drop(module: nn.Module, args: tuple[Any, ...]) -> tuple[Tensor]:
         return (nn.functional.dropout(args[0], share, module.training),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,3 +104,22 @@ _RANGES: tuple[tuple[str, float, float, str], ...] = (
     ("num_seeds", 1, 20, "a whole number from 1 to 20"),
     ("seed", 0, 2**62, "a whole number from 0 on"),
 )
+
+
+def read_budget(text: str) -> float:
+    """Returns seconds from ``"90s"``, ``"5m"``, ``"1.5h"`` or a bare number of seconds.
+
+    Raises:
+        UsageError: It is none of these, or nothing.
+
+    >>> read_budget("5m"), read_budget("90"), read_budget("1.5h")
+    (300.0, 90.0, 5400.0)
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text.lower())
+    seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    if not 0 < seconds < 1e8:
+        raise UsageError(
+            f"The budget is {text!r}; a time such as 90s, 5m or 1h was expected.",
+            next_step="Give --budget 5m for five minutes.",
+        )
+    return seconds

@@ -52,24 +52,19 @@ class TrainingListener(Protocol):
         """An epoch is over."""
 
 
-TABLE_HEADER = (
-    "epoch  train loss  val. loss  train acc.  val. acc.     gap      rate  images/s  time left"
-)
+TABLE_HEADER = "epoch  train loss / acc.   val. loss / acc.     gap     rate  images/s   s left"
 
 
 def table_line(row: EpochRow, seconds_left: float | None = None) -> str:
-    """Returns one epoch as a line under :data:`TABLE_HEADER`."""
-    left = "" if seconds_left is None else f"{seconds_left:,.0f} s"
+    """Returns one epoch as a line under :data:`TABLE_HEADER`; at most 80 columns."""
     cells = (
         f"{row.epoch:>5}",
-        f"{_number(row.train_loss):>10}",
-        f"{_number(row.validation_loss):>9}",
-        f"{percent(row.train_accuracy, digits=1):>10}",
-        f"{percent(row.validation_accuracy, digits=1):>9}",
+        f"{_number(row.train_loss):>8} {percent(row.train_accuracy, digits=1):>7}",
+        f"{_number(row.validation_loss):>10} {_share(row.validation_accuracy):>7}",
         f"{_points(row.gap):>6}",
-        f"{row.rate:>8.1e}",
+        f"{row.rate:>7.1e}",
         f"{row.images_per_second:>8,.0f}",
-        f"{left:>9}",
+        "" if seconds_left is None else f"{seconds_left:>6,.0f}",
     )
     return "  ".join(cells).rstrip()
 
@@ -103,6 +98,10 @@ def describe_gap(rows: Sequence[EpochRow], *, kept_epoch: int, num_validation: i
 
 def _number(value: float | None) -> str:
     return "" if value is None or value != value else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else percent(value, digits=1)
 
 
 def _points(gap: float | None) -> str:

@@ -143,7 +143,7 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
             elif is_plain_object(value):
                 _remember(value.__dict__, contents)
     gradients = [(p, p.requires_grad, p.grad) for p in model.parameters()]
-    random_state = _random_state()
+    random_state = current_random_state()
     try:
         yield model
     finally:
@@ -159,7 +159,7 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
                 parameter.requires_grad_(needs_gradient)
             if parameter.grad is not gradient:
                 parameter.grad = gradient
-        _restore_random_state(random_state)
+        restore_random_state(random_state)
 
 
 def _remember(
@@ -195,7 +195,8 @@ def _refill(container: Contents, copy: Contents) -> None:
         container.extend(copy)
 
 
-def _random_state() -> tuple[Any, ...]:
+def current_random_state() -> tuple[Any, ...]:
+    """Returns the state of Python's, NumPy's and PyTorch's random numbers."""
     numpy = sys.modules.get("numpy")
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
     return (
@@ -206,7 +207,8 @@ def _random_state() -> tuple[Any, ...]:
     )
 
 
-def _restore_random_state(state: tuple[Any, ...]) -> None:
+def restore_random_state(state: tuple[Any, ...]) -> None:
+    """Puts back what ``current_random_state`` returned."""
     python, numpy_state, cpu, cuda = state
     random.setstate(python)
     if numpy_state is not None:

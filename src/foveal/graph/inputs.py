@@ -183,7 +183,7 @@ def _whole_shape(shape: Any, num_axes: int | None) -> Shape:
     sizes = tuple(shape) if isinstance(shape, Sequence) and not isinstance(shape, str) else (shape,)
     if not sizes or not all(type(size) is int and size > 0 for size in sizes):
         raise UsageError(
-            f"an input shape of {sizes!r} came, expected positive whole numbers.",
+            f"got an input shape of {sizes!r}, expected positive whole numbers.",
             next_step="Give one image as (C, H, W), such as (3, 224, 224).",
         )
     is_one = num_axes is not None and len(sizes) == 1 + num_axes

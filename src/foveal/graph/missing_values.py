@@ -26,7 +26,7 @@ from foveal.graph.vocabulary import words
 
 
 def depends_on_values(name: str) -> str:
-    """Returns why tracing stops where ``name`` takes what was read out of a picture."""
+    """Returns why tracing stops where ``name`` takes what was read out of an image."""
     return (
         f"what it does next depends on the values in a picture ({name} of an activation), and "
         "tracing has only shapes"
@@ -34,7 +34,7 @@ def depends_on_values(name: str) -> str:
 
 
 def require_readable(seen: SeenTensors, name: str, args: tuple[Any, ...]) -> None:
-    """Raises if ``name`` asks for values that come from a picture, or are not there.
+    """Raises if ``name`` asks for values that come from an image, or are not there.
 
     Raises:
         UnfollowableError: Says what asks for which values.

@@ -31,7 +31,7 @@ class RealPass:
 def try_for_real(model: torch.nn.Module, inputs: Inputs, *, mode: str) -> RealPass:
     """Runs a copy of the model on real numbers; the model is left as found.
 
-    A pass that fails is tried again with other numbers, from 0 to 1 as pictures have, and in
+    A pass that fails is tried again with other numbers, from 0 to 1 as images have, and in
     evaluation mode: what works in any of these is no fault of the model.
     """
     made = _with_values(model)

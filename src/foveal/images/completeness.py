@@ -21,7 +21,7 @@ from PIL import Image
 from foveal.images.faults import corrupt, truncated, unsupported
 from foveal.images.tiff import read_tags
 
-# Some decoders take time that grows with the square of what stands before a picture.
+# Some decoders take time that grows with the square of what stands before an image.
 _MAX_BLOCKS: Final = 1 << 12
 
 # --- PNG: ISO/IEC 15948 -----------------------------------------------------------------
@@ -49,7 +49,7 @@ def check_png(data: bytes) -> None:
             return
         num_others += kind not in (b"IDAT", b"fdAT", b"fcTL")
         if num_others > _MAX_BLOCKS:
-            raise corrupt(f"a PNG with more than {_MAX_BLOCKS:,} chunks beside its picture")
+            raise corrupt(f"a PNG with more than {_MAX_BLOCKS:,} chunks beside its image")
         position = end
     raise truncated("a PNG without its end chunk")
 
@@ -76,7 +76,7 @@ def webp_size(data: bytes) -> tuple[int, int]:
     elif kind == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
         width, height = (int.from_bytes(body[at : at + 2], "little") & 0x3FFF for at in (6, 8))
     else:
-        raise corrupt("a WebP whose first chunk is no picture")
+        raise corrupt("a WebP whose first chunk is no image")
     return width, height
 
 
@@ -142,7 +142,7 @@ def check_gif(data: bytes) -> None:
 
 
 def count_gif_pictures(data: bytes) -> int:
-    """Follows the blocks to the end and counts the pictures; a missing end mark is forgiven.
+    """Follows the blocks to the end and counts the images; a missing end mark is forgiven.
 
     Not where there are several pictures: then the one in the middle would be another.
 
@@ -155,13 +155,13 @@ def count_gif_pictures(data: bytes) -> int:
         introducer = data[position]
         if introducer == 0x3B:
             if not num_pictures:
-                raise corrupt("a GIF without a picture")
+                raise corrupt("a GIF without an image")
             return num_pictures
         if introducer == 0x21:
             position = _skip_sub_blocks(data, position + 2)
             num_blocks += not num_pictures
             if num_blocks > _MAX_BLOCKS:
-                raise corrupt(f"a GIF with more than {_MAX_BLOCKS:,} blocks before its picture")
+                raise corrupt(f"a GIF with more than {_MAX_BLOCKS:,} blocks before its image")
         elif introducer == 0x2C:
             position += 10
             position += _colour_table_bytes(data[position - 1 : position])
@@ -173,7 +173,7 @@ def count_gif_pictures(data: bytes) -> int:
             raise corrupt("a GIF block of no known kind")
     if num_pictures == 1:
         return 1
-    raise truncated(f"a GIF that ends after {num_pictures} of its pictures")
+    raise truncated(f"a GIF that ends after {num_pictures} of its images")
 
 
 def _colour_table_bytes(flags: bytes) -> int:
@@ -196,7 +196,7 @@ _DNG_VERSION: Final = 50706
 
 
 def check_tiff(data: bytes) -> None:
-    """Refuses a TIFF whose picture lies beyond its end, and camera raw.
+    """Refuses a TIFF whose image lies beyond its end, and camera raw.
 
     Raises:
         ImageError: ``truncated``, ``corrupt`` or ``unsupported_format``.
@@ -214,7 +214,7 @@ def check_tiff(data: bytes) -> None:
             # Each below 2^63, or the sum of two unsigned numbers could begin anew at 0.
             beyond = np.minimum(offsets[:count], 1 << 62) + np.minimum(lengths[:count], 1 << 62)
             if (beyond > len(data)).any():
-                raise truncated("a TIFF whose picture lies beyond its end")
+                raise truncated("a TIFF whose image lies beyond its end")
 
 
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

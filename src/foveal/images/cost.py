@@ -59,7 +59,7 @@ def require_affordable(num_bytes: int) -> None:
 
 
 def require_few_scans(num_scans: int, num_pixels: int) -> None:
-    """Refuses a JPEG whose picture is coded in so many scans that it takes long to decode.
+    """Refuses a JPEG whose image is coded in so many scans that it takes long to decode.
 
     Raises:
         ImageError: ``too_large``.

@@ -106,10 +106,10 @@ def _parse(data: bytes) -> Dataset:
 def _decode(dataset: Dataset, window: Window, max_pixels: int, frame: FrameChoice) -> Raster:
     keyword = next((name for name in _PIXEL_KEYWORDS if name in dataset), None)
     if keyword is None and "Rows" in dataset:
-        raise truncated("the DICOM header announces a picture that is not there")
+        raise truncated("the DICOM header announces an image that is not there")
     if keyword is None:
         raise ImageError(
-            "this is a DICOM file without a picture (a report, plan or directory)",
+            "this is a DICOM file without an image (a report, plan or directory)",
             code="not_an_image",
             next_step="Leave it out of the data.",
         )
@@ -224,7 +224,7 @@ def _require_pixel_bytes(dataset: Dataset, keyword: str, num_frames: int) -> Non
     if keyword == "PixelData" and _is_subsampled(dataset):
         expected = expected * 2 // 3
     if len(dataset[keyword].value or b"") < expected:
-        raise truncated("the DICOM pixels end before the picture does")
+        raise truncated("the DICOM pixels end before the image does")
 
 
 def _is_subsampled(dataset: Dataset) -> bool:

@@ -303,7 +303,7 @@ def format_of(data: bytes) -> ImageFormat:
     raise ImageError(
         f"this is {describe_file(data)}, not an image",
         code="not_an_image",
-        next_step="Check where the file comes from; whatever its name says, it holds no picture.",
+        next_step="Check where the file comes from; whatever its name says, it holds no image.",
     )
 
 

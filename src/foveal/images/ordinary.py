@@ -61,7 +61,7 @@ def decode_ordinary(
                 require_few_scans(header.num_scans, header.width_px * header.height_px)
                 if not header.has_end:
                     data = with_end_marker(data, header)
-                    notes.append("The end marker is missing; the picture is all there.")
+                    notes.append("The end marker is missing; the image is all there.")
             if form.is_checked_first:
                 form.check(data)
             form.require_codec()
@@ -110,7 +110,7 @@ def _require_memory(
 
 @dataclass(frozen=True, slots=True)
 class _Pages:
-    """How many pictures of one stack the file holds, and the index of the one to take."""
+    """How many images of one stack the file holds, and the index of the one to take."""
 
     count: int
     index: int
@@ -168,7 +168,7 @@ def _decode(
     stored_mode, bits = image.mode, _bits_per_sample(image, data, form)
     canvas_px = image.width * image.height
     if pages.count > 1 and form.several == "views":
-        notes.append("The file holds several pictures; the first is used.")
+        notes.append("The file holds several images; the first is used.")
     elif pages.count > 1:
         notes.append(frame_note(pages.count, pages.index, frame, form.several.removesuffix("s")))
     if pages.index and form.several != "pages":
@@ -196,7 +196,7 @@ def _decode(
         if second is not None:
             second = replace(second, image=second.image.transpose(_UNDO[orientation]))
     width_px, height_px = upright.size
-    if form.name == "JPEG":  # what was decoded may be a reduced picture
+    if form.name == "JPEG":  # what was decoded may be a reduced image
         width_px, height_px = full_size[::-1] if orientation in _SIDEWAYS else full_size
     picture: Picture
     levels = None
@@ -262,7 +262,7 @@ def _orientation(image: ImageFile.ImageFile, notes: list[str]) -> int:
     try:
         stored: Any = image.getexif().get(_EXIF_ORIENTATION, 1)
         return stored if isinstance(stored, int) and stored in _UNDO else 1
-    except ANY_ERROR:  # a broken EXIF block does no harm to the picture
+    except ANY_ERROR:  # a broken EXIF block does no harm to the image
         notes.append("The EXIF block cannot be read; the image is taken as upright.")
         return 1
 
@@ -290,7 +290,7 @@ def _reason(error: Exception, data: bytes, form: ImageFormat) -> ImageError:
         return found
     text = str(error)
     if "truncated" in text or isinstance(error, EOFError):
-        return truncated(f"the {form.name} data ends before the picture does")
+        return truncated(f"the {form.name} data ends before the image does")
     if "unknown pixel mode" in text or (
         form.name == "TIFF" and isinstance(error, UnidentifiedImageError)
     ):

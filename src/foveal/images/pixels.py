@@ -31,7 +31,7 @@ class ImageFacts:
         stored_mode: How the file stores a pixel: Pillow's word (``"L"``, ``"RGB"``,
             ``"P"``, ``"I;16"``), or DICOM's photometric interpretation.
         bits_per_sample: Bits of one sample as stored.
-        num_frames: Pictures of one stack in the file; thumbnails and masks do not count.
+        num_frames: Images of one stack in the file; thumbnails and masks do not count.
         frame: The number of the one that was decoded, from 1 on.
         orientation: The EXIF orientation (1 to 8) that was undone; 1 is upright.
         patient_key: For DICOM, the first 16 hexadecimal digits of the SHA-256 of the
@@ -86,14 +86,14 @@ class Raster:
 
 
 def height_and_width(picture: Picture) -> tuple[int, int]:
-    """Returns the height and the width of a picture in pixels."""
+    """Returns the height and the width of an image in pixels."""
     if isinstance(picture, Image.Image):
         return picture.height, picture.width
     return picture.shape[0], picture.shape[1]
 
 
 def as_array(picture: Picture) -> NDArray[Any]:
-    """Returns a picture as an array, band by band: Pillow would make two copies on the way."""
+    """Returns an image as an array, band by band: Pillow would make two copies on the way."""
     if not isinstance(picture, Image.Image):
         return picture
     if picture.width * picture.height <= _BAND_PIXELS:

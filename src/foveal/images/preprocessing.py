@@ -246,6 +246,6 @@ class Preprocessing:
 
 def _bad(name: str, value: object, expected: str) -> UsageError:
     return UsageError(
-        f"{name} is {value!r}; {expected} was expected",
+        f"{name}: got {value!r}, expected {expected}",
         next_step=f"Give Preprocessing another {name}.",
     )

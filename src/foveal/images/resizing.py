@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 _WEIGHT_BITS: Final = 22
 # Outputs computed by one matrix product: neighbours see much the same source pixels.
 _BLOCK: Final = 8
-# Rows turned into floating point at a time, so that memory does not grow with the picture.
+# Rows turned into floating point at a time, so that memory does not grow with the image.
 _BAND_SAMPLES: Final = 1 << 18
 
 
@@ -275,9 +275,9 @@ def plan_resize(
 
 
 def resample(picture: Picture, plan: ResizePlan, interpolation: Interpolation) -> NDArray[Any]:
-    """Carries out a plan: ``uint8`` or ``float32`` [h, w] or [h, w, 3], as the picture was.
+    """Carries out a plan: ``uint8`` or ``float32`` [h, w] or [h, w, 3], as the image was.
 
-    Deep pictures are resampled in 65,536 levels, by the arithmetic of the 256; what bicubic or
+    Deep images are resampled in 65,536 levels, by the arithmetic of the 256; what bicubic or
     Lanczos overshoots is clipped to [0, 1], as 8-bit arithmetic clips to [0, 255].
     """
     levels = as_array(picture)

@@ -65,9 +65,9 @@ def turn_back(channels: NDArray[Scalar], view: View) -> NDArray[Scalar]:
 Border = Literal["reflect", "wrap", "crop"]
 """What fills the strip that opens up.
 
-``"reflect"`` mirrors the picture at its edge: nothing new appears and no false edge arises.
+``"reflect"`` mirrors the image at its edge: nothing new appears and no false edge arises.
 ``"wrap"`` takes the strip that left at the other side, which makes an edge where the sides
-differ. ``"crop"`` shows what truly lies there, and needs pictures larger than the window.
+differ. ``"crop"`` shows what truly lies there, and needs images larger than the window.
 """
 
 
@@ -82,15 +82,15 @@ def shift(
     """Returns ``pixels [..., H, W]`` with their contents moved down and to the right.
 
     Args:
-        pixels: Pictures or maps; the last two axes are rows and columns.
+        pixels: Images or maps; the last two axes are rows and columns.
         down_px: Rows to move by; negative: up.
         right_px: Columns to move by; negative: left.
         border: What enters at the edge.
-        margin_px: With ``"crop"``, how much wider than the result the pictures are on each
+        margin_px: With ``"crop"``, how much wider than the result the images are on each
             side; no move may be larger.
 
     Raises:
-        UsageError: The move is larger than the picture or the margin allows.
+        UsageError: The move is larger than the image or the margin allows.
 
     >>> shift(np.array([[1, 2, 3]]), 0, 1).tolist()
     [[2, 1, 2]]
@@ -106,16 +106,16 @@ def shift(
     if border == "crop":
         if max(abs(down_px), abs(right_px)) > margin_px or 2 * margin_px >= min(height, width):
             raise UsageError(
-                f"Pictures of {height}×{width} px with a margin of {margin_px} px cannot be moved "
+                f"Images of {height}×{width} px with a margin of {margin_px} px cannot be moved "
                 f"by {down_px}, {right_px} px.",
-                next_step="Give larger pictures, or fill the border by reflection.",
+                next_step="Give larger images, or fill the border by reflection.",
             )
         top, left = margin_px - down_px, margin_px - right_px
         rows = slice(top, top + height - 2 * margin_px)
         return pixels[..., rows, left : left + width - 2 * margin_px]
     if abs(down_px) >= height or abs(right_px) >= width:
         raise UsageError(
-            f"A picture of {height}×{width} px cannot be moved by {down_px}, {right_px} px and "
+            f"An image of {height}×{width} px cannot be moved by {down_px}, {right_px} px and "
             "filled by reflection.",
             next_step="Choose a smaller shift.",
         )

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from foveal.draw.page import html_page
 from foveal.inspection import wording
 from foveal.inspection.as_text import field_sentence, size_text
-from foveal.inspection.comparing import Comparison
-from foveal.inspection.comparison_text import render_comparison_text
+from foveal.inspection.comparison import Comparison, render_comparison_text
 from foveal.inspection.drawing import draw_fields, draw_shares, draw_stages
 from foveal.inspection.effective import EffectiveField
 from foveal.inspection.effective_picture import draw_effective
@@ -132,17 +131,17 @@ def _cards(table: Inspection) -> str:
         ),
         (
             "MACs",
-            wording.figure_count(totals.macs),
+            wording.count_text(totals.macs),
             f"{totals.macs.value:,}" if totals.macs.value is not None else totals.macs.reason or "",
         ),
         (
             "activations",
-            wording.figure_bytes(totals.activation_bytes),
-            f"{wording.figure_bytes(totals.peak_bytes)} alive at once",
+            wording.bytes_text(totals.activation_bytes),
+            f"{wording.bytes_text(totals.peak_bytes)} alive at once",
         ),
         (
             "kept for training",
-            wording.figure_bytes(totals.kept_bytes),
+            wording.bytes_text(totals.kept_bytes),
             "for each batch of the input's size",
         ),
         (

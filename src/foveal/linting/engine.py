@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from foveal.errors import UsageError
-from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.inputs import InputShape as GivenShape
 from foveal.graph.inputs import shapes_given
+from foveal.layers import fully_borrowed
 from foveal.linting.context import LintContext, infer_input_shape
 from foveal.linting.finding import (
     SEVERITIES,

@@ -115,6 +115,13 @@ class LintReport:
     findings: tuple[Finding, ...]
     outcomes: Mapping[str, Outcome] = field(hash=False)
 
+    def __str__(self) -> str:
+        """Returns what ``foveal lint`` prints."""
+        from foveal.linting.rules import RULES
+        from foveal.linting.text import render_lint_text
+
+        return render_lint_text(self, titles={rule.code: rule.title for rule in RULES})
+
     def count(self, severity: Severity) -> int:
         """Returns the number of findings of that severity."""
         return sum(finding.severity == severity for finding in self.findings)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import ModelError
-from foveal.models.pretrained import load_network
+from foveal.models.pretrained import load_timm_network
 from foveal.models.weights import WeightsSource, digest_weights
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def load_backbone(name: str = DEFAULT_BACKBONE, *, weights: Path | None = None) 
         WeightsError: The weights cannot be had or do not fit.
         ModelError: The network's classifier is not linear over one pooled vector.
     """
-    loaded = load_network(name, weights=weights)
+    loaded = load_timm_network(name, weights=weights)
     network = _with_linear_head(loaded.network, num_classes=1).eval().requires_grad_(False)
     features = _probe_features(network, loaded.name)
     return Backbone(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
-from foveal.errors import UsageError
+from foveal.errors import DataError, UsageError
 from foveal.images import Preprocessing, View
 from foveal.text import printable
 
@@ -36,7 +37,8 @@ class Network:
         input_shape: ``(C, H, W)`` of one image.
         input_origin: Where that shape comes from, as a phrase; ``"assumed"`` where nobody says.
         preprocessing: How an image becomes its input; of three channels also where it takes one,
-            with one mean and std for all of them. None where it takes neither one nor three.
+            with one mean and std for all of them. None where it takes neither one nor three, or
+            where its configuration cannot be followed.
         preprocessing_origin: Whose mean and std these are, as a phrase.
         class_names: Printable, in the order of its outputs; empty where nobody named them.
         views: Whose logits are averaged; of a run.
@@ -46,7 +48,7 @@ class Network:
     """
 
     name: str
-    module: nn.Module
+    module: nn.Module = field(repr=False)
     source: Source
     input_shape: Shape
     input_origin: str
@@ -100,11 +102,14 @@ class Network:
         """Returns how an image becomes its input.
 
         Raises:
-            UsageError: It takes neither one channel nor three.
+            UsageError: It takes neither one channel nor three, or its configuration cannot be.
         """
         if self.preprocessing is None:
-            _ = self.channels  # says what came
-            raise UsageError(f"{self.name} takes no images.")
+            _ = self.channels  # refuses another number than one or three
+            raise UsageError(
+                f"How {self.name} wants its images is {self.preprocessing_origin}",
+                next_step="State mean and std.",
+            )
         return self.preprocessing
 
     def num_classes(self) -> int:
@@ -209,7 +214,11 @@ def _preprocessing(
         prepared = Preprocessing(height_px=height_px, width_px=width_px, mean=_GREY, std=_GREY)
         origin = f"of 0.5 each, {_ASSUMED}"
     elif config.get("mean") is not None and config.get("std") is not None:
-        prepared = Preprocessing.from_pretrained({**config, "input_size": (3, height_px, width_px)})
+        settings = {**config, **stated, "input_size": (3, height_px, width_px)}
+        try:
+            prepared = Preprocessing.from_pretrained(settings)
+        except (DataError, UsageError) as error:
+            return None, f"unknown: {printable(error.message)}"
         origin = "that timm states for these weights"
     else:
         prepared = Preprocessing(
@@ -240,10 +249,12 @@ def _class_names(module: nn.Module, config: Mapping[str, Any] | None) -> tuple[s
     return tuple(map(printable, names)) if fits else ()
 
 
-def _triple(name: str, value: float | Sequence[float]) -> tuple[float, ...]:
-    numbers = tuple(value) if isinstance(value, Sequence) else (value,)
+def _triple(name: str, value: Any) -> tuple[float, ...]:
+    numbers: tuple[Any, ...] = (value,)
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        numbers = tuple(value)
     if len(numbers) not in (1, 3) or not all(
-        isinstance(one, (int, float)) and math.isfinite(one) and (name == "mean" or one > 0)
+        isinstance(one, Real) and math.isfinite(one) and (name == "mean" or float(one) > 0)
         for one in numbers
     ):
         raise UsageError(

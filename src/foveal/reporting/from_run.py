@@ -154,7 +154,7 @@ def record_json(report: ReportInput, trained: TrainedClassifier, folder: Path) -
 def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
     """Reads everything that a finished run's report shows.
 
-    Images are drawn anew where the very files that were trained on are still at their place.
+    Images are drawn anew where the very files that were trained on are still there.
 
     Args:
         folder: The run.
@@ -294,10 +294,10 @@ def _choose_examples(trained: TrainedClassifier) -> dict[str, tuple[int, ...]]:
         shown = np.unique(np.linspace(0, len(names) - 1, NUM_WEAKEST).astype(int))
     each = max(1, min(6, _MAX_EXAMPLES // len(shown)))
     chosen = {}
-    for index, name in ((int(place), names[place]) for place in shown):
+    for index, name in ((int(k), names[k]) for k in shown):
         rows = np.flatnonzero(labels == index)
         spread = np.linspace(0, len(rows) - 1, min(each, len(rows)))
-        chosen[name] = tuple(int(rows[int(place)]) for place in spread)
+        chosen[name] = tuple(int(rows[int(k)]) for k in spread)
     return chosen
 
 
@@ -349,16 +349,16 @@ def _find_images(
 
 
 def _locate(root: Path, path: str) -> tuple[Path, Path | None]:
-    """Returns the place of an image and its file; ``None`` where there is none.
+    """Returns the path of an image and its file; ``None`` where there is none.
 
     As the system follows ``..`` first, then by the names alone: the table of a data frame
     lay in a folder that is gone.
     """
-    for place in (root / path, Path(os.path.normpath(root.absolute() / path))):
-        frame = split_frame_path(str(place))
-        for file in (place, *(() if frame is None else (Path(frame[0]),))):
+    for found in (root / path, Path(os.path.normpath(root.absolute() / path))):
+        frame = split_frame_path(str(found))
+        for file in (found, *(() if frame is None else (Path(frame[0]),))):
             if file.is_file():
-                return place, file
+                return found, file
     return root / path, None
 
 

@@ -37,7 +37,7 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.dataset import Audit
-    from foveal.explanation.pictures import ExplainedPicture
+    from foveal.explanation.images import ExplainedImage
     from foveal.models import Network
     from foveal.shortcuts.explained_run import ExplainedRun
 
@@ -60,8 +60,8 @@ class Prediction:
         probabilities: One a class, calibrated, adding up to 1.
         prediction_set: The classes that cannot be ruled out.
         is_unsure: Whether the set holds more, or less, than one class.
-        is_unlike_training: Whether the picture is unlike those trained on.
-        novelty: How unlike; about 1 for an ordinary picture.
+        is_unlike_training: Whether the image is unlike those trained on.
+        novelty: How unlike; about 1 for an ordinary image.
         error: Why there is no answer.
         logits: One a class, before calibration.
     """
@@ -93,7 +93,7 @@ class Classifier:
     Attributes:
         folder: The run.
         class_names: K names, in the order of every array.
-        preprocessing: The one way pictures enter.
+        preprocessing: The one way images enter.
         evidence: What was measured when it was trained; ``evaluation.json`` as values.
         temperature: Applied to the logits.
         set_thresholds: [K], the probability at which a class enters the prediction set.
@@ -216,13 +216,13 @@ class Classifier:
         effort: Literal["quick", "full"] = "quick",
         labels: Literal["auto", "exclusive", "independent"] = "auto",
         progress: Progress | None = None,
-    ) -> tuple[ExplainedPicture, ...]:
+    ) -> tuple[ExplainedImage, ...]:
         """Shows where in images the answers come from, with a verdict on every map.
 
         Args:
             images: As for :meth:`predict`; one that cannot be read is a row with an error.
             classes: Names or indices, or ``"all"``; each image's likeliest class if None.
-            method: See ``foveal.explanation.methods.METHODS``; ``"auto"`` suits every run.
+            method: See ``foveal.explanation.methods.list_methods()``; ``"auto"`` suits every run.
             layer: An operation or module of the network; the method's own choice if None.
             effort: How much the verdict tries.
             labels: Whether the classes exclude one another; ``"auto"`` finds it in the network.
@@ -233,14 +233,13 @@ class Classifier:
             RunAlteredError: The weights have another digest than recorded, or the run was
                 replaced since it was loaded.
         """
-        from foveal.explanation.pictures import Asked, asked_classes
+        from foveal.explanation.requests import Request, requested_classes
         from foveal.runs.explaining import explain_run
 
-        self.verify_files()
         return explain_run(
             self,
             name_images(images),
-            asked_for=Asked(asked_classes(classes), method, layer, effort, labels=labels),
+            request=Request(requested_classes(classes), method, layer, effort, labels=labels),
             progress=progress,
         )
 

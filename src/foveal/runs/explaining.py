@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from foveal.runs.named_images import NamedImage
 
 if TYPE_CHECKING:
-    from foveal.explanation.pictures import Asked, ExplainedPicture
+    from foveal.explanation.images import ExplainedImage
+    from foveal.explanation.requests import Request
     from foveal.models import Network
     from foveal.runs.classifier import Classifier
 
@@ -20,29 +21,29 @@ def explain_images(
     network: Network,
     images: Sequence[NamedImage],
     *,
-    asked_for: Asked,
+    request: Request,
     progress: Progress | None = None,
-) -> tuple[ExplainedPicture, ...]:
+) -> tuple[ExplainedImage, ...]:
     """Explains images by a network, in order; one that cannot be read is a row with its error.
 
     Args:
         network: With weights.
         images: The images.
-        asked_for: Classes, method, layer and effort.
+        request: Classes, method, layer and effort.
         progress: Called with (done, total).
 
     Raises:
         UsageError: Class, method or layer do not exist, or the network takes no images.
         ModelError: The network cannot be explained.
     """
-    from foveal.explanation.pictures import explain_pictures
+    from foveal.explanation.images import explain_named_images
 
-    return explain_pictures(
+    return explain_named_images(
         network.module,
         images,
         preprocessing=network.prepared(),
         class_names=network.class_names,
-        asked_for=asked_for,
+        request=request,
         views=network.views,
         temperature=network.temperature,
         channels=network.channels,
@@ -54,23 +55,25 @@ def explain_run(
     classifier: Classifier,
     images: Sequence[NamedImage],
     *,
-    asked_for: Asked,
+    request: Request,
     progress: Progress | None = None,
-) -> tuple[ExplainedPicture, ...]:
+) -> tuple[ExplainedImage, ...]:
     """Explains images by a run's network; label and probabilities are the predicted ones.
 
     Args:
         classifier: The run.
         images: The images.
-        asked_for: Classes, method, layer and effort.
+        request: Classes, method, layer and effort.
         progress: Called with (done, total).
 
     Raises:
         UsageError: Class, method or layer do not exist.
-        RunAlteredError: A file has another digest than recorded.
+        RunAlteredError: A file has another digest than recorded, or the run was replaced since
+            it was loaded.
     """
+    classifier.verify_files()
     network = classifier.network()
-    explained = explain_images(network, images, asked_for=asked_for, progress=progress)
+    explained = explain_images(network, images, request=request, progress=progress)
     # The run answers by its ONNX file; the last digits are its, not this network's.
     predictions = classifier.answer(images)
     return tuple(

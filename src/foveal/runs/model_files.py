@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from foveal.schema import stamped
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from foveal.training import TrainedClassifier
+    from foveal.models import Backbone
+    from foveal.training import FoldModel, TrainedClassifier
 
 # Two implementations of fp32 differ by the order of their sums, a few units in the fifth
 # digit after fifty layers.
@@ -29,32 +29,12 @@ _MAX_ONNX_DIFFERENCE = 1e-2
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far ``model.onnx`` is from PyTorch on ``num_images`` real pictures."""
+    """How far ``model.onnx`` is from PyTorch on ``num_images`` real images."""
 
     num_images: int
     max_logit_difference: float
     max_probability_difference: float
     same_labels: int
-
-
-def assemble_network(trained: TrainedClassifier) -> nn.Module:
-    """Returns a copy of the network with the fitted model as its classifier.
-
-    A model over the features alone, and linear, becomes the timm network's own classifier.
-    """
-    import torch
-
-    from foveal.features.stages import StagedBackbone
-    from foveal.models.backbone import install_head
-    from foveal.models.over_stages import StagedClassifier
-
-    exact, frozen = trained.model.exact_map(), trained.frozen
-    if exact is None or trained.model.reading.stages:
-        assert isinstance(frozen, StagedBackbone)
-        return StagedClassifier(frozen.feature_network(), trained.model.module()).eval()
-    network = copy.deepcopy(trained.backbone.network)
-    install_head(network, torch.from_numpy(exact.weight), torch.from_numpy(exact.bias))
-    return network.eval()
 
 
 def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifier) -> None:
@@ -103,7 +83,6 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
 
 def write_onnx(
     folder: Path,
-    network: nn.Module,
     trained: TrainedClassifier,
     *,
     metadata: Mapping[str, Any],
@@ -123,8 +102,8 @@ def write_onnx(
 
     calibration = trained.evidence.calibration
     temperature = 1.0 if calibration is None else calibration.temperature
-    whole = _build_whole(network, trained, temperature)
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
+    whole = _build_whole(trained.backbone, trained.model, temperature, size)
     exported = export_onnx(whole, size, output_names=["probabilities", "logits", "features"])
     model = onnx.load_from_string(exported)
     model.producer_name = "foveal"
@@ -155,29 +134,31 @@ def write_onnx(
     return parity
 
 
-def _build_whole(network: nn.Module, trained: TrainedClassifier, temperature: float) -> nn.Module:
+def _build_whole(
+    backbone: Backbone, model: FoldModel, temperature: float, size: tuple[int, int]
+) -> nn.Module:
     import torch
     from torch import nn
 
     from foveal.explanation.averaged_views import turn_batch
-    from foveal.models.backbone import FeatureNetwork
-    from foveal.models.over_stages import StagedClassifier
+    from foveal.features.reading_network import ReadingNetwork
 
-    views, num_features = trained.model.reading.views, trained.backbone.num_features
+    views = model.reading.views
 
     class Whole(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.model = trained.model.module()
-            self.frozen: nn.Module = (
-                network.staged if isinstance(network, StagedClassifier) else FeatureNetwork(network)
-            )
+            self.reading = ReadingNetwork(backbone, model.reading, size)
+            self.model = model.module()
 
         def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            turned = [self.frozen(turn_batch(images, view)) for view in views]
-            read = torch.stack(turned).mean(0) if len(turned) > 1 else turned[0]
+            turned = [self.reading(turn_batch(images, view)) for view in views]
+            features, read = turned[0]
+            if len(turned) > 1:
+                features, read = (
+                    torch.stack(of_views).mean(0) for of_views in zip(*turned, strict=True)
+                )
             logits = self.model(read)
-            # Novelty is told by the features, which stand last.
-            return (logits / temperature).softmax(1), logits, read[:, -num_features:]
+            return (logits / temperature).softmax(1), logits, features
 
     return Whole().eval()

@@ -136,7 +136,7 @@ def read_typed(folder: Path, name: str, kind: type[_T], *, schema: str) -> _T:
 
 
 def read_preprocessing(folder: Path) -> tuple[Preprocessing, tuple[View, ...]]:
-    """Reads how pictures enter the network, and the views whose features are averaged.
+    """Reads how images enter the network, and the views whose features are averaged.
 
     Raises:
         RunAlteredError: A field is missing or cannot be.

@@ -12,14 +12,15 @@ from foveal.errors import FovealError
 from foveal.explanation.cell_centres import CellCentres
 from foveal.features import cache_directory
 from foveal.features.feature_maps import open_feature_maps
+from foveal.features.reading_network import readable_network
 from foveal.shortcuts.border import find_border_reliance
 from foveal.shortcuts.explained_run import ExplainedRun
 from foveal.shortcuts.figures import MapSources, ShownExplanations, show_over_inputs
 from foveal.shortcuts.held_out_images import (
     Progress,
     choose_examples,
-    choose_pictures,
-    load_pictures,
+    choose_images,
+    load_images,
 )
 from foveal.shortcuts.marks import find_shortcuts, why_untested
 from foveal.shortcuts.network import HeldOutNetwork, Images, find_run_centres
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RunPictures:
-    """The held-out pictures that were looked at, as the network saw them.
+class RunImages:
+    """The held-out images that were looked at, as the network saw them.
 
     Attributes:
         places: [n], into ``trained.judged``.
@@ -47,14 +48,14 @@ class RunPictures:
 
 def explain_training(
     trained: TrainedClassifier, *, progress: Progress | None = None
-) -> tuple[ExplainedRun, RunPictures | None]:
-    """Returns what the held-out pictures' heat maps show, and those pictures.
+) -> tuple[ExplainedRun, RunImages | None]:
+    """Returns what the held-out images' heat maps show, and those images.
 
-    A network that has no such maps gives a reason instead, and no pictures.
+    A network that has no such maps gives a reason instead, and no images.
 
     Args:
         trained: The classifier with its fold heads.
-        progress: Called with (done, total) pictures.
+        progress: Called with (done, total) images.
     """
     run, pictures = _explain_maps(trained, progress)
     simple, reason = judge_simple_classifiers(trained, progress=progress)
@@ -63,17 +64,29 @@ def explain_training(
 
 def _explain_maps(
     trained: TrainedClassifier, progress: Progress | None
-) -> tuple[ExplainedRun, RunPictures | None]:
+) -> tuple[ExplainedRun, RunImages | None]:
     names = trained.evidence.data.class_names
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
+    if trained.model.reading.cut:
+        return (
+            ExplainedRun(
+                names,
+                reason="The classifier is no linear function of the last feature map, so maps of "
+                "held-out images do not follow from it in closed form. foveal explain shows where "
+                "the finished classifier looks.",
+            ),
+            None,
+        )
     try:
-        run = open_feature_maps(trained.frozen, size, cache_directory())
+        run = open_feature_maps(
+            readable_network(trained.backbone, trained.model.reading, size), size, cache_directory()
+        )
     except FovealError as error:
         return ExplainedRun(names, reason=error.message), None
-    wanted, sample = choose_pictures(trained)
+    wanted, sample = choose_images(trained)
     centres = find_run_centres(trained, run)
     network = HeldOutNetwork(run, trained, centres)
-    loaded = load_pictures(trained, wanted, network, progress)
+    loaded = load_images(trained, wanted, network, progress)
     if not loaded:
         return ExplainedRun(names, reason="Not one of the pictures could be read again."), None
     places = np.array([place for place, _, _ in loaded])
@@ -107,17 +120,17 @@ def _explain_maps(
         untested=why_untested(maps, names),
         examples=choose_examples(trained, places, signed, labels),
     )
-    return explained, RunPictures(places, images, centres)
+    return explained, RunImages(places, images, centres)
 
 
 def explain_and_show(
     trained: TrainedClassifier, *, progress: Progress | None = None
 ) -> ShownExplanations:
-    """Returns what the held-out pictures' heat maps show, with the pictures.
+    """Returns what the held-out images' heat maps show, with the images.
 
     Args:
         trained: The classifier with its fold heads.
-        progress: Called with (done, total) pictures.
+        progress: Called with (done, total) images.
     """
     run, pictures = explain_training(trained, progress=progress)
     if pictures is None:

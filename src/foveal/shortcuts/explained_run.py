@@ -1,4 +1,4 @@
-"""What the heat maps of a run's held-out pictures show, as values: part of evaluation.json."""
+"""What the heat maps of a run's held-out images show, as values: part of evaluation.json."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from foveal.shortcuts.simple_classifiers import NOT_LOOKED_FOR, SimpleResult, de
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExplainedExample:
-    """One held-out picture with the map of the head that had not seen it.
+    """One held-out image with the map of the head that had not seen it.
 
     Attributes:
         row: Among the usable images.
@@ -53,7 +53,7 @@ class ExplainedRun:
     Attributes:
         class_names: Printable, in the order of every index.
         grid: (rows, columns) of the maps; None where there are none.
-        num_images: Held-out pictures that the averages rest on.
+        num_images: Held-out images that the averages rest on.
         max_completeness_error: The largest difference, in logits, between a map's mean plus
             bias and the held-out logit that the run recorded; None where the maps are made of
             gradients, which are exact nowhere.
@@ -63,7 +63,7 @@ class ExplainedRun:
             where a place was found.
         untested: Why the search for such places was not made, or not for every class.
         examples: Right and wrong answers.
-        simple: What classifiers reach that see nothing of what the pictures show.
+        simple: What classifiers reach that see nothing of what the images show.
         simple_reason: Why none was tried.
         reason: Why there are no maps at all.
     """

@@ -13,7 +13,7 @@ from PIL import Image
 from foveal.draw.colour_map import overlay
 from foveal.explanation.cell_centres import CellCentres
 from foveal.explanation.drawing import draw_bar
-from foveal.explanation.upsampling import spread
+from foveal.explanation.placement import spread
 from foveal.images import Preprocessing
 from foveal.shortcuts.explained_run import ExplainedExample, ExplainedRun
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from foveal.training import TrainedClassifier
 
 
-# A feature map costs what a feature does, so this bounds the whole: 128 pictures of 224 px.
+# A feature map costs what a feature does, so this bounds the whole: 128 images of 224 px.
 _BUDGET_PIXELS = 128 * 224 * 224
 _MAX_BUDGET_IMAGES = 128
 _MIN_BUDGET_IMAGES = 32
@@ -28,7 +28,7 @@ _MAX_EXAMPLES = 40
 _MAX_EXAMPLES_OF_KIND = 4  # right ones, and wrong ones, of a class
 
 
-def choose_pictures(trained: TrainedClassifier) -> tuple[list[int], list[int]]:
+def choose_images(trained: TrainedClassifier) -> tuple[list[int], list[int]]:
     """Returns places in ``judged``: all that are wanted, and the fair sample among them.
 
     The surest mistakes come on top of the sample, and stay out of the averages.
@@ -68,7 +68,7 @@ def choose_examples(
     predicted = judged.logits[places].argmax(1)
     probabilities = judged.probabilities[places, predicted]
     of_kind = num_of_kind(num_classes)
-    wanted: list[tuple[int, int]] = []  # rank within its kind and class, and which picture
+    wanted: list[tuple[int, int]] = []  # rank within its kind and class, and which image
     for index in range(num_classes):
         right = np.flatnonzero((labels == index) & (predicted == index))[:of_kind]
         wrong = np.flatnonzero((labels == index) & (predicted != index))
@@ -97,15 +97,15 @@ def choose_examples(
 Progress = Callable[[int, int], None]
 
 
-def load_pictures(
+def load_images(
     trained: TrainedClassifier,
     places: Sequence[int],
     network: HeldOutNetwork,
     progress: Progress | None,
 ) -> list[tuple[int, Images, Images]]:
-    """Returns (place, picture, maps [K, h, w]) for each picture that can still be read.
+    """Returns (place, image, maps [K, h, w]) for each image that can still be read.
 
-    The maps are averaged over the views, each turned back to how the picture stands.
+    The maps are averaged over the views, each turned back to how the image stands.
     """
     by_view = [
         _load_view(trained, places, network, view, progress) for view in trained.model.reading.views
@@ -126,7 +126,7 @@ def _load_view(
     view: View,
     progress: Progress | None,
 ) -> dict[int, tuple[Images, Images]]:
-    """Returns picture and maps by place, both turned back."""
+    """Returns image and maps by place, both turned back."""
     manifest, judged = trained.manifest, trained.judged
     pictures: dict[int, Images] = {}
 

@@ -4,10 +4,10 @@ A label burnt into a corner, a ruler, a vendor's frame: a classifier takes what 
 such a mark predicts until the next camera arrives (Geirhos et al. 2020, "Shortcut learning in
 deep neural networks"). Three things must hold before a place is named:
 
-1. a window at the picture's border holds at least twice its share of what separates the class;
-2. it holds more than the places opposite it, which a finding spread over the picture would
-   fill alike (Welch's t over pictures);
-3. covering it takes the class's pictures from their class, at least twice as far as covering
+1. a window at the image's border holds at least twice its share of what separates the class;
+2. it holds more than the places opposite it, which a finding spread over the image would
+   fill alike (Welch's t over images);
+3. covering it takes the class's images from their class, at least twice as far as covering
    the places opposite does, and by a sizeable part of what separates the classes.
 
 The third is an experiment on the network itself and decides; it also tells whose mark it is,
@@ -30,7 +30,7 @@ from foveal.shortcuts.windows import MIN_CELLS, Box, Window, border_windows
 from foveal.text import count_noun, printable
 
 MIN_IMAGES = 8
-"""Pictures that a class needs, and the others together too."""
+"""Images that a class needs, and the others together too."""
 
 _MIN_TIMES_AREA = 2.0
 _MIN_SHARE = 0.15
@@ -61,10 +61,10 @@ class Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class CoverTrial:
-    """What covering a window does to pictures of one class, against covering opposite ones.
+    """What covering a window does to images of one class, against covering opposite ones.
 
     Attributes:
-        num_images: Pictures of the class, all that were looked at.
+        num_images: Images of the class, all that were looked at.
         num_right: How many of them were answered rightly before.
         num_changed: How many right answers became wrong ones.
         num_changed_elsewhere: The same, on average over the windows opposite.
@@ -92,7 +92,7 @@ class Shortcut:
 
 
 def is_told_apart(maps: HeldOutMaps, separation: ClassSeparation) -> bool:
-    """Whether the gap is more than chance, on enough pictures to say so."""
+    """Whether the gap is more than chance, on enough images to say so."""
     num_inside = int((maps.labels == separation.class_index).sum())
     enough = min(num_inside, len(maps.labels) - num_inside) >= MIN_IMAGES
     return enough and separation.gap > _MIN_GAP_T * separation.gap_error
@@ -123,13 +123,13 @@ def suspect(maps: HeldOutMaps, separation: ClassSeparation) -> tuple[Suspicion, 
 def judge_trial(
     before: Floats, covered: Floats, elsewhere: Sequence[Floats], class_index: int
 ) -> CoverTrial:
-    """Returns what covering did to pictures of one class.
+    """Returns what covering did to images of one class.
 
     Args:
-        before: [n, K], logits of the pictures as they are.
+        before: [n, K], logits of the images as they are.
         covered: [n, K], with the window covered.
         elsewhere: For each window opposite, [n, K] with that one covered.
-        class_index: The class of all n pictures.
+        class_index: The class of all n images.
     """
     lead = _lead(before, class_index)
     loss = lead - _lead(covered, class_index)

@@ -1,7 +1,7 @@
-"""How far a classifier comes that sees nothing of what the pictures show.
+"""How far a classifier comes that sees nothing of what the images show.
 
 Linear heads are fitted on each family of simple features, with the folds and groups of the run
-and by its own solver, and judged out of fold on the same pictures as the network.
+and by its own solver, and judged out of fold on the same images as the network.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class SimpleResult:
     """How far one family of simple features comes, out of fold.
 
     Attributes:
-        name: ``"colour"``: colour and brightness of the whole picture. ``"border"``: the
+        name: ``"colour"``: colour and brightness of the whole image. ``"border"``: the
             outermost part alone. ``"pattern"``: what stands at the same pixels in the outermost
             quarter. ``"file"``: sizes, format, quality and metadata.
         margin: How deep the border is, as a share of height and width; None for the others.
-        num_images: Pictures judged, the same for the network.
+        num_images: Images judged, the same for the network.
         accuracy: Mean of the classes' recalls.
-        network_accuracy: The network's on the same pictures.
+        network_accuracy: The network's on the same images.
         chance: One by the number of classes.
     """
 
@@ -153,7 +153,7 @@ _NOT_JUDGED = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SimpleFeatures:
-    """What one picture and its file say without being looked at."""
+    """What one image and its file say without being looked at."""
 
     colour: list[float]
     borders: tuple[list[float], ...]
@@ -168,7 +168,7 @@ def judge_simple_classifiers(
 
     Args:
         trained: The classifier with its folds.
-        progress: Called with (done, total) pictures.
+        progress: Called with (done, total) images.
     """
     labels = trained.manifest.labels
     num_classes = len(trained.evidence.data.class_names)

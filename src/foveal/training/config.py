@@ -9,7 +9,9 @@ from typing import Literal, get_args
 from foveal.dataset import DataOptions, GroupOptions
 from foveal.dataset.scan import FrameRule
 from foveal.errors import UsageError
+from foveal.finetuning.settings import read_budget
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
+from foveal.images.augmentation import PolicyName, find_policy
 from foveal.images.frames import check_frame_choice
 from foveal.models import DEFAULT_BACKBONE
 from foveal.text import near_names
@@ -17,6 +19,7 @@ from foveal.text import near_names
 ClassWeights = Literal["auto", "balanced", "none"]
 Conditional = Literal["marginal", "class"]
 HeadChoice = Literal["auto", "linear", "stages", "kernel"]
+FineTune = Literal["none", "auto", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,13 @@ class TrainConfig:
         anonymous_paths: Whether files and groups appear under numbers everywhere in the run;
             which is which is written to a private table beside it.
         reading: How the data are read where their form leaves a choice.
+        fine_tune: Whether the last part of the network is trained too: ``"none"``; ``"auto"``
+            keeps that only where it is better out of fold; ``"always"``.
+        budget: Time for fine-tuning, such as ``"5m"``: chooses cut, views and epochs.
+        unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
+        augment: How pictures are changed to train on; a policy of ``foveal.images.augmentation``.
+        resume: The checkpoints of a fine-tuning that was stopped, to go on with.
+        remove_bank: Whether the bank of activations is deleted in the end.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -72,6 +82,12 @@ class TrainConfig:
     groups: GroupOptions = field(default_factory=GroupOptions)
     anonymous_paths: bool = False
     reading: DataOptions = field(default_factory=DataOptions)
+    fine_tune: FineTune = "none"
+    budget: str | None = None
+    unfreeze: str | None = None
+    augment: PolicyName = "light"
+    resume: Path | None = None
+    remove_bank: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -111,6 +127,31 @@ class TrainConfig:
             raise UsageError("At least one view is needed.", next_step="Use --views identity.")
         for view in self.views:
             _require_known("view", view, VIEWS)
+        _require_known("choice of fine-tuning", self.fine_tune, get_args(FineTune))
+        find_policy(self.augment)
+        self._check_fine_tuning()
+
+    def _check_fine_tuning(self) -> None:
+        if self.budget is not None:
+            read_budget(self.budget)
+        if self.fine_tune == "none":
+            for option, value in (
+                ("--budget", self.budget),
+                ("--unfreeze", self.unfreeze),
+                ("--resume", self.resume),
+            ):
+                if value is not None:
+                    raise UsageError(
+                        f"{option} is about fine-tuning, which is not asked for.",
+                        next_step="Add --fine-tune auto.",
+                    )
+        elif self.views != ("identity",):
+            raise UsageError(
+                "Views that are averaged at prediction and fine-tuning do not go together yet; "
+                f"got --views {','.join(self.views)}.",
+                next_step="Leave --views out, and choose the views that are trained on with "
+                "--augment.",
+            )
 
     @property
     def frame(self) -> FrameChoice:

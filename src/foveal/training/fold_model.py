@@ -76,6 +76,14 @@ class FoldModel(Protocol):
         """Returns the weights of its class activation maps; ``None`` where it is not linear."""
         ...
 
+    def whole_network(self, network: nn.Module) -> nn.Module | None:
+        """Returns it as a network of the same kind as the frozen one, ``network``.
+
+        That is the one file that other programs read. The network is left as it is, and the
+        result is in evaluation mode. ``None`` where it is no such network.
+        """
+        ...
+
     def describe(self) -> ModelDescription:
         """Returns what it is, in words and as values."""
         ...

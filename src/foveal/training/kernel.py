@@ -25,7 +25,13 @@ from foveal.dataset import assign_folds
 from foveal.errors import DataError
 from foveal.evaluation import ModelDescription, fit_temperature
 from foveal.features.reading import Reading
-from foveal.models.over_stages import GAMMA, KERNEL_CHUNK, KernelHead
+from foveal.models.over_stages import (
+    GAMMA,
+    KERNEL_CHUNK,
+    KernelHead,
+    StagedClassifier,
+    StagedNetwork,
+)
 from foveal.training.fold_model import FoldFits, FoldModel, Split
 from foveal.training.problem import Problem
 
@@ -124,6 +130,11 @@ class KernelModel:
             factor=self.scaling.factor,
             widths=self.reading.widths,
         )
+
+    def whole_network(self, network: nn.Module) -> nn.Module:
+        """Returns a copy of the network with this behind its stages."""
+        staged = StagedNetwork(network, self.reading.stages)
+        return StagedClassifier(staged, self.module()).eval()
 
     def exact_map(self) -> ExactMap | None:
         """Returns ``None``: a kernel bends."""

@@ -9,6 +9,7 @@ of neighbouring folds and then fits, for each outer fold, the chosen penalty alo
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -64,6 +65,18 @@ class LinearHead:
     def exact_map(self) -> ExactMap:
         """Returns its weights."""
         return ExactMap(self.weight, self.bias)
+
+    def whole_network(self, network: nn.Module) -> nn.Module:
+        """Returns a copy of the network with this as its classifier."""
+        from foveal.models.backbone import install_head
+        from foveal.models.over_stages import StagedClassifier, StagedNetwork
+
+        if self.reading.stages:
+            staged = StagedNetwork(network, self.reading.stages)
+            return StagedClassifier(staged, self.module()).eval()
+        whole = copy.deepcopy(network)
+        install_head(whole, torch.from_numpy(self.weight), torch.from_numpy(self.bias))
+        return whole.eval()
 
     def describe(self) -> ModelDescription:
         """Returns what it is."""

@@ -86,7 +86,6 @@ class TrainedClassifier:
         duplicates: Over ``manifest.usable``.
         audit: What is wrong with the data.
         backbone: With a placeholder for a classifier; ``model`` belongs into it.
-        frozen: The same with what is read of it: its stages where they were compared.
         preprocessing: The one way pictures enter.
         probe: How the backend was chosen.
         model: Fitted on all training images.
@@ -103,7 +102,6 @@ class TrainedClassifier:
     duplicates: Duplicates
     audit: Audit
     backbone: Backbone
-    frozen: Backbone
     preprocessing: Preprocessing
     probe: ProbeReport
     model: FoldModel
@@ -116,7 +114,11 @@ class TrainedClassifier:
 
 
 def train_classifier(
-    data: Path, config: TrainConfig | None = None, *, log: StepLog | None = None
+    data: Path,
+    config: TrainConfig | None = None,
+    *,
+    log: StepLog | None = None,
+    checkpoints: Path | None = None,
 ) -> TrainedClassifier:
     """Trains a classifier on ``data`` and gathers the evidence about it.
 
@@ -124,6 +126,7 @@ def train_classifier(
         data: A folder of class folders, a folder with train, val and test, or a table.
         config: The choices; defaults otherwise.
         log: Follows the steps.
+        checkpoints: Where fine-tuning keeps what it needs to go on after being stopped.
 
     Raises:
         DataError: The data cannot be trained on.
@@ -139,6 +142,13 @@ def train_classifier(
         require_timm_model(config.backbone.removeprefix("timm:"))
     if config.weights is not None:
         read_state_dict(config.weights)
+    if config.fine_tune != "none":
+        from foveal.finetuning.checkpoints import read_origin, require_new
+
+        if config.resume is not None:
+            read_origin(config.resume)
+        elif checkpoints is not None:
+            require_new(checkpoints)
     _import_ahead()
     with log.step("scan", "Reading the images") as step:
         manifest = scan(
@@ -205,13 +215,18 @@ def train_classifier(
         no_stages=no_stages,
     )
     fitted = fit_by_plan(problem, makers, log=log, passed_over=passed_over)
+    if config.fine_tune != "none":
+        from foveal.training.fine_tuning import TuningData, fine_tune
+
+        tuning_data = TuningData(manifest, backbone, preprocessing, probe)
+        fitted = fine_tune(problem, fitted, tuning_data, config, log=log, checkpoints=checkpoints)
     with log.step("stability", "Moving pictures by a few pixels"):
         stability = measure_stability(
             manifest,
             fitted.rows,
             groups=groups,
             fitted_rows=fitted.fitted_rows,
-            backbone=frozen,
+            backbone=backbone,
             preprocessing=preprocessing,
             model=fitted.model,
             temperature=fit_temperature(fitted.logits, manifest.labels[fitted.rows]),
@@ -241,7 +256,6 @@ def train_classifier(
         duplicates=duplicates,
         audit=found,
         backbone=backbone,
-        frozen=frozen,
         preprocessing=preprocessing,
         probe=probe,
         model=fitted.model,

@@ -18,7 +18,7 @@ from foveal.features import (
     num_cores,
     stream_batches,
 )
-from foveal.features.stages import as_read
+from foveal.features.reading_network import readable_network
 from foveal.images import Preprocessing, View
 from foveal.images.views import turn
 from foveal.models import Backbone
@@ -82,8 +82,9 @@ def measure_stability(
     spec = find_backend(backend_name)
     if spec.setup == "slow":
         spec = find_backend(_PLAIN_BACKEND)
+    network = readable_network(backbone, model.reading, size_px)
     run = _predictor(
-        spec.open(backbone, size_px, cache_directory()), backbone, model, temperature, num_workers
+        spec.open(network, size_px, cache_directory()), model, temperature, num_workers
     )
     return decision_consistency(
         run,
@@ -98,7 +99,6 @@ def measure_stability(
 
 def _predictor(
     backend: Backend,
-    backbone: Backbone,
     model: FoldModel,
     temperature: float,
     num_workers: int | None,
@@ -124,9 +124,7 @@ def _predictor(
             total = stacked if total is None else total + stacked
         assert total is not None
         total /= np.float32(len(model.reading.views))
-        return softmax(
-            model.logits(as_read(total, backbone, model.reading)), temperature=temperature
-        )
+        return softmax(model.logits(total), temperature=temperature)
 
     return predict
 

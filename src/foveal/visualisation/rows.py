@@ -20,7 +20,7 @@ _MOVES = frozenset({"pad", "copy", "permute"})
 
 
 @dataclass(frozen=True, slots=True)
-class RowPlace:
+class RowLayer:
     """One layer that a sheet shows.
 
     Attributes:
@@ -36,7 +36,7 @@ class RowPlace:
     is_classes: bool = False
 
 
-def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
+def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowLayer, ...]:
     """Returns up to ``num_rows`` layers in order, the classes last where there are several.
 
     Raises:
@@ -58,14 +58,14 @@ def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
     for index in chosen:
         sizes = [size for size in fields[index].size if size is not None]
         rows.append(
-            RowPlace(
+            RowLayer(
                 graph.ops[index].name,
                 known[index].num_channels,
                 (sizes[0], sizes[1]) if len(sizes) == 2 else None,
             )
         )
     if classes is not None and len(rows) < num_rows:
-        rows.append(RowPlace(CLASSES, classes.num_channels, None, is_classes=True))
+        rows.append(RowLayer(CLASSES, classes.num_channels, None, is_classes=True))
     return tuple(rows)
 
 
@@ -83,7 +83,7 @@ def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]
     Those that read one tensor, or see as much in as many channels (a convolution, its norm,
     its activation), are one layer; the last of them stands for it.
     """
-    by_target: dict[int, tuple[int, Target]] = {}
+    by_target: dict[str, tuple[int, Target]] = {}
     ends = [output.source for output in graph.outputs[:1]]
     indices = [
         *(point.op_index for point in cut_points(graph)),
@@ -95,7 +95,7 @@ def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]
         target = find_target(graph, Channel(op.name, 0))
         places = target.shape[2:] if target.layout == "map" else target.shape[1:3]
         if target.layout != "vector" and 1 not in places:
-            by_target[target.op_index] = (op.index, target)
+            by_target[target.name] = (op.index, target)
     layers: dict[object, tuple[int, Target]] = {}
     for index, target in by_target.values():
         size = fields[index].size

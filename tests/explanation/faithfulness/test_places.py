@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foveal.explanation.faithfulness.places import describe_place
+from foveal.explanation.faithfulness.wording import describe_place
 
 
 def _box(top: int, bottom: int, left: int, right: int, size: int = 16) -> np.ndarray:
@@ -25,7 +25,7 @@ def _box(top: int, bottom: int, left: int, right: int, size: int = 16) -> np.nda
         (_box(0, 16, 0, 7), "the left half"),
         (_box(0, 16, 9, 16), "the right half"),
         (1 - _box(2, 14, 2, 14), "the border"),
-        (_box(0, 16, 0, 16), "places spread over the picture"),
+        (_box(0, 16, 0, 16), "places spread over the image"),
         (_box(0, 0, 0, 0), "no place"),
     ],
 )

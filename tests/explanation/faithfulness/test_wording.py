@@ -28,7 +28,7 @@ def _failed(name: str, value: float = 0.0, reference: float = 0.0) -> Check:
 
 def test_supported_tells_both_changes():
     assert describe_supported("The answer 'a'", "the middle", _quick(0.93, 0.41, 0.88)) == (
-        "The answer 'a' rests on the middle: covering the marked fifth of the picture lowers its "
+        "The answer 'a' rests on the middle: covering the marked fifth of the image lowers its "
         "probability from 93% to 41%; covering an equal area elsewhere lowers it to 88% on "
         "average."
     )
@@ -61,7 +61,7 @@ def test_equal_figures_tell_no_place_from_another(before, own, elsewhere, told):
 def test_a_map_in_doubt_for_equal_figures_says_both():
     assert describe_alike("The answer 'a'", "the middle", _quick(0.08, 0.011, 0.014)) == (
         "The answer 'a' may not rest on the middle, where the map points: covering the marked "
-        "fifth of the picture lowers its probability from 8% to 1%, covering an equal area "
+        "fifth of the image lowers its probability from 8% to 1%, covering an equal area "
         "elsewhere to 1% on average: too little between the two to tell the places apart."
     )
 
@@ -76,7 +76,7 @@ def test_a_covered_fifth_with_places_against_the_class_says_so():
     spot[0, 0] = 3.0
     sentence = describe_against(_map(spot.tolist()))
     assert sentence is not None
-    assert sentence.startswith("Only 2% of the picture speaks for it: the covered fifth includes")
+    assert sentence.startswith("Only 2% of the image speaks for it: the covered fifth includes")
 
 
 @pytest.mark.parametrize("signed", [[[1.0, -1.0], [-1.0, 1.0]], [[0.0, 1.0], [0.0, 0.0]]])
@@ -124,7 +124,7 @@ def test_places_that_are_needed_but_not_enough_are_called_so():
     )
     assert sentence == (
         "The answer 'a' needs the middle, but not that alone: covering the marked fifth of the "
-        "picture lowers its probability from 93% to 41% (elsewhere: 88%), yet uncovering what "
+        "image lowers its probability from 93% to 41% (elsewhere: 88%), yet uncovering what "
         "the map marks first brings it back no better than uncovering other places."
     )
 

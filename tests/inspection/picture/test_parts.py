@@ -10,7 +10,8 @@ from torch import nn
 
 from foveal.inspection import inspect
 from foveal.inspection.picture.parts import MOST_AT_THE_TOP, MOST_IN_A_GROUP, fold_parts
-from foveal.models.sources import resolve_model
+from foveal.inspection.picture.picture import picture_of
+from foveal.models.sources import open_network
 
 
 def folded(model, shape=(8, 16, 16)):
@@ -109,6 +110,32 @@ def test_blocks_that_are_read_from_elsewhere_too_do_not_fold():
     assert {part.copies for part in walk(folded(Tapped()))} == {1}
 
 
+def test_what_is_read_from_inside_the_last_copy_keeps_it_apart():
+    class Inner(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 3, padding=1)
+
+        def forward(self, x):
+            middle = self.one(x)
+            return middle, self.two(middle)
+
+    class TappedAtLast(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks = nn.ModuleList(Inner() for _ in range(4))
+
+        def forward(self, x):
+            for block in self.blocks:
+                middle, x = block(x)
+            return middle, x
+
+    table = inspect(TappedAtLast(), (8, 16, 16))
+    groups = [part for part in fold_parts(table) if part.parts]
+    assert [part.copies for part in groups] == [3, 1]
+    assert len(picture_of(table).top.wires) == 4
+
+
 def test_blocks_wired_otherwise_do_not_fold():
     class Crossed(nn.Module):
         def __init__(self):
@@ -147,8 +174,8 @@ def test_a_shared_layer_counts_once_and_folds_its_other_uses():
     ],
 )
 def test_published_networks_fold_as_their_papers_say(name, copies):
-    resolved = resolve_model(name)
-    parts = fold_parts(inspect(resolved.network, resolved.input_shape))
+    network = open_network(name, weights="none")
+    parts = fold_parts(inspect(network.module, network.input_shape))
     found = {part.name: part.copies for part in walk(parts) if part.copies > 1}
     assert {key: found.get(key) for key in copies} == copies
 

@@ -17,7 +17,7 @@ from foveal.inspection.picture.grid import lay_out
 from foveal.inspection.picture.picture import MOST_AT_FIRST, picture_of
 from foveal.inspection.picture.places import find_places
 from foveal.inspection.picture.wires import Wire
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 NETWORKS = [
     "torchvision:resnet50",
@@ -31,8 +31,8 @@ NETWORKS = [
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def picture(request):
-    resolved = resolve_model(request.param)
-    return picture_of(inspect(resolved.network, resolved.input_shape, name=resolved.name))
+    network = open_network(request.param, weights="none")
+    return picture_of(inspect(network.module, network.input_shape, name=network.name))
 
 
 def test_nothing_overlaps_and_no_wire_crosses_a_box(picture):
@@ -110,8 +110,8 @@ def test_two_inputs_stand_beside_each_other_and_meet():
 
 
 def test_a_wire_is_followed_through_open_groups():
-    resolved = resolve_model("torchvision:resnet18")
-    picture = picture_of(inspect(resolved.network, (3, 64, 64)))
+    network = open_network("torchvision:resnet18", weights="none")
+    picture = picture_of(inspect(network.module, (3, 64, 64)))
     every = {node.number for node in picture.nodes()}
     places = find_places(picture, every)
     ends = {rounded(path.points[-1]) for path in places.paths}
@@ -126,8 +126,8 @@ def test_a_wire_is_followed_through_open_groups():
 
 
 def test_the_trunk_is_straight_whatever_is_open_beside_it():
-    resolved = resolve_model("torchvision:resnet18")
-    picture = picture_of(inspect(resolved.network, (3, 64, 64)))
+    network = open_network("torchvision:resnet18", weights="none")
+    picture = picture_of(inspect(network.module, (3, 64, 64)))
     places = find_places(picture, {node.number for node in picture.nodes()})
     outer = [box.node.number for box in places.boxes if box.depth == 0]
     assert len(outer) == 10

@@ -283,7 +283,7 @@ def test_the_explorer_says_what_the_engine_says_over_the_learners_own_picture(
       return r > 250 && g < 5;
     }""")
     table = inspect(build("cifar_net"), (3, 32, 32))
-    tab.get_by_role("button", name="features.3").click()
+    tab.get_by_role("button", name="features.3", exact=True).click()
     row = next(row for row in table.ops if row.name == "features.3")
     words = tab.get_attribute("canvas.seen", "aria-label")
     height, width = row.receptive_field.size
@@ -298,6 +298,17 @@ def test_the_explorer_says_what_the_engine_says_over_the_learners_own_picture(
     (tmp_path / "no.png").write_bytes(b"no picture")
     tab.set_input_files("#picture", tmp_path / "no.png")
     tab.wait_for_selector("text=could not be shown as a picture")
+
+
+def test_a_box_of_the_drawing_leads_to_its_layer_and_a_layer_to_its_box(tab: Any) -> None:
+    tab.open_page("#/network")
+    tab.locator(".fvp-boxes .fvp-n", has_text="features.3").first.click()
+    assert tab.inner_text("p.layer") == "5 of 11. features.4: activation"
+    tab.get_by_role("button", name="classifier", exact=True).click()
+    assert "classifier" in tab.locator(".fvp-chosen").text_content()
+    tab.select_option("#network", "ResNet-18, 2015")
+    tab.locator(".fvp-boxes .fvp-n", has_text="+").first.click()
+    assert "conv2" in tab.locator(".fvp-boxes").text_content()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ PICTURES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
         (PICTURES[:, :1], "error"),
         (PICTURES[:1].expand(4, 3, 16, 16), "error"),
         (0 * PICTURES, "error"),
+        (PICTURES.mean((2, 3), keepdim=True).expand(4, 3, 16, 16), "error"),
     ],
 )
 def test_fires(batch: torch.Tensor, severity: str) -> None:

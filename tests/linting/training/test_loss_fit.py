@@ -182,3 +182,47 @@ def test_class_weights(weights: list[float], expected: list[str]) -> None:
 def test_label_smoothing(smoothing: float, expected: list[str]) -> None:
     loss = nn.CrossEntropyLoss(label_smoothing=smoothing)
     assert severities(small(), batch=BATCH, labels=CLASSES, loss=loss) == expected
+
+
+class MeanOfAxis(nn.Module):
+    """Averages tokens over an axis; eight images of eight tokens hide which one it is."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.tokens, self.head, self.axis = nn.Conv2d(3, 6, 4, (4, 8)), nn.Linear(6, 4), axis
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.tokens(x).flatten(2).transpose(1, 2)
+        answers: torch.Tensor = self.head(tokens.mean(self.axis))
+        return answers
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(0, ["error"]), (1, [])])
+def test_rows_that_are_as_many_as_images_by_chance(axis: int, expected: list[str]) -> None:
+    assert severities(MeanOfAxis(axis), batch=BATCH, labels=CLASSES, loss=CE) == expected
+
+
+SEVERAL = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0]] * 4)
+
+
+@pytest.mark.parametrize(
+    ("tail", "labels", "expected"),
+    [
+        (nn.Softmax(1), SEVERAL, ["error"]),
+        (nn.Softmax(1), torch.eye(4).repeat(2, 1), ["warning"]),
+        (nn.Sigmoid(), SEVERAL, []),
+    ],
+)
+def test_softmax_for_several_right_answers(
+    tail: nn.Module, labels: torch.Tensor, expected: list[str]
+) -> None:
+    found = severities(with_tail(4, tail), batch=BATCH, labels=labels, loss=nn.BCELoss())
+    assert found == expected
+
+
+def python_number(outputs: torch.Tensor, labels: torch.Tensor) -> float:
+    return nn.functional.cross_entropy(outputs, labels).item()
+
+
+def test_a_loss_that_is_a_python_number_has_no_gradient() -> None:
+    assert "has no gradient" in told(small(), CLASSES, python_number)

@@ -1,4 +1,4 @@
-"""A verdict in one sentence, which says no more than the figures do."""
+"""A verdict in one sentence, which says no more than the figures do, and where a map points."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from foveal.draw.numbers import percent
 from foveal.explanation.covering import enlarged
 from foveal.explanation.faithfulness.deletion import Response, is_noticeable
 from foveal.explanation.faithfulness.ranking import MARKED_SHARE
 from foveal.explanation.heat_map import Check, HeatMap
-from foveal.explanation.logits import ClassKind
+from foveal.layers import ClassKind
 from foveal.text import printable
 
-MARKED_SIDE_PX = 64  # as finely as the share of a picture is told
+MARKED_SIDE_PX = 64  # as finely as the share of an image is told
 # Most of the answer is left where covering takes less than this share of its probability.
 _MOST_REMAINS = 0.2
 
@@ -76,7 +77,7 @@ def describe_supported(who: str, place: str, response: Response) -> str:
         else f"{'lowers' if other < before else 'raises'} it to {percent(other)}"
     )
     sentence = (
-        f"{who} rests on {place}: covering the marked fifth of the picture "
+        f"{who} rests on {place}: covering the marked fifth of the image "
         f"{_its(change(before, own))}; covering an equal area elsewhere {elsewhere} on average."
     )
     if own > (1 - _MOST_REMAINS) * before:
@@ -107,7 +108,7 @@ def describe_alike(who: str, place: str, response: Response) -> str:
     before, own, other = _figures(response)
     return (
         f"{who} may not rest on {place}, where the map points: covering the marked fifth of the "
-        f"picture {_its(change(before, own))}, covering an equal area elsewhere to "
+        f"image {_its(change(before, own))}, covering an equal area elsewhere to "
         f"{percent(other)} on average: too little between the two to tell the places apart."
     )
 
@@ -124,7 +125,7 @@ def describe_against(heat_map: HeatMap) -> str | None:
     if share >= MARKED_SHARE:
         return None
     return (
-        f"Only {percent(share)} of the picture speaks for it: the covered fifth includes places "
+        f"Only {percent(share)} of the image speaks for it: the covered fifth includes places "
         "that speak against it."
     )
 
@@ -150,7 +151,7 @@ def describe_doubtful(who: str, place: str, response: Response, failed: Sequence
             which = "do not clearly matter more than"
         return (
             f"{who} may not rest on {place}, where the map points: covering the marked fifth "
-            f"of the picture {_its(change(before, own))}, covering an equal area elsewhere gives "
+            f"of the image {_its(change(before, own))}, covering an equal area elsewhere gives "
             f"{elsewhere}, so the marked places {which} others."
         )
     if own > other or not is_noticeable(own, other):
@@ -159,7 +160,7 @@ def describe_doubtful(who: str, place: str, response: Response, failed: Sequence
             "brings the probability back no better than uncovering other places."
         )
     return (
-        f"{who} needs {place}, but not that alone: covering the marked fifth of the picture "
+        f"{who} needs {place}, but not that alone: covering the marked fifth of the image "
         f"{_its(change(before, own))} (elsewhere: {percent(other)}), yet uncovering what the map "
         "marks first brings it back no better than uncovering other places."
     )
@@ -175,7 +176,7 @@ def describe_refuted(failed: Sequence[Check]) -> str:
         )
     if (check := by_name.get("randomisation")) is not None:
         return (
-            "The map shows the picture, not what the network learned: with random weights it "
+            "The map shows the image, not what the network learned: with random weights it "
             f"comes out much the same (rank correlation {check.value:.2f} of 1)."
         )
     return (
@@ -190,3 +191,59 @@ def _figures(response: Response) -> tuple[float, float, float]:
 
 def _its(phrase: str) -> str:
     return phrase.replace(" it ", " its probability ", 1)
+
+
+Box = tuple[float, float, float, float]
+
+# The middle is half as high and half as wide as the image; the border an eighth deep.
+_MIDDLE: Box = (0.25, 0.75, 0.25, 0.75)
+_INSIDE: Box = (0.125, 0.875, 0.125, 0.875)
+# (top, bottom, left, right) as shares of the image, and the share of the map's sum from
+# which on the place is named: well above what an even map has there.
+_PLACES: tuple[tuple[str, Box, float], ...] = (
+    ("the middle", _MIDDLE, 0.65),
+    ("the upper left quarter", (0.0, 0.5, 0.0, 0.5), 0.7),
+    ("the upper right quarter", (0.0, 0.5, 0.5, 1.0), 0.7),
+    ("the lower left quarter", (0.5, 1.0, 0.0, 0.5), 0.7),
+    ("the lower right quarter", (0.5, 1.0, 0.5, 1.0), 0.7),
+    ("the upper half", (0.0, 0.5, 0.0, 1.0), 0.8),
+    ("the lower half", (0.5, 1.0, 0.0, 1.0), 0.8),
+    ("the left half", (0.0, 1.0, 0.0, 0.5), 0.8),
+    ("the right half", (0.0, 1.0, 0.5, 1.0), 0.8),
+)
+_BORDER_SHARE = 0.75
+
+
+def describe_place(heat_map: HeatMap) -> str:
+    """Returns where most of a map's highest fifth lies, as a noun phrase.
+
+    >>> values = np.zeros((4, 4), np.float32)
+    >>> values[0, :2] = 1
+    >>> describe_place(HeatMap("cam", "", "", 0, 0.0, values, None, None, (32, 32)))
+    'the upper left quarter'
+    """
+    values = heat_map.values.astype(np.float64)
+    if heat_map.is_blank or not np.isfinite(values).all():
+        return "no place"
+    values[values < np.quantile(values, 1 - MARKED_SHARE)] = 0.0
+    for name, box, least in _PLACES:
+        if _share_within(values, box) >= least:
+            return name
+    if 1 - _share_within(values, _INSIDE) >= _BORDER_SHARE:
+        return "the border"
+    return "places spread over the image"
+
+
+def _share_within(values: NDArray[np.float64], box: Box) -> float:
+    """Returns the share of the map's sum inside a box, cells cut by its edge in part."""
+    top, bottom, left, right = box
+    rows = _covered(values.shape[0], top, bottom)
+    columns = _covered(values.shape[1], left, right)
+    return float(rows @ values @ columns / values.sum())
+
+
+def _covered(size: int, start: float, end: float) -> NDArray[np.float64]:
+    """Returns how much of each of ``size`` equal cells lies between two shares of the whole."""
+    edges = np.arange(size + 1) / size
+    inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)
+    return np.asarray(np.clip(inside * size, 0.0, 1.0))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from html import escape
+from html import escape, unescape
 from typing import Literal
 
 from foveal.draw.svg import Value, element, number, words
@@ -15,8 +16,8 @@ from foveal.inspection.picture.facts import (
     box_text,
     facts_of,
     family,
+    figures,
     pill_text,
-    says,
     unknown_reason,
 )
 from foveal.inspection.picture.marks import Mark, marked_nodes
@@ -26,7 +27,7 @@ from foveal.text import printable
 
 _EDGE = 6.0
 _TITLE_COLUMNS = 24
-_TEXT_COLUMNS = 30
+_TEXT = re.compile(r"<text[^>]*>([^<]*)</text>")
 
 
 def draw_svg(
@@ -146,21 +147,15 @@ class Pencil:
             self._cost(facts.shares[self._overlay], wide, tall),
             self._edge(node),
         ]
-        value = facts.texts[self._overlay]
+        # In the order of reading: the name of a box begins with what is seen of it.
         room = int((wide - 22) / 6.1)
-        if tall < 50:  # a merge
-            pieces.append(
-                words(shorten_end(box_text(self._table, node), 15), class_="fvp-title", x=14, y=17)
-            )
-            pieces.append(words(shorten_end(value, room), class_="fvp-value", x=14, y=33))
+        value = shorten_end(facts.texts[self._overlay], room)
+        doing = shorten_end(box_text(self._table, node), room)
+        is_low = tall < 50  # a merge
+        if is_low:
+            pieces.append(words(shorten_end(doing, 15), class_="fvp-title", x=14, y=17))
         else:
             pieces.append(self._title(node, x=16.0, y=19.0))
-            pieces.append(
-                words(
-                    shorten_end(box_text(self._table, node), room), class_="fvp-soft", x=16, y=35.5
-                )
-            )
-            pieces.append(words(shorten_end(value, room), class_="fvp-value", x=16, y=52.5))
         if part.copies > 1:
             right = wide - (28 if is_group else 10)
             pieces.append(
@@ -168,31 +163,37 @@ class Pencil:
             )
         if is_group:
             pieces.append(words("+", class_="fvp-sign", x=wide - 14, y=19, text_anchor="middle"))
+        pieces.append(self._badge(node, x=wide - 1.0, y=0.0))
+        if not is_low:
+            pieces.append(words(doing, class_="fvp-soft", x=16, y=35.5))
+        below = {"x": 14, "y": 33} if is_low else {"x": 16, "y": 52.5}
+        pieces.append(words(value, class_="fvp-value", **below))
         if unknown_reason(self._table, part) is not None:
             pieces.append(
-                words("?", class_="fvp-unknown", x=wide - 12, y=52.5, text_anchor="middle")
+                words("?", class_="fvp-unknown", x=wide - 12, y=tall - 9, text_anchor="middle")
             )
-        pieces.append(self._badge(node, x=wide - 8.0, y=3.0))
         state = self._states.get(node.number)
         kind = "fvp-part" + (" fvp-group" if is_group else "") + (f" fvp-{state}" if state else "")
         return self._button(node, *pieces, kind=kind, expanded="false" if is_group else "")
 
     def _button(self, node: Node, *pieces: str, kind: str, expanded: str = "") -> str:
+        drawn = " ".join(filter(None, pieces))  # a blank, or words would be read as one
         attributes: dict[str, Value] = {"class_": f"fvp-n {kind}", "data_n": str(node.number)}
+        # The name begins with what is seen, so that who speaks to the page can say it.
+        seen = " ".join(unescape(text) for text in _TEXT.findall(drawn))
+        name = printable(f"{seen}; {self._more(node)}")
         if self._is_still:
-            tip = element("title", escape(printable(self._label(node))))
-            return element("g", tip, *filter(None, pieces), **attributes)
+            return element("g", element("title", escape(name)), drawn, **attributes)
         attributes |= {"role": "button", "tabindex": "-1"}
         if expanded:
             attributes["aria_expanded"] = expanded
-        attributes["aria_label"] = printable(self._label(node))
-        return element("g", *filter(None, pieces), **attributes)
+        return element("g", drawn, **attributes, aria_label=name)
 
-    def _label(self, node: Node) -> str:
+    def _more(self, node: Node) -> str:
         number_of_marks = len(self._marked.get(node.number, ()))
         found = f"; {number_of_marks} found here" if number_of_marks else ""
         state = self._states.get(node.number)
-        return says(self._picture, node) + found + (f"; {state} in both" if state else "")
+        return figures(self._picture, node) + found + (f"; {state} in both" if state else "")
 
     def _title(self, node: Node, *, x: float, y: float, more: str = "") -> str:
         part = node.part
@@ -240,7 +241,7 @@ class Pencil:
         worst = next(name for name in ("error", "warning", "info") if name in severities)
         return element(
             "g",
-            element("circle", cx=x, cy=y, r=9),
+            element("circle", cx=x, cy=y, r=8),
             words(str(len(found)), x=x, y=y + 4, text_anchor="middle"),
             class_=f"fvp-badge fvp-{worst}",
             transform=f"translate({number(right)} 0)",

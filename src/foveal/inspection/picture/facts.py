@@ -135,16 +135,25 @@ def field_text(seen: ReceptiveField) -> str:
     return f"field {size}" + (f", stride {stride}" if stride != wording.NONE else "")
 
 
-def says(picture: Picture, node: Node) -> str:
-    """Returns one sentence that says of a node what the drawing shows."""
+def figures(picture: Picture, node: Node) -> str:
+    """Returns all figures of a node in one line."""
     table, part = picture.table, node.part
     if node.role == "stop":
-        return f"Not followed further: {table.reason or 'no reason is known'}"
+        return table.reason or "no reason is known"
     if part is None:
-        return f"{node.title}: {pill_text(table, node)}"
-    copies = f", {part.copies} equal copies" if part.copies > 1 else ""
-    found = facts_of(table, part)
-    return f"{node.title or part.name}{copies}: {box_text(table, node)}; {'; '.join(found.texts)}"
+        return "what the network is given" if node.role == "input" else "what it returns"
+    copies = f"{part.copies} equal copies; " if part.copies > 1 else ""
+    return copies + "; ".join(facts_of(table, part).texts)
+
+
+def says(picture: Picture, node: Node) -> str:
+    """Returns one sentence that says of a node what the drawing shows."""
+    if node.role == "stop":
+        return f"Not followed further: {figures(picture, node)}"
+    if node.part is None:
+        return f"{node.title}: {pill_text(picture.table, node)}; {figures(picture, node)}"
+    name = node.title or node.part.name
+    return f"{name}: {box_text(picture.table, node)}; {figures(picture, node)}"
 
 
 def box_text(table: Inspection, node: Node) -> str:

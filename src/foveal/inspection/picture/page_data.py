@@ -42,7 +42,13 @@ def page_data(
         "top": _view(picture, picture.top),
         "ops": [_op(row) for row in table.ops],
         "marks": [
-            [mark.code, mark.severity, mark.title, printable(mark.text), mark.page]
+            [
+                mark.code,
+                mark.severity,
+                printable(mark.title),
+                printable(mark.text),
+                "\n".join(map(printable, mark.page.splitlines())),
+            ]
             for mark in marks
         ],
         "marked": {str(number): found for number, found in marked.items()},

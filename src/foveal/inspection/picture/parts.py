@@ -173,7 +173,9 @@ class _Folder:
             if not self._is_equal(begin - size, begin, size, is_first_pair=copies == 1):
                 break
             how = self._how_linked(begin - size, begin, size)
-            if how is None or (kind is not None and how != kind):
+            # What is read from inside the last copy alone would seem to come from all.
+            is_tapped = not self._leaving(begin, size) <= self._leaving(begin - size, size)
+            if how is None or is_tapped or (kind is not None and how != kind):
                 break
             kind = how
             copies += 1
@@ -215,6 +217,15 @@ class _Folder:
             return "chain" if readers else "parallel"
         after = {index for index in readers if index >= two + size}
         return "parallel" if readers == after == self._readers(two, size) else None
+
+    def _leaving(self, first: int, size: int) -> set[int]:
+        """Returns which of ``size`` operations are read from outside, counted from the first."""
+        inside = range(first, first + size)
+        return {
+            index - first
+            for index in inside
+            if any(r not in inside for r in self._consumers[index])
+        }
 
     def _readers(self, first: int, size: int) -> set[int]:
         """Returns who reads, from outside, what ``size`` operations make."""

@@ -169,7 +169,9 @@ class _Builder:
         skip = len(path) + 1
         title = part.name[skip:] if path and part.name.startswith(path + ".") else part.name
         if title[:1].isdigit() and path:  # "layer1.0" says more than "0"
-            title = f"{path.rpartition('.')[2]}.{title}"
+            words = path.split(".")
+            named = [k for k, word in enumerate(words) if not word.isdigit()]
+            title = ".".join((*words[named[-1] if named else 0 :], title))
         if part.line is not None:
             is_merge = part.line.main.kind in _MERGES
             size = _MERGE if is_merge else _BOX

@@ -9,7 +9,7 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 
 from foveal.inspection.blocks import structure_of
-from foveal.inspection.comparing import Comparison
+from foveal.inspection.comparison import Comparison
 from foveal.inspection.inspection import Inspection
 from foveal.inspection.picture.component import Layers, component
 from foveal.inspection.picture.picture import Node, Picture, picture_of

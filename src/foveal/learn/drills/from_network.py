@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from foveal.errors import FovealError, TraceError, UsageError
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.fields import FIELD_CODE, RULE, grown, listed
-from foveal.learn.drills.layers import Conv, Pool, Window, shape_mistakes
-from foveal.learn.drills.parameters import fill_total
+from foveal.learn.drills.counting import fill_total
+from foveal.learn.drills.field_layers import FIELD_CODE, RULE, grown, listed
+from foveal.learn.drills.layers import Conv, Pool, shape_mistakes
 from foveal.learn.drills.places import KnownNetwork, Linear, Norm, Place, read_places
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.sizes import CONVENTION
 from foveal.learn.drills.template import Template
+from foveal.learn.drills.window import Window
 
 if TYPE_CHECKING:
     from torch import nn

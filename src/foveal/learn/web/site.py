@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from foveal.errors import UsageError
 from foveal.files import write_atomically
-from foveal.inspection.picture.component import page_script
+from foveal.inspection.picture.component import page_script, page_style
 from foveal.learn.drills import TEMPLATES, Template, templates_of
 from foveal.learn.exercise import Figure, to_json
 from foveal.learn.labs.showing import result_html
@@ -76,12 +76,14 @@ _MARK: Final = f'<meta name="generator" content="{_GENERATOR}">'.encode()
 def site_page(*, model: str | None = None, progress: Progress = lambda done, total: None) -> bytes:
     """Returns the whole page; see ``write_site``."""
     labs = recorded_labs()
+    networks = network_tables(model)
+    drawings = [network.pop("drawing") for network in networks]
     course = {
         "topics": [_topic(topic, labs) for topic in TOPICS],
         "templates": [_template(template) for template in TEMPLATES],
         "mistakes": mistake_titles(),
         "labs": [_lab(lab) for lab in labs],
-        "networks": network_tables(model),
+        "networks": networks,
         "checked": CHECKED,
     }
     blocks = [
@@ -92,11 +94,16 @@ def site_page(*, model: str | None = None, progress: Progress = lambda done, tot
             f'<template id="lab-{each.lab.name}">{result_html(each.lab, each.result)}</template>'
             for each in labs
         ),
+        *(
+            f'<template id="drawn-{number}">{drawing}</template>'
+            for number, drawing in enumerate(drawings)
+        ),
     ]
     page = files("foveal.learn.web") / "page"
     style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
-    style += (page / "learn.css").read_text("utf-8")
-    scripts = [page_script("field.js"), *((page / name).read_text("utf-8") for name in SCRIPTS)]
+    style += (page / "learn.css").read_text("utf-8") + page_style()
+    shared = map(page_script, ("places.js", "field.js", "picture.js"))
+    scripts = [*shared, *((page / name).read_text("utf-8") for name in SCRIPTS)]
     policy = "; ".join(
         (
             "default-src 'none'",

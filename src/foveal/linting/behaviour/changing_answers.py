@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from foveal.draw.numbers import percent
-from foveal.graph.borrowing import fully_borrowed
+from foveal.graph.borrowing import current_random_state, restore_random_state
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.function_calls import Call, calls_shown_to
 from foveal.linting.behaviour.passes import (
     answers,
@@ -148,7 +149,7 @@ def changing_answers(context: LintContext) -> Outcome:
     if (reason := reason_not_to_run(context)) is not None:
         return reason
     if context.optimizer is not None and context.model.training:
-        return _dropout_in_evaluation(context)
+        return _chance_in_evaluation(context)
     images = images_of(context, at_most=_MAX_REPEATED)
     with fully_borrowed(context.model) as model:
         first, second = run(model, images), run(model, images)
@@ -158,8 +159,8 @@ def changing_answers(context: LintContext) -> Outcome:
     return Checked((_repeat_finding(context.model, _change(first, second), cause, place),))
 
 
-def _dropout_in_evaluation(context: LintContext) -> Outcome:
-    """Looks for functional dropout that evaluation mode does not switch off.
+def _chance_in_evaluation(context: LintContext) -> Outcome:
+    """Looks for dropout that evaluation mode does not switch off, and for what is remembered.
 
     A model that is being trained may draw what it likes while it trains, and other draws in
     evaluation mode may be meant (a variational autoencoder); dropout is not.
@@ -176,10 +177,13 @@ def _dropout_in_evaluation(context: LintContext) -> Outcome:
     with fully_borrowed(context.model) as model:
         for module in model.modules():
             module.training = False
+        random_state = current_random_state()
         with calls_shown_to(model, see):
-            run(model, images)
+            first = run(model, images)
+        restore_random_state(random_state)
+        change = 0.0 if found else _change(first, run(model, images))
     if not found:
-        return Checked()
+        return Checked((_memory_finding(change),) if change > _REPEAT_TOLERANCE else ())
     return Checked(
         (
             Finding(
@@ -194,6 +198,21 @@ def _dropout_in_evaluation(context: LintContext) -> Outcome:
                 data={"num_places": len(found)},
             ),
         )
+    )
+
+
+def _memory_finding(change: float) -> Finding:
+    return Finding(
+        code="B306",
+        severity="warning",
+        place="",
+        evidence=(
+            f"In evaluation mode the same images are answered differently twice in a row, by "
+            f"{percent(change, digits=1)} of the largest output, with the same random state: the "
+            "model keeps something of the batch before."
+        ),
+        fix="Keep nothing of a batch in forward, or only while the model is training.",
+        data={"largest_change": change, "cause": "state"},
     )
 
 

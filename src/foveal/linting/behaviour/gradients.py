@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import FovealError
-from foveal.graph.borrowing import fully_borrowed
 from foveal.inspection.gradient_flow import LayerGradient, gradient_flow, log_slope, usual_loss
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.passes import (
     answers,
     call,

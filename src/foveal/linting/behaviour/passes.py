@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.nested_tensors import tensors_with_paths
 from foveal.inspection.gradient_flow import is_dropout
+from foveal.layers import fully_borrowed
 from foveal.linting.context import LintContext
 from foveal.linting.finding import (
     CannotTellError,

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.borrowing import borrowed
 from foveal.graph.nested_tensors import tensors_with_paths
+from foveal.layers import borrowed
 from foveal.linting.behaviour.passes import (
     call,
     copied,

@@ -115,6 +115,12 @@ def _call(
             "each other.",
             "Give both the same shape.",
         )
+    if isinstance(value, bool | int | float):
+        return Problem(
+            "error",
+            f"{name} returns a Python number ({float(value):.4g}), which has no gradient.",
+            "Return the tensor: item() and float() belong to what is printed.",
+        )
     if not isinstance(value, Tensor):
         return None
     if value.numel() != 1:
@@ -218,6 +224,14 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Problem | None:
             "exclusive by a softmax: the same fault is counted several times.",
             "Use CrossEntropyLoss on the logits; or a sigmoid where several may be right.",
         )
+    most_right = int(labels.sum(1).max()) if name == "BCELoss" and _are_several(labels) else 1
+    if is_softmax and most_right > 1:
+        return Problem(
+            "error",
+            f"{name} expects up to {most_right} answers of an image to be 1, and {last.name} is a "
+            "softmax: all answers together are 1.",
+            "End with a sigmoid; or return logits and use BCEWithLogitsLoss.",
+        )
     if name not in OF_DISTANCES:
         return None
     if one_hot and (is_softmax or last.function == "sigmoid"):
@@ -243,6 +257,11 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Problem | None:
         f"labels lie beyond (they go from {float(labels.min()):.3g} to {float(labels.max()):.3g}).",
         "End with the linear layer, or bring the labels to that range.",
     )
+
+
+def _are_several(labels: Tensor) -> bool:
+    """Whether they are zeros and ones, one for each class of an image."""
+    return labels.dim() == 2 and bool(((labels == 0) | (labels == 1)).all())
 
 
 def _not_probabilities(name: str, outputs: Tensor) -> Problem:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.borrowing import borrowed
 from foveal.inspection.gradient_flow import usual_loss
+from foveal.layers import borrowed
 from foveal.linting.behaviour.passes import (
     answers,
     call_loss,

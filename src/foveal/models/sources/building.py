@@ -40,9 +40,22 @@ def read_input_shape(size: Any, origin: str) -> tuple[tuple[int, int, int], str]
     return (channels, height, width), origin
 
 
-def guess_input_shape(network: nn.Module) -> tuple[tuple[int, int, int], str]:
-    """Takes the channels of the first convolution; the size is a guess that is told as one."""
+def input_shape_of(network: nn.Module) -> tuple[tuple[int, int, int], str]:
+    """Returns what the module says of its input: in ``input_shape``, or as timm's networks do.
+
+    Where it says nothing, the channels of the first convolution are taken; the size is a guess
+    that is told as one.
+    """
     from torch import nn
+
+    shape: Any = getattr(network, "input_shape", None)
+    is_shape = isinstance(shape, (tuple, list)) and len(shape) == 3
+    if is_shape and all(isinstance(size, int) for size in shape):
+        return read_input_shape(shape, "the model")
+    config = getattr(network, "pretrained_cfg", None)
+    size = config.get("input_size") if config is not None and hasattr(config, "get") else None
+    if size is not None:
+        return read_input_shape(size, "timm's configuration")
 
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -20,10 +20,10 @@ def from_timm(name: str, weights: Weights) -> Network:
     """
     import timm
 
-    from foveal.models.pretrained import load_network, require_timm_model
+    from foveal.models.pretrained import load_timm_network, require_timm_model
 
     if weights == "pretrained":
-        network = load_network(name).network
+        network = load_timm_network(name).network
     else:
         require_timm_model(name)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, get_args
 from foveal.errors import UnknownModelError, UsageError
 from foveal.models.catalogue import CATALOGUE
 from foveal.models.network import Network, describe_network
-from foveal.models.sources.building import Weights, guess_input_shape, read_input_shape
+from foveal.models.sources.building import Weights, input_shape_of
 from foveal.models.sources.from_file import from_file
 from foveal.models.sources.from_folder import from_folder
 from foveal.models.sources.from_foveal import from_foveal
@@ -101,7 +101,7 @@ def _open(model: object, weights: Weights | Path | None) -> Network:
                 f"weights: got {weights!s} for a module, expected None: it has its own.",
                 next_step="Load them into the module first.",
             )
-        return _from_object(model)
+        return describe_network(type(model).__name__, model, "object", *input_shape_of(model))
     if not isinstance(model, (str, os.PathLike)):
         raise UsageError(f"model: got {type(model).__name__}, expected a name, path or module.")
     text = os.fspath(model)
@@ -109,24 +109,13 @@ def _open(model: object, weights: Weights | Path | None) -> Network:
         return _from_text(text, weights)
     network = _from_text(text, "none")
     if network.source == "timm":  # whose checkpoints say how many classes there are
-        from foveal.models.pretrained import load_network
+        from foveal.models.pretrained import load_timm_network
 
-        return replace(network, module=load_network(network.name, weights=weights).network)
+        return replace(network, module=load_timm_network(network.name, weights=weights).network)
     if not network.has_weights:
         network = _from_text(text, "random")
     load_checkpoint(network.module, weights, name=network.name)
     return network
-
-
-def _from_object(module: nn.Module) -> Network:
-    config = getattr(module, "pretrained_cfg", None) or {}
-    size = config.get("input_size") if hasattr(config, "get") else None
-    shape = (
-        guess_input_shape(module)
-        if size is None
-        else read_input_shape(size, "timm's configuration")
-    )
-    return describe_network(type(module).__name__, module, "object", *shape)
 
 
 def _from_text(spec: str, weights: Weights | None) -> Network:

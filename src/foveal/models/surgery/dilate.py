@@ -35,7 +35,7 @@ _ACROSS_PLACES: frozenset[Kind] = frozenset({"group_norm", "instance_norm"})
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """A map's place in the picture, by axis.
+    """A map's place in the image, by axis.
 
     Attributes:
         stride: Input pixels from one unit to the next, now.

@@ -55,7 +55,7 @@ def freeze_to(model: nn.Module, point: CutPoint | str, *, input_shape: Sequence[
     is used after it too; every other parameter that is used gets ``True``. Modules that lie
     wholly before the cut are in evaluation mode and stay there after ``model.train()``: batch
     norms keep their statistics, dropout and stochastic depth are off. The part before the
-    cut is thus one function of the picture, and its result may be computed once and kept.
+    cut is thus one function of the image, and its result may be computed once and kept.
     Calling it again with another cut moves the cut, in either direction.
 
     Preserves: the outputs in evaluation mode, bit for bit; all parameters, names and shapes;

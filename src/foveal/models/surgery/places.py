@@ -1,4 +1,4 @@
-"""Modules by path: copying the network around them, finding them, replacing them."""
+"""A copy to operate on, and modules replaced in it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from foveal.errors import ModelError, UsageError
-from foveal.text import near_names
+from foveal.errors import ModelError
 
 
 def own_copy(model: nn.Module) -> nn.Module:
@@ -27,26 +26,10 @@ def own_copy(model: nn.Module) -> nn.Module:
         ) from error
 
 
-def module_at(model: nn.Module, path: str) -> nn.Module:
-    """Returns the module at ``path``.
-
-    Raises:
-        UsageError: There is none; near paths are offered.
-    """
-    try:
-        return model.get_submodule(path)
-    except AttributeError:
-        near = near_names(path, [name for name, _ in model.named_modules() if name])
-        raise UsageError(
-            f"{type(model).__name__} has no module {path!r}.",
-            next_step=f"Did you mean {' or '.join(near)}?" if near else None,
-        ) from None
-
-
 def replace_module(model: nn.Module, path: str, replacement: nn.Module) -> None:
     """Puts ``replacement`` where the module at ``path`` is, in the same mode.
 
-    A module that is registered in several places is replaced in all of them.
+    A module that is registered under several paths is replaced under all of them.
     """
     old = model.get_submodule(path)
     replacement.train(old.training)

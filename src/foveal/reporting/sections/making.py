@@ -12,7 +12,8 @@ from foveal.evaluation import describe_choice
 from foveal.evaluation.evidence import Evidence
 from foveal.reporting.figures import Table
 from foveal.reporting.numbers import area, seconds
-from foveal.reporting.report_input import Making
+from foveal.reporting.report_input import Making, ReportInput
+from foveal.reporting.section import Section
 from foveal.text import printable
 
 
@@ -41,8 +42,7 @@ def making_section(making: Making, evidence: Evidence) -> MakingView:
         ("Machine", making.hardware),
         ("Time", seconds(evidence.timing.total_seconds)),
     ]
-    if evidence.model_choice is not None:
-        compared = " ".join(describe_choice(evidence.model_choice))
+    if (compared := _text(evidence)) is not None:
         facts.insert(4, ("Comparison", compared))
     if making.data_source is not None:
         facts.insert(1, ("Data", making.data_source))
@@ -124,3 +124,40 @@ def _timing(evidence: Evidence) -> Table:
             for name, value in evidence.timing.steps_seconds.items()
         ),
     )
+
+
+def _view(report: ReportInput) -> MakingView | None:
+    return None if report.making is None else making_section(report.making, report.evidence)
+
+
+def _text(evidence: Evidence) -> str | None:
+    if evidence.model_choice is None:
+        return None
+    return " ".join(describe_choice(evidence.model_choice))
+
+
+MAKING = Section(
+    anchor="making",
+    contents="How it was made",
+    heading="How it was made",
+    view=_view,
+    absent="Not recorded: this report was made from the evidence alone.",
+    text=_text,
+    text_name="Head",
+    html="""\
+<pre class="command"><code>{{ view.command }}</code></pre>
+<dl class="facts">
+{% for name, text in view.facts %}
+<div><dt>{{ name }}</dt><dd>{{ text }}</dd></div>
+{% endfor %}
+</dl>
+{% for note in view.notes %}
+<p>{{ note }}</p>
+{% endfor %}
+{% for value in view.tables %}
+<details><summary>{{ value.caption }}</summary>
+{{ m.table(value, quiet=true) }}
+</details>
+{% endfor %}
+""",
+)

@@ -8,6 +8,7 @@ from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import Evidence
 from foveal.evaluation.wording import describe_against_baseline
 from foveal.reporting.numbers import count
+from foveal.reporting.section import Section
 from foveal.reporting.sections.headline import spoken_range
 from foveal.text import count_noun, printable
 
@@ -91,7 +92,7 @@ def _limits(evidence: Evidence) -> tuple[str, ...]:
         "A 95% interval misses the true value about once in twenty times; with many figures on "
         "one page, some are off.",
         "Names of files and folders are kept as they are, and so is what is written into a "
-        "picture that this page shows: where they name a person, so do this page and its run.",
+        "image that this page shows: where they name a person, so do this page and its run.",
         "It has not been assessed as a medical device or a safety component. Decisions that "
         "matter need a person, and a test on the site's own images.",
     ]
@@ -106,3 +107,45 @@ def _limits(evidence: Evidence) -> tuple[str, ...]:
             "bootstrap over so few tend to be too narrow."
         )
     return (*said, *(printable(note) for note in evidence.protocol.notes))
+
+
+MEANING = Section(
+    anchor="meaning",
+    contents="What it says",
+    heading="What this number does and does not say",
+    view=lambda report: meaning(report.evidence),
+    html="""\
+<div class="columns">
+<div>
+<h3>It says</h3>
+<ul class="said">
+{% for sentence in view.does %}
+<li>{{ sentence }}</li>
+{% endfor %}
+</ul>
+</div>
+<div>
+<h3>It does not say</h3>
+<ul class="unsaid">
+{% for sentence in view.does_not %}
+<li>{{ sentence }}</li>
+{% endfor %}
+</ul>
+</div>
+</div>
+""",
+)
+
+LIMITS = Section(
+    anchor="limits",
+    contents="Limits",
+    heading="Limits",
+    view=lambda report: meaning(report.evidence),
+    html="""\
+<ul>
+{% for sentence in view.limits %}
+<li>{{ sentence }}</li>
+{% endfor %}
+</ul>
+""",
+)

@@ -78,12 +78,16 @@ const picture = (() => {
       drawing.setAttribute("width", state.now.width * state.scale);
       drawing.setAttribute("height", state.now.height * state.scale);
     }
+    const seenText = (shape) => [...shape.querySelectorAll("text")].map((each) => each.textContent).join(" ");
     function fill(shape, node) {
       if (!node.part) return;
       const shown = QUANTITIES[state.overlay] ?? 0;
       const value = shape.querySelector(".fvp-value"), cost = shape.querySelector(".fvp-cost");
+      const before = seenText(shape).length;
       value.textContent = shorten(node.texts[shown], Math.floor((node.width - 22) / 6.1));
       cost.setAttribute("fill-opacity", 0.8 * (node.shares[shown] || 0) ** 0.4);
+      // The name begins with what is seen.
+      shape.setAttribute("aria-label", seenText(shape) + shape.getAttribute("aria-label").slice(before));
       shape.querySelector("image")?.remove();
       const uri = state.overlay === "activations" && data.activations[lastOp(node)];
       if (uri) {
@@ -128,7 +132,7 @@ const picture = (() => {
         shape.scrollIntoView({ block: "nearest", inline: "nearest" });
       }
       document.dispatchEvent(new CustomEvent("fvp-chosen",
-        { detail: { root, twin: data.twins[number] ?? null } }));
+        { detail: { root, twin: data.twins[number] ?? null, op: nodes.get(number).part ? lastOp(nodes.get(number)) : null } }));
     }
     function toggle(number) {
       const node = nodes.get(number);
@@ -179,7 +183,8 @@ const picture = (() => {
       event.preventDefault();
       if (opens) toggle(node.number); else choose(go());
     });
-    drawing.addEventListener("focusin", (event) => {
+    // Chromium lets the drawing itself take the focus if it listens for it.
+    part("scroll").addEventListener("focusin", (event) => {
       const shape = event.target.closest(".fvp-n");
       if (shape && Number(shape.dataset.n) !== state.chosen) choose(Number(shape.dataset.n), { focus: false });
     });
@@ -251,6 +256,22 @@ const picture = (() => {
         view = node.inside;
       }
       return found;
+    }
+
+    /* Marks the smallest part that is seen and holds an operation; opens nothing. */
+    function reveal(index) {
+      let view = data.top, found = null;
+      while (view) {
+        const at = index;
+        const node = view.read.find((each) => each.part &&
+          each.part[0] <= at && at < each.part[0] + each.part[1] * each.part[2]);
+        if (!node) break;
+        found = node.number;
+        index = node.part[0] + ((index - node.part[0]) % node.part[1]);
+        view = state.opened.has(node.number) ? node.inside : null;
+      }
+      state.chosen = found;
+      mark();
     }
 
     /* ---- telling ---- */
@@ -395,7 +416,7 @@ const picture = (() => {
     root.classList.add("fvp-live");
     redraw();
     root.dataset.ready = "true";
-    return { state, data, redraw, choose, toggle, nodes };
+    return { reveal };
   }
   return { start };
 })();

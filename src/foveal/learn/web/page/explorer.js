@@ -15,6 +15,13 @@ const explorer = (() => {
     const coarseText = element("figcaption");
     const facts = element("dl", { class: "facts" });
     const body = element("tbody");
+    const drawn = element("div", { class: "drawn-network" });
+    let shownParts = null; // the drawing's own controls
+    const followed = (event) => {
+      if (!drawn.isConnected) { document.removeEventListener("fvp-chosen", followed); return; }
+      if (drawn.contains(event.detail.root) && event.detail.op !== null) go(event.detail.op, "drawing");
+    };
+    document.addEventListener("fvp-chosen", followed);
     const slider = element("input", {
       type: "range", id: "layer", min: 1, step: 1, value: 1,
       oninput: () => go(Number(slider.value) - 1),
@@ -53,6 +60,9 @@ const explorer = (() => {
     const row = () => state.network.rows[state.layer];
     function open(network) {
       state.network = network;
+      const kept = document.getElementById(`drawn-${networks.indexOf(network)}`);
+      drawn.replaceChildren(kept.content.cloneNode(true));
+      shownParts = picture.start(drawn.firstElementChild);
       slider.max = network.rows.length;
       body.replaceChildren(...network.rows.map((each, index) =>
         element("tr", {},
@@ -64,7 +74,7 @@ const explorer = (() => {
           element("td", {}, each.field ? times(each.field) : each.global ? "all" : "–"))));
       go(0);
     }
-    function go(layer) {
+    function go(layer, from = "") {
       state.layer = Math.max(0, Math.min(layer, state.network.rows.length - 1));
       slider.value = state.layer + 1;
       const [height, width] = places(row());
@@ -76,6 +86,7 @@ const explorer = (() => {
       }
       const line = body.children[state.layer], frame = body.closest(".scroll");
       if (frame) frame.scrollTop = line.offsetTop - frame.clientHeight / 2;
+      if (from !== "drawing") shownParts.reveal(state.layer);
       draw();
     }
     function point(y, x) {
@@ -124,6 +135,8 @@ const explorer = (() => {
       element("div", { class: "pictures" },
         element("figure", {}, seen, seenText), element("figure", {}, coarse, coarseText)),
       facts,
+      element("h2", {}, "The network, drawn"),
+      drawn,
       element("h2", {}, "All its layers"),
       element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "All layers" },
         element("table", {},
