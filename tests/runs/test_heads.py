@@ -132,4 +132,4 @@ def test_held_out_maps_are_exact_where_the_model_is_linear(
     else:
         assert explained.max_completeness_error is None
         assert explained.summary_json()["method"] == "gradient"
-        assert "hold near each picture and add up to no logit" in page
+        assert "hold near each image and add up to no logit" in page
