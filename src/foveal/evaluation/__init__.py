@@ -34,7 +34,12 @@ from foveal.evaluation.evidence import (
 )
 from foveal.evaluation.inputs import log_softmax, softmax
 from foveal.evaluation.intervals import wilson
-from foveal.evaluation.label_review import review_labels, why_not_reviewed, worst_mistakes
+from foveal.evaluation.label_review import (
+    describe_label_review,
+    review_labels,
+    why_not_reviewed,
+    worst_mistakes,
+)
 from foveal.evaluation.learning_curve import extrapolate
 from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric, measure
 from foveal.evaluation.model_choice import ModelDescription, describe_choice
@@ -46,17 +51,15 @@ from foveal.evaluation.prediction_sets import (
     evaluate_prediction_sets,
     predict_sets,
 )
-from foveal.evaluation.stability import decision_consistency
+from foveal.evaluation.stability import decision_consistency, describe_stability
 from foveal.evaluation.wording import (
     compare,
     describe_against_baseline,
     describe_calibration,
     describe_interval,
-    describe_label_review,
     describe_leak,
     describe_learning_curve,
     describe_prediction_sets,
-    describe_stability,
     describe_tested,
 )
 

@@ -126,7 +126,7 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
     Restored are the attributes of every module (so training flags, hooks and the tensors
     registered, by identity) with the contents of containers and plain objects among them,
     ``requires_grad`` and ``.grad`` of every parameter, and the random state of Python, NumPy
-    and PyTorch. The *values* of tensors are not copied: whoever borrows must not write to them.
+    and PyTorch. The *values* of tensors are not copied: the caller must not write to them.
     """
     modules = list(model.modules())
     attributes = [dict(module.__dict__) for module in modules]

@@ -50,7 +50,7 @@ def _module_at(model: nn.Module, finding: Finding, path: str) -> nn.Module:
 
 
 def _drop_bias(model: nn.Module, finding: Finding) -> None:
-    """Drops the bias and takes it out of the running mean, which had it in.
+    """Drops the bias and subtracts it from the running mean, which includes it.
 
     In training both networks normalise with the batch's own mean, where the bias cancels; in
     evaluation μ - b is the mean of what now arrives. The running mean keeps that difference

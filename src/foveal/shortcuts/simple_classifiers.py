@@ -28,7 +28,7 @@ from foveal.shortcuts.simple_features import (
     patterns_of,
     properties_of,
     standardised,
-    unrest_of,
+    texture_of,
 )
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class _SimpleFeatures:
 
     colour: list[float]
     borders: tuple[list[float], ...]
-    unrest: Rows
+    texture: Rows
     properties: dict[str, float]
 
 
@@ -217,8 +217,8 @@ def _families(simple: list[_SimpleFeatures]) -> list[tuple[SimpleName, float | N
     for index, margin in enumerate(MARGINS):
         table = np.array([one.borders[index] for one in simple])
         families.append(("border", margin, standardised(table)))
-    unrest = np.stack([one.unrest for one in simple])
-    families.append(("pattern", MARGINS[-1], standardised(patterns_of(unrest))))
+    texture = np.stack([one.texture for one in simple])
+    families.append(("pattern", MARGINS[-1], standardised(patterns_of(texture))))
     families.append(("file", None, standardised(as_table([one.properties for one in simple]))))
     return families
 
@@ -269,7 +269,7 @@ def _load(
         return _SimpleFeatures(
             colour_of(levels),
             tuple(border_of(levels, margin) for margin in MARGINS),
-            unrest_of(levels),
+            texture_of(levels),
             properties_of(record, head),
         )
 

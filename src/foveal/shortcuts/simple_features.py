@@ -1,4 +1,4 @@
-"""What little there is to tell images by, without looking at what they show.
+"""Simple features of an image and its file, which do not say what the image shows.
 
 Each family is a few numbers an image: the colour and brightness of the whole, the outermost
 part alone, a pattern that stands at the same pixels there, and the file's own properties. A
@@ -50,7 +50,7 @@ def colour_of(levels: Floats) -> list[float]:
 
 
 def border_of(levels: Floats, margin: float) -> list[float]:
-    """Returns the colour and unrest of segments along the four sides, nothing of the inside."""
+    """Returns the colour and texture of segments along the four sides, nothing of the inside."""
     rows, columns = (max(1, round(margin * length)) for length in levels.shape[:2])
     strips = (
         levels[:rows],
@@ -65,7 +65,7 @@ def border_of(levels: Floats, margin: float) -> list[float]:
     return found
 
 
-def unrest_of(levels: Floats) -> Rows:
+def texture_of(levels: Floats) -> Rows:
     """Returns the fine detail of the outermost quarter, pixel by pixel, [P], about -1 to 1."""
     image = Image.fromarray(levels.mean(2).astype(np.float32))
     grey = np.asarray(image.resize((_PATTERN_PX, _PATTERN_PX), Image.Resampling.BOX))
@@ -79,17 +79,17 @@ def unrest_of(levels: Floats) -> Rows:
     outside[margin:-margin, margin:-margin] = False
     spread = max(float(detail[outside].std()), _LEAST_SPREAD)
     # Strong edges of what is shown there would otherwise drown a faint pattern.
-    unrest: Rows = np.tanh(detail[outside] / spread).astype(np.float32)
-    return unrest
+    texture: Rows = np.tanh(detail[outside] / spread).astype(np.float32)
+    return texture
 
 
-def patterns_of(unrest: Rows) -> Rows:
+def patterns_of(texture: Rows) -> Rows:
     """Returns how much of each of the strongest common patterns an image has, [N, D].
 
-    Principal components of ``unrest`` [N, P] that stand out from the others: what stands at the
+    Principal components of ``texture`` [N, P] that stand out from the others: what stands at the
     same pixels in many images is among the first, what moves about is spread over all alike.
     """
-    centred = unrest - unrest.mean(0)
+    centred = texture - texture.mean(0)
     values, vectors = np.linalg.eigh(centred @ centred.T)
     values, vectors = values[::-1], vectors[:, ::-1]
     stands_out = values > _LEAST_PATTERN * np.median(values)

@@ -38,7 +38,7 @@ def batch_dependence(context: LintContext) -> Outcome:
 
     Copies of one image have the statistics of that image alone, and keep the shape of the
     batch: with the same random state, dropout then draws the same masks, so that only the
-    company differs.
+    other images differ.
     """
     if (reason := reason_not_to_run(context)) is not None:
         return reason
@@ -47,9 +47,13 @@ def batch_dependence(context: LintContext) -> Outcome:
         return NotApplicable("the model is being trained, and batch statistics belong to that")
     images = images_of(context, at_most=_MAX_IMAGES)
     if len(images) < 2:
-        return Undetermined("one image has no company; give a batch of two or more")
+        return Undetermined(
+            "got one image, expected two or more, to compare answers with and without others"
+        )
     if bool((images - images[:1]).abs().max() == 0):
-        return Undetermined("all images of the batch are the same, so company makes no difference")
+        return Undetermined(
+            "all images of the batch are the same, so the other images make no difference"
+        )
     learned = any(has_learned_statistics(norm) for _, norm in batch_norms(context.model))
     with fully_borrowed(context.model) as model:
         if is_training:
@@ -219,7 +223,7 @@ def _memory_finding(change: float) -> Finding:
 def _change(one: Tensor, other: Tensor) -> float:
     if one.shape != other.shape:
         return float("inf")
-    # Where both are not a number the answer is at least the same; B305 speaks of that.
+    # Where both are not a number they are the same; that is a finding of B305.
     both = torch.isfinite(one) & torch.isfinite(other)
     if not bool(both.any()):
         return 0.0

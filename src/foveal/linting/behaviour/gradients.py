@@ -74,7 +74,7 @@ def unstable_gradients(context: LintContext) -> Outcome:
 
 
 def measure_gradients(context: LintContext) -> tuple[LayerGradient, ...]:
-    """Returns one figure for each convolution and linear layer, in the order they run.
+    """Returns one value for each convolution and linear layer, in the order they run.
 
     The loss is the given one on the given labels; without labels the usual one.
     """

@@ -1,4 +1,4 @@
-"""What a batch may have gone through, and what a network may want instead.
+"""How a batch may have been prepared, and how a network may want it instead.
 
 A batch is traced back to images in [0, 1] by its range; the images are then prepared in
 each of the usual ways. A way that is not among these is never named.

@@ -92,7 +92,7 @@ def batch_norms(model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def has_learned_statistics(norm: nn.Module) -> bool:
-    """Whether the running statistics differ from those that a new layer is born with."""
+    """Whether the running statistics differ from those of a new layer."""
     mean, variance = getattr(norm, "running_mean", None), getattr(norm, "running_var", None)
     if not isinstance(mean, Tensor) or not isinstance(variance, Tensor):
         return False

@@ -40,7 +40,7 @@ _MIN_EVEN = 8
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What does not fit, and what to do."""
+    """What does not fit, and what to do about it."""
 
     severity: Severity
     evidence: str

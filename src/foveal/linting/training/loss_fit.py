@@ -55,8 +55,8 @@ _BEYOND, _MIN_SHARE_BEYOND = 0.1, 0.05
 def loss_fit(context: LintContext) -> Outcome:
     """Runs the batch in training mode, compares outputs and labels, and calls the loss on both.
 
-    What the loss refuses is the finding; so is what it takes without a word and means
-    something else, such as shapes that broadcast.
+    A finding is what the loss refuses, and what it accepts but means otherwise, such as shapes
+    that broadcast.
     """
     if (reason := reason_not_to_run(context)) is not None:
         return reason
@@ -166,7 +166,7 @@ def _floor(context: LintContext, outputs: Tensor, labels: Tensor, name: str) -> 
 
 
 def _values(name: str, outputs: Tensor) -> Problem | None:
-    """Judges what the loss took without a word."""
+    """Judges outputs that the loss accepted."""
     detached = outputs.detach().float()
     if name == "BCELoss" and not _is_within(detached, 0.0, 1.0):
         return _not_probabilities(name, detached)

@@ -33,7 +33,7 @@ from foveal.text import count_noun
 LOST_RATIO = 1e-7
 
 
-# A loss that is so many times the first has left for good.
+# A loss that is so many times the first has diverged.
 DIVERGED = 10.0
 
 

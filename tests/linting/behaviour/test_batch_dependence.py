@@ -67,7 +67,7 @@ def test_stays_silent_in_evaluation_mode(net: nn.Sequential, batch: torch.Tensor
     assert outcome(net, batch=batch) == Checked()
 
 
-def test_dropout_alone_is_no_company(batch: torch.Tensor) -> None:
+def test_dropout_alone_is_no_dependence_on_the_batch(batch: torch.Tensor) -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(0.5), nn.Flatten()).train()
     assert outcome(net, batch=batch) == Checked()
 
