@@ -20,6 +20,7 @@ BENCHMARKS: tuple[tuple[str, str], ...] = (
     ("inspect", "benchmarks.inspect_speed"),
     ("explain", "benchmarks.explain_speed"),
     ("maximise", "benchmarks.maximise_time"),
+    ("finetune", "benchmarks.finetune_speed"),
 )
 # Long, and about truth instead of speed: run only when named.
 SURVEYS: tuple[tuple[str, str], ...] = (
@@ -40,6 +41,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("claims", "benchmarks.claims.__main__"),
     ("page-parity", "benchmarks.page_parity"),
     ("kill", "benchmarks.kill"),
+    ("kill-finetune", "benchmarks.kill_finetune"),
 )
 
 

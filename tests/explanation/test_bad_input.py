@@ -17,7 +17,7 @@ from foveal.explanation import Explainer, explain
 
 @pytest.mark.parametrize("classes", [4, -1, [0, 4]])
 def test_a_class_out_of_range_names_the_range(net, images, classes):
-    with pytest.raises(UsageError, match=r"the network has 4 classes: 0 to 3"):
+    with pytest.raises(UsageError, match=r"expected 0 to 3: the network has 4 classes"):
         explain(net, images, classes=classes)
 
 
@@ -112,9 +112,12 @@ def test_a_transformer_may_be_explained_at_its_patches():
     ("wrong", "message"),
     [
         (torch.rand(3, 12, 10), r"expected \[N, C, H, W\].\nGive one image as images\[None\]"),
-        (torch.zeros(1, 3, 12, 10, dtype=torch.uint8), r"uint8 came.*\nResize and normalise"),
-        (torch.rand(1, 3, 0, 10), r"shape \(1, 3, 0, 10\) came"),
-        ([[1.0]], "came as list"),
+        (
+            torch.zeros(1, 3, 12, 10, dtype=torch.uint8),
+            r"images of uint8.*\nResize and normalise",
+        ),
+        (torch.rand(1, 3, 0, 10), r"got images of shape \(1, 3, 0, 10\)"),
+        ([[1.0]], "got images as list"),
     ],
 )
 def test_images_that_are_none(net, wrong, message):

@@ -44,7 +44,7 @@ def test_logits_and_probabilities_are_the_true_ones(name: str, images: Tensor) -
 @pytest.mark.parametrize("name", NAMES)
 def test_map_and_verdict_agree_about_the_logit(name: str, method: str, images: Tensor) -> None:
     net, kind = make_head(name)
-    if method == "cam" and ("mean" in name or "places" in name):
+    if method == "cam" and ("mean" in name or "positions" in name):
         method = "grad-cam"  # more than a linear layer follows its average
 
     ((heat_map,),) = explain(net, images[:1], classes=0, method=method)
@@ -156,7 +156,7 @@ def test_a_softmax_over_one_output_is_refused(images: Tensor) -> None:
 
 
 def test_a_score_for_each_place_is_refused_with_what_to_do(images: Tensor) -> None:
-    with pytest.raises(ModelError, match="score for each place"):
+    with pytest.raises(ModelError, match="score for each position"):
         explain(nn.Conv2d(3, 4, 3).eval(), images, method="occlusion")
 
 

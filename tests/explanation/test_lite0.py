@@ -146,7 +146,7 @@ def test_maps_of_the_answer_are_supported_where_the_patch_lies(case: Case):
     maps = cam(case.network, case.images, [1] * 4)
     verdicts = judge_maps(case.network, case.images, maps)
     assert [verdict.level for verdict in verdicts] == ["supported"] * 4
-    assert all(place in item.sentence for place, item in zip(QUARTERS, verdicts, strict=True))
+    assert all(area in item.sentence for area, item in zip(QUARTERS, verdicts, strict=True))
 
 
 def test_the_same_maps_upside_down_are_not(case: Case):

@@ -145,7 +145,7 @@ def test_a_window_that_leaves_pixels_uncovered_is_refused(options: dict[str, int
 
 
 def test_a_class_that_does_not_exist_is_refused():
-    with pytest.raises(UsageError, match="class 2 came, but the network has 2 classes"):
+    with pytest.raises(UsageError, match="got class 2, expected 0 to 1: the network has 2 classes"):
         occlusion_maps(Corner(), _images(), classes=2)
 
 

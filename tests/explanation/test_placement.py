@@ -11,7 +11,7 @@ from foveal.images.resizing import Fit
 
 
 def planted(height: int, width: int, row: int, column: int) -> DecodedImage:
-    """A black image with one bright patch around a place."""
+    """A black image with one bright patch around a position."""
     pixels = np.zeros((height, width), np.uint8)
     pixels[row - 4 : row + 5, column - 4 : column + 5] = 255
     return DecodedImage(pixels, ImageFacts("PNG", width, height, "L", 8))

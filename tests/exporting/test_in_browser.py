@@ -21,7 +21,7 @@ from foveal.draw.colour_map import overlay
 from foveal.explanation.placement import spread
 from foveal.exporting.mapped_network import with_maps
 from foveal.exporting.page import ExportedPage
-from foveal.reporting.from_run import ReportRecord
+from foveal.reporting.from_training import ReportRecord
 from foveal.runs import load
 from foveal.runs.reading import read_typed
 

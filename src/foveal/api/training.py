@@ -183,7 +183,7 @@ def make_run(
 
     with claim_folder(folder, overwrite=overwrite) as partial:
         from foveal.reporting import render_html, render_model_card
-        from foveal.reporting.from_run import describe_training, record_json
+        from foveal.reporting.from_training import describe_training, record_json
         from foveal.runs.writing import Rendered, write_run
         from foveal.training import StepLog, train_classifier
 

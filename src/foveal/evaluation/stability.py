@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from foveal.draw.numbers import percent as percent_of
 from foveal.errors import UsageError
 from foveal.evaluation.evidence import ShiftStability, Stability
 from foveal.evaluation.inputs import Floats, Ints, as_probabilities, as_rows, compact
 from foveal.evaluation.intervals import expanded_percentiles, proportion
 from foveal.evaluation.resampling import group_sums, resampled_sums
+from foveal.evaluation.wording import compare, describe_interval
+from foveal.text import count_noun
 
 if TYPE_CHECKING:
     from foveal.images.views import Border
@@ -132,3 +135,36 @@ def _summed(
             num_groups=len(sums),
         ),
     )
+
+
+def describe_stability(stability: Stability) -> str:
+    """Returns whether the answers survive small shifts, as sentences."""
+    first, last = stability.shifts[0], stability.shifts[-1]
+    kept = f"{describe_interval(first.kept)} keep their answer when moved by {first.shift_px} px"
+    if last is not first:
+        kept += f", and {describe_interval(last.kept)} when moved by {last.shift_px} px"
+    sentences = [f"Of {count_noun(stability.num_images, 'image')}, {kept}."]
+    lows = [item.kept.low for item in stability.shifts]
+    known = [low for low in lows if low is not None]
+    if len(known) < len(lows) or first.kept.high is None:
+        sentences.append("There are too few independent images to say what others would do.")
+        return " ".join(sentences)
+    sentences.append(
+        f"So at least {percent_of(min(known), digits=1)} of images like these keep it under "
+        "such a move."
+    )
+    # That some answer changes is no news; a hundredth of them is.
+    if 1.0 - first.kept.high >= 0.01:
+        sentences.append(
+            f"A move of {first.shift_px} px alone changes it for at least "
+            f"{percent_of(1.0 - first.kept.high, digits=1)}."
+        )
+    if last is not first and compare(first.kept, last.kept) == "higher":
+        sentences.append("Larger moves change it more often.")
+    change = last.probability_change.estimate
+    if change is not None:
+        sentences.append(
+            f"The probability of the answer moves by {100 * change:.1f} points on average at "
+            f"{last.shift_px} px."
+        )
+    return " ".join(sentences)

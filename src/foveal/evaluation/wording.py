@@ -20,12 +20,10 @@ from foveal.evaluation.evidence import (
     Grouping,
     HeldOutGroups,
     Interval,
-    LabelIssue,
     LearningCurve,
     Metrics,
     PredictionSets,
     ReliabilityBin,
-    Stability,
 )
 from foveal.text import count_noun, printable
 
@@ -257,17 +255,6 @@ def describe_prediction_sets(
     return " ".join(sentences)
 
 
-def describe_label_review(issues: Sequence[LabelIssue]) -> str:
-    """Returns how many labels are worth a second look, and why so many."""
-    if not issues:
-        return "None stands out against the answers that the classifier is sure enough of."
-    verb = "is" if len(issues) == 1 else "are"
-    return (
-        f"{count_noun(len(issues), 'label')} {verb} worth a second look: answers that sure agree "
-        "with their labels in general, and contradict these."
-    )
-
-
 def describe_learning_curve(curve: LearningCurve) -> str:
     """Returns whether more images seem worth having, as sentences."""
     target, figure = curve.extrapolated_num_images, curve.extrapolation
@@ -304,39 +291,6 @@ def describe_learning_curve(curve: LearningCurve) -> str:
             "like these."
         )
     return f"{head}: that more images would help cannot be told from this."
-
-
-def describe_stability(stability: Stability) -> str:
-    """Returns whether the answers survive small shifts, as sentences."""
-    first, last = stability.shifts[0], stability.shifts[-1]
-    kept = f"{describe_interval(first.kept)} keep their answer when moved by {first.shift_px} px"
-    if last is not first:
-        kept += f", and {describe_interval(last.kept)} when moved by {last.shift_px} px"
-    sentences = [f"Of {count_noun(stability.num_images, 'image')}, {kept}."]
-    lows = [item.kept.low for item in stability.shifts]
-    known = [low for low in lows if low is not None]
-    if len(known) < len(lows) or first.kept.high is None:
-        sentences.append("There are too few independent images to say what others would do.")
-        return " ".join(sentences)
-    sentences.append(
-        f"So at least {percent_of(min(known), digits=1)} of images like these keep it under "
-        "such a move."
-    )
-    # That some answer changes is no news; a hundredth of them is.
-    if 1.0 - first.kept.high >= 0.01:
-        sentences.append(
-            f"A move of {first.shift_px} px alone changes it for at least "
-            f"{percent_of(1.0 - first.kept.high, digits=1)}."
-        )
-    if last is not first and compare(first.kept, last.kept) == "higher":
-        sentences.append("Larger moves change it more often.")
-    change = last.probability_change.estimate
-    if change is not None:
-        sentences.append(
-            f"The probability of the answer moves by {100 * change:.1f} points on average at "
-            f"{last.shift_px} px."
-        )
-    return " ".join(sentences)
 
 
 def _points(low: float, high: float) -> str:

@@ -26,7 +26,7 @@ from foveal.layers import find_layer, predicting, result_at
 Floats = NDArray[np.float64]
 
 # Symmetric about the middle, so that what the border does cancels.
-_PLACES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+_PATCH_SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _NUM_GROUNDS = 2
 _COUNTS = 0.25  # of the strongest change: below, it is the far tail of the field
 _PATCH_STRIDES = 0.4
@@ -196,12 +196,12 @@ def _plant(
     coarse = torch.from_numpy(random.standard_normal((1, channels, _GROUND_CELLS, _GROUND_CELLS)))
     ground = torch.nn.functional.interpolate(coarse.float(), size=size, mode="bicubic")
     # Along one diagonal or the other, so that the axes are not tied together.
-    places = (_PLACES, _PLACES if seed % 2 == 0 else _PLACES[::-1])
-    images = ground.repeat(1 + len(_PLACES), 1, 1, 1)
+    shares_by_axis = (_PATCH_SHARES, _PATCH_SHARES if seed % 2 == 0 else _PATCH_SHARES[::-1])
+    images = ground.repeat(1 + len(_PATCH_SHARES), 1, 1, 1)
     sides = [max(_MIN_PATCH_PX, round(_PATCH_STRIDES * step)) for step in strides]
     starts = [
         [round(share * length - side / 2) for share in shares]
-        for shares, length, side in zip(places, size, sides, strict=True)
+        for shares, length, side in zip(shares_by_axis, size, sides, strict=True)
     ]
     for number, (top, left) in enumerate(zip(*starts, strict=True), start=1):
         images[number, :, top : top + sides[0], left : left + sides[1]] = _PATCH_LEVEL

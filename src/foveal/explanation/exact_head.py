@@ -22,7 +22,7 @@ _PROBABILITIES = frozenset({"softmax", "log_softmax", "sigmoid", "logsigmoid", "
 
 @dataclass(frozen=True, slots=True)
 class ExactHead:
-    """Where the maps of all classes are to be had from one forward pass.
+    """A head with which one forward pass gives the maps of all classes.
 
     Attributes:
         kind: ``"linear"``: features are averaged and weighed by a linear layer.
@@ -50,7 +50,7 @@ def exact_head(graph: Graph, head: Head) -> ExactHead | str:
     are then the scores before it.
     """
     if head.pool is None or head.features is None:
-        return f"no average over places is followed by one linear layer ({head.reason})"
+        return f"no average over positions is followed by one linear layer ({head.reason})"
     pool = graph.op(head.pool)
     if head.pool_function != "avg" or not _covers_everything(pool):
         return f"{pool.name!r} is no average over the whole map"
@@ -149,13 +149,12 @@ def class_activation_maps(
     """
     if features.dim() != 4 or weight.dim() != 2 or features.shape[1] != weight.shape[1]:
         raise UsageError(
-            f"features of shape {tuple(features.shape)} and a weight of {tuple(weight.shape)} "
-            "came, expected [N, C, h, w] and [K, C]."
+            f"got features of shape {tuple(features.shape)} and a weight of {tuple(weight.shape)}, "
+            "expected [N, C, h, w] and [K, C]."
         )
     if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
         raise UsageError(
-            f"a bias of shape {tuple(bias.shape)} came for {weight.shape[0]} classes, expected "
-            f"({weight.shape[0]},)."
+            f"got a bias of shape {tuple(bias.shape)}, expected ({weight.shape[0]},): one a class."
         )
     features, weight = in_single(features), in_single(weight)
     return weighed(features, weight[None])

@@ -48,7 +48,7 @@ class HeatMap:
 
     @property
     def is_blank(self) -> bool:
-        """Whether no place has any value."""
+        """Whether no position has any value."""
         return not bool((self.values > 0).any())
 
 

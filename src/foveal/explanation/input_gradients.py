@@ -1,4 +1,4 @@
-"""How strongly the score reacts to a small change of each pixel.
+"""Input gradients: how strongly the score reacts to a small change of each pixel.
 
 Gradients of the input (Simonyan, Vedaldi and Zisserman, arXiv 1312.6034, section 3), smoothed
 by averaging over noisy copies of the image (Smilkov, Thorat, Kim, Viegas and Wattenberg,
@@ -65,7 +65,7 @@ def input_gradients(
     """
     if num_samples < 1 or not 0.0 <= noise < float("inf"):
         raise UsageError(
-            f"num_samples={num_samples} and noise={noise} came; expected at least 1 and 0.0.",
+            f"got num_samples={num_samples} and noise={noise}, expected at least 1 and 0.0.",
             next_step="Leave both out for 16 copies with a noise of 0.15 of the range.",
         )
     generator = torch.Generator().manual_seed(0) if generator is None else generator

@@ -1,4 +1,4 @@
-"""Making the maps of one batch, as planned."""
+"""Makes the maps of one batch as planned: in closed form, or by gradients."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _in_closed_form(
 ) -> _Maps:
     with torch.inference_mode():
         features = plan.layer.channels_first(result_at(model, plan.layer.layer.site, images))
-    # Half precision and autocast end here: the sums over places are made in float32.
+    # Half precision and autocast end here: the sums over positions are made in float32.
     with torch.autocast(images.device.type, enabled=False):
         if exact.weight is None:
             wide = torch.promote_types(features.dtype, torch.float32)

@@ -187,10 +187,10 @@ METHODS: tuple[Method, ...] = (
     Method("ablation-cam", "channels by the drop without them", "Desai 2020", run=ablation_maps),
     Method(
         "occlusion",
-        "the drop when a place is covered",
+        "the drop when an area is covered",
         "Zeiler 2014",
         looks_at="pixels",
-        unit="logits that covering the place takes away",
+        unit="logits that covering the area takes away",
         run=occlusion_maps,
     ),
     Method(

@@ -1,8 +1,8 @@
-"""How much the score drops where the image is covered.
+"""Occlusion: how much the score drops where the image is covered.
 
 Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks" (ECCV 2014, section
 4.1). It asks the network itself, needs no gradients and no layer, and costs one forward pass
-a place. The drop is in logits, so a map does not fade where the network is sure.
+a position. The drop is in logits, so a map does not fade where the network is sure.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def occlusion_maps(
     fill: Fill = "mean",
     progress: Progress | None = None,
 ) -> tuple[tuple[HeatMap, ...], ...]:
-    """Returns how much each place holds the score of a class up.
+    """Returns how much each position holds the score of a class up.
 
     A window slides over the image; ``signed`` is at each pixel the mean drop of the logit
     over the windows that cover it, negative where the class gains by covering.
@@ -91,7 +91,7 @@ def _windows(size: tuple[int, int], window: int, stride: int) -> tuple[Window, .
     """Returns the top left corners, row by row."""
     if not 1 <= window <= min(size) or not 1 <= stride <= window:
         raise UsageError(
-            f"window_px={window} and stride_px={stride} came for an image of {size}; expected "
+            f"got window_px={window} and stride_px={stride} for an image of {size}, expected "
             f"1 <= stride_px <= window_px <= {min(size)}, so that every pixel is covered.",
             next_step="Leave both out for windows of an eighth of the image.",
         )
@@ -122,9 +122,9 @@ def _heat_map(
     """Averages the drops of ``logits`` (untouched image first) over the windows."""
     total, count = np.zeros(size), np.zeros(size)
     for (row, column), logit in zip(windows, logits[1:], strict=True):
-        place = np.s_[row : row + window, column : column + window]
-        total[place] += logits[0] - logit
-        count[place] += 1
+        position = np.s_[row : row + window, column : column + window]
+        total[position] += logits[0] - logit
+        count[position] += 1
     signed = (total / count).astype(np.float32)
     return HeatMap(
         method="occlusion",

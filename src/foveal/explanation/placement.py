@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
-    """For each row and column of a shown image, the place in the network's input.
+    """For each row and column of a shown image, the position in the network's input.
 
     Attributes:
         rows: [H], in pixels of the input; outside ``[-0.5, height - 0.5]`` the network did
@@ -60,19 +60,19 @@ class Placement:
     def resized(self, shown_px: tuple[int, int]) -> Placement:
         """Returns the placement for the same image shown at another size."""
         axes = []
-        for places, length in zip((self.rows, self.columns), shown_px, strict=True):
+        for positions, length in zip((self.rows, self.columns), shown_px, strict=True):
             # A straight line: its first step holds all of it.
-            step = (places[-1] - places[0]) / max(1, len(places) - 1) or 1.0
-            start = places[0] - step / 2
-            axes.append(start + (np.arange(length) + 0.5) * step * len(places) / length)
+            step = (positions[-1] - positions[0]) / max(1, len(positions) - 1) or 1.0
+            start = positions[0] - step / 2
+            axes.append(start + (np.arange(length) + 0.5) * step * len(positions) / length)
         return Placement(axes[0], axes[1], self.input_px)
 
     @property
     def seen(self) -> NDArray[np.bool_]:
         """[H, W], which pixels of the shown image the network saw."""
         rows, columns = (
-            (places >= -0.5) & (places <= length - 0.5)
-            for places, length in zip((self.rows, self.columns), self.input_px, strict=True)
+            (positions >= -0.5) & (positions <= length - 0.5)
+            for positions, length in zip((self.rows, self.columns), self.input_px, strict=True)
         )
         return rows[:, None] & columns[None, :]
 
@@ -80,7 +80,7 @@ class Placement:
 def spread(
     values: NDArray[Any], centres: CellCentres, *, rows: NDArray[Any], columns: NDArray[Any]
 ) -> Floats:
-    """Returns a map [h, w] at other places, smooth and never beyond the cells' own values.
+    """Returns a map [h, w] at other positions, smooth and never beyond the cells' own values.
 
     Monotone cubic interpolation (Fritsch and Carlson 1980) down the rows, then along them;
     beyond the outermost centres the nearest value holds.

@@ -42,9 +42,9 @@ def make_plan(
 
     ``"auto"`` is CAM where the head averages the features for one linear layer, for there the
     score is the mean of the map. Elsewhere it is Grad-CAM where the head averages, since
-    the gradient is then the same at every place and nothing is lost by averaging it, and
-    HiResCAM where the head treats places differently (flattening, maximum, no usual head):
-    averaged gradients would there light up places that the head does not use (Draelos and
+    the gradient is then the same at every position and nothing is lost by averaging it, and
+    HiResCAM where the head treats positions differently (flattening, maximum, no usual head):
+    averaged gradients would there light up positions that the head does not use (Draelos and
     Carin 2020). At a layer that was asked for and is not the last one, it is Grad-CAM.
 
     Args:
@@ -56,7 +56,7 @@ def make_plan(
 
     Raises:
         UsageError: Unknown method or layer, or one that does not fit the other.
-        ModelError: The network has no map with places.
+        ModelError: The network has no map.
     """
     if method != AUTO and method_named(method).run is not None:
         raise UsageError(f"{method} weighs no result of a layer, so it has no plan.")
@@ -74,14 +74,14 @@ def make_plan(
     if method == "cam":
         raise _no_cam(graph, exact, layer)
     if asked is not None:
-        place, reason = asked, ASKED_FOR
+        chosen, reason = asked, ASKED_FOR
     elif isinstance(exact, ExactHead) and exact.kind == "linear":
-        place, reason = choice.exact(exact)
+        chosen, reason = choice.exact(exact)
     else:
-        place, reason = choice.last()
+        chosen, reason = choice.last()
     is_last = asked is None or choice.is_last(asked)
     name = _automatic(found, is_last=is_last) if method == AUTO else method
-    return Plan(name, place, reason, None)
+    return Plan(name, chosen, reason, None)
 
 
 def _exact_plan(

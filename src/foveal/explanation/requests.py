@@ -83,16 +83,16 @@ def checked_images(images: Images) -> torch.Tensor:
         tensor = images.detach()
     else:
         raise UsageError(
-            f"images came as {type(images).__name__}, expected a tensor or array [N, C, H, W]."
+            f"got images as {type(images).__name__}, expected a tensor or array [N, C, H, W]."
         )
     if tensor.dim() != 4 or 0 in tensor.shape[1:]:
         raise UsageError(
-            f"images of shape {tuple(tensor.shape)} came, expected [N, C, H, W].",
+            f"got images of shape {tuple(tensor.shape)}, expected [N, C, H, W].",
             next_step="Give one image as images[None]." if tensor.dim() == 3 else None,
         )
     if not tensor.is_floating_point():
         raise UsageError(
-            f"images of {str(tensor.dtype).removeprefix('torch.')} came, expected floating-point "
+            f"got images of {str(tensor.dtype).removeprefix('torch.')}, expected floating-point "
             "numbers as the network was trained on.",
             next_step="Resize and normalise them first, with the preprocessing of the network.",
         )
@@ -143,7 +143,7 @@ def checked_classes(
         if classes == "all":
             return (tuple(range(num_classes)),) * num_images
         raise UsageError(
-            f"classes={classes!r} came, expected indices from 0 to {num_classes - 1}, 'all' or "
+            f"got classes={classes!r}, expected indices from 0 to {num_classes - 1}, 'all' or "
             "None.",
             next_step="Look a class's name up in the classifier's list of names first.",
         )
@@ -160,14 +160,14 @@ def checked_classes(
 
 def _checked_row(found: list[int], num_classes: int) -> tuple[int, ...]:
     if not found:
-        raise UsageError("no class was asked for; None stands for the predicted one.")
+        raise UsageError("got no class, expected at least one; None stands for the predicted one.")
     for index in found:
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
-            raise UsageError(f"class {index!r} came, expected a whole number.")
+            raise UsageError(f"got class {index!r}, expected a whole number.")
         if not 0 <= index < num_classes:
             raise UsageError(
-                f"class {index} came, but the network has {num_classes} classes: 0 to "
-                f"{num_classes - 1}."
+                f"got class {index}, expected 0 to {num_classes - 1}: the network has "
+                f"{num_classes} classes."
             )
     return tuple(int(index) for index in found)
 

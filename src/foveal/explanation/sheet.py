@@ -51,7 +51,7 @@ LEVEL_COLOURS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """An image at a place; ``alt`` says what it is."""
+    """An image at a position; ``alt`` says what it is."""
 
     x: int
     y: int

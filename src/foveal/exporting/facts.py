@@ -17,7 +17,7 @@ from foveal.evaluation.wording import (
     describe_prediction_sets,
 )
 from foveal.images import SUPPORTED_SUFFIXES
-from foveal.reporting.from_run import ReportRecord
+from foveal.reporting.from_training import ReportRecord
 from foveal.reporting.sections.heat_maps import shortcut_warnings
 from foveal.reporting.sections.meaning import meaning
 from foveal.runs import Classifier

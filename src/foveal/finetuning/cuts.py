@@ -11,7 +11,7 @@ from foveal.features.frozen_part import FrozenPart, frozen_part
 from foveal.graph import CutPoint, Graph, cut, cut_points, trace
 from foveal.models import Backbone
 from foveal.models.backbone import install_head
-from foveal.models.surgery.places import own_copy
+from foveal.models.surgery.changed_copy import own_copy
 from foveal.text import near_names
 
 _FEWEST_STAGES = 3

@@ -86,7 +86,7 @@ def effective_receptive_field(
         seed: Of noise and signs.
 
     Raises:
-        UsageError: There is no such operation, or it has no places.
+        UsageError: There is no such operation, or it has no positions.
         ModelError: The model has no weights, or the operation does not see the input.
     """
     import torch

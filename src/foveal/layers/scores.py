@@ -123,8 +123,8 @@ def _no_scores(
     step = "Explain a classifier, or wrap the model so that it returns class scores."
     if any(t.ndim == 4 and len(t) == num_images for _, t in everything):
         step = (
-            "It gives a score for each place: wrap it in a module that averages them, as in "
-            "model(x).mean((2, 3)), or that takes one place."
+            "It gives a score for each position: wrap it in a module that averages them, as in "
+            "model(x).mean((2, 3)), or that takes one position."
         )
     return ModelError(
         f"{type(model).__name__} returned {what} for {num_images} images; expected one score a "

@@ -48,6 +48,7 @@ from foveal.text import count_noun, printable
 from foveal.training.config import TrainConfig
 from foveal.training.fine_tuned import FineTunedMaker
 from foveal.training.fitting import Fitted
+from foveal.training.mirrored import mirrored_warnings
 from foveal.training.problem import Problem
 from foveal.training.steps import Step, StepLog
 
@@ -130,6 +131,18 @@ def fine_tune(
             if then is None
             else _planned_then(then, config, step)
         )
+    if policy.mirrors:
+        with log.step("mirrored", "Looking whether mirrored images keep their class") as step:
+            warnings = mirrored_warnings(
+                problem,
+                frozen,
+                data.sources,
+                backbone=data.backbone,
+                preprocessing=data.preprocessing,
+                backend_name=data.probe.chosen,
+                num_workers=config.num_workers,
+            )
+            step.note(" ".join(warnings) or "they do", warnings=list(warnings))
     bank: Bank | None = None
     backend: str | None = None
     if chosen.candidate.name:

@@ -27,7 +27,7 @@ class Maximised:
 
     Attributes:
         objective: What was sought. Its value is a logit, the value in the centre, or over all
-            places the mean with what is negative counted at a tenth.
+            positions the mean with what is negative counted at a tenth.
         image: Float32 [C, H, W] in 0..1, to be looked at as it is.
         activations: The objective before each step, float32 [num_steps]; of the moved
             picture, hence uneven. Its sign is turned where the least was sought.
@@ -87,7 +87,7 @@ class TensorReader:
         return read_values(self._result(pictures), self.target, objectives)
 
     def all_values(self, pictures: Tensor) -> Tensor:
-        """Returns every channel's mean over all places, float32 [N, K]."""
+        """Returns every channel's mean over all positions, float32 [N, K]."""
         return channel_means(self._result(pictures), self.target)
 
     def _result(self, pictures: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ def ascend(
     """
     began = time.perf_counter()
     steps = ascent.num_steps if num_steps is None else num_steps
-    # Not the global generator: whoever calls has an own use for that.
+    # Not the global generator, whose state belongs to the caller.
     random = torch.Generator().manual_seed(ascent.seed)
     parameters = ImageParameters(len(objectives), reader.num_channels, ascent, random).to(
         reader.device

@@ -21,7 +21,7 @@ from foveal.visualisation.targets import Target, find_target
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Objectives that climb together: about one tensor.
+    """Objectives about one tensor, whose pictures are sought together.
 
     Attributes:
         target: The tensor.
@@ -63,9 +63,7 @@ class PreparedNetwork:
     def batches(self, objectives: Sequence[Objective], *, batch_size: int) -> tuple[Batch, ...]:
         """Divides objectives by tensor and number."""
         if not objectives:
-            raise UsageError(
-                "No objective came.", next_step="Name at least one channel, direction or class."
-            )
+            raise UsageError("got no objective, expected at least one channel, direction or class.")
         by_target: dict[Target, list[int]] = {}
         for index, objective in enumerate(objectives):
             by_target.setdefault(self.target(objective), []).append(index)
@@ -98,8 +96,8 @@ def _num_channels(model: torch.nn.Module, scale: PixelScale) -> int:
         channels = max(3, len(scale.mean))
     if len(scale.mean) not in (1, channels):
         raise UsageError(
-            f"mean and std of {len(scale.mean)} channels came for a network whose pictures have "
-            f"{channels}.",
+            f"got mean and std of {len(scale.mean)} channels, expected {channels} as the network's "
+            "images have.",
             next_step="Give PixelScale one number for each channel, or one for all.",
         )
     return channels
@@ -155,7 +153,7 @@ def maximise_each(
 ) -> tuple[Maximised, ...]:
     """As :func:`maximise` for many objectives, in their order.
 
-    Those about one tensor climb together, ``batch_size`` at a time, which costs far less
+    Those about one tensor are sought together, ``batch_size`` at a time, which costs far less
     than one after the other. A picture is the same as alone but for rounding.
     """
     settings = ascent or Ascent()

@@ -70,21 +70,21 @@ def plan_sheet(
     """
     if num_rows < 1 or num_columns < 1:
         raise UsageError(
-            f"A sheet of {num_rows} rows and {num_columns} columns was asked for; at least one "
-            "of each was expected."
+            f"got a sheet of {num_rows} rows and {num_columns} columns, expected at least one "
+            "of each."
         )
     settings = ascent or Ascent()
     with prepared(model, settings, None) as network:
-        places = choose_rows(network.graph, num_rows=num_rows)
-    active = {} if images is None else _activity(model, places, images)
+        chosen_layers = choose_rows(network.graph, num_rows=num_rows)
+    active = {} if images is None else _activity(model, chosen_layers, images)
     random = np.random.default_rng(settings.seed)
     rows = []
-    for place in places:
-        if place.layer in active:
-            channels = np.argsort(-active[place.layer], kind="stable")[:num_columns]
+    for layer in chosen_layers:
+        if layer.name in active:
+            channels = np.argsort(-active[layer.name], kind="stable")[:num_columns]
         else:
-            channels = _drawn(random, place.num_channels, num_columns)
-        rows.append(_plan_row(model, place, [int(c) for c in channels], settings, class_names))
+            channels = _drawn(random, layer.num_channels, num_columns)
+        rows.append(_plan_row(model, layer, [int(c) for c in channels], settings, class_names))
     return SheetPlan(tuple(rows))
 
 
@@ -187,23 +187,23 @@ _FIELDS_ACROSS = 3
 
 def _plan_row(
     model: torch.nn.Module,
-    place: RowLayer,
+    layer: RowLayer,
     channels: list[int],
     ascent: Ascent,
     class_names: Sequence[str] | None,
 ) -> PlannedRow:
-    field = place.receptive_field_px
-    if place.is_classes:
-        names = _checked_names(class_names, place.num_channels)
+    field = layer.receptive_field_px
+    if layer.is_classes:
+        names = _checked_names(class_names, layer.num_channels)
         logits = tuple(ClassLogit(index, names[index]) for index in channels)
-        return PlannedRow(place.layer, logits, ascent, None)
+        return PlannedRow(layer.name, logits, ascent, None)
     largest = min(ascent.height_px, ascent.width_px)
     is_small = field is not None and max(field) <= _SMALL_SHARE * largest
     wanted = _fitting_ascent(model, field, ascent)
     objectives = tuple(
-        Channel(place.layer, channel, "centre" if is_small else "mean") for channel in channels
+        Channel(layer.name, channel, "centre" if is_small else "mean") for channel in channels
     )
-    return PlannedRow(place.layer, objectives, wanted, field)
+    return PlannedRow(layer.name, objectives, wanted, field)
 
 
 def _fitting_ascent(
@@ -226,21 +226,21 @@ def _fitting_ascent(
 
 
 def _activity(
-    model: torch.nn.Module, places: Sequence[RowLayer], images: NDArray[np.float32]
+    model: torch.nn.Module, chosen_layers: Sequence[RowLayer], images: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float32]]:
     """Returns how active each channel of each row is on these images, [K] by layer."""
     if images.ndim != 4 or len(images) == 0:
         raise UsageError(
-            f"images of shape {images.shape} came, expected [N, C, H, W] with at least one image."
+            f"got images of shape {images.shape}, expected [N, C, H, W] with at least one image."
         )
     height, width = images.shape[2:]
     given = PixelScale((0.0,), (1.0,), "as the network is given them")
     ascent = Ascent(size_px=(height, width))
     found = {}
     with prepared(model, ascent, given) as network, torch.no_grad():
-        for place in places:
-            objective: Objective = ClassLogit(0) if place.is_classes else Channel(place.layer, 0)
+        for layer in chosen_layers:
+            objective: Objective = ClassLogit(0) if layer.is_classes else Channel(layer.name, 0)
             reader = network.reader(network.target(objective))
             pictures = torch.from_numpy(np.ascontiguousarray(images)).to(reader.device)
-            found[place.layer] = reader.all_values(pictures).mean(0).cpu().numpy()
+            found[layer.name] = reader.all_values(pictures).mean(0).cpu().numpy()
     return found

@@ -24,13 +24,13 @@ class RowLayer:
     """One layer that a sheet shows.
 
     Attributes:
-        layer: Name of the operation, or ``"classes"``.
+        name: Of the operation, or ``"classes"``.
         num_channels: How many it has.
         receptive_field_px: Height and width of what one unit sees; None where unknown.
         is_classes: Whether its channels are the classes.
     """
 
-    layer: str
+    name: str
     num_channels: int
     receptive_field_px: tuple[int, int] | None
     is_classes: bool = False
@@ -40,7 +40,7 @@ def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowLayer, ...]:
     """Returns up to ``num_rows`` layers in order, the classes last where there are several.
 
     Raises:
-        UsageError: The network has no layer with places.
+        UsageError: The network has no layer with a map.
         TraceError: The graph is not complete.
     """
     require_complete(graph, purpose="a sheet by depth")
@@ -50,7 +50,7 @@ def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowLayer, ...]:
     known = _maps(graph, fields)
     if not known:
         raise UsageError(
-            f"{graph.model_type} has no layer with places, so there is nothing to show by depth.",
+            f"{graph.model_type} has no layer with a map, so there is nothing to show by depth.",
             next_step="Use maximise with a ClassLogit instead.",
         )
     chosen = _spread(graph, fields, sorted(known), room)
@@ -78,7 +78,7 @@ def _classes(graph: Graph) -> Target | None:
 
 
 def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]:
-    """Returns the operations that may stand for a layer: a single tensor, with places.
+    """Returns the operations that may stand for a layer: a single tensor, with positions.
 
     Those that read one tensor, or see as much in as many channels (a convolution, its norm,
     its activation), are one layer; the last of them stands for it.
@@ -93,8 +93,8 @@ def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]
         if len(op.output_shape) != 4 or op.kind in _MOVES:
             continue
         target = find_target(graph, Channel(op.name, 0))
-        places = target.shape[2:] if target.layout == "map" else target.shape[1:3]
-        if target.layout != "vector" and 1 not in places:
+        positions = target.shape[2:] if target.layout == "map" else target.shape[1:3]
+        if target.layout != "vector" and 1 not in positions:
             by_target[target.name] = (op.index, target)
     layers: dict[object, tuple[int, Target]] = {}
     for index, target in by_target.values():
@@ -127,7 +127,7 @@ def _spread(
 
 
 def _depths(fields: tuple[ReceptiveField, ...], known: list[int]) -> dict[int, float]:
-    """Returns how deep each layer is: by how much a unit sees, else by its place in order."""
+    """Returns how deep each layer is: by how much a unit sees, else by its position in order."""
     sizes = {index: [size for size in fields[index].size if size is not None] for index in known}
     if all(len(size) == 2 for size in sizes.values()):
         return {index: math.log(max(size)) for index, size in sizes.items()}

@@ -36,7 +36,7 @@ class Robustness:
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise UsageError(
-                    f"{name} is {value!r}; a number from 0 to {most:g} was expected.",
+                    f"got {name}={value!r}, expected a number from 0 to {most:g}.",
                     next_step=f"Give Robustness another {name}, or use Robustness.none().",
                 )
 
@@ -142,6 +142,6 @@ CLASS_ASCENT = Ascent(colour_decay=0.5)
 
 def _bad(name: str, value: object, expected: str) -> UsageError:
     return UsageError(
-        f"{name} is {value!r}; {expected} was expected.",
+        f"got {name}={value!r}, expected {expected}.",
         next_step=f"Give Ascent another {name}.",
     )

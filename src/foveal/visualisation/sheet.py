@@ -156,7 +156,7 @@ def _strip(row: SheetRow) -> _Strip:
     notes.append(f"pictures of {ascent.height_px} by {ascent.width_px} px")
     objective = row.plan.objectives[0]
     if isinstance(objective, Channel):
-        notes.append("one unit" if objective.where == "centre" else "mean over all places")
+        notes.append("one unit" if objective.where == "centre" else "mean over all positions")
     return _Strip(
         printable(row.plan.layer),
         ", ".join(notes),

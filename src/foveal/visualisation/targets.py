@@ -32,8 +32,8 @@ _ACTIVATIONS = tuple(
     getattr(activations, name) for name in activations.__all__ if name != "MultiheadAttention"
 )
 
-# How much a position counts where a map is negative, in the mean over places. A linear map's plain
-# mean depends on the mean colour alone: every edge that excites a filter somewhere inhibits
+# How much a position counts where a map is negative, in the mean over positions. A linear map's
+# plain mean depends on the mean colour alone: every edge that excites a filter somewhere inhibits
 # it elsewhere. What comes after an activation sees the positive side.
 LEAK = 0.1
 
@@ -78,7 +78,7 @@ def find_target(
             module returns, or what goes into it if it is an activation.
 
     Raises:
-        UsageError: There is no such layer, channel or class, or the layer has no places.
+        UsageError: There is no such layer, channel or class, or the layer has no positions.
         ModelError: The network's output does not depend on the picture.
     """
     if model is not None and graph.status != "complete":
@@ -117,21 +117,21 @@ def _require_fit(target: Target, objective: Objective) -> None:
     """Checks that this tensor has what is sought in it.
 
     Raises:
-        UsageError: There is no such channel or class, or it has no places.
+        UsageError: There is no such channel or class, or it has no positions.
     """
     if isinstance(objective, ClassLogit):
         _require_index(target, objective.class_index, "class", "classes")
         return
     if target.layout == "vector" and objective.where == "centre":
         raise UsageError(
-            f"{target.name!r} has no places, so it has no centre: its result is {target.shape}.",
+            f"{target.name!r} has no positions, so it has no centre: its result is {target.shape}.",
             next_step='Use where="mean", which is then the value itself.',
         )
     if isinstance(objective, Direction):
         if len(objective.weights) != target.num_channels:
             raise UsageError(
-                f"A direction of {count_noun(len(objective.weights), 'weight')} came for "
-                f"{target.name!r}, which has {count_noun(target.num_channels, 'channel')}.",
+                f"got a direction of {count_noun(len(objective.weights), 'weight')}, expected "
+                f"{target.num_channels}: one for each channel of {target.name!r}.",
                 next_step="Give one weight for each channel.",
             )
     else:
@@ -161,7 +161,7 @@ def read_values(result: Tensor, target: Target, objectives: tuple[Objective, ...
 
 
 def channel_means(result: Tensor, target: Target) -> Tensor:
-    """Returns the mean of every channel over all places, float32 [N, K]."""
+    """Returns the mean of every channel over all positions, float32 [N, K]."""
     values = _channels_first(result, target)
     return values.flatten(2).mean(2) if values.dim() > 2 else values
 
@@ -174,7 +174,7 @@ def _channels_first(result: Tensor, target: Target) -> Tensor:
 def layout_of(shape: Shape, input_shape: Shape) -> Layout | None:
     """Returns where the channels of a tensor are; None where it is neither map nor vector.
 
-    Nor is it where places have become part of the batch, as in some blocks of attention.
+    Nor is it where positions have become part of the batch, as in some blocks of attention.
     """
     if shape[:1] != input_shape[:1]:
         return None
@@ -182,8 +182,8 @@ def layout_of(shape: Shape, input_shape: Shape) -> Layout | None:
         return "vector"
     if len(shape) != 4:
         return None
-    places = resolution_of(shape, input_shape)
-    is_last = places is not None and places == shape[1:3] != shape[2:4]
+    positions = resolution_of(shape, input_shape)
+    is_last = positions is not None and positions == shape[1:3] != shape[2:4]
     return "map, channels last" if is_last else "map"
 
 

@@ -52,7 +52,7 @@ def test_numbers_that_are_not_finite_are_named(make_map, value: float):
 
 @pytest.mark.parametrize(
     ("method", "words"),
-    [("occlusion", "Covering any place leaves"), ("input-gradients", "zero everywhere")],
+    [("occlusion", "Covering any area leaves"), ("input-gradients", "zero everywhere")],
 )
 def test_methods_that_look_at_pixels_say_it_of_pixels(make_map, method: str, words: str):
     assert words in _reason(_network(), make_map(np.zeros((4, 4)), method=method)).reason

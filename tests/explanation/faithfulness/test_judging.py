@@ -119,7 +119,7 @@ def test_a_blank_map_with_evidence_against_the_class_is_untested(
     found = make_map(np.zeros((4, 4)), signed=-np.eye(4))
     verdict = judge_map(corner_network, corner_image, found)
     assert verdict.level == "untested"
-    assert "blank map. Every place that counts speaks against" in verdict.sentence
+    assert "blank map. Every area that counts speaks against" in verdict.sentence
 
 
 def test_a_blank_map_of_a_broken_network_is_refuted(corner_image, make_map):
@@ -233,12 +233,12 @@ def test_no_maps_no_verdicts(corner_network):
 
 def test_a_map_of_another_image_size_is_refused(corner_network, corner_image, make_map):
     found = make_map(np.eye(4), image_size_px=(16, 16))
-    with pytest.raises(UsageError, match=r"made for an image of \(16, 16\)"):
+    with pytest.raises(UsageError, match=r"expected \(16, 16\) as for the map"):
         judge_map(corner_network, corner_image, found)
 
 
 def test_another_number_of_maps_than_images_is_refused(corner_network, corner_image, true_map):
-    with pytest.raises(UsageError, match="1 images came with 2 maps"):
+    with pytest.raises(UsageError, match="got 1 images for 2 maps"):
         judge_maps(corner_network, corner_image[None], [true_map, true_map])
 
 
@@ -264,7 +264,7 @@ def test_random_weights_that_overflow_leave_the_rest_of_the_verdict(
 
 
 def test_an_unknown_effort_is_refused(corner_network, corner_image, true_map):
-    with pytest.raises(UsageError, match="no effort 'thorough'"):
+    with pytest.raises(UsageError, match=r"got effort='thorough', expected"):
         judge_map(corner_network, corner_image, true_map, effort="thorough")
 
 

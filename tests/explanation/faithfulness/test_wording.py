@@ -62,7 +62,7 @@ def test_a_map_in_doubt_for_equal_figures_says_both():
     assert describe_alike("The answer 'a'", "the middle", _quick(0.08, 0.011, 0.014)) == (
         "The answer 'a' may not rest on the middle, where the map points: covering the marked "
         "fifth of the image lowers its probability from 8% to 1%, covering an equal area "
-        "elsewhere to 1% on average: too little between the two to tell the places apart."
+        "elsewhere to 1% on average: too little between the two to tell the areas apart."
     )
 
 
@@ -107,7 +107,7 @@ def test_places_that_are_enough_but_not_needed_are_called_so():
     check = Check("insertion", "passed", 0.8, 0.5, "")
     assert describe_sufficient("The answer 'a'", "the middle", check) == (
         "The answer 'a' can be told from the middle alone: uncovering what the map marks first, "
-        "its probability averages 80%, uncovering other places first 50%; but covering them takes "
+        "its probability averages 80%, uncovering other areas first 50%; but covering them takes "
         "no more away than covering others, so it does not rest there only."
     )
 
@@ -115,7 +115,7 @@ def test_places_that_are_enough_but_not_needed_are_called_so():
 def test_where_one_other_place_hurts_as_much_the_sentence_tells_how_much():
     response = response_of(np.array([0.9, 0.3, 0.2, 0.7, 0.9]), "quick", torch.float32)
     sentence = describe_doubtful("The answer 'a'", "the middle", response, [_failed("deletion")])
-    assert "elsewhere gives 60% on average and 20% at one place" in sentence
+    assert "elsewhere gives 60% on average and 20% at one area" in sentence
 
 
 def test_places_that_are_needed_but_not_enough_are_called_so():
@@ -125,7 +125,7 @@ def test_places_that_are_needed_but_not_enough_are_called_so():
     assert sentence == (
         "The answer 'a' needs the middle, but not that alone: covering the marked fifth of the "
         "image lowers its probability from 93% to 41% (elsewhere: 88%), yet uncovering what "
-        "the map marks first brings it back no better than uncovering other places."
+        "the map marks first brings it back no better than uncovering other areas."
     )
 
 

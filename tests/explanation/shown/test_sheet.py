@@ -1,4 +1,4 @@
-"""The sheet: what stands on it, at which place, and that names stay text."""
+"""The sheet: what stands on it, at which position, and that names stay text."""
 
 from __future__ import annotations
 

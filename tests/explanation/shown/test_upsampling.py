@@ -1,4 +1,4 @@
-"""A map between its cells: through their values, never beyond them, at the right place."""
+"""A map between its cells: through their values, never beyond them, at the right position."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ AT = np.arange(64.0)
 
 
 def centres(first: float, step: float, num: int = 4) -> CellCentres:
-    places = first + step * np.arange(num)
-    return CellCentres(places, places, "receptive field")
+    positions = first + step * np.arange(num)
+    return CellCentres(positions, positions, "receptive field")
 
 
 def test_it_passes_through_the_cells_at_their_centres() -> None:

@@ -1,4 +1,4 @@
-"""Does the map add up to the answer that it explains? If it is blank, why?"""
+"""Completeness: does the map add up to the logit that it explains? Why is a blank map blank?"""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ def explain_blank(model: nn.Module, heat_map: HeatMap, *, image_channels: int) -
     signed = heat_map.signed
     if signed is not None and bool((signed < 0).any()):
         return Blank(
-            "Every place that counts speaks against the class and none for it, so nothing is "
+            "Every area that counts speaks against the class and none for it, so nothing is "
             "left once negative values are cut off.",
             is_fault=False,
         )
     if heat_map.method == "occlusion":
-        return Blank("Covering any place leaves the score exactly as it is.", is_fault=True)
+        return Blank("Covering any area leaves the score exactly as it is.", is_fault=True)
     if heat_map.method == "input-gradients":
         return Blank(
             "The score does not change with any pixel: its gradient is zero everywhere.",
@@ -113,7 +113,7 @@ def explain_blank(model: nn.Module, heat_map: HeatMap, *, image_channels: int) -
             is_fault=True,
         )
     return Blank(
-        f"What {heat_map.layer!r} passes on for this class is zero at every place: its "
+        f"What {heat_map.layer!r} passes on for this class is zero at every area: its "
         "features are dead on this image, or no gradient reaches them.",
         is_fault=True,
     )

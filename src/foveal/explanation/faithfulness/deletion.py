@@ -1,8 +1,8 @@
-"""Do the marked places matter more to the answer than others?
+"""Deletion and insertion: do the marked areas matter more to the answer than others?
 
 Deletion and insertion after Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for
 Explanation of Black-box Models" (BMVC 2018, section 4.3): cover the image in the order in
-which the map ranks its places, or uncover it, and take the area under the probability of the
+which the map ranks its areas, or uncover it, and take the area under the probability of the
 class. An area means nothing by itself, so it is compared with copies of the map moved
 elsewhere (:func:`~foveal.explanation.faithfulness.ranking.moved_copies`).
 """
@@ -179,7 +179,7 @@ def _compare(name: CheckName, own: float, copies: Floats, response: Response, fa
     slack = response.tie * max(own, mean)
     text = facts.format(own=percent(own, digits=1), mean=percent(mean, digits=1))
     if not any(is_noticeable(own, float(copy)) for copy in copies):
-        reason = f"{text}: much the same wherever, so no place can be told from another."
+        reason = f"{text}: much the same wherever, so no area can be told from another."
         return Check(name, "unavailable", None, None, reason)
     as_good = copies <= own + slack if name == "deletion" else copies >= own - slack
     rank, among = 1 + int(as_good.sum()), 1 + len(copies)

@@ -1,4 +1,4 @@
-"""Can this map be believed?"""
+"""Judges whether a map can be believed: runs the tests and draws the conclusion."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from foveal.explanation.faithfulness.randomisation import Remake, check_randomis
 from foveal.explanation.faithfulness.wording import (
     describe_against,
     describe_alike,
+    describe_area,
     describe_doubtful,
-    describe_place,
     describe_refuted,
     describe_sufficient,
     describe_supported,
@@ -34,7 +34,7 @@ from foveal.explanation.heat_map import Check, CheckName, HeatMap, Verdict, Verd
 from foveal.explanation.requests import Effort, names_of_classes, ready_images
 from foveal.layers import Labels, predicting
 
-_FLAT = "The map is the same everywhere, so it ranks no place before another."
+_FLAT = "The map is the same everywhere, so it ranks no area before another."
 _NOT_REMADE = "Random weights are tried at full effort only, given a way to make the map again."
 
 
@@ -114,7 +114,7 @@ def judge_maps(
     """Returns for each map whether it can be believed, with the tests that say so.
 
     ``"quick"``: completeness, and covering the marked fifth of the image against covering
-    as much in three other places. ``"full"``: also deletion and insertion step by step
+    as much in three other areas. ``"full"``: also deletion and insertion step by step
     against 19 copies of the map moved elsewhere, and, given ``remake``, the map again with
     random weights. :func:`cost_of_judging` says what that costs.
 
@@ -122,7 +122,7 @@ def judge_maps(
     blank through a fault, or fails deletion and insertion both; ``doubtful`` where it fails
     one of the two, or passes by less than a reader can see in the figures; ``supported`` where
     nothing failed and one of the two passed; else ``untested``.
-    Adding up alone supports nothing: a wrong place can add up too. Same seed, same verdict.
+    Adding up alone supports nothing: a wrong area can add up too. Same seed, same verdict.
 
     What the model's outputs are is told by ``foveal.layers.logits``. A network with one
     output has two classes, 0 for "yes" and 1 for "no". The model may be frozen, in any mode and
@@ -147,7 +147,7 @@ def judge_maps(
         ModelError: The network does not answer with one tensor [N, K].
     """
     if effort not in NUM_COPIES:
-        raise UsageError(f"There is no effort {effort!r}.", next_step="Choose quick or full.")
+        raise UsageError(f"got effort={effort!r}, expected 'quick' or 'full'.")
     if not heat_maps:
         return ()
     with predicting(model) as lent:
@@ -190,13 +190,13 @@ def _require_pairs(images: Tensor, heat_maps: Sequence[HeatMap]) -> None:
     size = (int(images.shape[2]), int(images.shape[3]))
     if len(images) != len(heat_maps):
         raise UsageError(
-            f"{len(images)} images came with {len(heat_maps)} maps; expected one image a map.",
+            f"got {len(images)} images for {len(heat_maps)} maps, expected one image a map.",
             next_step="Repeat an image that has several maps.",
         )
     for heat_map in heat_maps:
         if heat_map.image_size_px != size:
             raise UsageError(
-                f"The map was made for an image of {heat_map.image_size_px}; the image has {size}.",
+                f"got an image of {size}, expected {heat_map.image_size_px} as for the map.",
                 next_step="Pass the image that the map explains, as the network saw it.",
             )
 
@@ -240,15 +240,15 @@ def _conclude(
 ) -> Verdict:
     response = found.response
     if response is None:
-        places = (_unavailable("deletion", _FLAT), _unavailable("insertion", _FLAT))
+        areas = (_unavailable("deletion", _FLAT), _unavailable("insertion", _FLAT))
     else:
-        places = (check_deletion(response), check_insertion(response))
-    checks = (whole, *places, random_weights)
+        areas = (check_deletion(response), check_insertion(response))
+    checks = (whole, *areas, random_weights)
     who = subject(heat_map.class_index, class_names, is_answer=found.is_answer, kind=found.kind)
-    where = describe_place(heat_map)
+    where = describe_area(heat_map)
     failed = [check for check in checks if check.status == "failed"]
-    failed_places = [check for check in failed if check in places]
-    if failed != failed_places or len(failed_places) == 2:
+    failed_areas = [check for check in failed if check in areas]
+    if failed != failed_areas or len(failed_areas) == 2:
         return Verdict("refuted", describe_refuted(failed), checks)
     if response is None:
         return Verdict("untested", f"{who} has an even map. {_FLAT}", checks)
@@ -256,11 +256,11 @@ def _conclude(
     more = "" if against is None else f" {against}"
     if failed:
         return Verdict("doubtful", describe_doubtful(who, where, response, failed) + more, checks)
-    if places[0].status == "passed":
+    if areas[0].status == "passed":
         if not tells_apart(response):
             return Verdict("doubtful", describe_alike(who, where, response) + more, checks)
         return Verdict("supported", describe_supported(who, where, response) + more, checks)
-    if places[1].status == "passed":
-        return Verdict("supported", describe_sufficient(who, where, places[1]) + more, checks)
+    if areas[1].status == "passed":
+        return Verdict("supported", describe_sufficient(who, where, areas[1]) + more, checks)
     sentence = f"Whether {who[:1].lower()}{who[1:]} rests on {where} cannot be told. "
-    return Verdict("untested", sentence + places[0].sentence, checks)
+    return Verdict("untested", sentence + areas[0].sentence, checks)

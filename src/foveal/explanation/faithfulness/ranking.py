@@ -1,4 +1,4 @@
-"""The order in which a map ranks the places of its image, and that of chance."""
+"""The order in which a map ranks the pixels of its image, and the orders of moved copies."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from foveal.explanation.heat_map import HeatMap
 # What is covered first: a fifth of the image.
 MARKED_SHARE = 0.2
 # Two fifths of an image drawn at random share a fifth. A copy whose marked fifth lies on more
-# of the map's own is no other place.
+# of the map's own is no other area.
 _MAX_OVERLAP = 0.25
 _TRIES_PER_COPY = 16
-# How far a high place makes its neighbours come first, as a share of the image's side.
+# How far a high area makes its neighbours come first, as a share of the image's side.
 _NEAR_SHARE = 0.25
 _NEAR_GRID = 32
 _TIE_BREAK = 1e-9
@@ -51,7 +51,7 @@ def order_of(heat_map: HeatMap) -> Order | None:
 
 
 def _surroundings(values: torch.Tensor) -> torch.Tensor:
-    """Returns how high each place's wider neighbourhood is, coarsely."""
+    """Returns how high each area's wider neighbourhood is, coarsely."""
     size = (min(_NEAR_GRID, values.shape[0]), min(_NEAR_GRID, values.shape[1]))
     coarse = torch.nn.functional.adaptive_avg_pool2d(values[None, None], size)
     return blurred(coarse, _NEAR_SHARE * min(size))[0, 0]
@@ -67,7 +67,7 @@ def moved_copies(order: Order, count: int, random: np.random.Generator) -> Itera
     """Yields copies of the map put elsewhere: what a map would say that knew nothing.
 
     Each is mirrored or not along either axis and shifted around the edges, so that its
-    values, its smoothness and its shape are the map's own and only the place is chance: a
+    values, its smoothness and its shape are the map's own and only the area is chance: a
     harder rival than scattered pixels, which hardly disturb a network. Copies whose marked
     fifth falls on the map's own by more than chance are drawn again; where there are too few
     others, those that overlap least are taken.

@@ -60,13 +60,13 @@ def subject(
     return f"{name[:1].upper()}{name[1:]}, which is not the answer,"
 
 
-def describe_supported(who: str, place: str, response: Response) -> str:
+def describe_supported(who: str, area: str, response: Response) -> str:
     """Returns what a map shows that passed."""
     before, own, other = _figures(response)
     by_steps = own >= other or own >= before or not _differ(own, other)
     if by_steps and response.deletion is not None:
         return (
-            f"{who} rests on {place} and on more: covered in the map's order the probability "
+            f"{who} rests on {area} and on more: covered in the map's order the probability "
             f"averages {percent(float(response.deletion[0]))}, in the order of chance "
             f"{percent(float(response.deletion[1:].mean()))}, though covering the marked fifth "
             f"alone {change(before, own)} (elsewhere: {percent(other)})."
@@ -77,7 +77,7 @@ def describe_supported(who: str, place: str, response: Response) -> str:
         else f"{'lowers' if other < before else 'raises'} it to {percent(other)}"
     )
     sentence = (
-        f"{who} rests on {place}: covering the marked fifth of the image "
+        f"{who} rests on {area}: covering the marked fifth of the image "
         f"{_its(change(before, own))}; covering an equal area elsewhere {elsewhere} on average."
     )
     if own > (1 - _MOST_REMAINS) * before:
@@ -86,7 +86,7 @@ def describe_supported(who: str, place: str, response: Response) -> str:
 
 
 def tells_apart(response: Response) -> bool:
-    """Whether a reader sees in the figures that the marked places matter more than others.
+    """Whether a reader sees in the figures that the marked areas matter more than others.
 
     Covering them must lower the probability, and to another printed figure than covering
     others does; or the averages over all steps must be as different.
@@ -103,18 +103,18 @@ def _differ(one: float, other: float) -> bool:
     return percent(one) != percent(other) and is_noticeable(one, other)
 
 
-def describe_alike(who: str, place: str, response: Response) -> str:
+def describe_alike(who: str, area: str, response: Response) -> str:
     """Returns why a map is in doubt whose figures a reader cannot tell apart."""
     before, own, other = _figures(response)
     return (
-        f"{who} may not rest on {place}, where the map points: covering the marked fifth of the "
+        f"{who} may not rest on {area}, where the map points: covering the marked fifth of the "
         f"image {_its(change(before, own))}, covering an equal area elsewhere to "
-        f"{percent(other)} on average: too little between the two to tell the places apart."
+        f"{percent(other)} on average: too little between the two to tell the areas apart."
     )
 
 
 def describe_against(heat_map: HeatMap) -> str | None:
-    """Returns what to know where the covered fifth includes places against the class."""
+    """Returns what to know where the covered fifth includes areas against the class."""
     signed = heat_map.signed
     if signed is None or not (signed < 0).any():
         return None
@@ -125,44 +125,44 @@ def describe_against(heat_map: HeatMap) -> str | None:
     if share >= MARKED_SHARE:
         return None
     return (
-        f"Only {percent(share)} of the image speaks for it: the covered fifth includes places "
+        f"Only {percent(share)} of the image speaks for it: the covered fifth includes areas "
         "that speak against it."
     )
 
 
-def describe_sufficient(who: str, place: str, insertion: Check) -> str:
-    """Returns what a map shows whose places are enough, though not needed."""
+def describe_sufficient(who: str, area: str, insertion: Check) -> str:
+    """Returns what a map shows whose areas are enough, though not needed."""
     own, other = insertion.value or 0.0, insertion.reference or 0.0
     return (
-        f"{who} can be told from {place} alone: uncovering what the map marks first, its "
-        f"probability averages {percent(own)}, uncovering other places first {percent(other)}; "
+        f"{who} can be told from {area} alone: uncovering what the map marks first, its "
+        f"probability averages {percent(own)}, uncovering other areas first {percent(other)}; "
         "but covering them takes no more away than covering others, so it does not rest there only."
     )
 
 
-def describe_doubtful(who: str, place: str, response: Response, failed: Sequence[Check]) -> str:
-    """Returns why a map that failed one of the tests of its places is in doubt."""
+def describe_doubtful(who: str, area: str, response: Response, failed: Sequence[Check]) -> str:
+    """Returns why a map that failed one of the tests of its areas is in doubt."""
     before, own, other = _figures(response)
     if any(check.name == "deletion" for check in failed):
         elsewhere, which = percent(other), "matter no more than"
         if own < other:
             least = float(response.elsewhere.min())
-            elsewhere = f"{percent(other)} on average and {percent(least)} at one place"
+            elsewhere = f"{percent(other)} on average and {percent(least)} at one area"
             which = "do not clearly matter more than"
         return (
-            f"{who} may not rest on {place}, where the map points: covering the marked fifth "
+            f"{who} may not rest on {area}, where the map points: covering the marked fifth "
             f"of the image {_its(change(before, own))}, covering an equal area elsewhere gives "
-            f"{elsewhere}, so the marked places {which} others."
+            f"{elsewhere}, so the marked areas {which} others."
         )
     if own > other or not is_noticeable(own, other):
         return (
-            f"{who} may not rest on {place}, where the map points: uncovering what it marks first "
-            "brings the probability back no better than uncovering other places."
+            f"{who} may not rest on {area}, where the map points: uncovering what it marks first "
+            "brings the probability back no better than uncovering other areas."
         )
     return (
-        f"{who} needs {place}, but not that alone: covering the marked fifth of the image "
+        f"{who} needs {area}, but not that alone: covering the marked fifth of the image "
         f"{_its(change(before, own))} (elsewhere: {percent(other)}), yet uncovering what the map "
-        "marks first brings it back no better than uncovering other places."
+        "marks first brings it back no better than uncovering other areas."
     )
 
 
@@ -181,7 +181,7 @@ def describe_refuted(failed: Sequence[Check]) -> str:
         )
     return (
         "The map does not show what the answer rests on: neither covering nor uncovering the "
-        "marked places first changes the probability more than doing so elsewhere."
+        "marked areas first changes the probability more than doing so elsewhere."
     )
 
 
@@ -199,8 +199,8 @@ Box = tuple[float, float, float, float]
 _MIDDLE: Box = (0.25, 0.75, 0.25, 0.75)
 _INSIDE: Box = (0.125, 0.875, 0.125, 0.875)
 # (top, bottom, left, right) as shares of the image, and the share of the map's sum from
-# which on the place is named: well above what an even map has there.
-_PLACES: tuple[tuple[str, Box, float], ...] = (
+# which on the area is named: well above what an even map has there.
+_AREAS: tuple[tuple[str, Box, float], ...] = (
     ("the middle", _MIDDLE, 0.65),
     ("the upper left quarter", (0.0, 0.5, 0.0, 0.5), 0.7),
     ("the upper right quarter", (0.0, 0.5, 0.5, 1.0), 0.7),
@@ -214,24 +214,24 @@ _PLACES: tuple[tuple[str, Box, float], ...] = (
 _BORDER_SHARE = 0.75
 
 
-def describe_place(heat_map: HeatMap) -> str:
+def describe_area(heat_map: HeatMap) -> str:
     """Returns where most of a map's highest fifth lies, as a noun phrase.
 
     >>> values = np.zeros((4, 4), np.float32)
     >>> values[0, :2] = 1
-    >>> describe_place(HeatMap("cam", "", "", 0, 0.0, values, None, None, (32, 32)))
+    >>> describe_area(HeatMap("cam", "", "", 0, 0.0, values, None, None, (32, 32)))
     'the upper left quarter'
     """
     values = heat_map.values.astype(np.float64)
     if heat_map.is_blank or not np.isfinite(values).all():
-        return "no place"
+        return "no area"
     values[values < np.quantile(values, 1 - MARKED_SHARE)] = 0.0
-    for name, box, least in _PLACES:
+    for name, box, least in _AREAS:
         if _share_within(values, box) >= least:
             return name
     if 1 - _share_within(values, _INSIDE) >= _BORDER_SHARE:
         return "the border"
-    return "places spread over the image"
+    return "areas spread over the image"
 
 
 def _share_within(values: NDArray[np.float64], box: Box) -> float:

@@ -10,7 +10,7 @@ from torch import nn
 
 from foveal.graph import CutPoint, Graph, trace
 from foveal.graph.cut_points import find_cut_point
-from foveal.models.surgery.places import own_copy
+from foveal.models.surgery.changed_copy import own_copy
 from foveal.text import count_noun
 
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from foveal.errors import ModelError, UsageError
 from foveal.layers import require_module
-from foveal.models.surgery.places import own_copy, replace_module, unfilled
+from foveal.models.surgery.changed_copy import own_copy, replace_module, unfilled
 
 Initialise = Literal["svd", "random"]
 
