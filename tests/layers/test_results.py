@@ -14,6 +14,7 @@ from foveal.layers import (
     find_layer,
     find_map,
     find_site,
+    first_reached,
     predicting,
     result_at,
     result_replaced,
@@ -140,3 +141,30 @@ def test_the_effective_field_of_channels_last_is_that_of_one_position():
     rows, columns = found.strength.nonzero()
     assert (found.unit, rows.min(), rows.max()) == ((4, 3), 16, 19)
     assert (columns.min(), columns.max()) == (12, 15)
+
+
+class Forgiving(nn.Module):
+    """Swallows every error of its first half, as some networks with optional parts do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.other = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        try:
+            x = self.norm(x)
+        except Exception:
+            x = -x
+        return self.other(x).mean((2, 3))
+
+
+def test_no_model_swallows_what_ends_its_forward_pass(images):
+    model = Forgiving().eval()
+
+    path, given = first_reached(model, ["other", "norm"], images) or ("", images)
+    assert (path, torch.equal(given, images)) == ("norm", True)
+    assert torch.equal(
+        result_at(model, find_layer(model, trace(model, SHAPE), "norm").site, images),
+        model.norm(images),
+    )
+    assert not any(module._forward_pre_hooks for module in model.modules())

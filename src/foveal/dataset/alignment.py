@@ -1,4 +1,4 @@
-"""How much of one image is left when another is laid over it as well as it can be.
+"""Measures how much of one image remains when another is laid over it as well as possible.
 
 A copy of an image may be brighter, flatter, stretched, rotated by a few degrees or cropped.
 All of that is undone by ``b(p) = gain · a(p + shift + M·p) + offset`` with a matrix M; what

@@ -1,4 +1,4 @@
-"""Which folder level names the class: folders that hold the same subfolders are no classes."""
+"""Finds the folder level that names the class: folders with the same subfolders are no classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A data folder with a table in it: which of the two says what the labels are."""
+"""Reads a data folder with a table in it: which of the two says what the labels are."""
 
 from __future__ import annotations
 

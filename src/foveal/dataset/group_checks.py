@@ -1,4 +1,4 @@
-"""Checks of the groups: are there any, do they leak, do they give the class away.
+"""Checks of the groups: whether there are any, whether they leak, whether they tell the class.
 
 D024 and D025 are about structure that could be groups, and what was read and is none.
 """

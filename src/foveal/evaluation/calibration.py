@@ -1,4 +1,4 @@
-"""How sure the model is, against how often it is right; and one number that mends it."""
+"""Calibration: how sure the model is against how often it is right, and temperature scaling."""
 
 from __future__ import annotations
 

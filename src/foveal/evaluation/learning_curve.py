@@ -1,4 +1,4 @@
-"""Would more images help? An inverse power law through the accuracies seen so far."""
+"""Fits an inverse power law to accuracies by training size, and extrapolates it."""
 
 from __future__ import annotations
 

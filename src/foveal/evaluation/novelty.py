@@ -1,4 +1,4 @@
-"""Has the model seen anything like this? A distance from the training features.
+"""Measures how far an image's features lie from those of the training images.
 
 Features are modelled as a Gaussian whose leading directions are kept and whose remaining
 directions share one variance (probabilistic principal components: Tipping & Bishop 1999,

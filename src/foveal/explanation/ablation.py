@@ -1,6 +1,6 @@
-"""What the score loses when a channel is taken away.
+"""Ablation-CAM: what the score loses when a channel is set to zero.
 
-Ablation-CAM: Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional
+Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional
 Network via Gradient-free Localization" (WACV 2020, section 3). The weight of channel c for class
 k is ``(y_k - y_k without c) / y_k`` and the map ``relu(sum_c weight_c A_c)``.
 

@@ -1,4 +1,4 @@
-"""A run's network with its views and temperature, and maps treated likewise."""
+"""Averages a network's logits over views, divides them by a temperature, and maps likewise."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a covered part of an image looks like.
+"""Covers a part of an image.
 
-A network that has never seen a grey rectangle answers for the rectangle too. So what is
+A network that has never seen a grey rectangle responds to the rectangle too. So what is
 covered is replaced by something the rest of the image would not contradict: its own
 colours, smeared until no shape is left. Where brightness over a whole area is the evidence,
 smearing keeps it; then the mean colour of the image is the better cover.

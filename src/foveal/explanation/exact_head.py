@@ -22,7 +22,7 @@ _PROBABILITIES = frozenset({"softmax", "log_softmax", "sigmoid", "logsigmoid", "
 
 @dataclass(frozen=True, slots=True)
 class ExactHead:
-    """Where the maps of all classes are to be had from one forward pass.
+    """A head with which one forward pass gives the maps of all classes.
 
     Attributes:
         kind: ``"linear"``: features are averaged and weighed by a linear layer.

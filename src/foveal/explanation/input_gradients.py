@@ -1,4 +1,4 @@
-"""How strongly the score reacts to a small change of each pixel.
+"""Input gradients: how strongly the score reacts to a small change of each pixel.
 
 Gradients of the input (Simonyan, Vedaldi and Zisserman, arXiv 1312.6034, section 3), smoothed
 by averaging over noisy copies of the image (Smilkov, Thorat, Kim, Viegas and Wattenberg,

@@ -1,4 +1,4 @@
-"""Making the maps of one batch, as planned."""
+"""Makes the maps of one batch as planned: in closed form, or by gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much the score drops where the image is covered.
+"""Occlusion: how much the score drops where the image is covered.
 
 Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks" (ECCV 2014, section
 4.1). It asks the network itself, needs no gradients and no layer, and costs one forward pass

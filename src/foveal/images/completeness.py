@@ -1,4 +1,4 @@
-"""Is the whole file there? Judged from its structure, before any pixel is decoded.
+"""Checks from its structure whether a file is all there, before any pixel is decoded.
 
 Decoders differ in how they take a missing end: some raise, some paint the rest grey. What
 is checked here does not depend on them. Each format says where it ends: GIF by a closing

@@ -1,4 +1,4 @@
-"""What decoding will take, judged before it begins: bytes at the peak, not pixels.
+"""Estimates the memory that decoding will take at its peak, before it begins.
 
 A PNG of 16-bit RGBA with a small file takes forty bytes a pixel while it is decoded and
 stretched; a gray one takes four. So the limit is on their product. The figures are measured

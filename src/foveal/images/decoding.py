@@ -1,4 +1,4 @@
-"""Bytes or a path become an upright image: the one door to pixels."""
+"""Decodes bytes or a path into an upright image. Everything that reads pixels calls this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DICOM files become pixels, and nothing about the patient becomes anything.
+"""Decodes DICOM files. Nothing about the patient is kept.
 
 pydicom's errors and warnings may quote values from the file. They are therefore never
 chained, shown or noted: an error raised here is worded here, and outside of the handler

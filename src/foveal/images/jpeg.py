@@ -1,4 +1,4 @@
-"""JPEG by its markers (ITU-T T.81, annex B): what is announced, and whether all of it is there."""
+"""Reads a JPEG's markers (ITU-T T.81, annex B): what is announced, and whether all is there."""
 
 from __future__ import annotations
 

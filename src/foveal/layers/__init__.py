@@ -32,7 +32,7 @@ from foveal.layers.logits import (
     stream_logits,
 )
 from foveal.layers.maps import MapLayer, Maps, find_map, grey_image
-from foveal.layers.results import UpTo, result_at, result_replaced
+from foveal.layers.results import UpTo, first_reached, result_at, result_replaced
 from foveal.layers.scores import with_scores_alone
 from foveal.layers.watching import functions_watched
 
@@ -55,6 +55,7 @@ __all__ = [
     "find_map",
     "find_op",
     "find_site",
+    "first_reached",
     "fully_borrowed",
     "functions_watched",
     "grey_image",

@@ -1,4 +1,4 @@
-"""Activations at one layer, and the gradients of scores with respect to them.
+"""The result of a layer, and the gradients of scores with respect to it.
 
 Only what lies behind the layer is differentiated: the model runs without gradients up to the
 layer, whose result becomes a leaf, and with gradients from there. A copy of the leaf goes on,
@@ -75,7 +75,7 @@ def capture(model: torch.nn.Module, site: Site, images: torch.Tensor) -> Capture
 
     Args:
         model: Lent by ``predicting``.
-        site: Where the layer's result is to be had.
+        site: Where the layer's result is.
         images: [N, C, H, W], as the model takes them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The logits of a classifier, whatever form its answer has: found here, and only here.
+"""Returns the logits of a classifier, whatever form its outputs have.
 
 A network may return one tensor or several, logits or probabilities, one score for each of
 several classes that exclude one another, one for each of several independent labels, or a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -71,6 +71,30 @@ class UpTo:
 def result_at(model: torch.nn.Module, site: Site, images: torch.Tensor) -> torch.Tensor:
     """Returns the result of one layer for images [N, C, H, W]; see :class:`UpTo`."""
     return UpTo(model, site)(images)
+
+
+def first_reached(
+    model: torch.nn.Module, paths: Iterable[str], images: torch.Tensor
+) -> tuple[str, torch.Tensor] | None:
+    """Returns which of some modules runs first, and the tensor that it is given.
+
+    What comes after is not run. None where none of them runs.
+    """
+    found: list[tuple[str, torch.Tensor]] = []
+
+    def stop_at(path: str) -> Act:
+        def stop(given: torch.Tensor) -> torch.Tensor:
+            found.append((path, given))
+            raise _ReachedError
+
+        return stop
+
+    with suppress(_ReachedError), ExitStack() as stack:
+        for path in paths:
+            site = ModuleSite(path, 1, None, None, side="input")
+            stack.enter_context(result_replaced(model, site, len(images), stop_at(path)))
+        model(images)
+    return found[0] if found else None
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def ascend(
     """
     began = time.perf_counter()
     steps = ascent.num_steps if num_steps is None else num_steps
-    # Not the global generator: whoever calls has an own use for that.
+    # Not the global generator, whose state belongs to the caller.
     random = torch.Generator().manual_seed(ascent.seed)
     parameters = ImageParameters(len(objectives), reader.num_channels, ascent, random).to(
         reader.device

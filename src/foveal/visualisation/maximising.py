@@ -21,7 +21,7 @@ from foveal.visualisation.targets import Target, find_target
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Objectives that climb together: about one tensor.
+    """Objectives about one tensor, whose pictures are sought together.
 
     Attributes:
         target: The tensor.
@@ -153,7 +153,7 @@ def maximise_each(
 ) -> tuple[Maximised, ...]:
     """As :func:`maximise` for many objectives, in their order.
 
-    Those about one tensor climb together, ``batch_size`` at a time, which costs far less
+    Those about one tensor are sought together, ``batch_size`` at a time, which costs far less
     than one after the other. A picture is the same as alone but for rounding.
     """
     settings = ascent or Ascent()

@@ -1,4 +1,4 @@
-"""Does the map add up to the answer that it explains? If it is blank, why?"""
+"""Completeness: does the map add up to the logit that it explains? Why is a blank map blank?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the marked areas matter more to the answer than others?
+"""Deletion and insertion: do the marked areas matter more to the answer than others?
 
 Deletion and insertion after Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for
 Explanation of Black-box Models" (BMVC 2018, section 4.3): cover the image in the order in

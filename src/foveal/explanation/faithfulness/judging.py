@@ -1,4 +1,4 @@
-"""Can this map be believed?"""
+"""Judges whether a map can be believed: runs the tests and draws the conclusion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the map depend on what the network learned?
+"""The randomisation test: does the map depend on what the network learned?
 
 Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim, "Sanity Checks for Saliency Maps"
 (NeurIPS 2018): replace the weights by random ones, the last layer alone and then downwards,

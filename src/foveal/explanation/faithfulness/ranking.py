@@ -1,4 +1,4 @@
-"""The order in which a map ranks the areas of its image, and that of chance."""
+"""The order in which a map ranks the pixels of its image, and the orders of moved copies."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def activation_pictures(
     """
     import torch
 
-    from foveal.graph.borrowing import fully_borrowed
+    from foveal.layers import predicting
 
     made: dict[str, list[tuple[tuple[int, ...], NDArray[np.float32]] | None]] = {}
 
@@ -48,10 +48,8 @@ def activation_pictures(
 
         return hook
 
-    with torch.no_grad(), fully_borrowed(module) as lent:
+    with predicting(module, purpose="a picture of activations") as lent:
         device = next((p.device for p in lent.parameters()), torch.device("cpu"))
-        for each in lent.modules():
-            each.training = False
         for path, each in lent.named_modules():
             if path:
                 each.register_forward_hook(keep(path))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from foveal.layers import fully_borrowed
+from foveal.layers import first_reached, fully_borrowed
 from foveal.linting.behaviour.input_forms import (
     Candidate,
     Form,
@@ -44,33 +43,17 @@ class Misfit:
     mean: float
 
 
-class _ReachedError(Exception):
-    """Ends a forward pass at the first batch norm."""
-
-
 def reach_first_norm(
     model: nn.Module, norms: list[tuple[str, nn.Module]], images: Tensor
 ) -> tuple[str, nn.Module, Tensor] | None:
     """Returns path, module and input of the first batch norm that runs and has learned."""
-    reached: list[tuple[str, nn.Module, Tensor]] = []
-    handles = []
-    for path, norm in norms:
-
-        def stop(module: nn.Module, arguments: tuple[Any, ...], path: str = path) -> None:
-            if has_learned_statistics(module):
-                reached.append((path, module, arguments[0].detach().float()))
-                raise _ReachedError
-
-        handles.append(norm.register_forward_pre_hook(stop))
-    try:
-        with torch.no_grad():
-            model(images.clone())
-    except _ReachedError:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
-    return reached[0] if reached else None
+    learned = {path: norm for path, norm in norms if has_learned_statistics(norm)}
+    with torch.no_grad():
+        found = first_reached(model, learned, images.clone())
+    if found is None:
+        return None
+    path, given = found
+    return path, learned[path], given.detach().float()
 
 
 def misfit(values: Tensor, norm: nn.Module) -> Misfit:

@@ -1,4 +1,4 @@
-"""Random against grouped folds: what the model would gain by seeing the group before."""
+"""Random against grouped folds: what seeing the group in training would gain."""
 
 from __future__ import annotations
 

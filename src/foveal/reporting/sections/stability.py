@@ -71,19 +71,19 @@ def _how(stability: Stability) -> str:
         if stability.directions == "four"
         else "each was moved in one of four directions"
     )
-    said = (
+    sentence = (
         f"Measured with the finished classifier on {count_noun(stability.num_images, 'image')} "
         f"drawn at random; {each}, in pixels of the network’s input of {height}×{width}, and "
         f"{_BORDERS[stability.border]}."
     )
     if not stability.num_seen:
-        return f"{said} It was trained on none of them."
+        return f"{sentence} It was trained on none of them."
     whose = (
         "these images"
         if stability.num_seen == stability.num_images
         else f"{stability.num_seen} of them"
     )
-    return f"{said} It was trained on {whose}, so answers for new images may be less stable."
+    return f"{sentence} It was trained on {whose}, so answers for new images may be less stable."
 
 
 def _pixels(item: ShiftStability) -> str:
