@@ -75,11 +75,12 @@ def component(picture: Picture, *, layers: Layers | None = None, name: str = "pi
     )
     shown = {(box.node.number, box.is_open) for box in places.boxes}
     kept = []
+    later = Pencil(picture, over.marks, states=over.states, words_for="a script")
     for node in picture.nodes():
         if node.role not in ("enter", "leave") and (node.number, False) not in shown:
-            kept.append(pencil.box(node))
+            kept.append(later.box(node))
         if node.inside is not None and (node.number, True) not in shown:
-            kept.append(pencil.frame(node, LEAST_OPEN, 100.0))
+            kept.append(later.frame(node, LEAST_OPEN, 100.0))
     data = page_data(
         picture,
         marks=over.marks,
