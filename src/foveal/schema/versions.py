@@ -13,7 +13,7 @@ VERSIONS: dict[str, int] = {
     "evaluate": 1,
     "evaluation": 1,
     "explain": 1,
-    "explanations": 1,
+    "explanations": 2,
     "export": 1,
     "inspect": 1,
     "inspect.comparison": 1,
