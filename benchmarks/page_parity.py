@@ -3,10 +3,9 @@
     python -m benchmarks.page_parity RUN [--write]
 
 Compared is what enters the network, number by number, and the probabilities that come out, for
-some three hundred files of every kind (``benchmarks/page_files.py``). PNG and DICOM must be
+some three hundred files of every kind (``benchmarks/page_files.py``). PNG, JPEG and DICOM must be
 equal in every pixel, and every probability of theirs within 1e-5, or the command exits with 1.
-What the browser decodes (progressive JPEG, WebP, AVIF, GIF, BMP) is measured
-and told. ``--write`` writes
+What the browser decodes (WebP, AVIF, GIF, BMP) is measured and told. ``--write`` writes
 the figures into the page that will be exported next.
 """
 
@@ -34,6 +33,7 @@ from foveal.runs import Classifier, load
 
 RECORD = Path(__file__).parents[1] / "src" / "foveal" / "exporting" / "page" / "agreement.json"
 MAX_PROBABILITY_DIFFERENCE = 1e-5
+DECODED_HERE = ("PNG", "JPEG", "DICOM")
 _READING = """async ([name, text]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const file = new File([bytes], name);
@@ -122,9 +122,9 @@ def faults(compared: list[Compared]) -> list[str]:
             found.append(f"{name}: page says {one.in_page!r}, Python {one.in_python!r}")
         elif not one.made.is_read and one.in_page is None:
             found.append(f"{name}: the page read what it should refuse")
-        elif one.made.kind.startswith(("PNG", "DICOM")) and one.level_difference:
+        elif one.made.kind.startswith(DECODED_HERE) and one.level_difference:
             found.append(f"{name}: a level differs by {one.level_difference:.3g} of 255")
-        if one.made.kind.startswith(("PNG", "DICOM")) and (
+        if one.made.kind.startswith(DECODED_HERE) and (
             one.probability_difference > MAX_PROBABILITY_DIFFERENCE
         ):
             found.append(f"{name}: a probability differs by {one.probability_difference:.3g}")

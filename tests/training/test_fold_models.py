@@ -10,15 +10,21 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.dataset import assign_folds
+from foveal.features.reading import Reading
 from foveal.training import FoldFits, FoldModelMaker, Problem, Split
 from foveal.training.makers import MAKERS
 
 NUM_IMAGES, NUM_CLASSES, NUM_FEATURES = 72, 3, 8
 
 
+WIDTHS = (3, 5)
+
+
 @pytest.fixture(params=MAKERS)
 def maker(request: pytest.FixtureRequest) -> FoldModelMaker:
-    return MAKERS[request.param](("identity",))
+    spec = MAKERS[request.param]
+    reading = Reading(stages=("early",), widths=WIDTHS) if spec.needs_stages else Reading()
+    return spec.make(reading)
 
 
 def problem_of(labels: NDArray[np.int64], *, is_holdout: bool = False) -> Problem:

@@ -56,6 +56,11 @@ _MODEL_OPTIONS = (
         metavar="LIST",
         help="Views whose features are averaged, e.g. identity,hflip.",
     ),
+    click.option(
+        "--head",
+        type=click.Choice(["auto", "linear", "stages", "kernel"]),
+        help="What is fitted: auto (the simplest that none beats), linear, stages or kernel.",
+    ),
     click.option("--backend", metavar="NAME", help="Run the network this way, unprobed."),
     noun("workers"),
 )
@@ -123,7 +128,7 @@ _TUNING_OPTIONS = (
         "--augment",
         metavar="POLICY",
         help="How images are changed to fine-tune on: none, light (the default), xray, "
-        "any-orientation, strong.",
+        "any-orientation, strong, padded-crop.",
     ),
     click.option(
         "--resume",

@@ -11,6 +11,7 @@ from foveal.evaluation.calibration import (
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
+    Candidate,
     ClassMetrics,
     CurvePoint,
     DataFacts,
@@ -22,6 +23,7 @@ from foveal.evaluation.evidence import (
     LearningCurve,
     Metrics,
     Mistake,
+    ModelChoice,
     Novelty,
     PredictionSets,
     Protocol,
@@ -40,7 +42,7 @@ from foveal.evaluation.label_review import (
 )
 from foveal.evaluation.learning_curve import extrapolate
 from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric, measure
-from foveal.evaluation.model_choice import ModelDescription
+from foveal.evaluation.model_choice import ModelDescription, describe_choice
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
 from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
 from foveal.evaluation.prediction_sets import (
@@ -65,6 +67,7 @@ __all__ = [
     "HEADLINE_METRICS",
     "Baseline",
     "Calibration",
+    "Candidate",
     "ClassMetrics",
     "CurvePoint",
     "DataFacts",
@@ -77,6 +80,7 @@ __all__ = [
     "LearningCurve",
     "Metrics",
     "Mistake",
+    "ModelChoice",
     "ModelDescription",
     "Novelty",
     "NoveltyReference",
@@ -96,6 +100,7 @@ __all__ = [
     "decision_consistency",
     "describe_against_baseline",
     "describe_calibration",
+    "describe_choice",
     "describe_interval",
     "describe_label_review",
     "describe_leak",

@@ -37,11 +37,11 @@ def with_maps(content: bytes, size: tuple[int, int]) -> MappedNetwork:
     model = onnx.load_from_string(content)
     pooled = find_pooled(model)
     head = next((node for node in model.graph.node if "logits" in node.output), None)
-    if pooled is None or head is None or not _is_linear(head):
+    if pooled is None or len(pooled) != 1 or head is None or not _is_linear(head):
         return MappedNetwork(
             content, "the answer is not a linear head on the mean of one feature map"
         )
-    _append_maps(model, pooled, head)
+    _append_maps(model, pooled[0], head)
     mapped = model.SerializeToString()
     if not _agrees(mapped, _bias(model, head), size):
         return MappedNetwork(content, "the maps of this network do not add up to its answers")

@@ -63,8 +63,8 @@ def _agreement_html(agreements: Agreements | None) -> str:
         "<h3>Does it answer as Foveal does in Python?</h3>"
         f"<p>Measured on {agreements.num_files:,} files in {escape(agreements.browser)} with "
         f"{escape(agreements.model)}. “Equal” counts files whose every pixel, as it enters the "
-        "network, is the same number in both. Progressive JPEG, WebP, AVIF, GIF and BMP are "
-        "decoded by the browser, all others by the page itself.</p>"
+        "network, is the same number in both. WebP, AVIF, GIF and BMP are decoded by the "
+        "browser, all others by the page itself.</p>"
         '<div class="scroll" role="region" aria-label="Agreement with Python" tabindex="0">'
         "<table><thead><tr><th>Kind</th><th>Files</th><th>Equal</th>"
         "<th>Largest difference of a level, of 255</th>"

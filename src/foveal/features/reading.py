@@ -15,12 +15,16 @@ class Reading:
 
     Attributes:
         views: The image is shown in each, and what was read is averaged.
+        stages: Modules whose results, averaged over places, stand before the features.
+        widths: Lengths of these vectors and of the features; empty where it is one vector.
         cut: The place in the network whose tensor is read; ``""`` for the vector that the
             classifier would see, ``"input"`` for the prepared image itself.
         cut_shape: Of the tensor there, without a batch.
     """
 
     views: tuple[View, ...] = ("identity",)
+    stages: tuple[str, ...] = ()
+    widths: tuple[int, ...] = ()
     cut: str = ""
     cut_shape: tuple[int, ...] = ()
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from foveal.features.frozen_part import frozen_part
 from foveal.features.reading import INPUT, Reading
+from foveal.features.stages import read_at
 from foveal.graph import cut, cut_points, trace
 from foveal.models import Backbone
 
@@ -20,20 +21,28 @@ class ReadingNetwork(nn.Module):
 
     def __init__(self, backbone: Backbone, reading: Reading, size: tuple[int, int]) -> None:
         super().__init__()
-        if reading.cut:
+        self.num_last = reading.widths[-1] if reading.stages else 0
+        self.first: nn.Module
+        self.rest: nn.Module = nn.Identity()
+        if reading.stages:
+            self.first = read_at(backbone, reading.stages, reading.widths).feature_network()
+        elif reading.cut:
             self.first, self.rest = _halves(backbone, reading, size)
         else:
-            self.first, self.rest = copy.deepcopy(backbone.feature_network()), nn.Identity()
+            self.first = copy.deepcopy(backbone.feature_network())
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Returns features and what is read."""
         read: Tensor = self.first(images)
-        features: Tensor = self.rest(read)
+        # Of all stages, the features stand last.
+        features: Tensor = read[:, -self.num_last :] if self.num_last else self.rest(read)
         return features.flatten(1), read
 
 
 def readable_network(backbone: Backbone, reading: Reading, size: tuple[int, int]) -> Backbone:
     """Returns what a backend runs to give what is read, each image's numbers in a row."""
+    if reading.stages:
+        return read_at(backbone, reading.stages, reading.widths)
     if not reading.cut:
         return backbone
     first, _ = _halves(backbone, reading, size)

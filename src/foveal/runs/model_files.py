@@ -41,6 +41,8 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
     """Writes ``config.json`` and ``model.safetensors`` as timm's hub layout wants them."""
     from safetensors.torch import save
 
+    from foveal.models.over_stages import StagedClassifier, head_settings
+
     names = list(trained.evidence.data.class_names)
     preprocessing = trained.preprocessing
     config = {
@@ -69,6 +71,9 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
         "label_names": names,
         "pretrained_cfg": config,
     }
+    if isinstance(network, StagedClassifier):  # not timm's own: foveal.models.over_stages
+        reading = trained.model.reading
+        content["foveal_head"] = head_settings(network.head, reading.stages, reading.widths)
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     (folder / CONFIG_NAME).write_text(text, "utf-8")
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}

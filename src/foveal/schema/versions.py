@@ -10,8 +10,8 @@ from foveal.schema.forms import refuse, shown
 
 VERSIONS: dict[str, int] = {
     "audit": 1,
-    "evaluate": 1,
-    "evaluation": 1,
+    "evaluate": 2,
+    "evaluation": 2,
     "explain": 1,
     "explanations": 2,
     "export": 1,
@@ -31,7 +31,7 @@ VERSIONS: dict[str, int] = {
     "report": 2,
     "report.drawn": 1,
     "run": 2,
-    "train": 1,
+    "train": 2,
     "visualise": 1,
 }
 """Every schema and its version, which rises when a reader of the older one would fail."""

@@ -12,6 +12,7 @@ from foveal.errors import FovealError
 from foveal.explanation.cell_centres import CellCentres
 from foveal.features import cache_directory
 from foveal.features.feature_maps import open_feature_maps
+from foveal.features.reading_network import readable_network
 from foveal.shortcuts.border import find_border_reliance
 from foveal.shortcuts.explained_run import ExplainedRun
 from foveal.shortcuts.figures import MapSources, ShownExplanations, show_over_inputs
@@ -66,7 +67,7 @@ def _explain_maps(
 ) -> tuple[ExplainedRun, RunImages | None]:
     names = trained.evidence.data.class_names
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
-    if any(model.exact_map() is None for model in trained.judged.fold_models):
+    if trained.model.reading.cut:
         return (
             ExplainedRun(
                 names,
@@ -77,7 +78,9 @@ def _explain_maps(
             None,
         )
     try:
-        run = open_feature_maps(trained.backbone, size, cache_directory())
+        run = open_feature_maps(
+            readable_network(trained.backbone, trained.model.reading, size), size, cache_directory()
+        )
     except FovealError as error:
         return ExplainedRun(names, reason=error.message), None
     wanted, sample = choose_images(trained)
@@ -90,7 +93,7 @@ def _explain_maps(
     images = np.stack([image for _, image, _ in loaded])
     signed = np.stack([maps for _, _, maps in loaded])
     labels = trained.manifest.labels[trained.judged.rows[places]]
-    bias = network.biases[trained.judged.fold_index[places]]
+    bias = network.biases(places, signed, trained.judged.logits[places])
     whole = HeldOutMaps(signed, bias, labels)
     sampled = np.isin(places, sample)
     maps = HeldOutMaps(signed[sampled], bias[sampled], labels[sampled])
@@ -110,7 +113,7 @@ def _explain_maps(
         class_names=names,
         grid=maps.grid,
         num_images=len(maps.labels),
-        max_completeness_error=float(incompleteness),
+        max_completeness_error=float(incompleteness) if network.is_exact else None,
         separations=separations,
         shortcuts=shortcuts,
         borders=borders,

@@ -55,7 +55,8 @@ class ExplainedRun:
         grid: (rows, columns) of the maps; None where there are none.
         num_images: Held-out images that the averages rest on.
         max_completeness_error: The largest difference, in logits, between a map's mean plus
-            bias and the held-out logit that the run recorded.
+            bias and the held-out logit that the run recorded; None where the maps are made of
+            gradients, which are exact nowhere.
         separations: One a class that was looked at.
         shortcuts: The places that give a class away.
         borders: The classes whose answers rest on what runs along the border; not looked for
@@ -102,7 +103,8 @@ class ExplainedRun:
         return {
             "status": "complete" if self.reason is None else "unavailable",
             "reason": self.reason,
-            "method": "cam",
+            # Without a closed form there is no such error.
+            "method": "gradient" if self.grid and self.max_completeness_error is None else "cam",
             "grid": None if self.grid is None else list(self.grid),
             "num_images": self.num_images,
             "max_completeness_error": self.max_completeness_error,

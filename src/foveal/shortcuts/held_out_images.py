@@ -142,7 +142,7 @@ def _load_view(
     batches = stream_batches(
         places,
         load,
-        lambda images: list(network.features(images)),
+        network.features,
         num_concurrent=num_cores(),
         num_workers=trained.config.num_workers or max(2, num_cores()),
     )

@@ -18,6 +18,7 @@ from foveal.text import near_names
 
 ClassWeights = Literal["auto", "balanced", "none"]
 Conditional = Literal["marginal", "class"]
+HeadChoice = Literal["auto", "linear", "stages", "kernel"]
 FineTune = Literal["none", "auto", "always"]
 
 
@@ -43,6 +44,10 @@ class TrainConfig:
         class_weights: ``"balanced"`` makes every class count the same; ``"auto"`` does so
             when the commonest class has over five times the images of the rarest. Weights
             shift the probabilities towards rare classes, so mild imbalance is left alone.
+        head: What is fitted over the frozen network: ``"linear"`` (one linear layer over its last
+            pooled vector), ``"stages"`` (one over the pooled results of all stages), ``"kernel"``
+            (an RBF kernel a stage), or ``"auto"``: the simplest of them that none beats, by a
+            paired test over groups.
         backend: A feature backend by name, instead of the fastest.
         num_workers: Threads that decode; by default, one a core.
         groups: Where groups come from.
@@ -71,6 +76,7 @@ class TrainConfig:
     alpha: float = 0.1
     conditional: Conditional = "marginal"
     class_weights: ClassWeights = "auto"
+    head: HeadChoice = "auto"
     backend: str | None = None
     num_workers: int | None = None
     groups: GroupOptions = field(default_factory=GroupOptions)
@@ -112,6 +118,7 @@ class TrainConfig:
             )
         _require_known("fit", self.fit, get_args(Fit))
         _require_known("class weighting", self.class_weights, get_args(ClassWeights))
+        _require_known("head", self.head, get_args(HeadChoice))
         _require_known("kind of coverage", self.conditional, get_args(Conditional))
         check_window_choice(self.window)
         if self.frames != "each":

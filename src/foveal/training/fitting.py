@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.dataset import assign_folds
-from foveal.training.fold_model import FoldModel, FoldModelMaker, Split
+from foveal.evaluation import ModelChoice
+from foveal.training.choosing import choose_maker, predict_random_folds
+from foveal.training.fold_model import FoldModel, FoldModelMaker
 from foveal.training.learning_curve import measure_learning_curve
 from foveal.training.problem import Problem
 from foveal.training.steps import StepLog
@@ -27,6 +29,7 @@ class Fitted:
         fitted_rows: [N'], the usable images that the kept model has seen.
         random_predictions: [M], out of folds that ignore groups; ``None`` without groups.
         curve: Training sizes [S] and accuracies [S, R]; ``None`` for a hold-out.
+        choice: How kinds of models were compared; ``None`` where one was asked for.
     """
 
     model: FoldModel
@@ -37,15 +40,23 @@ class Fitted:
     fitted_rows: NDArray[np.int64]
     random_predictions: NDArray[np.int64] | None
     curve: tuple[NDArray[np.int64], NDArray[np.float64]] | None
+    choice: ModelChoice | None = None
 
 
-def fit_by_plan(problem: Problem, maker: FoldModelMaker, *, log: StepLog) -> Fitted:
+def fit_by_plan(
+    problem: Problem,
+    makers: Sequence[FoldModelMaker],
+    *,
+    log: StepLog,
+    passed_over: tuple[str, ...] = (),
+) -> Fitted:
     """Fits models as the folds of ``problem`` say.
 
     Args:
         problem: The usable images; those that a given split leaves out have the fold −2.
-        maker: Of the models.
+        makers: Of the models, the simplest first; the simplest that no other beats is kept.
         log: Follows the steps.
+        passed_over: Why others were not tried.
     """
     problem = problem.take(problem.fold_index >= -1)
     is_holdout = problem.is_holdout
@@ -55,11 +66,13 @@ def fit_by_plan(problem: Problem, maker: FoldModelMaker, *, log: StepLog) -> Fit
         else "Fitting heads, every fold and penalty"
     )
     with log.step("heads", title) as step:
-        fits = maker.fit_folds(problem)
+        maker, known, choice = choose_maker(problem, makers, passed_over=passed_over)
+        fits = known or maker.fit_folds(problem)
         random_predictions = None
         if not is_holdout and len(np.unique(problem.groups)) < len(problem):
             random_predictions = predict_random_folds(problem, maker, like=fits.model)
-        step.note(fits.detail, **fits.facts)
+        compared = {} if choice is None else {"kinds": [one.kind for one in choice.candidates]}
+        step.note(fits.detail, **fits.facts, **compared)
     curve = None
     if not is_holdout:
         with log.step("learning_curve", "Measuring the learning curve"):
@@ -75,20 +88,5 @@ def fit_by_plan(problem: Problem, maker: FoldModelMaker, *, log: StepLog) -> Fit
         fitted_rows=problem.rows[~judged] if is_holdout else problem.rows,
         random_predictions=random_predictions,
         curve=curve,
+        choice=choice,
     )
-
-
-def predict_random_folds(
-    problem: Problem, maker: FoldModelMaker, *, like: FoldModel
-) -> NDArray[np.int64]:
-    """Returns predictions [N] out of folds that ignore groups: what a careless split reports."""
-    alone = replace(problem, groups=np.arange(len(problem)))
-    plan = assign_folds(alone.labels, alone.groups, num_folds=problem.num_folds, seed=problem.seed)
-    splits = [
-        Split(plan.fold_index != fold, np.flatnonzero(plan.fold_index == fold))
-        for fold in range(plan.num_folds)
-    ]
-    predicted = np.empty(len(problem), np.int64)
-    for split, logits in zip(splits, maker.refit(alone, splits, like=like), strict=True):
-        predicted[split.tested] = logits.argmax(1)
-    return predicted

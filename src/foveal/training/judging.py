@@ -136,6 +136,7 @@ def judge(
         novelty=novelty,
         timing=finish(),
         stability=stability,
+        model_choice=fitted.choice,
         label_note=not_reviewed or describe_label_review(issues),
     )
     judged = Judged(

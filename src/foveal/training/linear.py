@@ -13,7 +13,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -69,18 +69,27 @@ class LinearHead:
     def whole_network(self, network: nn.Module) -> nn.Module:
         """Returns a copy of the network with this as its classifier."""
         from foveal.models.backbone import install_head
+        from foveal.models.over_stages import StagedClassifier, StagedNetwork
 
+        if self.reading.stages:
+            staged = StagedNetwork(network, self.reading.stages)
+            return StagedClassifier(staged, self.module()).eval()
         whole = copy.deepcopy(network)
         install_head(whole, torch.from_numpy(self.weight), torch.from_numpy(self.bias))
         return whole.eval()
 
     def describe(self) -> ModelDescription:
         """Returns what it is."""
+        stages = ""
+        parameters: dict[str, Any] = {"penalty": self.penalty}
+        if self.reading.stages:
+            stages = f" of {len(self.reading.widths)} stages of the network"
+            parameters["stages"] = list(self.reading.stages)
         return ModelDescription(
-            "linear",
-            "multinomial logistic regression on standardised features, "
+            "stages" if self.reading.stages else "linear",
+            f"multinomial logistic regression on standardised features{stages}, "
             f"L2 penalty {self.penalty:g}",
-            {"penalty": self.penalty},
+            parameters,
         )
 
 
@@ -89,7 +98,11 @@ class LinearMaker:
     """Makes linear heads over one reading."""
 
     reading: Reading = field(default_factory=Reading)
-    kind: str = "linear"
+
+    @property
+    def kind(self) -> str:
+        """``"stages"`` where it reads them all."""
+        return "stages" if self.reading.stages else "linear"
 
     def fit_folds(self, problem: Problem) -> FoldFits:
         """Returns out-of-fold logits and heads; see ``FoldModelMaker``."""
@@ -137,6 +150,7 @@ class LinearMaker:
             weights=problem.row_weights(np.stack([split.trained for split in splits])),
             penalties=torch.tensor(penalties),
             num_classes=problem.num_classes,
+            widths=self.reading.widths,
             # A thousandth of a nat moves no answer that a curve would show.
             tolerance=1e-4 if num_rows is None else 1e-3,
         )
@@ -154,6 +168,7 @@ def fit_head(problem: Problem, *, penalty: float, reading: Reading = POOLED) -> 
         weights=problem.row_weights(np.ones((1, len(problem)), bool)),
         penalties=torch.tensor([penalty]),
         num_classes=problem.num_classes,
+        widths=reading.widths,
         tolerance=1e-5,
     )
     return LinearHead(heads.weight[0].numpy(), heads.bias[0].numpy(), penalty, reading)
@@ -379,6 +394,7 @@ class _Grids:
             weights=problem.row_weights(masks).repeat_interleave(len(penalties), 0),
             penalties=torch.tensor(penalties).repeat(len(masks)),
             num_classes=problem.num_classes,
+            widths=self.reading.widths,
         )
         return _Grid(heads, penalties, self.read, self.reading)
 

@@ -32,6 +32,7 @@ from foveal.dataset import (
     require_trainable,
     scan,
 )
+from foveal.errors import ModelError
 from foveal.evaluation import (
     Evidence,
     NoveltyReference,
@@ -48,6 +49,7 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
+from foveal.features.stages import reading_of, with_stages
 from foveal.images import Preprocessing, pixel_versions_digest
 from foveal.models import (
     DEFAULT_BACKBONE,
@@ -62,7 +64,7 @@ from foveal.training.fitting import fit_by_plan
 from foveal.training.fold_model import FoldModel
 from foveal.training.group_search import search_groups
 from foveal.training.judging import Judged, judge
-from foveal.training.makers import MAKERS
+from foveal.training.makers import choose_makers
 from foveal.training.problem import Problem
 from foveal.training.protocol import choose_plan
 from foveal.training.stability import measure_stability
@@ -176,7 +178,10 @@ def train_classifier(
             frame=config.frame,
         )
         step.note(f"{backbone.name}, weights from {backbone.weights.description}")
-    features, probe = extract_manifest(manifest, backbone, preprocessing, config, log)
+    frozen, no_stages = _frozen_network(backbone, preprocessing, config)
+    read, probe = extract_manifest(manifest, frozen, preprocessing, config, log)
+    # The vector that the classifier would see stands last.
+    features = np.ascontiguousarray(read[:, -backbone.num_features :])
 
     with log.step("audit", "Looking for duplicates and other trouble") as step:
         duplicates = find_duplicates(manifest, features=features)
@@ -193,7 +198,7 @@ def train_classifier(
         manifest, groups, config, pictures=number_copies(duplicates, len(manifest.usable))
     )
     problem = Problem(
-        source=lambda _: features,
+        source=lambda reading: read if reading.stages else features,
         rows=np.arange(len(features)),
         labels=manifest.labels,
         groups=groups,
@@ -202,7 +207,14 @@ def train_classifier(
         class_weights=config.class_weights,
         seed=config.seed,
     )
-    fitted = fit_by_plan(problem, MAKERS["linear"](config.views), log=log)
+    makers, passed_over = choose_makers(
+        config.head,
+        reading_of(frozen, config.views),
+        num_images=int((plan.fold_index >= -1).sum()),
+        num_classes=problem.num_classes,
+        no_stages=no_stages,
+    )
+    fitted = fit_by_plan(problem, makers, log=log, passed_over=passed_over)
     if config.fine_tune != "none":
         from foveal.training.fine_tuning import TuningData, fine_tune
 
@@ -254,6 +266,21 @@ def train_classifier(
         events=tuple(log.events),
         private_names=private_names,
     )
+
+
+def _frozen_network(
+    backbone: Backbone, preprocessing: Preprocessing, config: TrainConfig
+) -> tuple[Backbone, str | None]:
+    """Returns the network with what is read of it, and why its stages are not."""
+    if config.head == "linear":
+        return backbone, None
+    size = preprocessing.height_px, preprocessing.width_px
+    try:
+        return with_stages(backbone, size), None
+    except ModelError as error:
+        if config.head != "auto":
+            raise
+        return backbone, error.message.rstrip(".")
 
 
 def _import_ahead() -> None:

@@ -23,7 +23,7 @@ export async function decodeWebp(bytes, settings) {
   } else if (kind === "VP8 ") {
     size = [little16(bytes, 26) & 0x3fff, little16(bytes, 28) & 0x3fff];
   } else {
-    throw corrupt("a WebP whose first chunk is no picture");
+    throw corrupt("a WebP whose first chunk is no image");
   }
   requireSize(...size, settings.max_pixels);
   const orientation = webpOrientation(bytes);
@@ -70,13 +70,13 @@ function countGifPictures(bytes) {
       break;
     }
   }
-  if (!count) throw truncated("a GIF that ends after 0 of its pictures");
+  if (!count) throw truncated("a GIF that ends after 0 of its images");
   return count;
 }
 
 export async function decodeBmp(bytes, settings) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (bytes.length < 26) throw truncated("the BMP data ends before the picture does");
+  if (bytes.length < 26) throw truncated("the BMP data ends before the image does");
   const isOld = view.getUint32(14, true) === 12;
   const size = isOld
     ? [view.getUint16(18, true), view.getUint16(20, true)]

@@ -4,7 +4,7 @@ import { at } from "./bytes.js";
 import { numbersOf, readDataSet, SYNTAX, TAG, textOf } from "./dicom_header.js";
 import { corrupt, ImageError, notHere, requireAffordable, requireSize, truncated, unsupported } from "./faults.js";
 import { frameRules, showLevels } from "./grey_levels.js";
-import { decodeBaseline } from "./jpeg.js";
+import { decodeHuffman } from "./jpeg.js";
 import { decodeRle } from "./rle.js";
 import { stretch } from "./window.js";
 
@@ -21,10 +21,10 @@ export async function decodeDicom(bytes, settings) {
   const number = (tag) => numbersOf(elements.get(tag), isLittle)[0];
   const form = [TAG.pixels, TAG.floatPixels, TAG.doublePixels].find((tag) => elements.has(tag));
   if (form === undefined && elements.has(TAG.rows)) {
-    throw truncated("the DICOM header announces a picture that is not there");
+    throw truncated("the DICOM header announces an image that is not there");
   }
   if (form === undefined) {
-    throw new ImageError("this is a DICOM file without a picture (a report, plan or directory)", "not_an_image");
+    throw new ImageError("this is a DICOM file without an image (a report, plan or directory)", "not_an_image");
   }
   const header = {
     form,
@@ -78,7 +78,7 @@ function nativeFrame({ elements, isLittle }, header, index) {
   const numSamples = isSubsampled ? 2 * width * height : width * height * samples;
   const size = Type.BYTES_PER_ELEMENT;
   const whole = element.bytes ?? new Uint8Array(0);
-  if (whole.length < numSamples * size * header.numFrames) throw truncated("the DICOM pixels end before the picture does");
+  if (whole.length < numSamples * size * header.numFrames) throw truncated("the DICOM pixels end before the image does");
   if (!isLittle && size === 1 && element.form === "OW") throw notHere("a DICOM file of 8 bits in big-endian words");
   const view = new DataView(whole.buffer, whole.byteOffset + index * numSamples * size, numSamples * size);
   const stored = new Type(numSamples);
@@ -112,7 +112,7 @@ function fromSubsampled(stored, numPixels) {
 const FRAMES = { [SYNTAX.jpegBaseline]: jpegFrame, [SYNTAX.rle]: rleFrame };
 
 function jpegFrame({ elements }, header, index) {
-  const found = decodeBaseline(frameBytes(elements, header.numFrames, index));
+  const found = decodeHuffman(frameBytes(elements, header.numFrames, index));
   if (found.width !== header.width || found.height !== header.height || found.channels !== header.samples) {
     throw corrupt("the DICOM values contradict each other");
   }
@@ -131,7 +131,7 @@ function rleFrame({ elements }, header, index) {
 
 function frameBytes(elements, numFrames, index) {
   const [, ...fragments] = elements.get(TAG.pixels).fragments ?? [];
-  if (!fragments.length) throw truncated("the DICOM pixels end before the picture does");
+  if (!fragments.length) throw truncated("the DICOM pixels end before the image does");
   if (numFrames === 1) return joined(fragments);
   if (fragments.length === numFrames) return fragments[index];
   // Each frame begins with a fragment that begins with a JPEG's first marker.

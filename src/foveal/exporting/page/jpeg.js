@@ -1,48 +1,42 @@
-// Baseline and extended sequential JPEG of eight bits (ITU-T T.81), to the last bit as the common
+// JPEG of eight bits by Huffman codes, sequential or progressive (ITU-T T.81), to the last bit as the common
 // decoder gives it, whole or reduced to a half, a quarter or an eighth. What browsers give differs
 // from one to the next, and none of them reduces.
 
 import { at, big16 } from "./bytes.js";
 import { INVERSES } from "./cosine.js";
 import { corrupt, notHere, truncated } from "./faults.js";
+import { readCode, readNumber, restart, ZIGZAG } from "./jpeg_bits.js";
 import { interleave, widened } from "./jpeg_colour.js";
-
-const ZIGZAG = zigzag();
-
-function zigzag() {
-  const order = [];
-  for (let sum = 0; sum < 15; sum++) {
-    const along = [];
-    for (let row = 0; row < 8; row++) if (sum - row >= 0 && sum - row < 8) along.push(row * 8 + sum - row);
-    order.push(...(sum % 2 ? along : along.reverse()));
-  }
-  return Uint8Array.from(order);
-}
+import { scanOf } from "./jpeg_progressive.js";
 
 /** Returns {width, height, channels, data}: luma alone, or three components as they are stored. */
-export function decodeBaseline(bytes, reduction = 1) {
+export function decodeHuffman(bytes, reduction = 1) {
   const jpeg = { tables: [], dc: [], ac: [], interval: 0, components: [], least: 8 / reduction };
   if (!at(bytes, 0, "\xff\xd8")) throw corrupt("the JPEG data cannot be decoded");
   let place = 2;
   for (;;) {
     while (bytes[place] === 0xff && bytes[place + 1] === 0xff) place += 1;
-    if (place + 4 > bytes.length) throw truncated("a JPEG that ends before its picture");
+    if (bytes[place] === 0xff && bytes[place + 1] === 0xd9) break;
+    if (place + 4 > bytes.length) throw truncated("a JPEG that ends before its image");
     if (bytes[place] !== 0xff) throw corrupt("the JPEG data cannot be decoded");
     const marker = bytes[place + 1];
-    if (marker === 0xd9) break;
     const stop = place + 2 + big16(bytes, place + 2);
     const body = bytes.subarray(place + 4, stop);
     if (marker === 0xdb) readQuantisation(jpeg, body);
     else if (marker === 0xc4) readHuffman(jpeg, body);
-    else if (marker === 0xc0 || marker === 0xc1) readFrame(jpeg, body);
-    else if (marker >= 0xc2 && marker <= 0xcf && marker !== 0xc8 && marker !== 0xcc) {
-      throw notHere("a JPEG that is not baseline");
+    else if (marker >= 0xc0 && marker <= 0xc2) readFrame(jpeg, body, marker === 0xc2);
+    else if (marker >= 0xc3 && marker <= 0xcf && marker !== 0xc8 && marker !== 0xcc) {
+      throw notHere("a JPEG of an unusual kind");
     } else if (marker === 0xdd) jpeg.interval = big16(body, 0);
     else if (marker === 0xee && at(body, 0, "Adobe")) jpeg.adobeTransform = body[11];
     place = stop;
-    if (marker === 0xda) place = readScan(jpeg, body, bytes, stop);
-    if (jpeg.components.length && jpeg.components.every((one) => one.isDone)) break;
+    if (marker === 0xda) place = afterScan(bytes, readScan(jpeg, body, bytes, stop));
+    if (!jpeg.isProgressive && jpeg.components.length && jpeg.components.every((one) => one.isDone)) break;
   }
+  if (!jpeg.components.length || !jpeg.components.every((one) => one.isDone)) {
+    throw truncated("a JPEG that ends before its image");
+  }
+  if (jpeg.isProgressive) jpeg.components.forEach((one) => invertAll(one, jpeg.tables[one.table]));
   return assemble(jpeg);
 }
 
@@ -78,7 +72,8 @@ function readHuffman(jpeg, body) {
   }
 }
 
-function readFrame(jpeg, body) {
+function readFrame(jpeg, body, isProgressive) {
+  jpeg.isProgressive = isProgressive;
   if (body[0] !== 8) throw notHere("a JPEG of more than 8 bits");
   [jpeg.height, jpeg.width] = [big16(body, 1), big16(body, 3)];
   for (let n = 0; n < body[5]; n++) {
@@ -101,6 +96,7 @@ function readFrame(jpeg, body) {
     one.height = Math.ceil((jpeg.height * one.down * one.size) / (jpeg.down * 8));
     one.stride = jpeg.unitsAcross * one.across * one.size;
     one.plane = new Uint8Array(one.stride * jpeg.unitsDown * one.down * one.size);
+    if (isProgressive) one.coefficients = new Int16Array((one.plane.length / one.size ** 2) * 64);
   }
 }
 
@@ -119,7 +115,9 @@ function readScan(jpeg, body, bytes, start) {
     if (!component) throw corrupt("the JPEG data cannot be decoded");
     scanned.push({ component, dc: jpeg.dc[body[2 + 2 * n] >> 4], ac: jpeg.ac[body[2 + 2 * n] & 15], last: 0 });
   }
-  const reader = { bytes, place: start, bits: 0, numBits: 0 };
+  const reader = { bytes, place: start, bits: 0, numBits: 0, run: 0 };
+  const [first, last, bits] = body.subarray(1 + 2 * body[0]);
+  const scan = jpeg.isProgressive ? scanOf(first, last, bits >> 4, bits & 15) : null;
   const isSingle = scanned.length === 1;
   const [only] = scanned;
   const columns = isSingle ? Math.ceil(only.component.width / only.component.size) : jpeg.unitsAcross;
@@ -131,54 +129,15 @@ function readScan(jpeg, body, bytes, start) {
       const [across, down] = isSingle ? [1, 1] : [one.component.across, one.component.down];
       for (let y = 0; y < down; y++) {
         for (let x = 0; x < across; x++) {
-          readBlock(reader, one, jpeg.tables[one.component.table], row * down + y, column * across + x);
+          const place = [row * down + y, column * across + x];
+          if (scan) scan(reader, one, coefficientsAt(one.component, ...place));
+          else readBlock(reader, one, jpeg.tables[one.component.table], ...place);
         }
       }
     }
   }
   for (const one of scanned) one.component.isDone = true;
   return reader.place;
-}
-
-function restart(reader, scanned) {
-  reader.bits = reader.numBits = 0;
-  const { bytes } = reader;
-  while (reader.place + 1 < bytes.length && !(bytes[reader.place] === 0xff && bytes[reader.place + 1] >= 0xd0 && bytes[reader.place + 1] <= 0xd7)) {
-    reader.place += 1;
-  }
-  reader.place += 2;
-  for (const one of scanned) one.last = 0;
-}
-
-function readBit(reader) {
-  if (!reader.numBits) {
-    const { bytes } = reader;
-    if (reader.place >= bytes.length) throw truncated("a JPEG that ends before its picture");
-    const byte = bytes[reader.place];
-    if (byte === 0xff) {
-      if (bytes[reader.place + 1] !== 0) throw truncated("a JPEG that ends before its picture");
-      reader.place += 1;
-    }
-    reader.place += 1;
-    [reader.bits, reader.numBits] = [byte, 8];
-  }
-  reader.numBits -= 1;
-  return (reader.bits >> reader.numBits) & 1;
-}
-
-function readCode(reader, table) {
-  if (!table) throw corrupt("the JPEG data cannot be decoded");
-  for (let length = 1, code = 0; length <= 16; length++) {
-    code = (code << 1) | readBit(reader);
-    if (code <= table.most[length]) return table.values[code + table.shift[length]];
-  }
-  throw corrupt("the JPEG data cannot be decoded");
-}
-
-function readNumber(reader, numBits) {
-  let value = 0;
-  for (let n = 0; n < numBits; n++) value = (value << 1) | readBit(reader);
-  return numBits && value < 1 << (numBits - 1) ? value - (1 << numBits) + 1 : value;
 }
 
 const block = new Int32Array(64);
@@ -202,6 +161,31 @@ function readBlock(reader, one, table, row, column) {
   }
   const { plane, stride, size, invert } = one.component;
   invert(block, plane, (row * stride + column) * size, stride);
+}
+
+function coefficientsAt({ coefficients, stride, size }, row, column) {
+  const start = ((row * stride) / size + column) * 64;
+  return coefficients.subarray(start, start + 64);
+}
+
+function invertAll(component, table) {
+  if (!table) throw corrupt("the JPEG data cannot be decoded");
+  const { plane, stride, size, invert } = component;
+  const across = stride / size;
+  for (let n = 0; n < plane.length / size ** 2; n++) {
+    const [row, column] = [Math.floor(n / across), n % across];
+    const own = coefficientsAt(component, row, column);
+    for (let i = 0; i < 64; i++) block[i] = own[i] * table[i];
+    invert(block, plane, (row * stride + column) * size, stride);
+  }
+}
+
+/** Where the next marker stands; what pads the scan is skipped. */
+function afterScan(bytes, start) {
+  let place = start;
+  const isMarker = (next) => next !== 0 && !(next >= 0xd0 && next <= 0xd7);
+  while (place + 1 < bytes.length && !(bytes[place] === 0xff && isMarker(bytes[place + 1]))) place += 1;
+  return place;
 }
 
 /** Puts the components together, at the reduced size. */

@@ -12,7 +12,7 @@ const XMP = "http://ns.adobe.com/xap/1.0/\0";
 
 /** Returns size, number of components, orientation, and the file without what turns or colours it. */
 export function readJpegHeader(bytes) {
-  const header = { components: 0, isSequential: false, hasJfif: false, hasRgbNames: false };
+  const header = { components: 0, hasJfif: false, hasRgbNames: false };
   const kept = [bytes.subarray(0, 2)];
   let place = 2;
   for (;;) {
@@ -24,7 +24,7 @@ export function readJpegHeader(bytes) {
       continue;
     }
     if (marker === START_OF_SCAN) break;
-    if (marker === END_OF_IMAGE) throw corrupt("a JPEG without a picture");
+    if (marker === END_OF_IMAGE) throw corrupt("a JPEG without an image");
     const stop = place + 2 + big16(bytes, place + 2);
     const body = bytes.subarray(place + 4, stop);
     if (marker >= 0xc0 && marker <= 0xcf && !NO_FRAMES.includes(marker)) readFrame(header, marker, body);
@@ -37,7 +37,8 @@ export function readJpegHeader(bytes) {
     if (![0xe1, 0xe2].includes(marker)) kept.push(bytes.subarray(place, stop));
     place = stop;
   }
-  if (!header.components) throw corrupt("a JPEG whose picture comes before its size");
+  if (!header.components) throw corrupt("a JPEG whose image comes before its size");
+  header.numScans = countScans(bytes, place);
   if (header.components === 4) throw notHere("a JPEG in CMYK");
   kept.push(bytes.subarray(place));
   return {
@@ -57,8 +58,15 @@ function readFrame(header, marker, body) {
   if (body.length < 6) throw truncated("a JPEG that ends within its header");
   if (body[0] !== 8) throw unsupported(`a JPEG with ${body[0]} bits a sample`);
   [header.height, header.width, header.components] = [big16(body, 1), big16(body, 3), body[5]];
-  header.isSequential = marker === 0xc0 || marker === 0xc1;
+  header.isProgressive = marker === 0xc2;
+  header.isHuffman = marker <= 0xc2;
   header.hasRgbNames = at(body, 6, "R") && at(body, 9, "G") && at(body, 12, "B");
+}
+
+function countScans(bytes, start) {
+  let count = 0;
+  for (let at = start; at + 1 < bytes.length; at++) if (bytes[at] === 0xff && bytes[at + 1] === START_OF_SCAN) count++;
+  return count;
 }
 
 function hasEnd(bytes, start) {

@@ -1,29 +1,40 @@
 // A JPEG file as Foveal decodes it: reduced where it is large, then turned upright.
 
 import { draw } from "./browser_picture.js";
-import { ImageError, requireSize, truncated } from "./faults.js";
-import { decodeBaseline } from "./jpeg.js";
+import { ImageError, requireSize, tooLarge, truncated } from "./faults.js";
+import { decodeHuffman } from "./jpeg.js";
 import { toRgb } from "./jpeg_colour.js";
 import { readJpegHeader } from "./jpeg_header.js";
 import { upright } from "./orientation.js";
+
+const MOST_SCANNED_PIXELS = 1 << 30;
 
 /** Returns {width, height, channels, data}, of a JPEG perhaps reduced as Foveal reduces it. */
 export async function decodeJpeg(bytes, settings) {
   const header = readJpegHeader(bytes);
   requireSize(header.width, header.height, settings.max_pixels);
+  requireFewScans(header);
   const factor = reduction(header, settings);
-  const picture = sequentialJpeg(bytes, header, factor)
+  const picture = huffmanJpeg(bytes, header, factor)
     ?? reduced(await draw(header.plain, header.components === 1 ? 1 : 3, "JPEG"), factor);
   return upright(picture, header.orientation);
 }
 
-/** Returns the picture of a sequential JPEG, or null where the browser should try. */
-function sequentialJpeg(bytes, { isSequential, isYcc, hasEnd, components }, factor) {
-  const isCut = () => truncated("a JPEG without its end marker, and without all of its picture");
-  if (!isSequential && !hasEnd) throw isCut();
-  if (!isSequential) return null;
+function requireFewScans({ width, height, numScans }) {
+  if (numScans > 1 && numScans * width * height > MOST_SCANNED_PIXELS) {
+    const [pixels, scans] = [width * height, numScans].map((n) => n.toLocaleString("en"));
+    throw tooLarge(`its ${pixels} pixels are coded in ${scans} scans, which would take very long to decode`);
+  }
+}
+
+/** Returns the picture, or null where the browser should try. */
+function huffmanJpeg(bytes, { isHuffman, isProgressive, isYcc, hasEnd, components }, factor) {
+  const isCut = () => truncated("a JPEG without its end marker, and without all of its image");
+  // One cut between two scans looks whole and is coarse.
+  if (!hasEnd && (isProgressive || !isHuffman)) throw isCut();
+  if (!isHuffman) return null;
   try {
-    const picture = decodeBaseline(bytes, factor);
+    const picture = decodeHuffman(bytes, factor);
     if (components === 3 && isYcc) toRgb(picture.data);
     return picture;
   } catch (error) {

@@ -25,7 +25,7 @@ export function decodeRle(bytes, numPixels, numSamples, bytesASample) {
 function unpack(packed, output, first, step, count) {
   let [place, to, left] = [0, first, count];
   while (left > 0) {
-    if (place >= packed.length) throw truncated("the DICOM pixels end before the picture does");
+    if (place >= packed.length) throw truncated("the DICOM pixels end before the image does");
     const head = packed[place++];
     if (head === 128) continue;
     const isRun = head > 128;

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from foveal.errors import ModelError, UnknownModelError, WeightsError
 from foveal.images import Preprocessing
@@ -40,6 +41,7 @@ def from_folder(folder: Path, weights: Weights) -> Network:
         config = json.loads(config_file.read_text("utf-8"))
         architecture, num_classes = config["architecture"], int(config["num_classes"])
         stated = dict(config.get("pretrained_cfg") or {})
+        head = config.get("foveal_head")
         stated["label_names"] = config.get("label_names") or stated.get("label_names")
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
@@ -58,6 +60,8 @@ def from_folder(folder: Path, weights: Weights) -> Network:
         network: nn.Module = timm.create_model(
             architecture, pretrained=False, num_classes=num_classes
         )
+        if head is not None:
+            network = _over_stages(network, head, num_classes, shown)
         if weights != "none":
             state = read_state_dict(folder / "model.safetensors")
             try:
@@ -85,3 +89,20 @@ def from_folder(folder: Path, weights: Weights) -> Network:
         return network
     prepared = Preprocessing.from_json(json.loads(of_run.read_text("utf-8"))["preprocessing"])
     return replace(network, preprocessing=prepared, preprocessing_origin="of the run")
+
+
+def _over_stages(
+    network: nn.Module, settings: Mapping[str, Any], num_classes: int, shown: str
+) -> nn.Module:
+    """Returns the classifier of a run whose model reads more than the last vector."""
+    from foveal.models.over_stages import build_classifier
+
+    network.reset_classifier(1)  # type: ignore[operator]  # a placeholder, as it was trained
+    try:
+        return build_classifier(network, settings, num_classes=num_classes)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{shown}/config.json describes a head that this version does not know: "
+            f"{type(error).__name__} {printable(str(error))}.",
+            next_step="Train again with this version of Foveal.",
+        ) from error

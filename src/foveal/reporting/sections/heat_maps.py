@@ -242,10 +242,18 @@ def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
 
 def _how(run: ExplainedRun) -> str:
     rows, columns = run.grid or (0, 0)
+    of_pictures = (
+        f"of {count_noun(run.num_images, 'image')}, {rows} by {columns} cells each, by models "
+        "that had not seen them."
+    )
+    if run.max_completeness_error is None:
+        return (
+            f"Class activation maps weighted by gradients (Selvaraju et al. 2017) {of_pictures} "
+            "The model is not linear, so they hold near each image and add up to no logit."
+        )
     return (
-        f"Class activation maps (Zhou et al. 2016) of {count_noun(run.num_images, 'image')}, "
-        f"{rows} by {columns} cells each, by heads that had not seen them. The mean of a map "
-        f"plus a bias is the logit; here to within {run.max_completeness_error or 0.0:.0e}."
+        f"Class activation maps (Zhou et al. 2016) {of_pictures} The mean of a map "
+        f"plus a bias is the logit; here to within {run.max_completeness_error:.0e}."
     )
 
 

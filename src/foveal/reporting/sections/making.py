@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foveal.draw.numbers import percent
+from foveal.evaluation import describe_choice
 from foveal.evaluation.evidence import Evidence
 from foveal.reporting.figures import Table
 from foveal.reporting.numbers import area, seconds
@@ -41,6 +42,8 @@ def making_section(making: Making, evidence: Evidence) -> MakingView:
         ("Machine", making.hardware),
         ("Time", seconds(evidence.timing.total_seconds)),
     ]
+    if (compared := _text(evidence)) is not None:
+        facts.insert(4, ("Comparison", compared))
     if making.data_source is not None:
         facts.insert(1, ("Data", making.data_source))
     return MakingView(
@@ -127,12 +130,20 @@ def _view(report: ReportInput) -> MakingView | None:
     return None if report.making is None else making_section(report.making, report.evidence)
 
 
+def _text(evidence: Evidence) -> str | None:
+    if evidence.model_choice is None:
+        return None
+    return " ".join(describe_choice(evidence.model_choice))
+
+
 MAKING = Section(
     anchor="making",
     contents="How it was made",
     heading="How it was made",
     view=_view,
     absent="Not recorded: this report was made from the evidence alone.",
+    text=_text,
+    text_name="Head",
     html="""\
 <pre class="command"><code>{{ view.command }}</code></pre>
 <dl class="facts">
