@@ -156,8 +156,8 @@ def test_the_page_and_python_put_everything_in_the_same_places(open_page, table,
     }[state]
     page = open_page(render_inspection_html(table))
     script = (
-        "(opened) => { const data = JSON.parse(document.querySelector('.fvp "
-        'script[type="application/json"]\').textContent);'
+        "async (opened) => { const { data } = await packed.read("
+        "document.querySelector('[data-fvp=packed]').textContent);"
         "const found = places.find(data.top, new Set(opened));"
         "return [found.width, found.height, found.boxes.map((b) => [b.node.number, b.x, b.y, "
         "b.width, b.height]), found.paths.map((p) => p.points)]; }"

@@ -20,8 +20,8 @@ const picture = (() => {
   const unitOf = (name) => ({ shape: "its shape", parameters: "its parameters", macs: "its MACs",
     memory: "its memory", field: "what it sees", activations: "its activations" })[name];
 
-  function start(root) {
-    const data = JSON.parse(root.querySelector("script[type='application/json']").textContent);
+  async function start(root) {
+    const { data, kept } = await packed.read(root.querySelector("[data-fvp='packed']").textContent);
     const part = (name) => root.querySelector(`[data-fvp='${name}']`);
     const drawing = part("drawing"), side = part("side"), status = part("status");
     const layers = Object.fromEntries(["frames", "wires", "boxes"].map((name) =>
@@ -52,8 +52,10 @@ const picture = (() => {
       return copies + node.texts.join("; ") + (found ? `; ${found} found here` : "") + (how ? `; ${how} in both` : "");
     }
     drawing.querySelectorAll(".fvp-n").forEach(collect);
-    const kept = part("kept");
-    if (kept) kept.content.querySelectorAll(".fvp-n").forEach(collect);
+    // The boxes that are not seen at first: drawn by us, with every text escaped.
+    const shelf = document.createElement("template");
+    shelf.innerHTML = `<svg>${kept}</svg>`;
+    shelf.content.querySelectorAll(".fvp-n").forEach(collect);
 
     const state = { opened: new Set(data.open), overlay: "shape", chosen: null, scale: 1,
       copies: new Map(), unit: null, image: null, now: null };
