@@ -168,7 +168,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         rows += measure(
-            "Lite0", load_backbone("tf_efficientnet_lite0"), ("2-stages", "1-stage"), cache
+            "Lite0", load_backbone("tf_efficientnet_lite0"), ("3-stages", "2-stages"), cache
         )
         network = timm.create_model("resnet18", pretrained=False)
         checkpoint = cache / "resnet18.pth"

@@ -231,13 +231,19 @@ def chosen_models(library: str, per_family: int) -> list[tuple[str, str]]:
 
 
 def survey(library: str, per_family: int) -> list[Answer]:
-    """Surveys a library; progress on a terminal."""
+    """Surveys a library; a line on stderr for each network, which takes a few seconds."""
     models = chosen_models(library, per_family)
     answers = []
     for index, (name, family) in enumerate(models):
-        answers.append(survey_one(library, name, family))
-        if sys.stderr.isatty():
-            print(f"\r{index + 1}/{len(models)} {name:50}", end="", file=sys.stderr)
+        answer = survey_one(library, name, family)
+        answers.append(answer)
+        said = "; ".join(answer.problems[:3]) or "without fault"
+        print(
+            f"{index + 1}/{len(models)} {name}: {answer.num_ops} operations, "
+            f"{answer.page_bytes // 1000} kB, {said}",
+            file=sys.stderr,
+            flush=True,
+        )
     return answers
 
 

@@ -262,3 +262,22 @@ def test_what_was_found_prints_as_the_command_does() -> None:
     report = foveal.lint("torchvision:vgg16_bn", select=["S102"])
     assert "S102" in str(report)
     assert "classifier.0" in str(report)
+
+
+def test_threads_that_explain_one_run_do_not_disturb_each_other(
+    run_folder: Path, shapes: Path
+) -> None:
+    classifier = foveal.load(run_folder)
+    files = [shapes / name / "002.png" for name in ("circle", "cross", "stripes")]
+    alone = [values(classifier.explain(file)) for file in files]
+    found: dict[int, Any] = {}
+
+    def explain(number: int) -> None:
+        found[number] = values(classifier.explain(files[number]))
+
+    threads = [threading.Thread(target=explain, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.allclose(found[number], alone[number], atol=1e-4) for number in range(3))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -46,9 +48,9 @@ def networks(tmp_path: Path) -> Callable[[str], str]:
 
 
 def data_of(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    found = re.search(r'data-fvp="packed">(.*?)</script>', page)
     assert found is not None
-    content: dict[str, Any] = json.loads(found[1])
+    content: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))["data"]
     return content
 
 
@@ -92,8 +94,8 @@ def test_the_page_shows_what_the_network_makes_of_an_image(foveal, networks, tmp
 @pytest.mark.parametrize(
     ("name", "boxes", "reason"),
     [
-        ("failing", ["0"], "expects 99 features, 1568 came"),
-        ("failing_at_once", [], "expects 5 channels, 3 came"),
+        ("failing", ["0"], "expects 99 features"),
+        ("failing_at_once", [], "expects 5 channels"),
     ],
 )
 def test_a_network_that_fails_is_drawn_up_to_the_failing_line(

@@ -62,7 +62,7 @@ def test_stating_changes_nothing_else_and_no_network_twice() -> None:
     second = first.stating(input_shape=(3, 64, 64))
     assert first.input_shape == (3, 224, 224)
     assert second.prepared().mean == first.prepared().mean
-    assert second.preprocessing_origin == "asked for"
+    assert second.preprocessing_origin == "as given"
     assert second.module is first.module
     assert open_network(second) is not None
     assert open_network(second).input_shape == (3, 64, 64)

@@ -167,7 +167,7 @@ def test_every_contents_link_has_its_place(report: ReportInput) -> None:
     page = Page(render_html(report))
     places = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     links = [a["href"] for a in page.named("a")]
-    assert len(links) == 17
+    assert len(links) == 18
     assert {str(link)[1:] for link in links} <= places
 
 

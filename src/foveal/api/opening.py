@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
+# What a parameter is called on the command line, where that is another word.
+_OPTIONS = {
+    "input_shape": "input_shape (--input)",
+    "class_names": "class_names (--classes)",
+    "size_px": "size_px (--size)",
+    "num_steps": "num_steps (--steps)",
+}
+
 MAX_BATCH_IMAGES = 16
 """Of the images that a network is looked at with, as many are read, spread evenly."""
 
@@ -178,4 +186,5 @@ def refuse_given(given: Mapping[str, Any], reason: str) -> None:
         and not (isinstance(value, Sized) and not len(value))
     ]
     if names:
-        raise UsageError(f"{reason}; got {', '.join(names)}.", next_step="Leave that out.")
+        told = ", ".join(_OPTIONS.get(name, name) for name in names)
+        raise UsageError(f"{reason}; got {told}.", next_step="Leave that out.")

@@ -128,7 +128,7 @@ _TUNING_OPTIONS = (
         "--augment",
         metavar="POLICY",
         help="How images are changed to fine-tune on: none, light (the default), xray, "
-        "any-orientation, strong.",
+        "any-orientation, strong, padded-crop.",
     ),
     click.option(
         "--resume",

@@ -1,4 +1,4 @@
-"""``foveal visualise``: pictures of what excites a network."""
+"""``foveal visualise``: images of what excites a network."""
 
 from __future__ import annotations
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import json
 from collections.abc import Sequence
 from html import escape
 
 from foveal.text import printable
+
+
+def packed(content: object) -> str:
+    """Returns JSON, gzipped, in base64: ASCII without any markup, and the same each time."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
 
 
 def html_page(

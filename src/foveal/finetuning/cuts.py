@@ -186,7 +186,7 @@ def divide(
 
 
 def _stage_ends(graph: Graph) -> list[CutPoint]:
-    """Returns the last cut of every shape, among ends of modules with modules inside.
+    """Returns the last cut of every shape, among ends of modules with several layers.
 
     A network that is one long row of layers has hardly any of these; there every layer counts.
     """
@@ -206,13 +206,15 @@ def _stage_ends(graph: Graph) -> list[CutPoint]:
 
 
 def _containers(graph: Graph) -> set[str]:
-    found = set()
+    """Returns modules with several layers inside; a normalisation with its activation is one."""
+    layers: dict[str, set[str]] = {}
     for op in graph.ops:
         path = op.module_path.rpartition(".")[0]
         while path:
-            found.add(path)
+            if op.parameters:
+                layers.setdefault(path, set()).add(op.name)
             path = path.rpartition(".")[0]
-    return found
+    return {path for path, names in layers.items() if len(names) > 1}
 
 
 def _whole(graph: Graph | None, size: tuple[int, int], num_stages: int) -> Candidate:

@@ -146,6 +146,22 @@ def _pixel_shuffle(call: Call, name: str) -> Attributes:
     return {"factor": next(v for v in (*call.args[1:], *call.kwargs.values()) if type(v) is int)}
 
 
+def _bounds(call: Call, name: str) -> Attributes:
+    """Returns ``low`` and ``high`` of what cuts its values off there, where they are numbers."""
+    given = {
+        "hardtanh": (call.get("min_val", 1, -1.0), call.get("max_val", 2, 1.0)),
+        "clamp": (call.get("min", 1), call.get("max", 2)),
+        "clip": (call.get("min", 1), call.get("max", 2)),
+        "clamp_min": (call.get("min", 1), None),
+        "clamp_max": (None, call.get("max", 1)),
+    }.get(name, (None, None))
+    return {
+        key: float(value)
+        for key, value in zip(("low", "high"), given, strict=True)
+        if isinstance(value, int | float)
+    }
+
+
 def _einsum(call: Call, name: str) -> Attributes:
     return {"equation": call.first} if name == "einsum" and isinstance(call.first, str) else {}
 
@@ -163,6 +179,8 @@ _READERS: dict[Kind, Callable[[Call, str], Attributes]] = {
     "fft": _fft,
     "max_unpool": max_unpool,
     "matmul": _einsum,
+    "activation": _bounds,
+    "elementwise": _bounds,
     "attention": attention,
     "batch_norm": batch_norm,
     "layer_norm": layer_norm,

@@ -1,4 +1,4 @@
-"""A pretrained network as a function from pictures to feature vectors.
+"""A pretrained network as a function from images to feature vectors.
 
 ``load_backbone`` accepts any timm model whose classifier is linear over one pooled vector:
 then the features are exactly that vector, and a head fitted on them can be put back into
@@ -127,7 +127,7 @@ def _probe_features(network: nn.Module, name: str) -> Tensor:
     """Runs one small batch and checks that the classifier is linear over the features."""
     size = network.pretrained_cfg.get("input_size", (3, 224, 224))  # type: ignore[operator, union-attr]
     classifier = network.get_classifier()  # type: ignore[operator]
-    # Noise, not a blank picture, for which a bend in the head might happen not to show.
+    # Noise, not a blank image, for which a bend in the head might happen not to show.
     images = torch.randn(1, *size, generator=torch.Generator().manual_seed(0))
     if not isinstance(classifier, nn.Linear) or classifier.bias is None:
         kind = "Linear without bias" if isinstance(classifier, nn.Linear) else None

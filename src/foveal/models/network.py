@@ -228,7 +228,7 @@ def _preprocessing(
     if stated:
         prepared = replace(prepared, **stated)
         if len(stated) == 2 or channels == 3:
-            origin = "asked for"
+            origin = "as given"
     return prepared, origin
 
 

@@ -16,7 +16,12 @@ from foveal.errors import ImageError
 from foveal.images.frames import split_frame_path
 from foveal.images.views import turn_back
 from foveal.reporting import ReportInput
-from foveal.reporting.from_training import ReportRecord, draw_thumbnails, wanted_rows
+from foveal.reporting.from_training import (
+    ReportRecord,
+    draw_thumbnails,
+    inspect_backbone,
+    wanted_rows,
+)
 from foveal.runs.folder import (
     EVALUATION_NAME,
     EXPLANATIONS_NAME,
@@ -116,6 +121,7 @@ def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
         ),
         examples=record.examples,
         explanations=shown,
+        network=inspect_backbone(making.backbone, preprocessing),
     )
     return ReadReport(report, len(set(rows)), missing)
 
@@ -138,7 +144,7 @@ def _check_indices(
     indices += [one.class_index for one in explained.borders]
     indices += [one.suspicion.class_index for one in explained.shortcuts]
     for one in explained.examples:
-        indices += [one.label_index, one.said_index]
+        indices += [one.label_index, one.predicted_index]
     for index in indices:
         if not 0 <= index < len(names):
             refuse(folder, EXPLANATIONS_NAME, "", f"got class {index} of {len(names)}")

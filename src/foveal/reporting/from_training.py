@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from foveal.errors import ImageError
+from foveal.errors import ImageError, ModelError
 from foveal.images import thumbnail
 from foveal.reporting import BackendTiming, Making, ReportInput
 from foveal.reporting.figures import NUM_WEAKEST, are_many
@@ -22,6 +22,7 @@ from foveal.text import printable
 if TYPE_CHECKING:
     from foveal.evaluation import Evidence
     from foveal.images import Preprocessing
+    from foveal.inspection import Inspection
     from foveal.training import TrainedClassifier
 
 _THUMBNAIL_PX = 160
@@ -81,6 +82,7 @@ def describe_training(
         pictures=draw_thumbnails(paths, trained.preprocessing),
         examples=examples,
         explanations=explanations,
+        network=inspect_backbone(trained.backbone.name, trained.preprocessing),
     )
 
 
@@ -103,6 +105,25 @@ def record_json(report: ReportInput, trained: TrainedClassifier, folder: Path) -
         )
     )
     return content
+
+
+def inspect_backbone(name: str, preprocessing: Preprocessing) -> Inspection | None:
+    """Returns the network that gives the features, layer by layer, built without weights.
+
+    None where it cannot be built or followed: the report then says so.
+    """
+    from foveal.inspection import inspect
+    from foveal.models import open_network
+
+    try:
+        module = open_network(f"timm:{name}", weights="none").module
+        reset = getattr(module, "reset_classifier", None)
+        if reset is None:
+            return None
+        reset(0)
+        return inspect(module, (3, preprocessing.height_px, preprocessing.width_px), name=name)
+    except ModelError:
+        return None
 
 
 def describe_making(

@@ -190,4 +190,7 @@ def _environment() -> Environment:
 def _style() -> str:
     from importlib.resources import files
 
-    return (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
+    from foveal.inspection.picture.component import page_style
+
+    own = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
+    return own + page_style()

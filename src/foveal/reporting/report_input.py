@@ -10,6 +10,7 @@ from foveal.evaluation.evidence import Evidence
 from foveal.evaluation.model_choice import ModelDescription
 
 if TYPE_CHECKING:
+    from foveal.inspection import Inspection
     from foveal.shortcuts.figures import ShownExplanations
 
 
@@ -94,6 +95,7 @@ class ReportInput:
             becomes a placeholder.
         examples: Rows among the usable images to show, by class name.
         explanations: Where the answers come from; ``None`` where nobody looked.
+        network: The frozen network, to be drawn; ``None`` where it could not be built.
     """
 
     title: str
@@ -103,3 +105,4 @@ class ReportInput:
     pictures: Mapping[int, bytes] = field(default_factory=dict)
     examples: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     explanations: ShownExplanations | None = None
+    network: Inspection | None = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 from torch import nn
 
 from foveal.inspection import compare, inspect, render_inspection_fragment, render_inspection_html
-from foveal.inspection.picture.component import Layers
+from foveal.inspection.picture.component import Layers, component
 from foveal.inspection.picture.marks import Mark
 from foveal.inspection.picture.picture import picture_of
 from foveal.inspection.picture.places import find_places
@@ -154,8 +156,8 @@ def test_the_page_and_python_put_everything_in_the_same_places(open_page, table,
     }[state]
     page = open_page(render_inspection_html(table))
     script = (
-        "(opened) => { const data = JSON.parse(document.querySelector('.fvp "
-        'script[type="application/json"]\').textContent);'
+        "async (opened) => { const { data } = await packed.read("
+        "document.querySelector('[data-fvp=packed]').textContent);"
         "const found = places.find(data.top, new Set(opened));"
         "return [found.width, found.height, found.boxes.map((b) => [b.node.number, b.x, b.y, "
         "b.width, b.height]), found.paths.map((p) => p.points)]; }"
@@ -166,6 +168,27 @@ def test_the_page_and_python_put_everything_in_the_same_places(open_page, table,
     own = [v for b in places.boxes for v in (b.node.number, b.x, b.y, b.width, b.height)]
     own += [value for path in places.paths for point in path.points for value in point]
     assert [wide, tall, *flat] == pytest.approx([places.width, places.height, *own])
+
+
+def test_a_box_has_the_same_name_whether_seen_at_first_or_later(open_page, table):
+    names = (
+        "Object.fromEntries([...document.querySelectorAll('.fvp-n')].map((n) => "
+        "[n.dataset.n + n.classList.contains('fvp-open'), n.getAttribute('aria-label')]))"
+    )
+    layers = Layers(marks=MARKS)
+    page = open_page(render_inspection_html(table, layers=layers))
+    page.get_by_role("button", name="Open all").click()
+    later = page.evaluate(names)
+    everything = frozenset(node.number for node in picture_of(table).nodes())
+    whole = replace(picture_of(table), first_open=everything)
+    drawn = component(whole, layers=layers)
+    first = dict(re.findall(r'data-n="(\d+)" role[^>]*aria-label="([^"]*)"', drawn))
+    assert {key[: -len("true")]: name for key, name in later.items() if key.endswith("true")} == {
+        key: first[key] for key in first if f"{key}true" in later
+    }
+    assert all(
+        first[key[: -len("false")]] == name for key, name in later.items() if key.endswith("false")
+    )
 
 
 @pytest.mark.slow

@@ -7,13 +7,13 @@ own, which never leaves the page.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from importlib.resources import files
 
+from foveal.draw.page import packed
 from foveal.draw.svg import element, number
 from foveal.inspection.picture.drawing import Pencil, draw_svg, style
 from foveal.inspection.picture.facts import FAMILY_WORDS, OVERLAYS
@@ -24,7 +24,7 @@ from foveal.inspection.picture.places import LEAST_OPEN, find_places
 from foveal.inspection.picture.text_tree import text_tree
 from foveal.text import printable
 
-SCRIPTS = ("places.js", "field.js", "picture.js", "begin.js")
+SCRIPTS = ("packed.js", "places.js", "field.js", "picture.js", "begin.js")
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,12 @@ def component(picture: Picture, *, layers: Layers | None = None, name: str = "pi
     )
     shown = {(box.node.number, box.is_open) for box in places.boxes}
     kept = []
+    later = Pencil(picture, over.marks, states=over.states, words_for="a script")
     for node in picture.nodes():
         if node.role not in ("enter", "leave") and (node.number, False) not in shown:
-            kept.append(pencil.box(node))
+            kept.append(later.box(node))
         if node.inside is not None and (node.number, True) not in shown:
-            kept.append(pencil.frame(node, LEAST_OPEN, 100.0))
+            kept.append(later.frame(node, LEAST_OPEN, 100.0))
     data = page_data(
         picture,
         marks=over.marks,
@@ -97,8 +98,8 @@ def component(picture: Picture, *, layers: Layers | None = None, name: str = "pi
         f"{_legend()}{_general_marks(over.marks, picture)}"
         '<details class="fvp-text"><summary>The same as text</summary>'
         f"{text_tree(picture)}</details>"
-        f'<template data-fvp="kept"><svg>{"".join(kept)}</svg></template>'
-        f'<script type="application/json">{_json(data)}</script></section>'
+        f'<script type="text/plain" data-fvp="packed">'
+        f"{packed({'data': data, 'kept': ''.join(kept)})}</script></section>"
     )
 
 
@@ -216,12 +217,6 @@ def _general_marks(marks: Sequence[Mark], picture: Picture) -> str:
         if k not in placed
     )
     return f'<p>Of the whole network:</p><ul class="fvp-general">{items}</ul>' if items else ""
-
-
-def _json(content: object) -> str:
-    # Inside a script element only "</" and "<!--" would be read.
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
 
 
 def _text(value: str) -> str:

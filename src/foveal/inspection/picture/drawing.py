@@ -48,7 +48,7 @@ def draw_svg(
         paper: White with a style of its own, or what the page around it has.
     """
     places = find_places(picture, opened)
-    pencil = Pencil(picture, marks, overlay)
+    pencil = Pencil(picture, marks, overlay, words_for="a tip")
     own = (
         [
             element("style", style()),
@@ -61,7 +61,7 @@ def draw_svg(
         "svg",
         element("title", escape(printable(picture.table.name))),
         *own,
-        pencil.layers(places, is_still=True),
+        pencil.layers(places),
         xmlns="http://www.w3.org/2000/svg",
         class_="fvp-svg fvp-light" if own else "fvp-svg",
         role="img",
@@ -72,7 +72,11 @@ def draw_svg(
 
 
 class Pencil:
-    """Draws the parts of one picture."""
+    """Draws the parts of one picture.
+
+    Each bears what it is in words: as the name of a button, as a tip where nothing answers to a
+    click, or not yet, where a script will add them.
+    """
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class Pencil:
         marks: Sequence[Mark] = (),
         overlay: Overlay = "shape",
         states: Mapping[int, str] | None = None,
+        words_for: Literal["a button", "a tip", "a script"] = "a button",
     ) -> None:
         self._picture = picture
         self._table = picture.table
@@ -87,14 +92,10 @@ class Pencil:
         self._marked = marked_nodes(picture, marks)
         self._overlay = [name for name, _ in OVERLAYS].index(overlay)
         self._states = states or {}
-        self._is_still = False
+        self._words_for = words_for
 
-    def layers(self, places: Places, *, is_still: bool = False) -> str:
-        """Returns frames, then wires, then boxes, so that nothing hides what it should not.
-
-        Where ``is_still``, nothing will answer to a click, so nothing is a button.
-        """
-        self._is_still = is_still
+    def layers(self, places: Places) -> str:
+        """Returns frames, then wires, then boxes, so that nothing hides what it should not."""
         frames = [self._placed(box) for box in places.boxes if box.is_open]
         boxes = [self._placed(box) for box in places.boxes if not box.is_open]
         return (
@@ -179,10 +180,12 @@ class Pencil:
     def _button(self, node: Node, *pieces: str, kind: str, expanded: str = "") -> str:
         drawn = " ".join(filter(None, pieces))  # a blank, or words would be read as one
         attributes: dict[str, Value] = {"class_": f"fvp-n {kind}", "data_n": str(node.number)}
+        if self._words_for == "a script":  # which names it when it is shown
+            return element("g", drawn, **attributes)
         # The name begins with what is seen, so that who speaks to the page can say it.
         seen = " ".join(unescape(text) for text in _TEXT.findall(drawn))
         name = printable(f"{seen}; {self._more(node)}")
-        if self._is_still:
+        if self._words_for == "a tip":
             return element("g", element("title", escape(name)), drawn, **attributes)
         attributes |= {"role": "button", "tabindex": "-1"}
         if expanded:

@@ -79,16 +79,18 @@ def _view(picture: Picture, view: View) -> dict[str, Any]:
 
 
 def _node(picture: Picture, node: Node) -> list[Any]:
+    if node.role in ("enter", "leave"):  # a port has nothing but its place
+        return [node.number, node.role]
     part = node.part
     facts = None if part is None else facts_of(picture.table, part)
     return [
         node.number,
         node.role,
-        node.width,
-        node.height,
+        round(node.width),
+        round(node.height),
         printable(node.title),
-        None if node.inside is None else _view(picture, node.inside),
-        None if part is None else [part.first, part.size, part.copies, printable(part.name)],
+        0 if node.inside is None else _view(picture, node.inside),
+        0 if part is None else [part.first, part.size, part.copies, printable(part.name)],
         [] if facts is None else [printable(text) for text in facts.texts],
         [] if facts is None else [round(share, 4) for share in facts.shares],
     ]

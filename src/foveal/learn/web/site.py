@@ -17,6 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from foveal.draw.page import packed
 from foveal.errors import UsageError
 from foveal.files import write_atomically
 from foveal.inspection.picture.component import page_script, page_style
@@ -28,7 +29,7 @@ from foveal.learn.quiz import QUESTIONS, questions_of
 from foveal.learn.rechecking import CHECKED
 from foveal.learn.topics import TOPICS, Topic
 from foveal.learn.web.networks import network_tables
-from foveal.learn.web.packing import Progress, pack, packed_drills
+from foveal.learn.web.packing import Progress, packed_drills
 from foveal.learn.web.recorded import RecordedLab, recorded_labs
 from foveal.text import printable
 
@@ -88,7 +89,7 @@ def site_page(*, model: str | None = None, progress: Progress = lambda done, tot
     }
     blocks = [
         _data("course", course),
-        _packed("quiz", pack([to_json(question) for question in QUESTIONS])),
+        _packed("quiz", packed([to_json(question) for question in QUESTIONS])),
         *(_packed(f"drill-{name}", text) for name, text in packed_drills(progress).items()),
         *(
             f'<template id="lab-{each.lab.name}">{result_html(each.lab, each.result)}</template>'
@@ -102,7 +103,7 @@ def site_page(*, model: str | None = None, progress: Progress = lambda done, tot
     page = files("foveal.learn.web") / "page"
     style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
     style += (page / "learn.css").read_text("utf-8") + page_style()
-    shared = map(page_script, ("places.js", "field.js", "picture.js"))
+    shared = map(page_script, ("packed.js", "places.js", "field.js", "picture.js"))
     scripts = [*shared, *((page / name).read_text("utf-8") for name in SCRIPTS)]
     policy = "; ".join(
         (
@@ -197,8 +198,8 @@ def _data(name: str, content: object) -> str:
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 
-def _packed(name: str, packed: str) -> str:
-    return f'<script type="text/plain" id="{name}">{packed}</script>'
+def _packed(name: str, text: str) -> str:
+    return f'<script type="text/plain" id="{name}">{text}</script>'
 
 
 def _digest(text: str) -> str:

@@ -34,7 +34,7 @@ from foveal.linting.losses import (
     WITH_SOFTMAX,
     loss_name,
 )
-from foveal.linting.structure.outputs import ACTIVATION_RANGES
+from foveal.linting.structure.outputs import range_of
 from foveal.linting.training.label_fit import (
     SUM_TOLERANCE,
     Problem,
@@ -241,7 +241,7 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Problem | None:
             "is sure and wrong its gradient vanishes.",
             "Use CrossEntropyLoss on the logits (BCEWithLogitsLoss for yes-or-no answers).",
         )
-    low, high = (0.0, 1.0) if is_softmax else ACTIVATION_RANGES.get(last.function, (None, None))
+    low, high = (0.0, 1.0) if is_softmax else range_of(last)
     beyond = torch.zeros_like(labels, dtype=torch.bool)
     if low is not None:
         beyond |= labels < low - _BEYOND

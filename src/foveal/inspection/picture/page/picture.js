@@ -16,22 +16,17 @@ const picture = (() => {
   }
   const svg = (tag) => document.createElementNS("http://www.w3.org/2000/svg", tag);
   const shorten = (text, room) => (text.length > room ? `${text.slice(0, room - 1)}…` : text);
+  const seenText = (shape) => [...shape.querySelectorAll("text")].map((each) => each.textContent).join(" ");
   const unitOf = (name) => ({ shape: "its shape", parameters: "its parameters", macs: "its MACs",
     memory: "its memory", field: "what it sees", activations: "its activations" })[name];
 
-  function start(root) {
-    const data = JSON.parse(root.querySelector("script[type='application/json']").textContent);
+  async function start(root) {
+    const { data, kept } = await packed.read(root.querySelector("[data-fvp='packed']").textContent);
     const part = (name) => root.querySelector(`[data-fvp='${name}']`);
     const drawing = part("drawing"), side = part("side"), status = part("status");
     const layers = Object.fromEntries(["frames", "wires", "boxes"].map((name) =>
       [name, drawing.querySelector(`.fvp-${name}`)]));
     const drawn = { open: new Map(), closed: new Map() };
-    const collect = (each) =>
-      drawn[each.classList.contains("fvp-open") ? "open" : "closed"].set(Number(each.dataset.n), each);
-    drawing.querySelectorAll(".fvp-n").forEach(collect);
-    const kept = part("kept");
-    if (kept) kept.content.querySelectorAll(".fvp-n").forEach(collect);
-
     const nodes = new Map(), parents = new Map();
     (function walk(view, parent) {
       view.read = view.nodes.map(places.read);
@@ -41,6 +36,26 @@ const picture = (() => {
         if (node.inside) walk(node.inside, node.number);
       }
     })(data.top, null);
+
+    const collect = (each) => {
+      const number = Number(each.dataset.n), isOpen = each.classList.contains("fvp-open");
+      drawn[isOpen ? "open" : "closed"].set(number, each);
+      if (each.hasAttribute("role")) return; // it was seen at first
+      each.setAttribute("role", "button");
+      each.setAttribute("aria-label", `${seenText(each)}; ${more(nodes.get(number))}`);
+      if (nodes.get(number).inside) each.setAttribute("aria-expanded", isOpen);
+    };
+    /* What the name of a box says after what is seen of it. */
+    function more(node) {
+      const copies = node.part[2] > 1 ? `${node.part[2]} equal copies; ` : "";
+      const found = (data.marked[node.number] || []).length, how = data.states[node.number];
+      return copies + node.texts.join("; ") + (found ? `; ${found} found here` : "") + (how ? `; ${how} in both` : "");
+    }
+    drawing.querySelectorAll(".fvp-n").forEach(collect);
+    // The boxes that are not seen at first: drawn by us, with every text escaped.
+    const shelf = document.createElement("template");
+    shelf.innerHTML = `<svg>${kept}</svg>`;
+    shelf.content.querySelectorAll(".fvp-n").forEach(collect);
 
     const state = { opened: new Set(data.open), overlay: "shape", chosen: null, scale: 1,
       copies: new Map(), unit: null, image: null, now: null };
@@ -78,7 +93,6 @@ const picture = (() => {
       drawing.setAttribute("width", state.now.width * state.scale);
       drawing.setAttribute("height", state.now.height * state.scale);
     }
-    const seenText = (shape) => [...shape.querySelectorAll("text")].map((each) => each.textContent).join(" ");
     function fill(shape, node) {
       if (!node.part) return;
       const shown = QUANTITIES[state.overlay] ?? 0;

@@ -6,8 +6,15 @@ const places = (() => {
   const BAR = 34, PADDING = 14, LEAST_OPEN = 260, MARGIN = 16;
 
   /* A node as it was packed. */
-  const read = ([number, role, width, height, title, inside, part, texts, shares, row, track, alone]) =>
-    ({ number, role, width, height, title, inside, part, texts, shares, row, track, alone });
+  function read(packed) {
+    const [row, track, alone] = packed.slice(-3);
+    if (packed.length === 5) { // a port
+      return { number: packed[0], role: packed[1], width: 0, height: 0, title: "", inside: null,
+        part: null, texts: [], shares: [], row, track, alone };
+    }
+    const [number, role, width, height, title, inside, part, texts, shares] = packed;
+    return { number, role, width, height, title, inside, part, texts, shares, row, track, alone };
+  }
 
   function sized(view, opened) {
     const nodes = view.read ??= view.nodes.map(read);

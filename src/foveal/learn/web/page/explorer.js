@@ -62,7 +62,13 @@ const explorer = (() => {
       state.network = network;
       const kept = document.getElementById(`drawn-${networks.indexOf(network)}`);
       drawn.replaceChildren(kept.content.cloneNode(true));
-      shownParts = picture.start(drawn.firstElementChild);
+      const root = drawn.firstElementChild;
+      shownParts = null;
+      picture.start(root).then((parts) => {
+        if (drawn.firstElementChild !== root) return;
+        shownParts = parts;
+        parts.reveal(state.layer);
+      });
       slider.max = network.rows.length;
       body.replaceChildren(...network.rows.map((each, index) =>
         element("tr", {},
@@ -86,7 +92,7 @@ const explorer = (() => {
       }
       const line = body.children[state.layer], frame = body.closest(".scroll");
       if (frame) frame.scrollTop = line.offsetTop - frame.clientHeight / 2;
-      if (from !== "drawing") shownParts.reveal(state.layer);
+      if (from !== "drawing") shownParts?.reveal(state.layer);
       draw();
     }
     function point(y, x) {
