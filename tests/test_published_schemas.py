@@ -180,6 +180,8 @@ def test_what_commands_write_is_as_published(
         request.getfixturevalue("runtime")
     named = [re.sub("^[A-Z]{2,}", lambda found: str(places[found[0]]), word) for word in words]
     shown = foveal(*named, "--json")
+    if name == "export" and "not in this installation" in shown.err:
+        pytest.skip("the page's runtime is not in this checkout: make runtime")
     assert shown.out, shown.err
     schema = published(name)
     assert [*faults(json.loads(shown.out), schema, schema)][:5] == []
