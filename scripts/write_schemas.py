@@ -14,7 +14,7 @@ from foveal.cli import outputs
 from foveal.dataset import Audit
 from foveal.evaluation import Evidence
 from foveal.learn.labs.lab import LabResult
-from foveal.reporting.from_run import ReportRecord
+from foveal.reporting.from_training import ReportRecord
 from foveal.schema import json_schema
 from foveal.shortcuts.explained_run import ExplainedRun
 

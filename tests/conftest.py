@@ -228,6 +228,18 @@ def write_dicom() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
+def runtime() -> None:
+    """Skips where ONNX Runtime Web was never fetched, which an exported page holds."""
+    from foveal.errors import FovealError
+    from foveal.exporting.runtime import read_runtime
+
+    try:
+        read_runtime()
+    except FovealError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium, driven by Playwright."""
     if CHROMIUM is None:

@@ -170,10 +170,18 @@ CALLS = [(name, words) for name, several in COMMANDS.items() for words in severa
 
 @pytest.mark.parametrize(("name", "words"), CALLS, ids=[" ".join(words[:4]) for _, words in CALLS])
 def test_what_commands_write_is_as_published(
-    foveal: Callable[..., Any], places: dict[str, Path], name: str, words: tuple[str, ...]
+    request: pytest.FixtureRequest,
+    foveal: Callable[..., Any],
+    places: dict[str, Path],
+    name: str,
+    words: tuple[str, ...],
 ) -> None:
+    if name == "export":
+        request.getfixturevalue("runtime")
     named = [re.sub("^[A-Z]{2,}", lambda found: str(places[found[0]]), word) for word in words]
     shown = foveal(*named, "--json")
+    if name == "export" and "not in this installation" in shown.err:
+        pytest.skip("the page's runtime is not in this checkout: make runtime")
     assert shown.out, shown.err
     schema = published(name)
     assert [*faults(json.loads(shown.out), schema, schema)][:5] == []

@@ -6,18 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from foveal.errors import FovealError
 from foveal.exporting.page import ExportedPage, export_page
-from foveal.exporting.runtime import read_runtime
-
-
-@pytest.fixture(scope="session")
-def runtime() -> None:
-    """Skips where this checkout was never given the runtime."""
-    try:
-        read_runtime()
-    except FovealError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -187,6 +187,24 @@ def test_the_keyboard_alone_sorts_opens_and_closes(tab: Any, shapes: Path) -> No
     assert tab.evaluate("() => document.activeElement.className") == "open"
 
 
+def test_clear_in_the_middle_forgets_what_was_under_way(tab: Any, shapes: Path) -> None:
+    tab.set_input_files("#images", [str(one) for one in sorted(shapes.rglob("*.png"))])
+    tab.wait_for_selector("#rows tr")
+    tab.click("#clear")
+    assert tab.inner_text("#status") == "Ready."
+    classify(tab, [shapes / "circle" / "003.png"])
+    assert tab.locator("#rows .name").all_inner_texts() == ["003.png"]
+    assert "1 image classified." in tab.inner_text("#status")
+
+
+def test_stop_keeps_what_was_answered_and_says_how_many_are_left(tab: Any, shapes: Path) -> None:
+    tab.set_input_files("#images", [str(one) for one in sorted(shapes.rglob("*.png"))])
+    tab.click("#stop")
+    tab.wait_for_selector("#status:has-text('Stopped;')")
+    answered = tab.locator("#rows tr").count()
+    assert f"Stopped; {36 - answered} file" in tab.inner_text("#status")
+
+
 def test_a_picture_of_fifty_megapixels_is_answered(tab: Any, tmp_path: Path) -> None:
     Image.new("L", (8000, 6250), 90).save(tmp_path / "large.png")
     classify(tab, [tmp_path / "large.png"])

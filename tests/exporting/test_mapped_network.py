@@ -39,6 +39,24 @@ def network(*, pool: str = "GlobalAveragePool", between: str | None = None) -> b
     return helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
 
 
+def averaged_views() -> bytes:
+    """The same network, whose features are the mean of those of the image and of its double."""
+    model = onnx.load_from_string(network())
+    nodes = list(model.graph.node)
+    nodes[2].output[0] = "one"
+    views = [
+        helper.make_node("Add", ["one", "one"], ["two"]),
+        helper.make_node("Unsqueeze", ["one", "first"], ["one.row"]),
+        helper.make_node("Unsqueeze", ["two", "first"], ["two.row"]),
+        helper.make_node("Concat", ["one.row", "two.row"], ["views"], axis=0),
+        helper.make_node("ReduceMean", ["views"], ["features"], axes=[0], keepdims=0),
+    ]
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "first"))
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes[:3], *views, *nodes[3:]])
+    return model.SerializeToString()
+
+
 def run(content: bytes, images: Any, *names: str) -> Any:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     return session.run(list(names), {"images": images})
@@ -60,13 +78,23 @@ def test_a_map_is_the_heads_weights_at_every_place() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [network(between="Relu"), network(pool="GlobalMaxPool")],
-    ids=["something bends the features", "another pooling"],
+    [network(between="Relu"), network(pool="GlobalMaxPool"), averaged_views()],
+    ids=["something bends the features", "another pooling", "several views"],
 )
 def test_a_network_without_such_maps_is_left_as_it_is(content: bytes) -> None:
     mapped = with_maps(content, (2, 2))
     assert mapped.content == content
     assert mapped.reason == "the answer is not a linear head on the mean of one feature map"
+
+
+def test_a_mean_over_the_two_last_axes_is_a_pooling_too() -> None:
+    model = onnx.load_from_string(network())
+    mean = helper.make_node("ReduceMean", ["map"], ["pooled"], axes=[-2, -1], keepdims=1)
+    model.graph.node[1].CopyFrom(mean)
+    mapped = with_maps(model.SerializeToString(), (2, 2))
+    assert mapped.reason is None
+    images = np.ones((1, 3, 2, 2), np.float32)
+    assert run(mapped.content, images, "maps")[0][0, 1].tolist() == [[2.5, 2.5], [2.5, 2.5]]
 
 
 def test_a_head_that_scales_is_not_taken_for_a_plain_one() -> None:

@@ -175,7 +175,7 @@ def test_without_changes_one_view_is_kept() -> None:
 
 
 def test_a_budget_too_small_for_anything_says_what_is_needed() -> None:
-    with pytest.raises(UsageError, match=r"0 s is too small .* needs about 4 s"):
+    with pytest.raises(UsageError, match=r"\(0 s\) is too small .* needs about 4 s"):
         choose_plan(COSTS, WORK, budget_seconds=0.1)
 
 
@@ -194,12 +194,29 @@ def test_costs_are_measured_by_the_clock_that_is_given(tiny: Backbone) -> None:
         size=SIZE,
         num_classes=3,
         images_per_second=10.0,
-        clock=lambda: float(next(ticks)),
+        clock=lambda: next(ticks) / 64,
     )
-    assert all(cost.step_seconds == 1 / 8 for cost in costs)
+    assert all(cost.step_seconds == 1 / 64 / 8 for cost in costs)
     assert costs[0].prefix_seconds == 0
     assert costs[-1].prefix_seconds == pytest.approx(
         candidates[-1].macs_before / candidates[0].macs_after / 10.0
+    )
+
+
+def test_what_takes_too_long_to_measure_is_scaled(tiny: Backbone) -> None:
+    ticks = itertools.count()
+    candidates, _ = find_candidates(tiny, SIZE)
+    costs = measure_costs(
+        tiny,
+        candidates,
+        size=SIZE,
+        num_classes=3,
+        images_per_second=10.0,
+        clock=lambda: float(next(ticks)),
+    )
+    assert [cost.is_measured for cost in costs] == [False] * 4 + [True]
+    assert costs[0].step_seconds == pytest.approx(
+        candidates[0].macs_after / candidates[-1].macs_after / 8
     )
 
 

@@ -58,8 +58,8 @@ def test_an_examples_answer_and_probability_are_those_of_the_evidence(
     judged = trained.judged
     for example in run.examples:
         place = int(np.flatnonzero(judged.rows == example.row)[0])
-        assert example.said_index == judged.logits[place].argmax()
-        assert example.probability == judged.probabilities[place, example.said_index]
+        assert example.predicted_index == judged.logits[place].argmax()
+        assert example.probability == judged.probabilities[place, example.predicted_index]
         assert example.label_index == trained.manifest.labels[example.row]
 
 
@@ -113,6 +113,6 @@ def test_everything_that_is_shown_has_its_pictures(trained: TrainedClassifier) -
     shown = explain_and_show(trained)
     wanted = {"bar", "average-0", "average-1", "average-2"}
     for number, example in enumerate(shown.run.examples):
-        wanted |= {f"seen-{number}", f"said-{number}"}
+        wanted |= {f"seen-{number}", f"predicted-{number}"}
         wanted |= set() if example.is_right else {f"label-{number}"}
     assert set(shown.pictures) == wanted

@@ -60,11 +60,18 @@ def train(
     alpha: float | None = None,
     conditional: Literal["marginal", "class"] | None = None,
     class_weights: Literal["auto", "balanced", "none"] | None = None,
+    head: Literal["auto", "linear", "stages", "kernel"] | None = None,
     backend: str | None = None,
     num_workers: int | None = None,
     groups: GroupOptions | str | None = None,
     anonymous_paths: bool | None = None,
     reading: DataOptions | None = None,
+    fine_tune: Literal["none", "auto", "always"] | None = None,
+    budget: str | None = None,
+    unfreeze: str | None = None,
+    augment: str | None = None,
+    resume: PathLike | None = None,
+    remove_bank: bool | None = None,
     **unknown: Any,
 ) -> Classifier:
     """Trains a classifier, writes its run folder, and returns it ready to predict.
@@ -99,11 +106,19 @@ def train(
         alpha: Share in (0, 1) of true labels that prediction sets may miss.
         conditional: Whether coverage is promised over all images or for each class.
         class_weights: Whether every class counts the same.
+        head: What is fitted over the frozen network; ``"auto"`` is the simplest that none beats.
         backend: A feature backend by name, instead of the fastest.
         num_workers: Threads that decode; by default one a core.
         groups: Where groups come from; a text is the name of a table's column.
         anonymous_paths: Whether files and groups appear under numbers in the run.
         reading: How the data are read where their form leaves a choice.
+        fine_tune: Whether the last part of the network is trained too; ``"auto"`` keeps that only
+            where it is better out of fold.
+        budget: Time for fine-tuning, such as ``"5m"``.
+        unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
+        augment: How images are changed to train on: a policy's name.
+        resume: The checkpoints of a fine-tuning that was stopped, to go on with.
+        remove_bank: Whether the bank of activations is deleted in the end.
         unknown: A name that is none of these is answered with the near ones.
 
     Raises:
@@ -120,19 +135,20 @@ def train(
     from foveal.training import TrainConfig
 
     known = [field.name for field in fields(TrainConfig)]
-    for name in unknown:
+    for name in (name for name in unknown if name not in known):
         near = near_names(name, known)
         raise UsageError(
             f"There is no choice named {name!r}.",
             next_step=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}.",
         )
-    choices = {name: given[name] for name in known if given.get(name) is not None}
+    choices = {name: given[name] for name in known if given.get(name) is not None} | unknown
     if config is not None and choices:
         raise UsageError("Give either config or single choices, not both.")
     if isinstance(groups, str):
         choices["groups"] = GroupOptions(column=groups)
-    if weights is not None:
-        choices["weights"] = Path(weights)
+    choices |= {
+        name: Path(choices[name]) for name in ("weights", "resume") if choices.get(name) is not None
+    }
     if views is not None:
         choices["views"] = (views,) if isinstance(views, str) else tuple(views)
     mode: Literal["auto", "quiet"] = "auto" if _wants_progress(progress) else "quiet"

@@ -37,7 +37,8 @@ def with_maps(content: bytes, size: tuple[int, int]) -> MappedNetwork:
     model = onnx.load_from_string(content)
     pooled = find_pooled(model)
     head = next((node for node in model.graph.node if "logits" in node.output), None)
-    if pooled is None or len(pooled) != 1 or head is None or not _is_linear(head):
+    is_pooled = pooled is not None and len(pooled) == 1 and _is_over_places(model, pooled[0])
+    if not is_pooled or pooled is None or head is None or not _is_linear(head):
         return MappedNetwork(
             content, "the answer is not a linear head on the mean of one feature map"
         )
@@ -46,6 +47,15 @@ def with_maps(content: bytes, size: tuple[int, int]) -> MappedNetwork:
     if not _agrees(mapped, _bias(model, head), size):
         return MappedNetwork(content, "the maps of this network do not add up to its answers")
     return MappedNetwork(mapped, None)
+
+
+def _is_over_places(model: Any, pooled: str) -> bool:
+    """Whether what is averaged is averaged over its places alone, and not over views."""
+    for node in model.graph.node:
+        if node.op_type == "ReduceMean" and node.input[0] == pooled:
+            axes = [one.ints for one in node.attribute if one.name == "axes"]
+            return len(axes) == 1 and set(axes[0]) in ({2, 3}, {-2, -1})
+    return True
 
 
 def _is_linear(node: Any) -> bool:

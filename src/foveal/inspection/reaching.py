@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from foveal.layers import MapLayer, UpTo
 
 
+# What torch.compile puts before every name; the module that it wraps is what is lent.
+_COMPILED = "_orig_mod."
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reached:
     """One layer of a network that is lent.
@@ -76,14 +80,18 @@ def reached_map(
         raise UsageError(f"no layer of {table.name} has a map.")
     with predicting(model, purpose=purpose) as lent:
         graph = trace(lent, tuple(table.inputs[0].shape))
-        layer = find_map(lent, graph, name)
+        layer = find_map(lent, graph, name.removeprefix(_COMPILED))
         yield Reached(layer, _row(table, layer), graph.reason, UpTo(lent, layer.layer.site))
 
 
 def _row(table: Inspection, layer: MapLayer) -> OpRow | None:
-    exact = next((row for row in table.ops if row.name == layer.name), None)
+    def plain(name: str) -> str:
+        return f"{name}.".removeprefix(_COMPILED)
+
+    wanted = plain(layer.name)
+    exact = next((row for row in table.ops if plain(row.name) == wanted), None)
     if exact is not None or layer.layer.op is not None:
         return exact
-    inside = [row for row in table.ops if f"{row.op.module_path}.".startswith(f"{layer.name}.")]
+    inside = [row for row in table.ops if plain(row.op.module_path).startswith(wanted)]
     # Where tracing ended inside the module, its last operation is not known.
     return inside[-1] if inside and inside[-1] is not table.ops[-1] else None

@@ -144,7 +144,7 @@ def _check_indices(
     indices += [one.class_index for one in explained.borders]
     indices += [one.suspicion.class_index for one in explained.shortcuts]
     for one in explained.examples:
-        indices += [one.label_index, one.said_index]
+        indices += [one.label_index, one.predicted_index]
     for index in indices:
         if not 0 <= index < len(names):
             refuse(folder, EXPLANATIONS_NAME, "", f"got class {index} of {len(names)}")

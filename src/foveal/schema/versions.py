@@ -13,7 +13,7 @@ VERSIONS: dict[str, int] = {
     "evaluate": 2,
     "evaluation": 2,
     "explain": 1,
-    "explanations": 1,
+    "explanations": 2,
     "export": 1,
     "inspect": 1,
     "inspect.comparison": 1,

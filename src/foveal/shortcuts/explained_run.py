@@ -24,26 +24,26 @@ class ExplainedExample:
         row: Among the usable images.
         path: Printable.
         label_index: The class it is labelled with.
-        said_index: The class that the head answered.
+        predicted_index: The class that the head answered.
         probability: Of that answer, calibrated.
         fold: Whose head.
-        said_map: [h, w], signed, for the class answered.
+        predicted_map: [h, w], signed, for the class answered.
         label_map: The same for the class labelled.
     """
 
     row: int
     path: str
     label_index: int
-    said_index: int
+    predicted_index: int
     probability: float
     fold: int
-    said_map: NDArray[np.float32]
+    predicted_map: NDArray[np.float32]
     label_map: NDArray[np.float32]
 
     @property
     def is_right(self) -> bool:
         """Whether the answer is the label."""
-        return self.label_index == self.said_index
+        return self.label_index == self.predicted_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +154,10 @@ class ExplainedRun:
                 {
                     "path": one.path,
                     "label": names[one.label_index],
-                    "predicted": names[one.said_index],
+                    "predicted": names[one.predicted_index],
                     "probability": one.probability,
                     "fold": one.fold,
-                    "map": _rounded(one.said_map),
+                    "map": _rounded(one.predicted_map),
                 }
                 for one in self.examples
             ],

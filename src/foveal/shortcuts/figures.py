@@ -127,8 +127,8 @@ def show_explanations(
 def peak_of_example(example: ExplainedExample) -> float:
     """Returns the value at the end of an example's scale, in logits."""
     if example.is_right:
-        return peak_of(example.said_map)
-    return max(peak_of(example.said_map), peak_of(example.label_map))
+        return peak_of(example.predicted_map)
+    return max(peak_of(example.predicted_map), peak_of(example.label_map))
 
 
 def peak_of(values: NDArray[np.floating]) -> float:
@@ -142,7 +142,7 @@ def _draw_example(
     most = peak_of_example(example)
     drawn = {
         f"seen-{number}": _webp(_reduced(pixels)),
-        f"said-{number}": _draw(pixels, example.said_map, centres, most),
+        f"predicted-{number}": _draw(pixels, example.predicted_map, centres, most),
     }
     if not example.is_right:
         drawn[f"label-{number}"] = _draw(pixels, example.label_map, centres, most)

@@ -84,10 +84,10 @@ def choose_examples(
                 row=row,
                 path=printable(manifest.usable[row].path),
                 label_index=int(labels[number]),
-                said_index=int(predicted[number]),
+                predicted_index=int(predicted[number]),
                 probability=float(probabilities[number]),
                 fold=int(judged.fold_index[places[number]]),
-                said_map=signed[number, predicted[number]],
+                predicted_map=signed[number, predicted[number]],
                 label_map=signed[number, labels[number]],
             )
         )

@@ -257,6 +257,7 @@ def compare(
 def _plan(
     problem: Problem, data: TuningData, policy: Policy, config: TrainConfig, step: Step
 ) -> _Chosen:
+    began = time.perf_counter()
     candidates, why_whole = find_candidates(data.backbone, data.size)
     if config.unfreeze is not None:
         candidates_allowed: Sequence[Candidate] = (
@@ -267,19 +268,11 @@ def _plan(
     speeds = {row.backend: row.images_per_second for row in data.probe.rows}
     costs = measure_costs(
         data.backbone,
-        candidates,
+        candidates_allowed,
         size=data.size,
         num_classes=problem.num_classes,
         images_per_second=speeds.get(data.probe.chosen),
     )
-    if any(one not in candidates for one in candidates_allowed):
-        costs = measure_costs(
-            data.backbone,
-            (candidates[0], *candidates_allowed),
-            size=data.size,
-            num_classes=problem.num_classes,
-            images_per_second=speeds.get(data.probe.chosen),
-        )
     recipe = Recipe(seed=config.seed)
     num_folds = problem.num_folds
     work = Workload(
@@ -288,9 +281,10 @@ def _plan(
         num_trained=int((problem.fold_index != 0).sum()),
         has_views=policy.name != "none",
     )
-    allowed = [cost for cost in costs if cost.candidate in candidates_allowed]
     budget = read_budget(config.budget or _DEFAULT_BUDGET)
-    plan: TuningPlan = choose_plan(allowed, work, budget_seconds=budget)
+    # Planning is part of what it costs.
+    left = max(0.0, budget - (time.perf_counter() - began))
+    plan: TuningPlan = choose_plan(costs, work, budget_seconds=left)
     division = divide(
         data.backbone, plan.cost.candidate, num_classes=problem.num_classes, size=data.size
     )
@@ -307,7 +301,7 @@ def _plan(
     step.note(
         f"{where}; {count_noun(plan.num_views, 'view')} ({policy.name}), "
         f"{count_noun(plan.num_epochs, 'epoch')}, a bank of {short_bytes(plan.bank_bytes)}, "
-        f"about {plan.seconds:,.0f} s of {budget:,.0f} s",
+        f"about {plan.seconds:,.0f} s of the {left:,.0f} s left",
         cut=frozen_up_to,
         num_views=plan.num_views,
         num_epochs=plan.num_epochs,

@@ -1,6 +1,7 @@
 // The page: files come in, answers come out, nothing leaves.
 
 import { openAnswers } from "./answers.js";
+import { emptyRow } from "./rows.js";
 import { csvOf } from "./csv.js";
 import { Detail } from "./detail.js";
 import { byId, countOf, make } from "./dom.js";
@@ -9,8 +10,9 @@ import { Table } from "./table.js";
 
 const facts = JSON.parse(byId("facts").textContent);
 const REDRAW_MS = 400;
+const MOST_THUMBNAILS = 2000;
 
-const state = { queue: [], done: 0, total: 0, isRunning: false, notes: [], answers: null };
+const state = { queue: [], done: 0, total: 0, isRunning: false, isCleared: false, notes: [], answers: null };
 
 function say(text, isBad = false) {
   byId("status").textContent = text;
@@ -60,11 +62,14 @@ async function run() {
     state.isRunning = false;
     return;
   }
+  state.isCleared = false;
   const began = performance.now();
   let lastDrawn = 0;
   while (state.queue.length) {
     const { path, file } = state.queue.shift();
-    const row = await state.answers.ask("classify", { file }).catch((error) => ({ error: error.message, prediction_set: [] }));
+    const row = await state.answers.ask("classify", { file }).catch((error) => ({ ...emptyRow(), error: error.message }));
+    if (state.isCleared) break;
+    if (table.rows.length >= MOST_THUMBNAILS) row.thumbnail = null; // memory, not beauty
     table.rows.push({ ...row, path, file });
     state.done += 1;
     byId("bar").value = state.done / state.total;
@@ -75,12 +80,13 @@ async function run() {
       if (left > 4000) byId("bar").title = `about ${Math.ceil(left / 1000)} seconds left`;
     }
   }
-  finish();
+  state.isRunning = false;
+  byId("progress").hidden = true;
+  if (!state.isCleared) finish();
+  if (state.queue.length) run(); // chosen while the last answer of a cleared table was under way
 }
 
 function finish() {
-  state.isRunning = false;
-  byId("progress").hidden = true;
   table.draw();
   const numBad = table.rows.filter((row) => row.error !== null).length;
   const toCheck = table.rows.filter((row) => row.unsure || row.unlike_training).length;
@@ -100,6 +106,8 @@ byId("clear").onclick = () => {
   table.rows = [];
   table.filter = "all";
   state.queue = [];
+  state.isCleared = state.isRunning;
+  [state.done, state.total] = [0, 0];
   byId("results").hidden = true;
   say("Ready.");
   byId("choose-images").focus();

@@ -4,6 +4,7 @@ import { decode } from "./decoding.js";
 import { ImageError, tooLarge } from "./faults.js";
 import { shownPicture, tint } from "./heat_map.js";
 import { prepare } from "./preprocessing.js";
+import { emptyRow } from "./rows.js";
 
 const MOST_FILE_BYTES = 1 << 30;
 const THUMBNAIL_PX = 96;
@@ -86,13 +87,6 @@ export class Classifier {
       probabilities: values,
     };
   }
-}
-
-export function emptyRow() {
-  return {
-    label: null, probability: null, prediction_set: [], unsure: null, unlike_training: null, novelty: null,
-    error: null, probabilities: null, thumbnail: null,
-  };
 }
 
 export function reasonOf(error) {

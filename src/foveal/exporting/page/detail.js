@@ -56,7 +56,7 @@ export class Detail {
       this.drawn = { ...drawn, name: this.facts.class_names[classIndex], path: printable(row.path) };
       this.paint();
     } catch (error) {
-      byId("picture-says").textContent = `The picture cannot be shown: ${error.message}.`;
+      byId("picture-says").textContent = `The image cannot be shown: ${error.message}.`;
     }
   }
 
@@ -73,7 +73,7 @@ export class Detail {
     if (!this.facts.map) return `There are no heat maps: ${this.facts.no_map}.`;
     if (!wantsMap) return "";
     if (peak === 0) return `No place speaks for “${name}”.`;
-    return `Tinted where the picture speaks for “${name}”, most where the tint is lightest and warmest. It shows where the answer comes from, not whether it is right.`;
+    return `Tinted where the image speaks for “${name}”, most where the tint is lightest and warmest. It shows where the answer comes from, not whether it is right.`;
   }
 
   said(row) {

@@ -4,6 +4,8 @@ import { printable } from "./csv.js";
 import { byId, make, paint, percent, shareBar } from "./dom.js";
 
 const ROWS_A_TIME = 200;
+const MOST_CLASSES = 12;
+const FROM_THE_TOP = ["probability", "prediction_set", "check"];
 
 export class Table {
   /** open: called with the place of a row among those shown. */
@@ -19,12 +21,16 @@ export class Table {
   }
 
   filters() {
-    const of = (test) => this.rows.filter(test).length;
-    const found = [["all", "All", this.rows.length]];
-    this.classNames.forEach((name, n) => found.push([`class-${n}`, name, of((row) => row.label === name)]));
-    found.push(["unsure", "Unsure", of((row) => row.unsure)]);
-    found.push(["unlike", "Unlike training", of((row) => row.unlike_training)]);
-    found.push(["unread", "Not read", of((row) => row.error !== null)]);
+    const counts = new Map(this.classNames.map((name) => [name, 0]));
+    const [unsure, unlike, unread] = [(row) => row.unsure, (row) => row.unlike_training, (row) => row.error !== null]
+      .map((test) => this.rows.filter(test).length);
+    for (const row of this.rows) if (row.label !== null) counts.set(row.label, counts.get(row.label) + 1);
+    const classes = this.classNames.map((name, n) => [`class-${n}`, name, counts.get(name)])
+      .filter(([, , count]) => count);
+    // Of many classes those that were answered most often, in the order of the run.
+    const least = classes.map(([, , count]) => count).sort((a, b) => b - a)[MOST_CLASSES - 1] ?? 1;
+    const found = [["all", "All", this.rows.length], ...classes.filter(([, , count]) => count >= least).slice(0, MOST_CLASSES)];
+    found.push(["unsure", "Unsure", unsure], ["unlike", "Unlike training", unlike], ["unread", "Not read", unread]);
     return found.filter(([key, , count]) => count || key === "all" || key === this.filter);
   }
 
@@ -35,7 +41,10 @@ export class Table {
     const name = this.classNames[Number(this.filter.slice(6))];
     const found = this.rows.filter(tests[this.filter] ?? ((row) => row.label === name));
     if (!this.key) return found;
-    const valueOf = (row) => (this.key === "prediction_set" ? row.prediction_set.length : row[this.key]);
+    const valueOf = (row) => {
+      if (this.key === "prediction_set") return row.prediction_set.length;
+      return this.key === "check" ? 2 * row.unlike_training + row.unsure : row[this.key];
+    };
     const sign = this.isDown ? -1 : 1;
     // Files that were not read come last, whichever way is sorted.
     return found.sort((a, b) => {
@@ -49,7 +58,7 @@ export class Table {
   sortBy(key) {
     // Numbers are asked for from the top, words from their beginning.
     if (this.key === key) this.isDown = !this.isDown;
-    else [this.key, this.isDown] = [key, ["probability", "prediction_set", "novelty"].includes(key)];
+    else [this.key, this.isDown] = [key, FROM_THE_TOP.includes(key)];
     for (const head of document.querySelectorAll("#answers thead th")) {
       if (head.dataset.key === key) head.setAttribute("aria-sort", this.isDown ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
@@ -87,6 +96,7 @@ export class Table {
   rowNode(row) {
     const canvas = make("canvas", { width: 8, height: 8, "aria-hidden": "true" });
     if (row.thumbnail) paint(canvas, row.thumbnail);
+    row.thumbnail = null; // the canvas holds it now
     const button = make("button", { type: "button", className: "open" }, canvas, make("span", { className: "name" }, printable(row.path)));
     const head = make("th", { scope: "row" }, button);
     if (row.error !== null) {

@@ -1,6 +1,7 @@
 // Beside the page, so that it stays awake: opens the classifier and answers one file at a time.
 
 import { Classifier, reasonOf } from "./classifier.js";
+import { ImageError } from "./faults.js";
 
 let classifier = null;
 
@@ -10,7 +11,11 @@ async function start({ facts, ort: script, wasm, model, novelty, tints }) {
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = wasm;
   ort.env.logLevel = "error";
-  classifier = await Classifier.open(ort, { facts, model, novelty, tints });
+  try {
+    classifier = await Classifier.open(ort, { facts, model, novelty, tints });
+  } catch (error) {
+    throw new ImageError(`this browser cannot run the network (${error.message}); one of the last two years can`, "browser");
+  }
 }
 
 const TASKS = {

@@ -126,7 +126,7 @@ def wanted_heat_maps(shown: ShownExplanations) -> tuple[str, ...]:
     run = shown.run
     slots = ["bar", *(f"average-{one.class_index}" for one in _shown_averages(run))]
     for number in range(len(run.examples)):
-        slots += [f"seen-{number}", f"said-{number}", f"label-{number}"]
+        slots += [f"seen-{number}", f"predicted-{number}", f"label-{number}"]
     return tuple(slot for slot in slots if slot in shown.pictures)
 
 
@@ -229,10 +229,10 @@ def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
     *folders, name = shorten_middle(one.path, 60).split("/")
     return HeatCard(
         image=f"seen-{number}",
-        predicted_map=f"said-{number}",
+        predicted_map=f"predicted-{number}",
         label_map=None if one.is_right else f"label-{number}",
         label=printable(run.class_names[one.label_index]),
-        predicted=printable(run.class_names[one.said_index]),
+        predicted=printable(run.class_names[one.predicted_index]),
         probability=percent(one.probability),
         path_parts=(*(f"{folder}/" for folder in folders), name),
         full_path=printable(one.path),
