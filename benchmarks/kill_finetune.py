@@ -69,7 +69,7 @@ def fit(weights: Path, folder: Path, result: Path, *, resume: bool) -> None:
         _Noise(candidates[-1].shape, 60),
         task,
         RECIPE,
-        head=(
+        head=lambda rows: (
             np.zeros(tuple(division.classifier.weight.shape), np.float32),
             np.zeros(3, np.float32),
         ),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foveal.finetuning.cuts import Division, divide, find_candidates
-from foveal.finetuning.fitting import FitTask
+from foveal.finetuning.fitting import FitTask, HeadMaker
 from foveal.models import Backbone, load_backbone
 
 SIZE = (32, 32)
@@ -85,12 +85,10 @@ class Kit:
         handle.remove()
         return seen[0]
 
-    def head(self, division: Division) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        classifier = division.network.get_classifier()
-        return (
-            np.zeros(tuple(classifier.weight.shape), np.float32),
-            np.zeros(len(classifier.bias), np.float32),
-        )
+    def head(self, division: Division) -> HeadMaker:
+        """A head of zeros, whatever it is fitted on."""
+        shape = tuple(division.classifier.weight.shape)
+        return lambda rows: (np.zeros(shape, np.float32), np.zeros(shape[0], np.float32))
 
 
 @pytest.fixture(scope="session")

@@ -37,10 +37,28 @@ def test_it_starts_from_the_linear_head_that_it_is_given(kit: Any) -> None:
         batch = source.batch(task.rows, np.zeros_like(task.rows))
         expected = kit.pooled(division, batch).numpy() @ weight.T + bias
     recipe = replace(FAST, num_epochs=1, head_rate=1e-12, first_rate=0.0, inner_share=0.0)
-    fit_suffix(division, source, task, recipe, head=(weight, bias))
+    fit_suffix(division, source, task, recipe, head=lambda rows: (weight, bias))
     np.testing.assert_allclose(
         predict_logits(division.suffix, source, task.rows), expected, rtol=1e-3, atol=1e-3
     )
+
+
+def test_the_start_is_not_judged_on_images_that_it_was_fitted_on(kit: Any) -> None:
+    division, task = kit.divide(), kit.task()
+    source, asked = kit.source(division, task, strength=0.0), []
+
+    def head(rows: Any) -> Any:
+        asked.append(rows)
+        return kit.head(division)(rows)
+
+    recipe = replace(FAST, num_epochs=8, patience=2)
+    fitted = fit_suffix(division, source, task, recipe, head=head)
+    train, validation, _ = inner_split(task, share=recipe.inner_share, seed=0)
+    assert fitted.share == 0.0
+    np.testing.assert_array_equal(asked[0], train)
+    assert not set(asked[0]) & set(validation)
+    # What is kept as it was may learn from all of them.
+    np.testing.assert_array_equal(asked[1], task.rows)
 
 
 def test_dropout_reaches_the_features_and_goes_again(kit: Any) -> None:

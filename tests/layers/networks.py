@@ -41,6 +41,20 @@ class TwoBranches(nn.Module):
         return self.linear(self.norm(x).relu().mean((2, 3)))
 
 
+class Twice(nn.Module):
+    """A container that runs twice, registered before the layer that reads the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU())
+        self.stem, self.linear = nn.Conv2d(3, 4, 1), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.block(self.block(self.stem(x)))
+        first, second = self.stem.weight.new_ones(1) * x, x.flip(2)
+        return self.linear((first + second).mean((2, 3)))
+
+
 class Untraceable(nn.Module):
     """Branches on the values in an image, so that its graph ends there."""
 
@@ -68,6 +82,7 @@ NETWORKS = {
     "resnet18": resnet18,
     "functional": Functional,
     "two branches": TwoBranches,
+    "twice": Twice,
     "untraceable": Untraceable,
 }
 

@@ -90,6 +90,8 @@ ACCEPTED = [
     ("two branches", "shared"),
     ("two branches", "shared#2"),
     ("two branches", "alias"),
+    ("twice", "block"),
+    ("twice", "block.0#2"),
     ("untraceable", "first"),
     ("untraceable", "second"),
 ]
@@ -194,7 +196,7 @@ def test_all_that_look_at_maps_refuse_a_vector_in_the_same_words():
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_surgery_finds_modules_by_the_same_paths(network):
-    names = {"resnet18": "layer3.0.conv1", "two branches": "left"}
+    names = {"resnet18": "layer3.0.conv1", "two branches": "left", "twice": "block.0"}
     surgery = MODULES_ALONE["surgery"]
     assert _outcome(surgery, network, names.get(network, "first")) is None
     error = _outcome(surgery, network, "frst")
@@ -264,3 +266,18 @@ def test_two_threads_look_at_one_model_at_once():
     for thread in threads:
         thread.join()
     assert [bool((one == expected).all()) for one in found] == [True] * 3
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_a_compiled_network_has_the_names_of_the_one_it_wraps(consumer):
+    model = torch.compile(make("functional"))
+    assert CONSUMERS[consumer](model, "relu#2") is not None
+    assert CONSUMERS[consumer](model, "_orig_mod.second") is not None
+
+
+def test_the_default_map_of_a_compiled_network_is_measured():
+    model = torch.compile(make("functional"))
+    found = effective_receptive_field(model, inspect(model, SIZE), num_images=1)
+    plain = make("functional")
+    expected = effective_receptive_field(plain, inspect(plain, SIZE), num_images=1)
+    assert (found.op_name, found.theoretical) == (expected.op_name, expected.theoretical)

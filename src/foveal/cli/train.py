@@ -61,7 +61,11 @@ _MODEL_OPTIONS = (
         type=click.Choice(["auto", "linear", "stages", "kernel"]),
         help="What is fitted: auto (the simplest that none beats), linear, stages or kernel.",
     ),
-    click.option("--backend", metavar="NAME", help="Run the network this way, unprobed."),
+    click.option(
+        "--backend",
+        metavar="NAME",
+        help="A feature backend by name, instead of the fastest that is measured.",
+    ),
     noun("workers"),
 )
 _EVIDENCE_OPTIONS = (

@@ -104,8 +104,8 @@ def lay_out(images: Sequence[ExplainedImage], *, title: str) -> Sheet:
     y = MARGIN_PX + 28
     if maps:
         first = maps[0].heat_map
-        said = f"{first.method} at {first.layer}. {first.layer_reason}"
-        for text in wrap_pixels(said, Font(14), _WHOLE_PX)[:2]:
+        sentence = f"{first.method} at {first.layer}. {first.layer_reason}"
+        for text in wrap_pixels(sentence, Font(14), _WHOLE_PX)[:2]:
             y += 19
             lines.append(Line(MARGIN_PX, y, text, colour=SOFT))
     y += 24

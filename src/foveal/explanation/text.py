@@ -87,16 +87,16 @@ def _map(image: ExplainedImage, one: ExplainedMap, style: Style) -> str:
     line = "─" * (width - 2)
     drawn = [f"┌{line}┐", *drawn, f"└{line}┘"]
     room = COLUMNS - width - 2
-    said = [
+    words = [
         (wrap(f"{one.class_name} {percent(one.probability)}", columns=room), "number"),
     ]
     if one.class_name != image.label and image.label is not None:
         answer = f"the answer: {image.label} {percent(image.probability)}"
-        said.append((wrap(answer, columns=room), "quiet"))
-    said.append((one.verdict.level, _ROLES[one.verdict.level]))
+        words.append((wrap(answer, columns=room), "quiet"))
+    words.append((one.verdict.level, _ROLES[one.verdict.level]))
     lines = [
         style(part, role)  # type: ignore[arg-type]
-        for text, role in said
+        for text, role in words
         for part in text.split("\n")
     ]
     lines += wrap(one.verdict.sentence, columns=room).split("\n")

@@ -39,6 +39,10 @@ from foveal.text import count_noun, printable
 _SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
+HeadMaker = Callable[[NDArray[np.int64]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""From rows to the weight [K, D] and bias [K] of a linear head that was fitted on them."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FitTask:
     """The images of one fit.
@@ -96,7 +100,7 @@ def fit_suffix(
     task: FitTask,
     recipe: Recipe,
     *,
-    head: tuple[NDArray[np.float32], NDArray[np.float32]],
+    head: HeadMaker,
     name: str = "fit",
     checkpoints: CheckpointFolder | None = None,
     listener: TrainingListener | None = None,
@@ -108,7 +112,9 @@ def fit_suffix(
         source: Gives what the suffix reads.
         task: The images.
         recipe: The choices; ``precision`` must be settled.
-        head: Weight [K, D] and bias [K] of the linear head that was fitted on the same rows.
+        head: Fits the linear head that training starts from. It is asked for one without the
+            inner split, or the start would be judged on what it has seen; and once more for all
+            rows, where the start itself is kept.
         name: Of this fit, for its checkpoints.
         checkpoints: Where trainings of this name go on from.
         listener: Is told of every step and epoch.
@@ -123,15 +129,11 @@ def fit_suffix(
             next_step="Add images, or use --fine-tune none.",
         )
     suffix = division.suffix
-    # Into the classifier that is there: install_head would put a new one beside the suffix.
-    classifier = division.classifier
-    with torch.no_grad():
-        classifier.weight.copy_(torch.from_numpy(head[0]))
-        classifier.bias.copy_(torch.from_numpy(head[1]))
+    train, validation, notes = inner_split(task, share=recipe.inner_share, seed=recipe.seed)
+    _put_head(division, *head(train))
     if division.candidate.shape and len(division.candidate.shape) == 3:
         suffix.to(memory_format=torch.channels_last)
     start = trained_weights(suffix)
-    train, validation, notes = inner_split(task, share=recipe.inner_share, seed=recipe.seed)
     examples = Examples(task.targets, task.weights, train, validation, task.names)
     trained: list[Trained] = []
     with dropout_before(division.classifier, recipe.dropout):
@@ -178,6 +180,7 @@ def fit_suffix(
         if one.stopped
     ]
     if share == 0.0:
+        _put_head(division, *head(task.rows))
         notes.append(
             "The linear head on frozen features is kept: nothing that was trained had a lower loss "
             "on the inner split."
@@ -190,6 +193,13 @@ def fit_suffix(
         num_validation=len(validation),
         notes=tuple(notes),
     )
+
+
+def _put_head(division: Division, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+    # Into the classifier that is there: install_head would put a new one beside the suffix.
+    with torch.no_grad():
+        division.classifier.weight.copy_(torch.from_numpy(weight))
+        division.classifier.bias.copy_(torch.from_numpy(bias))
 
 
 def inner_split(

@@ -81,9 +81,15 @@ def reached_map(
 
 
 def _row(table: Inspection, layer: MapLayer) -> OpRow | None:
-    exact = next((row for row in table.ops if row.name == layer.name), None)
+    from foveal.layers.finding import COMPILED
+
+    def plain(name: str) -> str:
+        return f"{name}.".removeprefix(COMPILED)
+
+    wanted = plain(layer.name)
+    exact = next((row for row in table.ops if plain(row.name) == wanted), None)
     if exact is not None or layer.layer.op is not None:
         return exact
-    inside = [row for row in table.ops if f"{row.op.module_path}.".startswith(f"{layer.name}.")]
+    inside = [row for row in table.ops if plain(row.op.module_path).startswith(wanted)]
     # Where tracing ended inside the module, its last operation is not known.
     return inside[-1] if inside and inside[-1] is not table.ops[-1] else None

@@ -120,8 +120,10 @@ def find_map(model: torch.nn.Module, graph: Graph, name: str) -> MapLayer:
         maps = Maps(graph)
         shape, dims, advice = layer.op.output_shape, maps.dims(layer.op), maps.advice()
     if dims is None:
+        count = 1 if layer.op is None else len(layer.op.output_shapes)
+        found = shape if count == 1 else f"{count} tensors"
         raise UsageError(
-            f"layer {name!r} has no map: its result is {shape}, expected [N, C, h, w] with "
+            f"layer {name!r} has no map: its result is {found}, expected [N, C, h, w] with "
             "more than one position.",
             next_step=advice or "Name a layer before the network pools or flattens.",
         )

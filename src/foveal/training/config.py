@@ -30,7 +30,7 @@ class TrainConfig:
         backbone: A timm model whose classifier is linear over a pooled vector.
         weights: A local checkpoint for it; by default, packaged or hub weights.
         size_px: Height and width of the network's input; by default, what the weights expect.
-        fit: How a picture that is not square meets a square input.
+        fit: How an image that is not square meets a square input.
         window: How grey levels of more than 8 bits, and of DICOM, become the network's [0, 1]:
             a word of ``foveal.images.WindowChoice``, or two levels such as ``"-160:240"``.
         frames: Which frame stands for a file that holds several (DICOM, TIFF, GIF …): "middle",

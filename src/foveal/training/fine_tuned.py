@@ -41,7 +41,7 @@ class FineTunedModel:
     Attributes:
         division: The network whose suffix was trained; its own.
         fitted: How it went.
-        start: The linear head that it began as.
+        start: The linear head on all of its training images, which it is compared with.
         recipe: How it was trained.
     """
 
@@ -194,9 +194,7 @@ class FineTunedMaker:
         penalty: float | None = None,
     ) -> FineTunedModel:
         training = problem.take(trained)
-        if penalty is None:
-            penalty, _ = choose_penalty(training)
-        start = fit_head(training, penalty=penalty)
+        start = _fit_start(training, penalty)
         division = divide(
             self.backbone, self.candidate, num_classes=problem.num_classes, size=self.size
         )
@@ -220,7 +218,11 @@ class FineTunedMaker:
             self.source,
             task,
             self.recipe,
-            head=(start.weight, start.bias),
+            head=lambda rows: _weights_of(
+                start
+                if len(rows) == len(training)
+                else _fit_start(training.take(np.isin(training.rows, rows)), penalty)
+            ),
             name=name,
             checkpoints=self.checkpoints,
             listener=self.listener,
@@ -231,3 +233,13 @@ class FineTunedMaker:
         from foveal.finetuning.loop import predict_logits
 
         return predict_logits(model.division.suffix, self.source, rows)
+
+
+def _fit_start(training: Problem, penalty: float | None) -> LinearHead:
+    if penalty is None:
+        penalty, _ = choose_penalty(training)
+    return fit_head(training, penalty=penalty)
+
+
+def _weights_of(head: LinearHead) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return head.weight, head.bias

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from foveal.errors import UsageError
+from foveal.errors import TraceError, UsageError
 from foveal.graph import Graph, trace
 from foveal.layers import UpTo, predicting
 from foveal.visualisation.ascent import Maximised, TensorReader, ascend
@@ -17,6 +17,8 @@ from foveal.visualisation.objectives import Objective
 from foveal.visualisation.pixels import PixelScale, scale_of
 from foveal.visualisation.settings import Ascent
 from foveal.visualisation.targets import Target, find_target
+
+_MOST_CHOICES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +82,33 @@ def prepared(
 ) -> Iterator[PreparedNetwork]:
     """Lends the model for pictures of the size that ``ascent`` names."""
     chosen = scale or scale_of(model)
-    channels = _num_channels(model, chosen)
     with predicting(model, purpose="activation maximisation") as lent:
-        shape = (channels, ascent.height_px, ascent.width_px)
-        yield PreparedNetwork(lent, trace(lent, shape), chosen)
+        graph = _traced(lent, ascent, chosen)
+        channels = graph.inputs[0].shape[1]
+        if len(chosen.mean) not in (1, channels):
+            raise UsageError(
+                f"got mean and std of {len(chosen.mean)} channels, expected {channels} as the "
+                "network's images have.",
+                next_step="Give PixelScale one number for each channel, or one for all.",
+            )
+        yield PreparedNetwork(lent, graph, chosen)
 
 
-def _num_channels(model: torch.nn.Module, scale: PixelScale) -> int:
-    """Returns C of the pictures: what the first convolution reads."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            channels = module.in_channels
-            break
-    else:
-        channels = max(3, len(scale.mean))
-    if len(scale.mean) not in (1, channels):
-        raise UsageError(
-            f"got mean and std of {len(scale.mean)} channels, expected {channels} as the network's "
-            "images have.",
-            next_step="Give PixelScale one number for each channel, or one for all.",
-        )
-    return channels
+def _traced(model: torch.nn.Module, ascent: Ascent, scale: PixelScale) -> Graph:
+    """Returns the graph for pictures of as many channels as a convolution reads.
+
+    Which convolution runs first is not known before, and need not be the one registered first.
+    """
+    convolutions = (m for m in model.modules() if isinstance(m, torch.nn.Conv2d))
+    choices = [*dict.fromkeys(one.in_channels for one in convolutions)] or [max(3, len(scale.mean))]
+    first: TraceError | None = None
+    for channels in choices[:_MOST_CHOICES]:
+        try:
+            return trace(model, (channels, ascent.height_px, ascent.width_px))
+        except TraceError as error:
+            first = first or error
+    assert first is not None
+    raise first
 
 
 def _anchor(model: torch.nn.Module) -> torch.Tensor:
