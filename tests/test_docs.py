@@ -18,7 +18,7 @@ _SOURCE = re.compile(r"`(?:src/)?(?:foveal/)?([a-z_]+(?:/[a-z_]+)*(?:\.py|/))[`:
 _MODULE = re.compile(r"`(foveal(?:\.[a-z_]+)+)[`(]")
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 # Folders and files of a user's own, in examples.
-_EXAMPLES = {"model.py", "net.py", "photos/", "train/", "val/", "test/", "runs/"}
+_EXAMPLES = {"file.py", "model.py", "net.py", "photos/", "train/", "val/", "test/", "runs/"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
