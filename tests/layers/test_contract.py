@@ -272,6 +272,7 @@ def test_two_threads_look_at_one_model_at_once():
 def test_a_compiled_network_has_the_names_of_the_one_it_wraps(consumer):
     model = torch.compile(make("functional"))
     assert CONSUMERS[consumer](model, "relu#2") is not None
+    assert CONSUMERS[consumer](model, "_orig_mod.second") is not None
 
 
 def test_the_default_map_of_a_compiled_network_is_measured():

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from foveal.layers import MapLayer, UpTo
 
 
-# What torch.compile puts before every name; the module that it wraps is what is lent.
-_COMPILED = "_orig_mod."
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Reached:
     """One layer of a network that is lent.
@@ -80,13 +76,15 @@ def reached_map(
         raise UsageError(f"no layer of {table.name} has a map.")
     with predicting(model, purpose=purpose) as lent:
         graph = trace(lent, tuple(table.inputs[0].shape))
-        layer = find_map(lent, graph, name.removeprefix(_COMPILED))
+        layer = find_map(lent, graph, name)
         yield Reached(layer, _row(table, layer), graph.reason, UpTo(lent, layer.layer.site))
 
 
 def _row(table: Inspection, layer: MapLayer) -> OpRow | None:
+    from foveal.layers.finding import COMPILED
+
     def plain(name: str) -> str:
-        return f"{name}.".removeprefix(_COMPILED)
+        return f"{name}.".removeprefix(COMPILED)
 
     wanted = plain(layer.name)
     exact = next((row for row in table.ops if plain(row.name) == wanted), None)

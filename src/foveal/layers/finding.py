@@ -17,6 +17,9 @@ from foveal.errors import UsageError
 from foveal.graph import Graph, Op, Shape
 from foveal.text import near_names
 
+COMPILED = "_orig_mod."
+"""What ``torch.compile`` puts before every name; what is lent is the module that it wraps."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleSite:
@@ -93,6 +96,8 @@ def find_layer(model: torch.nn.Module, graph: Graph, name: str) -> Layer:
     if graph.status == "complete":
         op = find_op(graph, name, model=model)
         return Layer(op.name, op, find_site(graph, op))
+    if not _has_module(model, name):
+        name = name.removeprefix(COMPILED)
     require_module(model, name, reason=f"of its operations none can be named: {graph.reason}")
     return Layer(name, None, ModuleSite(name, 1, None, None))
 
@@ -113,7 +118,7 @@ def find_op(graph: Graph, name: str, *, model: torch.nn.Module | None = None) ->
     if model is not None and name and _has_module(model, name):
         wanted = model.get_submodule(name)
         path = next(path for path, module in model.named_modules() if module is wanted)
-    for tried in dict.fromkeys((name, path)):
+    for tried in dict.fromkeys((name, path, name.removeprefix(COMPILED))):
         exact = next((op for op in graph.ops if op.name == tried), None)
         inside = [op for op in graph.ops if tried and f"{op.module_path}.".startswith(f"{tried}.")]
         if exact is not None or inside:

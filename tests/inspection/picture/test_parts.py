@@ -198,3 +198,20 @@ def walk(parts):
 
 def test_an_empty_network_has_no_parts():
     assert folded(nn.Identity()) == ()
+
+
+def test_titles_leave_out_the_path_of_the_group_also_beside_an_operation_on_its_own_weights():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 3, padding=1))
+            self.scale = nn.Parameter(torch.ones(8, 1, 1))
+
+        def forward(self, x):
+            return x + self.scale * self.block(x)
+
+    table = inspect(nn.ModuleDict({"body": Scaled()})["body"], (8, 16, 16))
+    outer = inspect(nn.Sequential(Scaled(), nn.Conv2d(8, 4, 1)), (8, 16, 16))
+    inside = next(node.inside for node in picture_of(outer).top.nodes if node.inside)
+    assert [node.title for node in inside.parts] == ["block", "0", "add"]
+    assert len(picture_of(table).top.parts) == 3

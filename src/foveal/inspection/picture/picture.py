@@ -168,7 +168,7 @@ class _Builder:
     def _part_node(self, part: Part, entering: tuple[frozenset[Value], ...], path: str) -> Node:
         skip = len(path) + 1
         title = part.name[skip:] if path and part.name.startswith(path + ".") else part.name
-        if title[:1].isdigit() and path:  # "layer1.0" says more than "0"
+        if title[:1].isdigit() and path and part.name != path:  # "layer1.0" says more than "0"
             words = path.split(".")
             named = [k for k, word in enumerate(words) if not word.isdigit()]
             title = ".".join((*words[named[-1] if named else 0 :], title))
@@ -213,7 +213,8 @@ def _view(
 def _shared_path(part: Part) -> str:
     """Returns the module that holds the parts: what all of their names begin with."""
     names = [inner.name for inner in part.parts]
-    if all(name.startswith(part.name + ".") for name in names):
+    # An operation on the module's own weights bears the module's name.
+    if all(name == part.name or name.startswith(part.name + ".") for name in names):
         return part.name
     stem = part.name.rpartition(".")[0]
     return stem if stem and all(name.startswith(stem + ".") for name in names) else ""
