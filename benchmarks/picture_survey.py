@@ -249,10 +249,11 @@ def survey(library: str, per_family: int) -> list[Answer]:
 
 def page(per_family: int) -> str:
     """Surveys both libraries and returns the page."""
-    parts = ["# Published networks as pictures", (__doc__ or "").partition("\n\n")[2].strip()]
-    parts[1] = (
+    parts = ["# Published networks as pictures"]
+    counted = "network" if per_family == 1 else per_family
+    parts.append(
         "Made by `python -m benchmarks.picture_survey --write`. Every torchvision classifier and "
-        f"the first {per_family} of each family of timm are drawn closed, as at first, and wholly "
+        f"the first {counted} of each family of timm are drawn closed, as at first, and wholly "
         "open. *Without fault*: no two boxes overlap, no wire crosses a box, at most fifteen "
         "boxes are seen at first, the figures of the boxes of every level sum to those of the "
         "table exactly, and the whole page of `foveal inspect --html` is at most 1 MB."

@@ -186,7 +186,7 @@ def render_candidates(costs: Sequence[CandidateCost], chosen: TuningPlan, work: 
     names = [cost.candidate.name or "(whole network)" for cost in costs]
     width = max(map(len, [*names, "frozen up to"]))
     lines = [
-        f"   {'frozen up to':{width}}  stages  trained  suffix MACs  steps/s       bank      time"
+        f"   {'frozen up to':{width}}  stages  trained  suffix MACs  images/s      bank      time"
     ]
     for name, cost in zip(names, costs, strict=True):
         plan = make_plan(cost, work, num_views=chosen.num_views, num_epochs=chosen.num_epochs)
@@ -196,7 +196,7 @@ def render_candidates(costs: Sequence[CandidateCost], chosen: TuningPlan, work: 
             f" {mark} {name:{width}}  {cost.candidate.num_stages:>6}  "
             f"{short_count(cost.candidate.num_trained):>7}  "
             f"{short_count(cost.candidate.macs_after):>11}  "
-            f"{about}{1 / cost.step_seconds:>6,.0f}  {short_bytes(plan.bank_bytes):>9}  "
+            f"{about}{1 / cost.step_seconds:>7,.0f}  {short_bytes(plan.bank_bytes):>8}  "
             f"{plan.seconds:>7,.0f} s"
         )
     return "\n".join(lines)

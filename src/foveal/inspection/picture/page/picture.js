@@ -106,8 +106,9 @@ const picture = (() => {
       const uri = state.overlay === "activations" && data.activations[lastOp(node)];
       if (uri) {
         const image = svg("image");
-        for (const [name, each] of Object.entries({ href: uri, x: node.width - 62, y: node.height / 2 - 19,
-          width: 38, height: 38 })) image.setAttribute(name, each);
+        const side = Math.min(38, node.height - 8), right = node.height < 50 ? 4 : 24;
+        for (const [name, each] of Object.entries({ href: uri, x: node.width - right - side,
+          y: (node.height - side) / 2, width: side, height: side })) image.setAttribute(name, each);
         shape.append(image);
       }
     }
