@@ -31,8 +31,8 @@ def images() -> Tensor:
 def test_logits_and_probabilities_are_the_true_ones(name: str, images: Tensor) -> None:
     net, kind = make_head(name)
 
-    with predicting(net) as lent:
-        found = stream_logits(lent, iter(images), batch_size=1, total=2)
+    with predicting(net) as copied:
+        found = stream_logits(copied, iter(images), batch_size=1, total=2)
 
     assert found.kind == kind
     np.testing.assert_allclose(found.values, true_logits(net, images), atol=1e-4)

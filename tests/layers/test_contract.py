@@ -229,7 +229,7 @@ def test_an_error_in_the_middle_of_the_pass_leaves_the_model_as_found(consumer):
 
 
 class Locked(nn.Module):
-    """Holds what cannot be copied, so it is lent itself."""
+    """Holds what cannot be copied, so it is run itself."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -124,9 +124,9 @@ class ChannelsLast(nn.Module):
 def test_a_map_with_its_channels_last_is_read_as_such():
     torch.manual_seed(0)
     model = ChannelsLast().eval()
-    with predicting(model) as lent:
-        layer = find_map(lent, trace(lent, (3, 32, 24)), "norm")
-        found = layer.channels_first(result_at(lent, layer.layer.site, torch.rand(1, 3, 32, 24)))
+    with predicting(model) as copied:
+        layer = find_map(copied, trace(copied, (3, 32, 24)), "norm")
+        found = layer.channels_first(result_at(copied, layer.layer.site, torch.rand(1, 3, 32, 24)))
 
     assert (layer.position_dims, layer.grid) == ((1, 2), (8, 6))
     assert tuple(found.shape) == (1, 6, 8, 6)

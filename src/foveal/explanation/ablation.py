@@ -76,20 +76,20 @@ def ablation_maps(
         ModelError: The layer has no map of shape [N, C, h, w].
         TraceError: The network cannot be traced.
     """
-    with predicting(model) as lent:
-        images = ready_images(images, lent)
+    with predicting(model) as copied:
+        images = ready_images(images, copied)
         if graph is None:
-            graph = trace(lent, tuple(images.shape[1:]), dtype=images.dtype)
+            graph = trace(copied, tuple(images.shape[1:]), dtype=images.dtype)
         end = None
         if layer is None or graph.status == "complete":
-            end = head(with_scores_alone(graph, lent, images))
+            end = head(with_scores_alone(graph, copied, images))
         name, reason = _choose(graph, end) if layer is None and end else (layer or "", ASKED_FOR)
-        at = find_map(lent, graph, name)
-        result, behind = _split(lent, graph, at, images)
+        at = find_map(copied, graph, name)
+        result, behind = _split(copied, graph, at, images)
         logits = behind(result, torch.arange(len(images))).values.double()
         chosen = classes_of_each(logits, classes)
         features = at.channels_first(result)
-        weight = None if end is None else _weight_behind(lent, graph, end, at)
+        weight = None if end is None else _weight_behind(copied, graph, end, at)
         if weight is not None:
             means = features.double().mean((2, 3))
             drops = means[:, None] * weight.double()

@@ -163,10 +163,10 @@ def _measure_offsets(
 ) -> tuple[float, float] | None:
     """Returns the centre of cell 0 on either axis; None where the layer does not answer."""
     images, middles = _plant(int(graph.inputs[0].shape[1]), strides, size, seed)
-    with predicting(model) as lent:
-        weight = next((p for p in lent.parameters() if p.is_floating_point()), None)
+    with predicting(model) as copied:
+        weight = next((p for p in copied.parameters() if p.is_floating_point()), None)
         batch = images if weight is None else images.to(weight)
-        answers = result_at(lent, find_layer(lent, graph, op.name).site, batch).double().cpu()
+        answers = result_at(copied, find_layer(copied, graph, op.name).site, batch).double().cpu()
     if answers.ndim != 4 or answers.shape[2:] != op.output_shape[2:]:
         return None
     changed = ((answers[1:] - answers[:1]) ** 2).sum(1).numpy()

@@ -76,36 +76,38 @@ class Explainer:
             ModelError: The network has no map, or no class scores.
             TraceError: The network cannot be followed.
         """
-        with predicting(self._model) as lent:
-            images = ready_images(images, lent)
+        with predicting(self._model) as copied:
+            images = ready_images(images, copied)
             if not len(images):
                 return ()
-            plan = self._plan(lent, images, method, layer)
+            plan = self._plan(copied, images, method, layer)
             if self._keeps_layout or not _gains_from_channels_last(images):
-                return make_maps(lent, plan, images, classes)
+                return make_maps(copied, plan, images, classes)
             quick = images.contiguous(memory_format=torch.channels_last)
             try:
-                return make_maps(lent, plan, quick, classes)
+                return make_maps(copied, plan, quick, classes)
             except RuntimeError as error:
                 if "view" not in str(error):
                     raise
                 self._keeps_layout = True  # it flattens with view, which this layout forbids
-                return make_maps(lent, plan, images, classes)
+                return make_maps(copied, plan, images, classes)
 
-    def _plan(self, lent: nn.Module, images: torch.Tensor, method: str, layer: str | None) -> Plan:
+    def _plan(
+        self, copied: nn.Module, images: torch.Tensor, method: str, layer: str | None
+    ) -> Plan:
         shape = tuple(images.shape[1:])
         key = (shape, method, layer)
         plan = self._plans.get(key)
         if plan is None:
-            graph = with_scores_alone(self._graph(lent, images), lent, images)
-            plan = make_plan(lent, graph, method=method, layer=layer)
+            graph = with_scores_alone(self._graph(copied, images), copied, images)
+            plan = make_plan(copied, graph, method=method, layer=layer)
             with self._lock:
                 self._plans[key] = plan
                 if len(self._plans) > _MAX_PLANS:
                     self._plans.popitem(last=False)
         return plan
 
-    def _graph(self, lent: nn.Module, images: torch.Tensor) -> Graph:
+    def _graph(self, copied: nn.Module, images: torch.Tensor) -> Graph:
         shape = tuple(images.shape[1:])
         graph = self._last
         fits = (
@@ -114,7 +116,7 @@ class Explainer:
             and [item.shape for item in graph.inputs] == [(1, *shape)]
         )
         if graph is None or not fits:
-            graph = trace(lent, shape, dtype=images.dtype)
+            graph = trace(copied, shape, dtype=images.dtype)
         self._last = graph
         return graph
 

@@ -227,10 +227,10 @@ def _answer(
     class_names: Sequence[str],
     temperature: float,
 ) -> list[_Answered]:
-    with predicting(whole) as lent:
-        ready = ready_images(images, lent)
+    with predicting(whole) as copied:
+        ready = ready_images(images, copied)
         found = stream_logits(
-            lent, ready, batch_size=len(ready), total=len(ready), labels=request.labels
+            copied, ready, batch_size=len(ready), total=len(ready), labels=request.labels
         )
     names = names_of_classes(class_names, found.kind, found.values.shape[1])
     num_classes = int(found.values.shape[1])

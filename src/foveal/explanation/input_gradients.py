@@ -70,10 +70,12 @@ def input_gradients(
         )
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     maps = []
-    with predicting(model) as lent:
-        images = ready_images(images, lent)
+    with predicting(model) as copied:
+        images = ready_images(images, copied)
         batch_size = batch_size_for(images, _BATCH_SIZE)
-        logits = stream_logits(lent, iter(images), batch_size=batch_size, total=len(images)).values
+        logits = stream_logits(
+            copied, iter(images), batch_size=batch_size, total=len(images)
+        ).values
         chosen = classes_of_each(logits, classes)
         for index, (image, wanted) in enumerate(zip(images, chosen, strict=True)):
             gradient = torch.zeros((len(wanted), *image.shape), dtype=torch.float64)
@@ -81,7 +83,7 @@ def input_gradients(
             for start in range(0, num_samples, batch_size):
                 count = min(batch_size, num_samples - start)
                 draws = torch.randn((count, *image.shape), generator=generator)
-                gradient += _gradients(lent, image + (scale * draws).to(image), wanted)
+                gradient += _gradients(copied, image + (scale * draws).to(image), wanted)
                 if progress is not None:
                     progress(index * num_samples + start + count, len(images) * num_samples)
             values = (gradient / num_samples).abs().amax(1).float()

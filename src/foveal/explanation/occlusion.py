@@ -67,14 +67,14 @@ def occlusion_maps(
     Raises:
         UsageError: The window or stride does not fit, or there is no such class.
     """
-    with predicting(model) as lent:
-        images = ready_images(images, lent)
+    with predicting(model) as copied:
+        images = ready_images(images, copied)
         size = (int(images.shape[2]), int(images.shape[3]))
         window = math.ceil(min(size) / _WINDOW_SHARE) if window_px is None else window_px
         stride = math.ceil(window / 2) if stride_px is None else stride_px
         windows = _windows(size, window, stride)
         logits = stream_logits(
-            lent,
+            copied,
             _images(images, windows, window, fill),
             batch_size=batch_size_for(images, _BATCH_SIZE),
             total=len(images) * (len(windows) + 1),

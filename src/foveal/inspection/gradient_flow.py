@@ -121,12 +121,12 @@ def gradient_flow(
     """
     import torch
 
-    from foveal.layers import lent, require_weights, result_replaced, set_modes
+    from foveal.layers import require_weights, result_replaced, set_modes, working_copy
 
     require_weights(model, purpose="gradient flow")
     results: dict[str, torch.Tensor] = {}
     weights: dict[str, torch.nn.Parameter] = {}
-    with lent(model) as twin, ExitStack() as stack:
+    with working_copy(model) as twin, ExitStack() as stack:
         if mode != "as found":
             set_modes(twin, training=mode == "train")
             set_modes(filter(is_dropout, twin.modules()), training=False)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reached:
-    """One layer of a network that is lent.
+    """One layer of a network that is borrowed.
 
     Attributes:
         layer: The layer.
@@ -74,10 +74,10 @@ def reached_map(
     name = table.totals.receptive_field_of if at is None else at
     if name is None:
         raise UsageError(f"no layer of {table.name} has a map.")
-    with predicting(model, purpose=purpose) as lent:
-        graph = trace(lent, tuple(table.inputs[0].shape))
-        layer = find_map(lent, graph, name)
-        yield Reached(layer, _row(table, layer), graph.reason, UpTo(lent, layer.layer.site))
+    with predicting(model, purpose=purpose) as copied:
+        graph = trace(copied, tuple(table.inputs[0].shape))
+        layer = find_map(copied, graph, name)
+        yield Reached(layer, _row(table, layer), graph.reason, UpTo(copied, layer.layer.site))
 
 
 def _row(table: Inspection, layer: MapLayer) -> OpRow | None:

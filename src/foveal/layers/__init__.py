@@ -1,6 +1,6 @@
 """A live network and its layers: found by name, read, replaced, differentiated; its logits.
 
-Everything here runs a network that is lent (:func:`predicting`, :func:`lent`), so that the
+Everything here runs a copy (:func:`predicting`, :func:`working_copy`), so that the
 caller's is left as it was found::
 
     with predicting(model) as twin:
@@ -19,8 +19,8 @@ from foveal.layers.finding import (
     find_site,
     require_module,
 )
+from foveal.layers.function_calls import functions_watched
 from foveal.layers.gradients import Captured, capture
-from foveal.layers.lending import lent, predicting, require_weights, set_modes
 from foveal.layers.logits import (
     ClassKind,
     Labels,
@@ -32,9 +32,9 @@ from foveal.layers.logits import (
     stream_logits,
 )
 from foveal.layers.maps import MapLayer, Maps, find_map, grey_image
+from foveal.layers.private_copy import predicting, require_weights, set_modes, working_copy
 from foveal.layers.results import UpTo, first_reached, result_at, result_replaced
 from foveal.layers.scores import with_scores_alone
-from foveal.layers.watching import functions_watched
 
 __all__ = [
     "Captured",
@@ -59,7 +59,6 @@ __all__ = [
     "fully_borrowed",
     "functions_watched",
     "grey_image",
-    "lent",
     "logits_of",
     "of_every_class",
     "predicting",
@@ -71,4 +70,5 @@ __all__ = [
     "set_modes",
     "stream_logits",
     "with_scores_alone",
+    "working_copy",
 ]

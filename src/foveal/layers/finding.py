@@ -18,7 +18,7 @@ from foveal.graph import Graph, Op, Shape
 from foveal.text import near_names
 
 COMPILED = "_orig_mod."
-"""What ``torch.compile`` puts before every name; what is lent is the module that it wraps."""
+"""What ``torch.compile`` puts before every name; what is run is the module that it wraps."""
 
 
 @dataclass(frozen=True, slots=True)

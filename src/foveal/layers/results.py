@@ -13,7 +13,7 @@ from foveal.errors import ModelError
 from foveal.graph.nested_tensors import tensors_in
 from foveal.graph.vocabulary import function_name
 from foveal.layers.finding import FunctionSite, ModuleSite, Site
-from foveal.layers.watching import functions_watched
+from foveal.layers.function_calls import functions_watched
 
 Act = Callable[[torch.Tensor], torch.Tensor]
 """Sees a layer's result, and returns what takes its place."""

@@ -82,8 +82,8 @@ def prepared(
 ) -> Iterator[PreparedNetwork]:
     """Lends the model for pictures of the size that ``ascent`` names."""
     chosen = scale or scale_of(model)
-    with predicting(model, purpose="activation maximisation") as lent:
-        graph = _traced(lent, ascent, chosen)
+    with predicting(model, purpose="activation maximisation") as copied:
+        graph = _traced(copied, ascent, chosen)
         channels = graph.inputs[0].shape[1]
         if len(chosen.mean) not in (1, channels):
             raise UsageError(
@@ -91,7 +91,7 @@ def prepared(
                 "network's images have.",
                 next_step="Give PixelScale one number for each channel, or one for all.",
             )
-        yield PreparedNetwork(lent, graph, chosen)
+        yield PreparedNetwork(copied, graph, chosen)
 
 
 def _traced(model: torch.nn.Module, ascent: Ascent, scale: PixelScale) -> Graph:

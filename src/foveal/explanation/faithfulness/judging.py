@@ -150,14 +150,14 @@ def judge_maps(
         raise UsageError(f"got effort={effort!r}, expected 'quick' or 'full'.")
     if not heat_maps:
         return ()
-    with predicting(model) as lent:
-        images = ready_images(images, lent)
+    with predicting(model) as copied:
+        images = ready_images(images, copied)
         _require_pairs(images, heat_maps)
-        dtype = _coarsest(lent, images)
+        dtype = _coarsest(copied, images)
         channels = images.shape[1]
-        blanks = [explain_blank(lent, item, image_channels=channels) for item in heat_maps]
+        blanks = [explain_blank(copied, item, image_channels=channels) for item in heat_maps]
         measured = measure_maps(
-            lent, images, heat_maps, effort=effort, seed=seed, dtype=dtype, labels=labels
+            copied, images, heat_maps, effort=effort, seed=seed, dtype=dtype, labels=labels
         )
         first = measured[0]
         names = names_of_classes(class_names, first.kind, first.num_classes)
@@ -167,7 +167,7 @@ def judge_maps(
         remade: dict[int, Check] = {}
         if remake is not None:
             checks = check_randomisation(
-                lent,
+                copied,
                 images[todo],
                 [heat_maps[index] for index in todo],
                 remake=remake,

@@ -48,12 +48,12 @@ def activation_pictures(
 
         return hook
 
-    with predicting(module, purpose="a picture of activations") as lent:
-        device = next((p.device for p in lent.parameters()), torch.device("cpu"))
-        for path, each in lent.named_modules():
+    with predicting(module, purpose="a picture of activations") as copied:
+        device = next((p.device for p in copied.parameters()), torch.device("cpu"))
+        for path, each in copied.named_modules():
             if path:
                 each.register_forward_hook(keep(path))
-        lent(torch.from_numpy(images[:1]).to(device))
+        copied(torch.from_numpy(images[:1]).to(device))
     found = {}
     for path, results in made.items():
         ends = _ends(table, path)

@@ -2,7 +2,7 @@
 
 What runs is a copy of the tree of modules with memory of its own for parameters, buffers and
 plain tensors. Hooks, modes and whatever ``forward`` writes belong to the copy, so another thread
-may call the model meanwhile. A model that cannot be copied is lent itself, to one thread at a
+may call the model meanwhile. A model that cannot be copied is run itself, by one thread at a
 time, and put back afterwards, also after an error.
 """
 
@@ -31,7 +31,7 @@ _locks_lock = threading.Lock()
 
 
 @contextmanager
-def lent(model: nn.Module) -> Iterator[nn.Module]:
+def working_copy(model: nn.Module) -> Iterator[nn.Module]:
     """Lends a private copy of ``model``, in the modes that it is found in, gradients off.
 
     The model itself is not touched; the random state is restored. Works inside
@@ -54,7 +54,8 @@ def lent(model: nn.Module) -> Iterator[nn.Module]:
 def predicting(model: nn.Module, *, purpose: str = "an explanation") -> Iterator[nn.Module]:
     """Lends a private copy of ``model`` as it predicts: in evaluation mode, gradients off.
 
-    Dropout and batch statistics are off whatever mode the model is found in; see :func:`lent`.
+    Dropout and batch statistics are off, in whatever mode the model is found.
+    See :func:`working_copy`.
 
     Args:
         model: With weights.
@@ -64,7 +65,7 @@ def predicting(model: nn.Module, *, purpose: str = "an explanation") -> Iterator
         ModelError: The model has no weights, only shapes.
     """
     require_weights(model, purpose=purpose)
-    with lent(model) as twin:
+    with working_copy(model) as twin:
         set_modes(twin, training=False)
         yield twin
 

@@ -1,4 +1,4 @@
-"""A model is lent as a copy; another thread notices nothing."""
+"""A model is run as a copy; another thread notices nothing."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def test_no_memory_is_shared(small: Small) -> None:
     def places(model: nn.Module) -> set[int]:
         return {tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers())}
 
-    with predicting(small) as lent:
-        assert not places(lent) & places(small)
-        assert lent.state_dict().keys() == small.state_dict().keys()
+    with predicting(small) as copied:
+        assert not places(copied) & places(small)
+        assert copied.state_dict().keys() == small.state_dict().keys()
 
 
 class Clamping(Small):
@@ -71,16 +71,16 @@ def test_weights_that_forward_writes_are_as_found(kind: type[Small]) -> None:
 
 
 def test_what_points_to_a_module_points_to_the_copys(small: Small) -> None:
-    with predicting(small) as lent:
-        assert lent.also[0] is lent.body[0]
-        assert lent.run.__self__ is lent.body
+    with predicting(small) as copied:
+        assert copied.also[0] is copied.body[0]
+        assert copied.run.__self__ is copied.body
 
 
 def test_the_model_keeps_its_mode_while_its_copy_predicts(small: Small) -> None:
     small.train()
-    with predicting(small) as lent:
+    with predicting(small) as copied:
         assert all(module.training for module in small.modules())
-        assert not any(module.training for module in lent.modules())
+        assert not any(module.training for module in copied.modules())
 
 
 class Uncopyable(Small):
@@ -102,8 +102,8 @@ class HeldByAFunction(Small):
 def test_a_model_that_cannot_be_copied_is_lent_itself_and_comes_back(kind: type[Small]) -> None:
     net = kind().train()
     mean = net.body[1].running_mean.clone()
-    with predicting(net) as lent:
-        assert lent is net
+    with predicting(net) as copied:
+        assert copied is net
         assert not any(module.training for module in net.modules())
         net(torch.rand(2, 3, 8, 8))
     assert all(module.training for module in net.modules())
@@ -118,9 +118,9 @@ def test_a_hook_that_belongs_to_the_model_still_runs(small: Small) -> None:
 
 
 def test_no_copy_outlives_the_call(small: Small) -> None:
-    with predicting(small) as lent:
-        held = weakref.ref(lent)
-    del lent
+    with predicting(small) as copied:
+        held = weakref.ref(copied)
+    del copied
     assert held() is None
 
 
