@@ -200,7 +200,7 @@ def test_data_that_cannot_be_learned_from(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--folds", "1"], "at least 2; 1 came"),
+        (["--folds", "1"], "got 1, expected at least 2"),
         (["--test-size", "2"], "got 2, expected a number between 0 and 1"),
         (["--views", "identity,hflop"], "no view named 'hflop'.\nDid you mean hflip?"),
         (["--group-regex", "("], "is not a regular expression"),
