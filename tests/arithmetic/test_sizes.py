@@ -163,7 +163,7 @@ def test_a_kernel_that_does_not_fit_names_what_is_missing():
         (lambda: convolution_size(8, kernel=3, stride=0), "convolution: stride is 0"),
         (lambda: convolution_size(8, kernel=0), "kernel: kernel is 0"),
         (lambda: convolution_size(8, kernel=3, padding=-1), "padding: before is -1"),
-        (lambda: convolution_size(8, kernel=3, stride=2, padding="same"), "'same' came with str"),
+        (lambda: convolution_size(8, kernel=3, stride=2, padding="same"), "'same' with stride"),
         (lambda: pooling_size(8, kernel=2, padding=2), "expected at most 1, half of the kernel"),
         (lambda: pooling_size(1, kernel=4), "spans 4, but the input of 1"),
         (

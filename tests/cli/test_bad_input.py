@@ -200,12 +200,12 @@ def test_data_that_cannot_be_learned_from(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--folds", "1"], "at least 2; 1 came"),
-        (["--test-size", "2"], "between 0 and 1; 2 came"),
+        (["--folds", "1"], "got 1, expected at least 2"),
+        (["--test-size", "2"], "got 2, expected a number between 0 and 1"),
         (["--views", "identity,hflop"], "no view named 'hflop'.\nDid you mean hflip?"),
         (["--group-regex", "("], "is not a regular expression"),
-        (["--size", "3"], "between 16 and 4096 pixels; 3 came"),
-        (["--alpha", "1.5"], "between 0 and 1; 1.5 came"),
+        (["--size", "3"], "got 3 pixels, expected 16 to 4096"),
+        (["--alpha", "1.5"], "got 1.5, expected a number between 0 and 1"),
         (["--seed", "-1"], "-1 is not in the range"),
         (["--workers", "0"], "0 is not in the range"),
         (["--backbone", "tf_efficientnet_lit0"], "Did you mean tf_efficientnet_lite0"),

@@ -44,7 +44,7 @@ def padding_pair(
     if padding == "same":
         if stride != 1:
             raise UsageError(
-                f"convolution: padding 'same' came with stride {stride}, expected stride 1.",
+                f"convolution: got padding 'same' with stride {stride}, expected stride 1.",
                 next_step="Give the padding as numbers; (kernel - 1) // 2 halves the size.",
             )
         zeros = effective_kernel(kernel, dilation) - 1

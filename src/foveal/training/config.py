@@ -92,13 +92,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise UsageError(
-                f"alpha is the share of true labels that prediction sets may miss, "
-                f"between 0 and 1; {self.alpha:g} came.",
+                f"alpha is the share of true labels that prediction sets may miss: "
+                f"got {self.alpha:g}, expected a number between 0 and 1.",
                 next_step="Use 0.1 for sets that hold the true label in 90% of images.",
             )
         if self.size_px is not None and not 16 <= self.size_px <= 4096:
             raise UsageError(
-                f"The input size must lie between 16 and 4096 pixels; {self.size_px} came.",
+                f"input size: got {self.size_px} pixels, expected 16 to 4096.",
                 next_step="Leave --size out to use the size the weights were trained for.",
             )
         for name, value, least in (
@@ -108,12 +108,12 @@ class TrainConfig:
         ):
             if value is not None and value < least:
                 raise UsageError(
-                    f"The {name} must be at least {least}; {value} came.",
+                    f"{name}: got {value}, expected at least {least}.",
                     next_step="Leave it out to use the default.",
                 )
         if self.test_size is not None and not 0 < self.test_size < 1:
             raise UsageError(
-                f"The test share must lie between 0 and 1; {self.test_size:g} came.",
+                f"test share: got {self.test_size:g}, expected a number between 0 and 1.",
                 next_step="Use 0.2 to set a fifth of the images aside.",
             )
         _require_known("fit", self.fit, get_args(Fit))
