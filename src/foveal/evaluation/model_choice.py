@@ -43,12 +43,7 @@ def describe_choice(choice: ModelChoice) -> tuple[str, ...]:
     ]
     if gains:
         sentences.append(f"Against {simplest.kind}, by a paired test: {'; '.join(gains)}.")
-        why = (
-            "no other beats it beyond chance"
-            if choice.chosen == simplest.kind
-            else "it beats what is simpler beyond chance, and nothing beats it"
-        )
-        sentences.append(f"The kind {choice.chosen} was kept: {why}.")
+        sentences.append(f"The kind {choice.chosen} was kept: {_why_kept(choice)}.")
     claimed = [
         f"{one.kind} {_points(one.random_accuracy - simplest.random_accuracy)}"
         for one in choice.candidates[1:]
@@ -60,6 +55,20 @@ def describe_choice(choice: ModelChoice) -> tuple[str, ...]:
             f"{', '.join(claimed)}."
         )
     return (*sentences, *choice.passed_over)
+
+
+def _why_kept(choice: ModelChoice) -> str:
+    """Returns the reason. Being the simplest that none beats is not beating what is simpler."""
+    position = [one.kind for one in choice.candidates].index(choice.chosen)
+    if position == 0:
+        return "no other beats it beyond chance"
+    gain = choice.candidates[position].gain
+    if position == 1 and gain is not None and gain.low is not None and gain.low > 0:
+        return "it beats what is simpler beyond chance, and nothing beats it"
+    return (
+        "each kind listed before it is beaten beyond chance by one listed after, and it is "
+        "beaten by none of those after it"
+    )
 
 
 def _points(share: float | None) -> str:

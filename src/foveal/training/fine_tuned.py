@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from foveal.draw.numbers import short_count
+from foveal.draw.numbers import percent, short_count
 from foveal.evaluation import ModelDescription
 from foveal.features.reading import INPUT, Reading
 from foveal.finetuning.checkpoints import CheckpointFolder
@@ -98,7 +98,7 @@ class FineTunedModel:
             f"the network {after} fine-tuned ({short_count(candidate.num_trained)} parameters, "
             f"epoch {self.fitted.kept_epochs[0]} of {recipe.num_epochs}"
             + (f", {recipe.num_seeds} seeds averaged" if recipe.num_seeds > 1 else "")
-            + f"), {self.fitted.share:.0%} of the way from its linear start"
+            + f"), {percent(self.fitted.share)} of the way from its linear start"
         )
         return ModelDescription(self.kind, sentence, parameters)
 
