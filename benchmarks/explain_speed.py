@@ -5,7 +5,7 @@
 
 For each network and batch, all tools live in one process and take turns; the time is the best
 of a few turns each, and includes enlarging the maps to the size of the picture, for one class a
-picture. "foveal, once" traces the network anew, as a single call of ``foveal.explain.explain``
+picture. "foveal, once" traces the network anew, as a single call of ``foveal.explanation.explain``
 does; "foveal, all classes" makes the maps of all 1,000, small ones. CPU seconds are those of
 all threads together: on a machine that others use too they are the steadier figure. The memory
 is what the peak of a process rises by that runs one tool alone (Linux). The maps are compared
@@ -84,7 +84,7 @@ def _prepare(tool: str, model: Any, images: Any) -> Callable[[], Any]:
 
 
 def _prepare_foveal(tool: str, model: Any, images: Any) -> Callable[[], Any]:
-    from foveal.explain import Explainer, explain
+    from foveal.explanation import Explainer, explain
 
     explainer = Explainer(model)
     if tool == "foveal, all classes":

@@ -55,7 +55,7 @@ def judged(model: nn.Module, layer: str, images: torch.Tensor, method: str) -> n
 
 def foveal_map(model: nn.Module, layer: str, images: torch.Tensor, method: str) -> np.ndarray:
     """Foveal's signed map [N, h, w]."""
-    from foveal.explain import explain
+    from foveal.explanation import explain
 
     name = f"{layer}#2" if layer.endswith("relu") else layer  # which call of a shared module
     maps = explain(model, images, classes=CLASS_INDEX, method=method, layer=name)

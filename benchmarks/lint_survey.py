@@ -31,7 +31,7 @@ import torch
 
 from benchmarks.lint_explanations import EXPLANATIONS
 from benchmarks.trace_survey import build, timm_models, torchvision_models
-from foveal.lint import RULES, lint
+from foveal.linting import RULES, lint
 
 PAGE = Path(__file__).parents[1] / "docs" / "lint-survey.md"
 # Models above this are built without values, and rules over weights do not apply.

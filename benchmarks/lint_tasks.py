@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.lint_mutants import zoo
-from foveal.lint import LintReport, lint
+from foveal.linting import LintReport, lint
 
 PAGE = Path(__file__).parents[1] / "docs" / "lint-tasks.md"
 Options = dict[str, Any]

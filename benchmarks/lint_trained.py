@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.trained_networks import Trained, pretrained, trained_here
-from foveal.lint import Checked, lint
-from foveal.lint.behaviour.input_hypotheses import HALF, IMAGENET, TARGETS, Form
+from foveal.linting import Checked, lint
+from foveal.linting.behaviour.input_hypotheses import HALF, IMAGENET, TARGETS, Form
 
 PAGE = Path(__file__).parents[1] / "docs" / "lint-trained.md"
 STRANGE = (

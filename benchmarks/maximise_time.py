@@ -19,7 +19,7 @@ from benchmarks.measuring import print_table
 if TYPE_CHECKING:
     import torch
 
-    from foveal.explain.maximisation import Objective
+    from foveal.visualisation import Objective
 
 NUM_PICTURES = 8
 _NUM_ROUNDS = 2
@@ -47,7 +47,7 @@ def networks() -> dict[str, tuple[torch.nn.Module, str]]:
 
 def measure(model: torch.nn.Module, objectives: list[Objective]) -> Run:
     """Makes one picture for each objective, all in one batch."""
-    from foveal.explain.maximisation import maximise_each
+    from foveal.visualisation import maximise_each
 
     start, start_cpu = time.perf_counter(), time.process_time()
     maximise_each(model, objectives)
@@ -56,7 +56,7 @@ def measure(model: torch.nn.Module, objectives: list[Objective]) -> Run:
 
 
 def main() -> None:
-    from foveal.explain.maximisation import ClassLogit, estimate_seconds, every_channel
+    from foveal.visualisation import ClassLogit, estimate_seconds, every_channel
 
     rows = []
     for name, (model, layer) in networks().items():

@@ -12,9 +12,9 @@ from typing import Any
 
 from foveal.dataset import Audit
 from foveal.evaluation import Evidence
-from foveal.explain.explained_run import ExplainedRun
-from foveal.reporting import ReportRecord
+from foveal.reporting.from_run import ReportRecord
 from foveal.schema import json_schema
+from foveal.shortcuts.explained_run import ExplainedRun
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 

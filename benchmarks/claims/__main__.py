@@ -51,7 +51,7 @@ def is_grouped_by_a_test(outcome: Outcome) -> bool:
 
 
 def names_a_shortcut(outcome: Outcome) -> bool:
-    from foveal.report.sections.heat_maps import shortcut_warnings
+    from foveal.reporting.sections.heat_maps import shortcut_warnings
 
     return any(True for _ in shortcut_warnings(outcome.finished.explanations))
 

@@ -19,7 +19,7 @@ from benchmarks.lint_mutants.faults import FAULTS, OUT_OF_SIGHT
 from benchmarks.lint_mutants.mutant import examine
 from benchmarks.lint_mutants.training import sound_set_up
 from benchmarks.lint_mutants.zoo import admit, settle, weather
-from foveal.lint import RULES
+from foveal.linting import RULES
 
 PAGE = Path(__file__).parents[2] / "docs" / "lint-recall.md"
 ENOUGH = 10

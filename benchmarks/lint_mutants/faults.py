@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from foveal.lint import LintReport, lint
+from foveal.linting import LintReport, lint
 
 NUM_IMAGES, NUM_CLASSES = 16, 10
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 
 from benchmarks.lint_mutants.zoo import HEALTHY, Healthy, Patient, admit, settle, weather
-from foveal.lint import LintReport, lint
+from foveal.linting import LintReport, lint
 
 State = Literal["new", "settled", "trained"]
 

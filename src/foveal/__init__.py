@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foveal.api import audit, evaluate, load, train, visualise
     from foveal.errors import FovealError
-    from foveal.explain import explain
-    from foveal.lint import lint
+    from foveal.explanation import explain
+    from foveal.linting import lint
     from foveal.training import TrainConfig
 
     __version__: str
@@ -45,8 +45,8 @@ _PLACES = {
     "TrainConfig": "foveal.training",
     "audit": "foveal.api",
     "evaluate": "foveal.api",
-    "explain": "foveal.explain.calling",
-    "lint": "foveal.lint.calling",
+    "explain": "foveal.explanation",
+    "lint": "foveal.linting",
     "load": "foveal.api",
     "train": "foveal.api",
     "visualise": "foveal.api",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from foveal.errors import UsageError
 from foveal.files import write_atomically
-from foveal.runs.claiming import claim_folder
+from foveal.runs.atomic_folder import claim_folder
 from foveal.runs.classifier import Classifier, load
 from foveal.text import count_noun, near_names, printable
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from foveal.dataset import Audit, DataOptions, GroupOptions
-    from foveal.explain.explained_run import ExplainedRun
-    from foveal.explain.maximisation import Ascent, Maximised, PixelScale
     from foveal.runs.model_files import Parity
     from foveal.runs.scoring import Scored
+    from foveal.shortcuts.explained_run import ExplainedRun
     from foveal.training import StepListener, TrainConfig, TrainedClassifier
+    from foveal.visualisation import Ascent, Maximised, PixelScale
 
 PathLike = str | os.PathLike[str]
 
@@ -163,8 +163,8 @@ def make_run(
         # A folder's name may be a person's as well.
         title, command = title or "Images", "foveal train DATA --anonymous-paths"
     with claim_folder(folder, overwrite=overwrite) as partial:
-        from foveal.report import render_html, render_model_card
-        from foveal.reporting import describe_training, record_json
+        from foveal.reporting import render_html, render_model_card
+        from foveal.reporting.from_run import describe_training, record_json
         from foveal.runs.writing import Rendered, write_run
         from foveal.training import StepLog, train_classifier
 
@@ -172,7 +172,7 @@ def make_run(
         trained = train_classifier(data, config, log=log)
         created = now().isoformat(timespec="seconds")
         with log.step("explain", "Looking where the answers come from") as step:
-            from foveal.run_explanations import explain_and_show
+            from foveal.shortcuts import explain_and_show
 
             shown_maps = explain_and_show(trained, progress=step.progress)
             step.note(
@@ -226,8 +226,8 @@ def report(
         RunError: The run cannot be read, or was written by another version.
         UsageError: Images are missing, and the run's own report would lose them.
     """
-    from foveal.report import render_html, render_model_card
-    from foveal.reporting import read_report
+    from foveal.reporting import render_html, render_model_card
+    from foveal.reporting.from_run import read_report
     from foveal.runs.folder import (
         CARD_NAME,
         EVALUATION_NAME,
@@ -377,9 +377,9 @@ def visualise(
         UsageError: There is no such layer, channel or class.
         ModelError: The model has no weights, or a value is not finite.
     """
-    from foveal.explain.maximisation import PixelScale, plan_pictures, sheet_by_depth
-    from foveal.explain.maximisation.class_pictures import CLASS_ASCENT
-    from foveal.explain.requests import class_indices
+    from foveal.explanation.requests import class_indices
+    from foveal.visualisation import PixelScale, plan_pictures, sheet_by_depth
+    from foveal.visualisation.class_pictures import CLASS_ASCENT
 
     network: nn.Module
     if isinstance(model, Classifier):
@@ -401,7 +401,7 @@ def visualise(
     )
     sheet = sheet_by_depth(network, plan, scale=scale)
     if out is not None:
-        from foveal.report.explaining.maximised_sheet import draw_sheet
+        from foveal.visualisation.sheet import draw_sheet
 
         write_atomically(Path(out), draw_sheet(sheet))
     return sheet.pictures

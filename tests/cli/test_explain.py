@@ -222,7 +222,7 @@ def test_a_named_network_without_weights_is_refused(foveal: Run, pictures: list[
 
 
 def test_list_names_every_method(foveal: Run) -> None:
-    from foveal.explain.methods import METHODS
+    from foveal.explanation.methods import METHODS
 
     outcome = foveal("explain", "anything", "--method", "list")
     assert [line.split()[0] for line in outcome.out.splitlines()] == [name for name, _ in METHODS]
@@ -291,7 +291,7 @@ def test_what_excites_a_class_of_a_run_is_drawn(
 
 
 def test_a_run_is_visualised_from_python(small_run: Path) -> None:
-    from foveal.explain.maximisation import Ascent
+    from foveal.visualisation import Ascent
 
     ascent = Ascent(size_px=32, num_steps=2)
     (one,) = foveal_package.visualise(

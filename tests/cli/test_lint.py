@@ -14,7 +14,7 @@ from PIL import Image
 
 from foveal.cli.lint import command
 from foveal.errors import UsageError
-from foveal.lint import RULES
+from foveal.linting import RULES
 
 Run = Callable[..., Any]
 

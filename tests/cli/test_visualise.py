@@ -14,7 +14,7 @@ from torch import nn
 
 import foveal as foveal_package
 from foveal.errors import UsageError
-from foveal.explain.maximisation import Ascent
+from foveal.visualisation import Ascent
 
 Run = Callable[..., Any]
 SMALL = ("--input", "24", "--steps", 2)

@@ -9,7 +9,7 @@ from torch import nn
 from foveal.errors import TraceError
 from foveal.graph import trace
 from foveal.inspection import inspect
-from foveal.lint import lint
+from foveal.linting import lint
 
 
 class Two(nn.Module):

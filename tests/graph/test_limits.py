@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from foveal.errors import TraceError
 from foveal.graph import Graph, trace
-from foveal.lint import lint
+from foveal.linting import lint
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`torch.jit:"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from foveal.lint import lint
+from foveal.linting import lint
 from foveal.models import build, find_architecture
 
 # Every error and warning, and why it is true.

@@ -34,7 +34,7 @@ def command(data: Path, as_json: bool, **values: Any) -> None:
     from foveal.cli.style import terminal_style
     from foveal.dataset import audit, find_duplicates, scan
     from foveal.progress import ProgressDisplay
-    from foveal.report import render_audit_text
+    from foveal.reporting import render_audit_text
 
     groups = read_group_options(values)
     options = read_data_options(values)

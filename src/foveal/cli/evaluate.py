@@ -30,7 +30,7 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
     """
     from foveal.cli.style import terminal_style
     from foveal.progress import ProgressDisplay
-    from foveal.report import render_evaluation_text
+    from foveal.reporting import render_evaluation_text
     from foveal.runs import evaluate_classifier, load
 
     groups = read_group_options(values)

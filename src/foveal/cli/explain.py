@@ -15,8 +15,8 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.cli.explained_network import Subject
-    from foveal.explain.logits import Labels
-    from foveal.explain.pictures import ExplainedPicture
+    from foveal.explanation.logits import Labels
+    from foveal.explanation.pictures import ExplainedPicture
 
 _SHEETS = (".png", ".svg")
 _NUM_WITH_PROGRESS = 4
@@ -90,7 +90,7 @@ def command(
     upright, so that they can be held against the original. A file that cannot be read is a
     row with its error, and the command then exits with 1.
     """
-    from foveal.explain.methods import METHODS, require_method
+    from foveal.explanation.methods import METHODS, require_method
 
     if method == "list":
         width = max(len(name) for name, _ in METHODS)
@@ -113,7 +113,7 @@ def command(
     explained = _explain(subject, files, classes, method, layer, effort, labels)
     written = [] if out is None else _draw(explained, out, sheet=sheet, title=Path(run).name)
     if as_json:
-        from foveal.report.explaining.as_json import explanations_json
+        from foveal.explanation.as_json import explanations_json
 
         echo_json(
             "explain",
@@ -126,7 +126,7 @@ def command(
         )
     else:
         from foveal.cli.style import terminal_style
-        from foveal.report.explaining.text import render_explanations_text
+        from foveal.explanation.text import render_explanations_text
 
         click.echo(render_explanations_text(explained, style=terminal_style()))
         if out is None:
@@ -163,8 +163,8 @@ def _explain(
     effort: Literal["quick", "full"],
     labels: Labels,
 ) -> tuple[ExplainedPicture, ...]:
-    from foveal.explain import cost_of_judging
-    from foveal.explain.pictures import Asked
+    from foveal.explanation import cost_of_judging
+    from foveal.explanation.pictures import Asked
     from foveal.progress import ProgressDisplay
 
     asked_for = Asked(classes or None, method, layer, effort, labels=labels)
@@ -182,9 +182,9 @@ def _draw(
     explained: Sequence[ExplainedPicture], out: Path, *, sheet: bool, title: str
 ) -> list[Path]:
     """Writes the sheets and returns their files."""
+    from foveal.explanation.sheet import lay_out
+    from foveal.explanation.sheet_files import sheet_png, sheet_svg
     from foveal.files import write_atomically
-    from foveal.report.explaining.sheet import lay_out
-    from foveal.report.explaining.sheet_files import sheet_png, sheet_svg
 
     if out.suffix.lower() in _SHEETS:
         encode = sheet_png if out.suffix.lower() == ".png" else sheet_svg

@@ -14,7 +14,7 @@ from foveal.text import printable
 if TYPE_CHECKING:
     from torch import nn
 
-    from foveal.explain.pictures import Asked, ExplainedPicture
+    from foveal.explanation.pictures import Asked, ExplainedPicture
     from foveal.images import Preprocessing
     from foveal.runs import Classifier
 
@@ -49,7 +49,7 @@ class Subject:
         Raises:
             UsageError: There is no such class.
         """
-        from foveal.explain.requests import class_indices
+        from foveal.explanation.requests import class_indices
 
         if self.class_names:
             return class_indices(words, self.class_names)
@@ -80,7 +80,7 @@ class Subject:
             return explain_run(
                 self.run, files, asked_for=asked_for, network=self.network, progress=progress
             )
-        from foveal.explain.pictures import explain_pictures
+        from foveal.explanation.pictures import explain_pictures
 
         return explain_pictures(
             self.network,

@@ -78,10 +78,11 @@ def command(
     MODEL is timm:NAME, torchvision:NAME, foveal:NAME, a bare name, file.py:factory or a run
     folder. Nothing is computed and no weights are needed, except for --effective.
     """
-    from foveal.inspection import compare, effective_receptive_field
-    from foveal.report.inspection import (
+    from foveal.inspection import (
+        compare,
         comparison_json,
         effective_json,
+        effective_receptive_field,
         inspection_json,
         render_comparison_text,
         render_effective_text,

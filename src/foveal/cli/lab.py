@@ -112,7 +112,7 @@ def _list_labs(labs: tuple[tuple[str, str], ...], *, as_json: bool) -> None:
 
 
 def _ask(question: str, choices: tuple[tuple[str, str], ...], *, seconds: int) -> str:
-    from foveal.report.text_layout import wrap
+    from foveal.draw.text_layout import wrap
 
     click.echo(wrap(question))
     for number, (_, text) in enumerate(choices, start=1):

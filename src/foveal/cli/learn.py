@@ -367,9 +367,9 @@ def _require_terminal(name: str) -> None:
 
 def _screen(plain: bool) -> Any:
     from foveal.cli.style import terminal_style
+    from foveal.draw.text_layout import COLUMNS
+    from foveal.draw.text_layout import plain as no_style
     from foveal.learn.terminal.screen import Screen
-    from foveal.report.text_layout import COLUMNS
-    from foveal.report.text_layout import plain as no_style
 
     style = no_style if plain else terminal_style()
     columns = max(_FEWEST_COLUMNS, min(COLUMNS, shutil.get_terminal_size().columns))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def _explain(context: click.Context, _: click.Parameter, code: str | None) -> None:
     if code is not None and not context.resilient_parsing:
         from foveal.cli.style import terminal_style
-        from foveal.lint.pages import rule_page
-        from foveal.report.lint import render_page_text
+        from foveal.linting import render_page_text
+        from foveal.linting.pages import rule_page
 
         click.echo(render_page_text(rule_page(code), style=terminal_style()))
         context.exit()
@@ -92,9 +92,8 @@ def command(
     stated = read_normalisation(mean, std)
     if stated and not images:
         raise click.UsageError("--mean and --std say how --images are fed; give those too.")
-    from foveal.lint import RULES, lint
+    from foveal.linting import RULES, lint, render_lint_text
     from foveal.models.sources import resolve_model
-    from foveal.report.lint import render_lint_text
 
     is_folder = Path(model).is_dir()
     resolved = resolve_model(model, weights=weights or ("pretrained" if is_folder else "none"))

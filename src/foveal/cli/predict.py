@@ -50,7 +50,7 @@ def command(
     from foveal.errors import UsageError
     from foveal.files import write_atomically
     from foveal.progress import ProgressDisplay
-    from foveal.report import render_predictions_text
+    from foveal.reporting import render_predictions_text
     from foveal.runs.classifier import Prediction, load
 
     if out is not None and as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from foveal.report import Role, Style
+    from foveal.reporting import Role, Style
 
 _LOOKS: dict[Role, dict[str, Any]] = {
     "heading": {"bold": True},
@@ -27,7 +27,7 @@ def terminal_style() -> Style:
 
     ``NO_COLOR`` (https://no-color.org), where it is set and not empty, turns them off.
     """
-    from foveal.report import plain
+    from foveal.reporting import plain
 
     wanted = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     return _colour if wanted and not os.environ.get("NO_COLOR") else plain

@@ -154,8 +154,8 @@ def show_finished(finished: FinishedRun, *, as_json: bool, next_commands: Sequen
     """Prints the outcome of a training."""
     from foveal.api import private_table
     from foveal.cli.style import terminal_style
-    from foveal.report import render_text
-    from foveal.report.sections.heat_maps import shortcut_warnings
+    from foveal.reporting import render_text
+    from foveal.reporting.sections.heat_maps import shortcut_warnings
     from foveal.runs.writing import evaluation_json
 
     trained = finished.trained

@@ -11,7 +11,7 @@ from foveal.cli.options import echo_json, stated_options
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
-    from foveal.explain.maximisation import Ascent, DepthSheet
+    from foveal.visualisation import Ascent, DepthSheet
 
 
 @click.command(
@@ -76,18 +76,18 @@ def command(
     from dataclasses import replace
 
     from foveal.cli.explained_network import open_subject, read_stated
-    from foveal.explain.maximisation import (
+    from foveal.files import write_atomically
+    from foveal.progress import ProgressDisplay
+    from foveal.reporting.numbers import seconds
+    from foveal.visualisation import (
         Ascent,
         PixelScale,
         estimate_sheet_seconds,
         plan_pictures,
         sheet_by_depth,
     )
-    from foveal.explain.maximisation.class_pictures import CLASS_ASCENT
-    from foveal.files import write_atomically
-    from foveal.progress import ProgressDisplay
-    from foveal.report.explaining.maximised_sheet import draw_sheet
-    from foveal.report.numbers import seconds
+    from foveal.visualisation.class_pictures import CLASS_ASCENT
+    from foveal.visualisation.sheet import draw_sheet
 
     if out.suffix.lower() != ".png":
         raise click.BadParameter(

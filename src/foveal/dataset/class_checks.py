@@ -9,7 +9,7 @@ import numpy as np
 
 from foveal.dataset.findings import AuditFinding, AuditSubject
 from foveal.dataset.layouts import name_some
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
 from foveal.text import count_noun
 
 _IMBALANCE_INFO = 3.0

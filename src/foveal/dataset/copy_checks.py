@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from foveal.dataset.findings import AuditFinding, AuditSubject, examples_of_sets
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
 from foveal.text import count_noun
 
 _LARGE_SET = 50

@@ -10,7 +10,7 @@ from foveal.dataset.findings import AuditFinding, AuditSubject, examples
 from foveal.dataset.grey_window import choose_grey_window
 from foveal.dataset.layouts import name_some
 from foveal.dataset.manifest import ImageRecord
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
 from foveal.text import count_noun
 
 # Title and remedy for every code in PROBLEM_CODES.

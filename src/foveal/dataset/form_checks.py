@@ -16,7 +16,7 @@ from foveal.dataset.findings import (
     size_of,
 )
 from foveal.dataset.manifest import ImageRecord
-from foveal.numbers import percent
+from foveal.draw.numbers import percent
 from foveal.text import count_noun
 
 # A gain is the share of the baseline's mistakes that knowing the stored form avoids.

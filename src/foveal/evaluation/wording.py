@@ -11,6 +11,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from foveal.draw.numbers import percent as percent_of
+from foveal.draw.numbers import percent_span
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
@@ -25,8 +27,6 @@ from foveal.evaluation.evidence import (
     ReliabilityBin,
     Stability,
 )
-from foveal.numbers import percent as percent_of
-from foveal.numbers import percent_span
 from foveal.text import count_noun, printable
 
 # Longer lists than this are not read by anyone who has to decide.

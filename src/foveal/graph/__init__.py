@@ -2,7 +2,6 @@
 
 from foveal.graph.cut_points import CutPoint, cut_points
 from foveal.graph.cutting import cut
-from foveal.graph.figure import Figure, Status, total
 from foveal.graph.graph import (
     AttributeValue,
     Graph,
@@ -15,13 +14,13 @@ from foveal.graph.graph import (
     Source,
 )
 from foveal.graph.head import Head, HeadKind, head
+from foveal.graph.quantity import Quantity, Status, total
 from foveal.graph.receptive_field import ReceptiveField, place_dims, receptive_fields
 from foveal.graph.tracing import trace
 
 __all__ = [
     "AttributeValue",
     "CutPoint",
-    "Figure",
     "Graph",
     "GraphInput",
     "GraphOutput",
@@ -30,6 +29,7 @@ __all__ = [
     "Kind",
     "Op",
     "Parameter",
+    "Quantity",
     "ReceptiveField",
     "Shape",
     "Source",

@@ -23,12 +23,12 @@ from foveal.arithmetic import (
     transposed_convolution_macs,
 )
 from foveal.graph.attributes import Call
-from foveal.graph.figure import Figure
 from foveal.graph.graph import Kind
+from foveal.graph.quantity import Quantity
 from foveal.graph.structure import tensors_in
 
 
-def count_macs(kind: Kind, name: str, call: Call, output: torch.Tensor | None) -> Figure[int]:
+def count_macs(kind: Kind, name: str, call: Call, output: torch.Tensor | None) -> Quantity[int]:
     """Returns the MACs of one call.
 
     Args:
@@ -39,25 +39,25 @@ def count_macs(kind: Kind, name: str, call: Call, output: torch.Tensor | None) -
     """
     if kind in {"conv", "deform_conv"}:
         assert output is not None
-        return Figure(_conv(call, output, groups=call.args[11] if kind != "conv" else None))
+        return Quantity(_conv(call, output, groups=call.args[11] if kind != "conv" else None))
     if kind == "recurrent":
-        return Figure(_recurrent(name, call))
+        return Quantity(_recurrent(name, call))
     if kind == "conv_transpose":
-        return Figure(_conv_transpose(call))
+        return Quantity(_conv_transpose(call))
     if kind == "linear":
         weight, source = call.get("weight", 1), call.first
         positions = source.numel() // max(source.shape[-1], 1)
         if weight.dim() == 1:
-            return Figure(linear_macs(weight.shape[0], 1, positions=positions))
-        return Figure(linear_macs(weight.shape[1], weight.shape[0], positions=positions))
+            return Quantity(linear_macs(weight.shape[0], 1, positions=positions))
+        return Quantity(linear_macs(weight.shape[1], weight.shape[0], positions=positions))
     if kind == "matmul":
         assert output is not None
         return _matmul(name, call, output)
     if kind == "attention":
-        return Figure(_attention(name, call))
+        return Quantity(_attention(name, call))
     if kind == "other":
-        return Figure.unavailable(f"what {name} costs is not known")
-    return Figure(0)
+        return Quantity.unavailable(f"what {name} costs is not known")
+    return Quantity(0)
 
 
 def _conv(call: Call, output: torch.Tensor, *, groups: int | None) -> int:
@@ -89,7 +89,7 @@ def _conv_transpose(call: Call) -> int:
     )
 
 
-def _matmul(name: str, call: Call, output: torch.Tensor) -> Figure[int]:
+def _matmul(name: str, call: Call, output: torch.Tensor) -> Quantity[int]:
     if name == "einsum":
         return _einsum(call)
     counted = _COUNTED_BY_RUNNING.get(name)
@@ -106,12 +106,12 @@ def _matmul(name: str, call: Call, output: torch.Tensor) -> Figure[int]:
         "baddbmm": 1,
     }.get(name)
     if left is None:
-        return Figure.unavailable(f"what {name} costs is not known")
+        return Quantity.unavailable(f"what {name} costs is not known")
     factor = call.args[left] if len(call.args) > left else call.kwargs.get("mat1", call.first)
-    return Figure(output.numel() * int(factor.shape[-1]))
+    return Quantity(output.numel() * int(factor.shape[-1]))
 
 
-def _einsum(call: Call) -> Figure[int]:
+def _einsum(call: Call) -> Quantity[int]:
     equation, operands = call.first, call.args[1:]
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = operands[0]
@@ -130,7 +130,7 @@ def _einsum(call: Call) -> Figure[int]:
         if dots:
             middle = shape[len(head) : len(shape) - len(tail)]
             sizes["..."] = max(prod(middle), sizes.get("...", 1))
-    return Figure(prod(sizes.values()))
+    return Quantity(prod(sizes.values()))
 
 
 class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -160,10 +160,10 @@ _COUNTED_BY_RUNNING: dict[str, Callable[..., Any]] = {
 }
 
 
-def _products_in(function: Callable[..., Any], call: Call) -> Figure[int]:
+def _products_in(function: Callable[..., Any], call: Call) -> Quantity[int]:
     with _Products() as products:
         function(*call.args, **call.kwargs)
-    return Figure(products.macs)
+    return Quantity(products.macs)
 
 
 def _recurrent(name: str, call: Call) -> int:

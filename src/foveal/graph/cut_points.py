@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foveal.errors import TraceError, UsageError
-from foveal.graph.figure import Figure, total
 from foveal.graph.graph import Graph, Op, Shape, Source
+from foveal.graph.quantity import Quantity, total
 from foveal.text import near_names
 
 
@@ -28,8 +28,8 @@ class CutPoint:
     name: str
     source: Source
     shape: Shape
-    macs_before: Figure[int]
-    macs_after: Figure[int]
+    macs_before: Quantity[int]
+    macs_after: Quantity[int]
     parameters_before: int
     parameters_after: int
 

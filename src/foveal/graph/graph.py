@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from foveal.errors import UsageError
-from foveal.graph.figure import Figure, Status, total
+from foveal.graph.quantity import Quantity, Status, total
 from foveal.text import near_names
 
 Shape = tuple[int, ...]
@@ -200,7 +200,7 @@ class Op:
     output_shapes: tuple[Shape, ...]
     parameters: tuple[str, ...]
     buffers: tuple[str, ...]
-    macs: Figure[int]
+    macs: Quantity[int]
     is_inplace: bool
     dtype: str
 
@@ -273,15 +273,15 @@ class Graph:
         return tuple(tuple(indices) for indices in found)
 
     @cached_property
-    def macs(self) -> Figure[int]:
+    def macs(self) -> Quantity[int]:
         """Multiply-accumulates of one forward pass."""
         known = total(op.macs for op in self.ops)
         if self.status == "complete" or self.reason is None:
             return known
         reason = "; ".join(filter(None, (self.reason, known.reason)))
         if self.status == "unavailable":
-            return Figure.unavailable(reason)
-        return Figure.partial(known.value or 0, reason)
+            return Quantity.unavailable(reason)
+        return Quantity.partial(known.value or 0, reason)
 
     @cached_property
     def parameter_count(self) -> int:

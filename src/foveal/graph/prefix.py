@@ -11,7 +11,7 @@ import torch
 from torch import fx
 
 from foveal.errors import TraceError
-from foveal.graph.half import Half
+from foveal.graph.part import Part
 from foveal.graph.recordings import Recordings
 
 
@@ -39,4 +39,4 @@ def prefix_of(
             next_step='Trace it again, with mode="eval".',
         )
     op = ops[op_index]
-    return Half(recordings, model, "prefix", op.call.index, op.output_refs[output]).build()
+    return Part(recordings, model, "prefix", op.call.index, op.output_refs[output]).build()

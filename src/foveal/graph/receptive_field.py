@@ -20,9 +20,9 @@ from foveal.graph.field_mixing import attend, merge
 from foveal.graph.field_rules import RULES, through_elements
 from foveal.graph.field_state import AxisState, FieldState, join_axes
 from foveal.graph.field_transforms import TRANSFORMS
-from foveal.graph.figure import Status
 from foveal.graph.graph import Graph, Op, Shape
 from foveal.graph.layout import layout_of_input, plain, sole_axis
+from foveal.graph.quantity import Status
 
 _AXIS_NAMES = {1: ("w",), 2: ("h", "w"), 3: ("d", "h", "w")}
 _RULES = {**RULES, **TRANSFORMS}

@@ -27,8 +27,8 @@ from foveal.graph.assertions import asserted_value
 from foveal.graph.attributes import Call, read_attributes, settle_pool
 from foveal.graph.costs import count_macs
 from foveal.graph.execution import run_on_shapes, without_device
-from foveal.graph.figure import Figure
 from foveal.graph.graph import Source
+from foveal.graph.quantity import Quantity
 from foveal.graph.records import (
     CallRef,
     Failure,
@@ -44,8 +44,8 @@ from foveal.graph.refusals import (
     require_readable,
     require_static_index,
 )
+from foveal.graph.seen_tensors import Known, SeenTensors
 from foveal.graph.structure import Path, map_tensors, tensors_in, tensors_with_paths
-from foveal.graph.tensor_book import Known, TensorBook
 from foveal.graph.unread_value import is_unread, unread_values
 from foveal.graph.vocabulary import (
     ASKS_ABOUT,
@@ -77,7 +77,7 @@ class Recorder(TorchFunctionMode):
         self._paths = {id(module): path for path, module in model.named_modules()}
         self._root = Frame(0, None, model, "", (), 0)
         self._frame = self._root
-        self.book = TensorBook(model)
+        self.book = SeenTensors(model)
         tensors = [*model.parameters(), *model.buffers()]
         self._device = tensors[0].device if tensors else torch.device("cpu")
 
@@ -377,7 +377,7 @@ class Recorder(TorchFunctionMode):
         for tensor in changed:
             self.book.overwrite(tensor, Source("op", index))
 
-    def _with_work(self, macs: Figure[int], weights: list[Known]) -> Figure[int]:
+    def _with_work(self, macs: Quantity[int], weights: list[Known]) -> Quantity[int]:
         """Adds what it cost to compute the weights, at the first operation that uses them."""
         calls = {index for known in weights for index in known.work}
         more = sum(self._work.pop(index, 0) for index in calls)

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from foveal.graph.attributes import Attributes
-from foveal.graph.figure import Figure
 from foveal.graph.graph import Kind, Shape, Source
+from foveal.graph.quantity import Quantity
 from foveal.graph.structure import Path
 
 
@@ -76,7 +76,7 @@ class RecordedOp:
     output_shapes: tuple[Shape, ...]
     parameters: tuple[str, ...]
     buffers: tuple[str, ...]
-    macs: Figure[int]
+    macs: Quantity[int]
     dtype: str
     uses_own_weights: bool
     call: RecordedCall

@@ -9,8 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from foveal.graph.records import UnfollowableError
+from foveal.graph.seen_tensors import SeenTensors
 from foveal.graph.structure import tensors_in
-from foveal.graph.tensor_book import TensorBook
 
 
 class Running(Protocol):
@@ -32,7 +32,7 @@ def depends_on_values(name: str) -> str:
     )
 
 
-def require_readable(book: TensorBook, name: str, args: tuple[Any, ...]) -> None:
+def require_readable(book: SeenTensors, name: str, args: tuple[Any, ...]) -> None:
     """Raises if ``name`` asks for values that come from a picture, or are not there.
 
     Raises:
@@ -49,7 +49,7 @@ def require_readable(book: TensorBook, name: str, args: tuple[Any, ...]) -> None
             )
 
 
-def require_static_index(book: TensorBook, index: Any) -> None:
+def require_static_index(book: SeenTensors, index: Any) -> None:
     """Raises if an index selects by a mask whose values are not known.
 
     Raises:

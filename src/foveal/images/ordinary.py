@@ -10,7 +10,7 @@ from typing import Any, Final
 from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from foveal.errors import ImageError
-from foveal.images import deep
+from foveal.images import bit_depth
 from foveal.images.completeness import count_gif_pictures, require_complete, webp_size
 from foveal.images.cost import bytes_per_pixel, require_affordable, require_few_scans
 from foveal.images.faults import corrupt, too_large, truncated
@@ -215,7 +215,7 @@ def _decode(
             image.draft(None, (height_px, width_px) if is_sideways else (width_px, height_px))
     elif format_name == "TIFF":  # Pillow turns a TIFF upright by itself, and forgets the tag
         orientation = _orientation(image, notes)
-    second = deep.decode_low_bytes(image, lambda: _open(data, format_name))
+    second = bit_depth.decode_low_bytes(image, lambda: _open(data, format_name))
     image.load()
     if format_name == "PNG" and not pages.index:
         require_all_rows(image, data)
@@ -231,11 +231,11 @@ def _decode(
         width_px, height_px = full_size[::-1] if orientation in _SIDEWAYS else full_size
     picture: Picture
     levels = None
-    if second is not None or deep.is_deep_gray(image):
+    if second is not None or bit_depth.is_deep_gray(image):
         stretched = (
-            deep.stretch_gray(upright, image, window)
+            bit_depth.stretch_gray(upright, image, window)
             if second is None
-            else deep.stretch_colour(upright, second, image, window)
+            else bit_depth.stretch_colour(upright, second, image, window)
         )
         picture, levels = stretched.values, stretched.summary
         notes.extend(stretched.notes)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from foveal.graph.figure import Figure, total
+from foveal.graph.quantity import Quantity, total
 from foveal.graph.vocabulary import words
 from foveal.inspection.inspection import Inspection, OpRow
 from foveal.inspection.stages import Segment, segments_below
@@ -47,7 +47,7 @@ class Line:
         return sum(row.parameters for row in self.rows)
 
     @property
-    def macs(self) -> Figure[int]:
+    def macs(self) -> Quantity[int]:
         """Sum over the rows of one copy."""
         return total(row.macs for row in self.rows)
 

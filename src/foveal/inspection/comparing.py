@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from foveal.graph.figure import Figure
+from foveal.graph.quantity import Quantity
 from foveal.inspection.inspection import Inspection
 
 
@@ -21,8 +21,8 @@ class Contrast:
 
     name: str
     unit: str
-    first: Figure[int]
-    second: Figure[int]
+    first: Quantity[int]
+    second: Quantity[int]
 
     @property
     def ratio(self) -> float | None:
@@ -51,18 +51,21 @@ def compare(first: Inspection, second: Inspection) -> Comparison:
     """Returns what the second network costs and sees, against the first."""
     a, b = first.totals, second.totals
     contrasts = [
-        Contrast("parameters", "count", Figure(a.parameters), Figure(b.parameters)),
+        Contrast("parameters", "count", Quantity(a.parameters), Quantity(b.parameters)),
         Contrast("MACs", "count", a.macs, b.macs),
         Contrast("activations", "bytes", a.activation_bytes, b.activation_bytes),
         Contrast("kept for training", "bytes", a.kept_bytes, b.kept_bytes),
         Contrast(
             "layers with weights",
             "count",
-            Figure(a.num_weighted_layers),
-            Figure(b.num_weighted_layers),
+            Quantity(a.num_weighted_layers),
+            Quantity(b.num_weighted_layers),
         ),
         Contrast(
-            "nonlinearities", "count", Figure(a.num_nonlinearities), Figure(b.num_nonlinearities)
+            "nonlinearities",
+            "count",
+            Quantity(a.num_nonlinearities),
+            Quantity(b.num_nonlinearities),
         ),
     ]
     axes = ("height", "width")
@@ -79,11 +82,11 @@ def compare(first: Inspection, second: Inspection) -> Comparison:
     return Comparison(first, second, tuple(contrasts))
 
 
-def _field(table: Inspection) -> list[Figure[int]]:
+def _field(table: Inspection) -> list[Quantity[int]]:
     seen = table.totals.receptive_field
     if seen is None:
-        return [Figure.unavailable("no operation has places")]
+        return [Quantity.unavailable("no operation has places")]
     reason = seen.reason or "the whole image is seen"
-    return [Figure.unavailable(reason) if size is None else Figure(size) for size in seen.size] or [
-        Figure.unavailable(reason)
-    ]
+    return [
+        Quantity.unavailable(reason) if size is None else Quantity(size) for size in seen.size
+    ] or [Quantity.unavailable(reason)]

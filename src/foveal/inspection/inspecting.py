@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from foveal.errors import TraceError
-from foveal.graph.figure import total
 from foveal.graph.graph import Graph
+from foveal.graph.quantity import total
 from foveal.graph.receptive_field import ReceptiveField, receptive_fields
 from foveal.inspection.inspection import Inspection, OpRow, Stage, Totals
 from foveal.inspection.memory import Memory, dtype_bytes, measure_memory

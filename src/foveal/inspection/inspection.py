@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from foveal.errors import UsageError
-from foveal.graph.figure import Figure, Status
 from foveal.graph.graph import GraphInput, GraphOutput, Kind, Op, Shape
+from foveal.graph.quantity import Quantity, Status
 from foveal.graph.receptive_field import ReceptiveField
 from foveal.text import near_names
 
@@ -37,7 +37,7 @@ class OpRow:
     frozen_parameters: int
     shared_with: str | None
     activation_bytes: int
-    kept_bytes: Figure[int]
+    kept_bytes: Quantity[int]
     receptive_field: ReceptiveField
 
     @property
@@ -56,7 +56,7 @@ class OpRow:
         return self.op.output_shape
 
     @property
-    def macs(self) -> Figure[int]:
+    def macs(self) -> Quantity[int]:
         """Multiply-accumulates of one forward pass."""
         return self.op.macs
 
@@ -94,9 +94,9 @@ class Stage:
     resolution: tuple[int, ...] | None
     parameters: int
     trainable_parameters: int
-    macs: Figure[int]
+    macs: Quantity[int]
     activation_bytes: int
-    kept_bytes: Figure[int]
+    kept_bytes: Quantity[int]
     receptive_field: ReceptiveField
     share_of_parameters: float | None
     share_of_macs: float | None
@@ -130,10 +130,10 @@ class Totals:
     trainable_parameters: int
     unused_parameters: int | None
     parameter_bytes: int
-    macs: Figure[int]
-    activation_bytes: Figure[int]
-    peak_bytes: Figure[int]
-    kept_bytes: Figure[int]
+    macs: Quantity[int]
+    activation_bytes: Quantity[int]
+    peak_bytes: Quantity[int]
+    kept_bytes: Quantity[int]
     receptive_field: ReceptiveField | None
     receptive_field_of: str | None
     num_weighted_layers: int
@@ -188,12 +188,12 @@ class Inspection:
         )
 
     def __str__(self) -> str:
-        from foveal.report.inspection import render_inspection_text
+        from foveal.inspection.as_text import render_inspection_text
 
         return render_inspection_text(self)
 
-    # The one arrow that points up: a notebook asks the object itself for its picture.
+    # A notebook asks the object itself for its HTML, and what draws it needs the type.
     def _repr_html_(self) -> str:
-        from foveal.report.inspection import render_inspection_fragment
+        from foveal.inspection.page import render_inspection_fragment
 
         return render_inspection_fragment(self)

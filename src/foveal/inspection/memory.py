@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from foveal.graph.figure import Figure, total
 from foveal.graph.graph import Graph, Op, Source
+from foveal.graph.quantity import Quantity, total
 from foveal.graph.vocabulary import words
-from foveal.inspection.saving import INDEX_BYTES, Saved, saved_by
+from foveal.inspection.saved_for_backward import INDEX_BYTES, Saved, saved_by
 
 _BYTES = {
     "float64": 8, "int64": 8, "complex64": 8, "complex128": 16, "float32": 4, "int32": 4,
@@ -39,10 +39,10 @@ class Memory:
     """Bytes by operation and in total, as ``OpRow`` and ``Totals`` define them."""
 
     activation_bytes: tuple[int, ...]
-    kept_bytes: tuple[Figure[int], ...]
-    total_activation_bytes: Figure[int]
-    peak_bytes: Figure[int]
-    total_kept_bytes: Figure[int]
+    kept_bytes: tuple[Quantity[int], ...]
+    total_activation_bytes: Quantity[int]
+    peak_bytes: Quantity[int]
+    total_kept_bytes: Quantity[int]
 
 
 def dtype_bytes(dtype: str) -> int:
@@ -58,18 +58,18 @@ def measure_memory(graph: Graph) -> Memory:
     return Memory(
         activation,
         kept,
-        _bounded(graph, Figure(sum(activation))),
-        _bounded(graph, Figure.partial(_peak(graph, blocks), _MAY_HOLD)),
+        _bounded(graph, Quantity(sum(activation))),
+        _bounded(graph, Quantity.partial(_peak(graph, blocks), _MAY_HOLD)),
         _bounded(graph, total(kept)),
     )
 
 
-def _bounded(graph: Graph, figure: Figure[int]) -> Figure[int]:
+def _bounded(graph: Graph, figure: Quantity[int]) -> Quantity[int]:
     if graph.status == "complete" or graph.reason is None:
         return figure
     if graph.status == "unavailable":
-        return Figure.unavailable(graph.reason)
-    return Figure.partial(figure.value or 0, graph.reason)
+        return Quantity.unavailable(graph.reason)
+    return Quantity.partial(figure.value or 0, graph.reason)
 
 
 class _Blocks:
@@ -193,7 +193,7 @@ def _prefixes(path: str) -> Iterable[str]:
     return (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
-def _kept(graph: Graph, blocks: _Blocks) -> tuple[Figure[int], ...]:
+def _kept(graph: Graph, blocks: _Blocks) -> tuple[Quantity[int], ...]:
     needs_gradient: set[Source] = set()
     already: set[int] = set()
     found = []
@@ -201,7 +201,7 @@ def _kept(graph: Graph, blocks: _Blocks) -> tuple[Figure[int], ...]:
         trainable = [name for name in op.parameters if graph.parameter(name).is_trainable]
         needing = [source in needs_gradient for source in op.inputs]
         if not trainable and not any(needing):
-            found.append(Figure(0))
+            found.append(Quantity(0))
             continue
         if op.dtype.startswith(("float", "bfloat", "complex")):
             needs_gradient |= {Source("op", op.index, s) for s in range(len(op.output_shapes))}
@@ -210,10 +210,10 @@ def _kept(graph: Graph, blocks: _Blocks) -> tuple[Figure[int], ...]:
     return tuple(found)
 
 
-def _price(op: Op, saved: Saved, blocks: _Blocks, already: set[int]) -> Figure[int]:
+def _price(op: Op, saved: Saved, blocks: _Blocks, already: set[int]) -> Quantity[int]:
     kept = {blocks.of(op.inputs[i]) for i in saved.inputs if i < len(op.inputs)}
     if saved.output:
         kept |= {blocks.of(Source("op", op.index, 0))}
     size = sum(blocks.sizes[block] for block in kept - already) + saved.extra_bytes
     already |= kept
-    return Figure(size) if saved.unknown is None else Figure.partial(size, saved.unknown)
+    return Quantity(size) if saved.unknown is None else Quantity.partial(size, saved.unknown)

@@ -14,8 +14,8 @@ from math import lcm
 from typing import TYPE_CHECKING, Literal
 
 from foveal.errors import FovealError
-from foveal.graph.figure import Status
 from foveal.graph.graph import Graph, Shape
+from foveal.graph.quantity import Status
 
 if TYPE_CHECKING:
     import torch

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from foveal.draw.numbers import percent, percent_span
+from foveal.draw.text_layout import columns_table, wrap
 from foveal.evaluation.evidence import Interval
 from foveal.evaluation.intervals import wilson
 from foveal.learn.mistakes import MISTAKES
 from foveal.learn.progress import Review
-from foveal.numbers import percent, percent_span
-from foveal.report.text_layout import columns_table, wrap
 from foveal.text import count_noun
 
 SCHEMA = "foveal.learn.items"

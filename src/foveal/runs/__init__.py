@@ -1,6 +1,6 @@
 """The run folder: written at once, verified when read, used for prediction."""
 
-from foveal.runs.claiming import claim_folder
+from foveal.runs.atomic_folder import claim_folder
 from foveal.runs.classifier import Classifier, Prediction, load
 from foveal.runs.folder import read_manifest
 from foveal.runs.model_files import Parity

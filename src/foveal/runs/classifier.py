@@ -36,8 +36,8 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.dataset import Audit
-    from foveal.explain.explained_run import ExplainedRun
-    from foveal.explain.pictures import ExplainedPicture
+    from foveal.explanation.pictures import ExplainedPicture
+    from foveal.shortcuts.explained_run import ExplainedRun
 
 _NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
 
@@ -176,7 +176,7 @@ class Classifier:
         Args:
             paths: One path or several; one that cannot be read is a row with an error.
             classes: Names or indices; each image's likeliest class if None.
-            method: See ``foveal.explain.methods.METHODS``; ``"auto"`` suits every run.
+            method: See ``foveal.explanation.methods.METHODS``; ``"auto"`` suits every run.
             layer: An operation or module of the network; the method's own choice if None.
             effort: How much the verdict tries.
             progress: Called with (done, total).
@@ -185,7 +185,7 @@ class Classifier:
             UsageError: Class, method or layer do not exist.
             RunAlteredError: The weights have another digest than recorded.
         """
-        from foveal.explain.pictures import Asked
+        from foveal.explanation.pictures import Asked
         from foveal.runs.explaining import class_indices, explain_run
 
         self.verify_files(WEIGHTS_NAME, PREPROCESSING_NAME)

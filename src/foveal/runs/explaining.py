@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foveal.explain.requests import class_indices as class_indices
+from foveal.explanation.requests import class_indices as class_indices
 from foveal.runs.folder import (
     PREPROCESSING_NAME,
     WEIGHTS_NAME,
@@ -19,7 +19,7 @@ from foveal.runs.folder import (
 if TYPE_CHECKING:
     from torch import nn
 
-    from foveal.explain.pictures import Asked, ExplainedPicture
+    from foveal.explanation.pictures import Asked, ExplainedPicture
     from foveal.images import View
     from foveal.runs.classifier import Classifier
 
@@ -47,7 +47,7 @@ def explain_run(
         UsageError: Class, method or layer do not exist.
         RunAlteredError: A file has another digest than recorded.
     """
-    from foveal.explain.pictures import explain_pictures
+    from foveal.explanation.pictures import explain_pictures
 
     explained = explain_pictures(
         network or load_network(classifier.folder),

@@ -148,7 +148,7 @@ def _build_whole(network: nn.Module, views: tuple[View, ...], temperature: float
     import torch
     from torch import nn
 
-    from foveal.explain.averaged_views import turn_batch
+    from foveal.explanation.averaged_views import turn_batch
     from foveal.models.backbone import FeatureNetwork
 
     class Whole(nn.Module):

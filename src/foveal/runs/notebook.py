@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from foveal.draw.numbers import percent, percent_span
 from foveal.errors import UsageError
 from foveal.evaluation import Evidence
 from foveal.evaluation.wording import (
@@ -13,7 +14,6 @@ from foveal.evaluation.wording import (
     describe_interval,
     describe_judged,
 )
-from foveal.numbers import percent, percent_span
 from foveal.runs.tables import read_out_of_fold
 from foveal.text import count_noun, printable
 

@@ -35,7 +35,7 @@ from foveal.text import printable
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-    from foveal.explain.explained_run import ExplainedRun
+    from foveal.shortcuts.explained_run import ExplainedRun
 
 _T = TypeVar("_T")
 _OUTPUTS = ("probabilities", "logits", "features")
@@ -119,7 +119,7 @@ def read_explanations(folder: Path) -> ExplainedRun:
     Raises:
         RunAlteredError: A field is missing, unknown, or has a value of another type.
     """
-    from foveal.explain.explained_run import ExplainedRun
+    from foveal.shortcuts.explained_run import ExplainedRun
 
     return read_typed(folder, EXPLANATIONS_NAME, ExplainedRun, schema="explanations")
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foveal.images import pixel_versions
-from foveal.runs.claiming import named_as_unwritable
+from foveal.runs.atomic_folder import named_as_unwritable
+from foveal.runs.environment import describe_hardware, describe_versions
 from foveal.runs.folder import (
     CARD_NAME,
     EVALUATION_NAME,
@@ -25,13 +26,12 @@ from foveal.runs.folder import (
     seal,
 )
 from foveal.runs.model_files import Parity, assemble_network, write_onnx, write_timm_files
-from foveal.runs.surroundings import describe_hardware, describe_versions
 from foveal.runs.tables import write_manifest_table, write_out_of_fold
 from foveal.schema import stamped
 from foveal.text import printable
 
 if TYPE_CHECKING:
-    from foveal.explain.explained_run import ExplainedRun
+    from foveal.shortcuts.explained_run import ExplainedRun
     from foveal.training import TrainedClassifier
 
 _NUM_PARITY_IMAGES = 8

@@ -22,7 +22,7 @@ from foveal.learn.topics.known_networks import (
     vgg16_convolutions,
     vgg16_linear_layers,
 )
-from foveal.lint import RULES
+from foveal.linting import RULES
 
 # What the course promises for each topic: Engine, Lab, Drill, Quiz.
 PROMISED = {
@@ -149,7 +149,7 @@ def test_pooled_is_what_max_pool_does() -> None:
 
 
 def test_grad_cam_by_hand_is_the_engines() -> None:
-    from foveal.explain import Explainer
+    from foveal.explanation import Explainer
 
     torch.manual_seed(0)
     net = nn.Sequential(

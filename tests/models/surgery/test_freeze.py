@@ -13,7 +13,7 @@ from torch import nn
 
 from foveal.errors import UsageError
 from foveal.graph import cut, trace
-from foveal.lint import lint
+from foveal.linting import lint
 from foveal.models.surgery import describe_trainable, freeze_to
 
 SHAPE = (3, 24, 24)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from foveal.draw.text_layout import Style, plain, wrap
 from foveal.learn.answers import spell
 from foveal.learn.drills import Template
 from foveal.learn.exercise import Exercise
@@ -12,7 +13,6 @@ from foveal.learn.exercise_html import figure_html
 from foveal.learn.exports.sheet import answers_html, paper, worked_html
 from foveal.learn.markup import plain_text, to_html
 from foveal.learn.terminal.markup import render
-from foveal.report.text_layout import Style, plain, wrap
 from foveal.text import count_noun
 
 

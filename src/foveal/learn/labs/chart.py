@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from foveal.draw.svg import Scale, element, figure, number, words
+from foveal.draw.width import display_width, pad
 from foveal.learn.labs.lab import Chart, Point, Series
-from foveal.report.figures.svg import Scale, element, figure, number, words
-from foveal.report.width import display_width, pad
 
 _PLOT_PX = 240.0
 _ROW_PX = 26.0

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from foveal.errors import ModelError, UsageError
-from foveal.explain import HeatMap, explain
-from foveal.explain.maximisation.pixels import scale_of
+from foveal.explanation import HeatMap, explain
 from foveal.images import Preprocessing
 from foveal.learn.labs.lab import (
     Chart,
@@ -30,6 +29,7 @@ from foveal.learn.labs.lab import (
 from foveal.learn.labs.pictures import show_map, show_picture
 from foveal.learn.labs.training import fit, seeded
 from foveal.models import load_network
+from foveal.visualisation.pixels import scale_of
 
 _SIDE_PX, _SHAPE_PX = 32, 10
 _LAYER = "6"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 
-from foveal.runs.surroundings import describe_hardware
+from foveal.runs.environment import describe_hardware
 
 
 def describe_machine() -> str:

@@ -9,16 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from foveal.explain.maximisation import (
-    Ascent,
-    Channel,
-    Maximised,
-    Objective,
-    Robustness,
-    maximise_each,
-    plan_sheet,
-)
-from foveal.explain.maximisation.workshop import prepared
 from foveal.learn.labs.lab import (
     Chart,
     Lab,
@@ -34,6 +24,16 @@ from foveal.learn.labs.lab import (
 )
 from foveal.learn.labs.pictures import show_picture
 from foveal.models import load_network
+from foveal.visualisation import (
+    Ascent,
+    Channel,
+    Maximised,
+    Objective,
+    Robustness,
+    maximise_each,
+    plan_sheet,
+)
+from foveal.visualisation.prepared import prepared
 
 _NETWORK = "tf_efficientnet_lite0"
 _SIDE_PX, _TILE_PX = 64, 16

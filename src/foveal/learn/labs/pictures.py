@@ -7,9 +7,9 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.draw.colour_map import overlay
 from foveal.learn.labs.lab import LabPicture
-from foveal.report.explaining.colour_map import overlay
-from foveal.report.pictures import data_uri
+from foveal.reporting.pictures import data_uri
 
 _SIDE_PX = 160
 

@@ -6,10 +6,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from foveal.draw.page import html_page
+from foveal.draw.text_layout import Role, Style, columns_table, plain, wrap
 from foveal.learn.labs.chart import describe_chart, draw_chart, draw_text
 from foveal.learn.labs.lab import Finding, Lab, LabResult
-from foveal.report.frame import html_page
-from foveal.report.text_layout import Role, Style, columns_table, plain, wrap
 from foveal.schema import stamped
 from foveal.text import printable
 
@@ -75,7 +75,7 @@ def render_html(
     lab: Lab, result: LabResult, *, guess: str | None, machine: str, command: str
 ) -> str:
     """Returns one page that needs neither network nor script."""
-    style = (files("foveal.report") / "templates" / "report.css").read_text("utf-8")
+    style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
     judged = judge_guess(lab, result, guess)
     body = "".join(
         (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from foveal.draw.text_layout import wrap
 from foveal.learn.answers import Unreadable, read
 from foveal.learn.exercise import Exercise, Field
 from foveal.learn.markup import plain_text
@@ -13,7 +14,6 @@ from foveal.learn.terminal.markup import capitalised, render, styled
 from foveal.learn.terminal.screen import LeftError, Screen
 from foveal.learn.terminal.topic_page import show_topic
 from foveal.learn.topics import find_topic
-from foveal.report.text_layout import wrap
 from foveal.text import printable
 
 Help = Literal["all", "none"]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from foveal.draw.text_layout import facts, wrap
 from foveal.learn.answers import spell
 from foveal.learn.exercise import Exercise, Field
 from foveal.learn.marking import Marked, mark
@@ -30,7 +31,6 @@ from foveal.learn.terminal.markup import capitalised, styled
 from foveal.learn.terminal.screen import Screen
 from foveal.learn.terminal.topic_page import places
 from foveal.learn.topics import find_topic
-from foveal.report.text_layout import facts, wrap
 from foveal.text import printable
 
 _PROOF_SECONDS = 60

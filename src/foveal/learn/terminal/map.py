@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Literal
 
+from foveal.draw.text_layout import COLUMNS, Role
+from foveal.draw.width import pad, shorten_end
 from foveal.learn.review import State, due_skills
 from foveal.learn.skills import skill_topics, topic_state
 from foveal.learn.terminal.learner import Learner
@@ -16,8 +18,6 @@ from foveal.learn.terminal.quiz_sitting import sit_quiz, unfinished
 from foveal.learn.terminal.screen import LeftError, Screen
 from foveal.learn.terminal.topic_page import show_topic
 from foveal.learn.topics import TOPICS, Topic, find_topic
-from foveal.report.text_layout import COLUMNS, Role
-from foveal.report.width import pad, shorten_end
 from foveal.text import count_noun
 
 # A sign, so that it is told without colour too; and a role, where there is colour.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from foveal.draw.text_layout import COLUMNS, Role, Style, plain, wrap
 from foveal.learn.markup import BLOCK, SPAN
-from foveal.report.text_layout import COLUMNS, Role, Style, plain, wrap
 from foveal.text import printable
 
 _BLOCK_INDENT = "    "

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from foveal.draw.text_layout import wrap
 from foveal.learn.exercise import Exercise
 from foveal.learn.progress import GRADES
 from foveal.learn.quiz import QUESTIONS, find_question, questions_of
@@ -16,7 +17,6 @@ from foveal.learn.terminal.markup import styled
 from foveal.learn.terminal.screen import LeftError
 from foveal.learn.terminal.topic_page import lab_shows
 from foveal.learn.topics import TOPICS, Topic, find_topic
-from foveal.report.text_layout import wrap
 from foveal.text import count_noun
 
 SKIPPED = "skipped"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from foveal.draw.text_layout import COLUMNS, Role, Style, plain
+from foveal.draw.width import display_width
 from foveal.learn.exercise import Figure
 from foveal.learn.terminal.markup import render
-from foveal.report.text_layout import COLUMNS, Role, Style, plain
-from foveal.report.width import display_width
 from foveal.text import printable
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from foveal.draw.text_layout import facts, wrap
 from foveal.learn.drills import templates_of
 from foveal.learn.labs import LABS
 from foveal.learn.quiz import questions_of
 from foveal.learn.terminal.markup import styled
 from foveal.learn.terminal.screen import Screen
 from foveal.learn.topics import Topic
-from foveal.report.text_layout import facts, wrap
 from foveal.text import count_noun
 
 

@@ -209,7 +209,7 @@ BLOCKS: tuple[Topic, ...] = (
             "“Any input size, so any size is as good.” The network runs on all; it is accurate "
             "near those that it was trained on.",
         ),
-        engine=("foveal.explain.class_activation_maps", "foveal.inspection.find_size_law"),
+        engine=("foveal.explanation.class_activation_maps", "foveal.inspection.find_size_law"),
         places=("engine", "lab", "drill", "quiz"),
         lab="pooling",
         rules=("S102",),

@@ -76,7 +76,7 @@ LOOKING: tuple[Topic, ...] = (
             "“A map on the object proves that the network looks at the object.” A network with "
             "random weights may give the same map. Randomise the weights and compare.",
         ),
-        engine=("foveal.explain.explain", "foveal.explain.judge_maps"),
+        engine=("foveal.explanation.explain", "foveal.explanation.judge_maps"),
         places=("engine", "lab", "quiz"),
         lab="grad-cam",
         paper="Selvaraju et al., Grad-CAM, arXiv:1610.02391",
@@ -99,7 +99,7 @@ LOOKING: tuple[Topic, ...] = (
             "“It shows where in my photo the class is.” It uses no photo. That is Grad-CAM.",
             "“The picture is the unit's only meaning.” It is one maximum from one start.",
         ),
-        engine=("foveal.explain.maximisation.maximise",),
+        engine=("foveal.visualisation.maximise",),
         places=("engine", "lab", "quiz"),
         lab="maximisation",
         paper="Olah, Mordvintsev and Schubert, Feature Visualization, Distill 2017",

@@ -219,7 +219,7 @@ TRAINING: tuple[Topic, ...] = (
             "they need the least.",
             "“A smaller rate is the same as freezing.” Frozen layers never adapt; slow ones do.",
         ),
-        engine=("foveal.lint.lint",),
+        engine=("foveal.linting.lint",),
         places=("engine", "lab", "quiz"),
         lab="learning-rates",
         rules=("T401", "T409", "T412", "T413", "T415", "W205"),
@@ -243,7 +243,7 @@ TRAINING: tuple[Topic, ...] = (
             "“In evaluation the bias counts.” The running mean has absorbed it; dropping one "
             "without correcting the other would change outputs. The linter's fix does both.",
         ),
-        engine=("foveal.lint.lint", "foveal.lint.fix"),
+        engine=("foveal.linting.lint", "foveal.linting.fix"),
         places=("engine", "quiz"),
         lab="batch-norm",
         rules=("S101",),
@@ -269,7 +269,7 @@ TRAINING: tuple[Topic, ...] = (
             "They are saved with the model all the same.",
             "“It normalises each image.” Over batch and space, for each channel.",
         ),
-        engine=("foveal.models.surgery.fold_batch_norm", "foveal.lint.lint"),
+        engine=("foveal.models.surgery.fold_batch_norm", "foveal.linting.lint"),
         places=("engine", "lab", "quiz"),
         lab="batch-norm",
         rules=(

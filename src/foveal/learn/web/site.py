@@ -93,7 +93,7 @@ def site_page(*, model: str | None = None, progress: Progress = lambda done, tot
         ),
     ]
     page = files("foveal.learn.web") / "page"
-    style = (files("foveal.report") / "templates" / "report.css").read_text("utf-8")
+    style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
     style += (page / "learn.css").read_text("utf-8")
     scripts = [(page / name).read_text("utf-8") for name in SCRIPTS]
     policy = "; ".join(

@@ -1,0 +1,1 @@
+"""What all pages and texts share: SVG, lettering, wrapping, colours and numbers in words."""

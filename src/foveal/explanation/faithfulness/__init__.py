@@ -1,0 +1,15 @@
+"""Tests of a map: does it add up, do its places matter, does it depend on what was learned?"""
+
+from foveal.explanation.faithfulness.deletion import Effort
+from foveal.explanation.faithfulness.judging import Cost, cost_of_judging, judge_map, judge_maps
+from foveal.explanation.faithfulness.randomisation import SIMILARITY_LIMIT, Remake
+
+__all__ = [
+    "SIMILARITY_LIMIT",
+    "Cost",
+    "Effort",
+    "Remake",
+    "cost_of_judging",
+    "judge_map",
+    "judge_maps",
+]

@@ -1,0 +1,185 @@
+"""The table as one HTML page that needs neither network nor script, and as a fragment of one."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from foveal.draw.page import html_page
+from foveal.inspection import wording
+from foveal.inspection.as_text import field_sentence, size_text
+from foveal.inspection.comparing import Comparison
+from foveal.inspection.comparison_text import render_comparison_text
+from foveal.inspection.drawing import draw_fields, draw_shares, draw_stages
+from foveal.inspection.effective import EffectiveField
+from foveal.inspection.effective_picture import draw_effective
+from foveal.inspection.effective_text import render_effective_text
+from foveal.inspection.html_tables import op_tables, stage_table, text
+from foveal.inspection.inspection import Inspection
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def render_inspection_html(
+    table: Inspection,
+    *,
+    effective: EffectiveField | None = None,
+    background: NDArray[np.uint8] | None = None,
+    comparison: Comparison | None = None,
+) -> str:
+    """Returns a self-contained page, light or dark as the reader's system is.
+
+    Args:
+        table: What is shown.
+        effective: The effective receptive field, drawn if given.
+        background: The image beneath it, ``[H, W]`` or ``[H, W, 3]``.
+        comparison: Against another network, which is then shown beneath.
+    """
+    body = _body(table, effective, background)
+    if comparison is not None:
+        body += (
+            "<h2>Against the second network</h2>"
+            f"<pre>{text_block(render_comparison_text(comparison))}</pre>"
+            f"{_body(comparison.second, None, None)}"
+        )
+    return html_page(
+        title=f"{table.name}, inspected",
+        body=f'<main class="fv-inner">{body}</main>',
+        style=_style(),
+        body_class="fv",
+    )
+
+
+def render_inspection_fragment(table: Inspection) -> str:
+    """Returns the same without the frame of a page, for notebooks."""
+    return (
+        f'<div class="fv"><style>{_style()}</style><div class="fv-inner">{_body(table)}</div></div>'
+    )
+
+
+def text_block(block: str) -> str:
+    """Returns lines of our own text, each made safe."""
+    return "\n".join(text(line) for line in block.splitlines())
+
+
+def _body(
+    table: Inspection,
+    effective: EffectiveField | None = None,
+    background: NDArray[np.uint8] | None = None,
+) -> str:
+    inputs = ", ".join(wording.shape_text(item.shape) for item in table.inputs)
+    parts = [
+        f"<h1>{text(table.name)}</h1>",
+        f'<p class="fv-soft">{text(table.model_type)}, input {text(inputs)}, {table.mode} mode</p>',
+    ]
+    if table.status != "complete":
+        parts.append(f'<p class="fv-warn">{table.status}: {text(table.reason or "")}</p>')
+    parts.append(_cards(table))
+    if table.sizes is not None:
+        parts.append(f"<p>{text(' '.join(size_text(table.sizes).split()))}</p>")
+    if table.stages:
+        parts += [
+            "<h2>Stages, to scale</h2>",
+            f"<figure>{draw_stages(table)}<figcaption>Height: the height of the map. Width: the "
+            "share of MACs, with a least width so that every stage shows.</figcaption></figure>",
+            '<div class="fv-two">',
+            f"<figure><h2>Where it all is</h2>{draw_shares(table)}</figure>",
+            _fields(table),
+            "</div>",
+            "<h2>By stage</h2>",
+            stage_table(table),
+            "<h2>Every operation</h2>",
+            op_tables(table),
+        ]
+    if effective is not None:
+        parts.append(_effective(effective, background))
+    parts += [f'<p class="fv-soft">{text(note)}</p>' for note in (*table.notes, *_legend(table))]
+    return "".join(parts)
+
+
+def _cards(table: Inspection) -> str:
+    totals = table.totals
+    frozen = totals.parameters - totals.trainable_parameters
+    seen = totals.receptive_field
+    cards = (
+        (
+            "parameters",
+            wording.short_count(totals.parameters),
+            f"{totals.parameters:,}" + (f", {frozen:,} frozen" if frozen else ""),
+        ),
+        (
+            "MACs",
+            wording.figure_count(totals.macs),
+            f"{totals.macs.value:,}" if totals.macs.value is not None else totals.macs.reason or "",
+        ),
+        (
+            "activations",
+            wording.figure_bytes(totals.activation_bytes),
+            f"{wording.figure_bytes(totals.peak_bytes)} alive at once",
+        ),
+        (
+            "kept for training",
+            wording.figure_bytes(totals.kept_bytes),
+            "for each batch of the input's size",
+        ),
+        (
+            "receptive field",
+            "none"
+            if seen is None
+            else wording.field_text(seen) + (" px" if seen.size and seen.size[0] else ""),
+            field_sentence(table),
+        ),
+    )
+    return (
+        "<dl>"
+        + "".join(
+            f"<div><dt>{text(name)}</dt><dd>{text(value)}<small>{text(more)}</small></dd></div>"
+            for name, value, more in cards
+        )
+        + "</dl>"
+    )
+
+
+def _fields(table: Inspection) -> str:
+    drawn = draw_fields(table)
+    if not drawn:
+        return ""
+    return (
+        f"<figure><h2>What a unit sees</h2>{drawn}<figcaption>The field at the end of each stage "
+        "and the input, to one scale.</figcaption></figure>"
+    )
+
+
+def _effective(measured: EffectiveField, background: NDArray[np.uint8] | None) -> str:
+    return (
+        "<h2>Effective receptive field</h2>"
+        f'<figure class="fv-erf">{draw_effective(measured, background)}<figcaption>Colour: how '
+        "strongly the unit depends on the pixel (gradient, averaged). Solid: the effective field "
+        "(Luo et al. 2016). Dashed: the theoretical one.</figcaption></figure>"
+        f"<pre>{text_block(render_effective_text(measured))}</pre>"
+    )
+
+
+def _legend(table: Inspection) -> list[str]:
+    seen = [row.receptive_field for row in table.ops]
+    notes = [
+        "Memory is what each operation newly allocates: a view or in-place result needs none. "
+        "Kept is what autograd holds for the backward pass, counted where it is first held."
+    ]
+    if any(any(s.is_global) and any(f is not None for f in s.fields) for s in seen):
+        notes.append(
+            "A field such as 67+ is 67 px around the unit, and the whole image besides, through "
+            "a pooled branch (squeeze-and-excitation) or attention."
+        )
+    if any(s.status == "unavailable" for s in seen):
+        notes.append("A field of ? is unavailable; point at it for the reason.")
+    return notes
+
+
+@cache
+def _style() -> str:
+    from importlib.resources import files
+
+    return (files("foveal.inspection") / "inspection.css").read_text("utf-8")

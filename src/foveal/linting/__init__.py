@@ -1,0 +1,39 @@
+"""What is wrong with a network: rules over structure, weights, behaviour and training."""
+
+from foveal.linting.context import LintContext
+from foveal.linting.engine import lint
+from foveal.linting.finding import (
+    CannotTellError,
+    Checked,
+    Finding,
+    NotApplicable,
+    Outcome,
+    Severity,
+    Undetermined,
+)
+from foveal.linting.fixes import FIXES, Fix, fix
+from foveal.linting.page_text import render_page_text
+from foveal.linting.registry import RULES
+from foveal.linting.report import LintReport
+from foveal.linting.rule import Rule
+from foveal.linting.text import render_lint_text
+
+__all__ = [
+    "FIXES",
+    "RULES",
+    "CannotTellError",
+    "Checked",
+    "Finding",
+    "Fix",
+    "LintContext",
+    "LintReport",
+    "NotApplicable",
+    "Outcome",
+    "Rule",
+    "Severity",
+    "Undetermined",
+    "fix",
+    "lint",
+    "render_lint_text",
+    "render_page_text",
+]

@@ -1,1 +1,0 @@
-"""Heat maps made visible: colours, overlays, sheets, and words for the terminal."""

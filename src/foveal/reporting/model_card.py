@@ -1,0 +1,262 @@
+"""The model card: ``README.md`` of a run, with metadata for the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from foveal.draw.numbers import percent
+from foveal.draw.width import shorten_end
+from foveal.evaluation.evidence import DataFacts, Interval
+from foveal.evaluation.wording import (
+    describe_against_baseline,
+    describe_calibration,
+    describe_interval,
+    describe_judged,
+    describe_leak,
+    describe_learning_curve,
+    describe_prediction_sets,
+)
+from foveal.reporting.audit_facts import read_audit
+from foveal.reporting.hub_metadata import hub_metadata, to_yaml
+from foveal.reporting.many_classes import NUM_WEAKEST, are_many
+from foveal.reporting.numbers import count
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.sections.headline import spoken_range
+from foveal.reporting.sections.heat_maps import shortcut_warnings
+from foveal.reporting.sections.meaning import meaning
+from foveal.text import count_noun, printable
+
+MAX_NAME_COLUMNS = 80
+
+
+def render_model_card(
+    report: ReportInput,
+    *,
+    run_name: str = "RUN",
+    file_names: Sequence[str] = ("model.safetensors", "model.onnx"),
+) -> str:
+    """Returns the card as Markdown that starts with Hub metadata in YAML.
+
+    Args:
+        report: The same value as the HTML report is made of.
+        run_name: The run folder as a reader would type it in the examples.
+        file_names: What the folder holds; the loading examples follow it.
+    """
+    metadata = to_yaml(hub_metadata(report.title, report.evidence.metrics, report.making))
+    sections = (
+        _opening(report),
+        _use(report),
+        _data(report),
+        _evidence(report),
+        _loading(run_name, file_names),
+        _making(report),
+        "## Limits\n\n" + _list([*_shortcuts(report), *meaning(report.evidence).limits]),
+    )
+    return f"---\n{metadata}\n---\n\n" + "\n\n".join(part for part in sections if part) + "\n"
+
+
+def _shortcuts(report: ReportInput) -> list[str]:
+    shown = report.explanations
+    return [] if shown is None else [one.detail for one in shortcut_warnings(shown.run)]
+
+
+def escape_markdown(text: str) -> str:
+    r"""Returns ``text`` so that neither Markdown nor HTML nor an autolink arises from it.
+
+    >>> escape_markdown("<b> *a* | [x](y)")
+    '&lt;b&gt; \\*a\\* \\| \\[x\\](y)'
+    """
+    text = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"([\\`*_{}\[\]#|~!$])", r"\\\1", text)
+    # A bare address or mention becomes a link on the Hub; an entity inside prevents it.
+    text = re.sub(r"(?i)\b(https?|ftp):", r"\1&#58;", text)
+    text = re.sub(r"(?i)\bwww\.", "www&#46;", text).replace("@", "&#64;")
+    # A line that starts like a list, a rule or a number would change the block it stands in.
+    return re.sub(r"^(\s*)([-+=])|^(\s*\d+)([.)])", r"\1\3\\\2\4", text)
+
+
+def _opening(report: ReportInput) -> str:
+    evidence = report.evidence
+    verdict = describe_against_baseline(evidence.metrics, evidence.baseline)
+    names = ", ".join(_name(name) for name in evidence.data.class_names[:12])
+    more = len(evidence.data.class_names) - 12
+    return "\n\n".join(
+        (
+            f"# {escape_markdown(report.title)}",
+            f"An image classifier of {count_noun(evidence.data.num_classes, 'class', 'classes')}: "
+            f"{names}{f' and {more} more' if more > 0 else ''}.",
+            f"**Accuracy {describe_interval(evidence.metrics.accuracy)}** on "
+            f"{describe_judged(evidence)}: {escape_markdown(verdict)}.",
+            f"{escape_markdown(evidence.protocol.sentence)}",
+        )
+    )
+
+
+def _use(report: ReportInput) -> str:
+    return "\n\n".join(
+        (
+            "## Intended use",
+            "For images like those it was trained on: the same kind of camera, subject and "
+            "preparation, and one of the classes above in every image. It supports a person's "
+            "judgement. It was not assessed as a medical device or a safety component, and it is "
+            "not meant to decide alone where a wrong answer does harm.",
+            "Before use elsewhere, measure it there: `foveal evaluate` takes a folder of labelled "
+            "images.",
+        )
+    )
+
+
+def _data(report: ReportInput) -> str:
+    evidence = report.evidence
+    facts = evidence.data
+    source = evidence.grouping.source
+    groups = "Every image counts by itself; no groups were given."
+    if source is not None:
+        groups = f"Groups: {escape_markdown(source)}" + (
+            " (approximate)." if evidence.grouping.is_approximate else "."
+        )
+    parts = [
+        "## Data",
+        f"{count_noun(facts.num_images, 'image')}, {count_noun(facts.num_groups, 'group')}, "
+        f"{count_noun(facts.num_bad, 'file')} set aside as unusable. {groups}",
+        _class_sizes(facts),
+    ]
+    if report.audit is not None:
+        findings = [item for item in read_audit(report.audit).findings if item.severity != "info"]
+        if findings:
+            parts.append("Known problems of the data:")
+            parts.append(_list([item.title for item in findings[:10]]))
+    if report.making is not None:
+        licence = report.making.data_licence or "not recorded"
+        parts.append(f"Licence of the images: {escape_markdown(licence)}.")
+    return "\n\n".join(parts)
+
+
+def _class_sizes(facts: DataFacts) -> str:
+    if are_many(facts.class_names):
+        return (
+            f"The classes have {min(facts.class_counts):,} to {max(facts.class_counts):,} images."
+        )
+    return _table(
+        ("Class", "Images"),
+        [
+            (_name(name), count(number))
+            for name, number in zip(facts.class_names, facts.class_counts, strict=True)
+        ],
+    )
+
+
+def _evidence(report: ReportInput) -> str:
+    evidence = report.evidence
+    metrics = evidence.metrics
+    rows = [
+        ("Accuracy", *_figure(metrics.accuracy)),
+        ("Balanced accuracy", *_figure(metrics.balanced_accuracy)),
+        ("Macro F1", *_figure(metrics.macro_f1)),
+        ("AUROC", *_figure(metrics.auroc)),
+        ("Accuracy of a constant answer", f"{evidence.baseline.accuracy:.3f}", "by count"),
+    ]
+    by_class, which = metrics.per_class, ""
+    if are_many(by_class):
+        by_class = tuple(sorted(by_class, key=lambda item: item.recall.estimate or 0.0))
+        by_class, which = by_class[:NUM_WEAKEST], f"The {NUM_WEAKEST} classes of lowest recall:"
+    class_rows = [
+        (_name(item.name), count(item.num_images), _short(item.recall), _short(item.precision))
+        for item in by_class
+    ]
+    said = [describe_leak(evidence.grouping)]
+    if evidence.calibration is not None:
+        said.append(describe_calibration(evidence.calibration))
+    if evidence.prediction_sets is not None:
+        names = evidence.data.class_names
+        said.append(describe_prediction_sets(evidence.prediction_sets, class_names=names))
+    if evidence.learning_curve is not None:
+        said.append(describe_learning_curve(evidence.learning_curve))
+    return "\n\n".join(
+        (
+            "## Evidence",
+            f"From held-out predictions. Intervals: {escape_markdown(metrics.interval_method)}.",
+            _table(("Figure", "Estimate", "95% interval"), rows),
+            *((which,) if which else ()),
+            _table(("Class", "Images", "Recall", "Precision"), class_rows),
+            _list(said),
+            "`report.html` shows all of it with figures; `evaluation.json` holds the numbers.",
+        )
+    )
+
+
+def _loading(run_name: str, file_names: Sequence[str]) -> str:
+    # Inside a code block nothing can be escaped, so what could end it or the string goes.
+    run = re.sub(r"[^\w./ +,=@-]", "_", printable(run_name)) or "RUN"
+    parts = [
+        "## How to load it",
+        "Whole, with preprocessing, calibrated probabilities and prediction sets:",
+        f'```python\nimport foveal\n\nclassifier = foveal.load("{run}")\n'
+        'for row in classifier.predict(["image.png"]):\n    print(row)\n```',
+    ]
+    if "model.safetensors" in file_names:
+        parts += [
+            "The network alone, in timm (logits; prepare images as `preprocessing.json` says):",
+            "```python\nimport timm\n\n"
+            f'model = timm.create_model("local-dir:{run}", pretrained=True).eval()\n```',
+        ]
+    if "model.onnx" in file_names:
+        parts += [
+            "Without PyTorch, in ONNX Runtime:",
+            "```python\nimport onnxruntime\n\n"
+            f'session = onnxruntime.InferenceSession("{run}/model.onnx")\n'
+            "print(session.get_inputs()[0].shape, session.get_modelmeta().custom_metadata_map)\n"
+            "```",
+        ]
+    return "\n\n".join(parts)
+
+
+def _making(report: ReportInput) -> str:
+    making = report.making
+    if making is None:
+        return ""
+    rows = [
+        ("Created", making.created),
+        ("Foveal", making.foveal_version),
+        ("Backbone", making.backbone),
+        ("Weights", making.weights_source),
+        ("Licence of the weights", making.weights_licence or "not recorded"),
+        ("Views", ", ".join(making.views)),
+        ("Backend", making.backend),
+        ("Machine", making.hardware),
+        ("Command", making.command),
+        ("Seed of the protocol", str(report.evidence.protocol.seed)),
+        ("Packages", ", ".join(f"{name} {value}" for name, value in making.versions.items())),
+    ]
+    return "## How it was made\n\n" + _table(
+        ("What", "Value"), [(name, escape_markdown(value)) for name, value in rows]
+    )
+
+
+def _figure(interval: Interval) -> tuple[str, str]:
+    if interval.estimate is None:
+        return "undefined", "none"
+    if interval.low is None or interval.high is None:
+        return f"{interval.estimate:.3f}", "none"
+    return f"{interval.estimate:.3f}", f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def _short(interval: Interval) -> str:
+    if interval.estimate is None:
+        return "undefined"
+    return f"{percent(interval.estimate, digits=1)} ({spoken_range(interval)})"
+
+
+def _name(name: str) -> str:
+    return escape_markdown(shorten_end(name, MAX_NAME_COLUMNS))
+
+
+def _list(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {escape_markdown(sentence)}" for sentence in sentences)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)

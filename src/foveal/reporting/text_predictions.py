@@ -1,0 +1,135 @@
+"""Predictions as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from foveal.draw.numbers import percent
+from foveal.draw.text_layout import COLUMNS, Style, plain, wrap
+from foveal.draw.width import display_width, pad, shorten_end, shorten_middle
+from foveal.text import count_noun, printable
+
+MAX_LABEL_COLUMNS = 18
+MAX_SET_COLUMNS = 22
+MAX_PATH_COLUMNS = 40
+FLAG_WORDS = ("unsure", "unlike")
+
+
+class PredictionRow(Protocol):
+    """One image's prediction; ``error`` says why there is none."""
+
+    @property
+    def path(self) -> str:
+        """The file, as given."""
+        ...
+
+    @property
+    def label(self) -> str | None:
+        """The likeliest label."""
+        ...
+
+    @property
+    def probability(self) -> float | None:
+        """Its calibrated probability."""
+        ...
+
+    @property
+    def prediction_set(self) -> Sequence[str]:
+        """Labels that cannot be ruled out."""
+        ...
+
+    @property
+    def is_unsure(self) -> bool | None:
+        """Whether the set does not hold exactly one label."""
+        ...
+
+    @property
+    def is_unlike_training(self) -> bool | None:
+        """Whether the image lies beyond the novelty threshold."""
+        ...
+
+    @property
+    def error(self) -> str | None:
+        """Why the image could not be used."""
+        ...
+
+
+def render_predictions_text(rows: Sequence[PredictionRow], *, style: Style = plain) -> str:
+    """Returns a line an image, at most 80 columns wide, then what the flags mean.
+
+    The set is written out where it holds more or fewer labels than the one predicted.
+    """
+    texts = [_cells(row) for row in rows]
+    header = ("image", "label", "prob.", "set", "flags")
+    natural = [
+        max(display_width(cells[k]) for cells in (header, *(t for t in texts if t is not None)))
+        for k in range(5)
+    ]
+    label_columns = min(natural[1], MAX_LABEL_COLUMNS)
+    longest = max((display_width(printable(row.path)) for row in rows), default=5)
+    room = COLUMNS - label_columns - natural[2] - natural[4] - 8
+    # Where both are long, the path is what a row is found by.
+    set_columns = min(natural[3], MAX_SET_COLUMNS, max(10, room - min(longest, 26)))
+    path_columns = max(5, min(longest, room - set_columns, MAX_PATH_COLUMNS))
+    widths = (path_columns, label_columns, natural[2], set_columns, natural[4])
+    lines = [style(_line(header, widths), "heading")]
+    for row, cells in zip(rows, texts, strict=True):
+        if cells is None:
+            path = pad(shorten_middle(row.path, path_columns), path_columns)
+            # In full, over several lines if need be: the reason is what the row is there for.
+            head, word = f"{path}  ", "error:"
+            first = f"{head}{word} "
+            text = wrap(
+                row.error or "no prediction", indent=" " * display_width(first), first=first
+            )
+            lines.append(head + style(word, "error") + text[len(head) + len(word) :])
+        else:
+            line = _line(cells, widths)
+            lines.append(style(line, "warning") if cells[4] else line)
+    return "\n".join([*lines, "", *_legend(rows)])
+
+
+def _cells(row: PredictionRow) -> tuple[str, ...] | None:
+    if row.error is not None or row.label is None:
+        return None
+    labels = tuple(row.prediction_set)
+    shown = "" if labels == (row.label,) else ", ".join(printable(name) for name in labels)
+    if not labels:
+        shown = "(none)"
+    flags = " ".join(
+        word
+        for word, is_set in zip(FLAG_WORDS, (row.is_unsure, row.is_unlike_training), strict=True)
+        if is_set
+    )
+    chance = "" if row.probability is None else percent(row.probability)
+    return (printable(row.path), printable(row.label), chance, shown, flags)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    path, label, chance, labels, flags = cells
+    return "  ".join(
+        (
+            pad(shorten_middle(path, widths[0]), widths[0]),
+            pad(shorten_middle(label, widths[1]), widths[1]),
+            pad(chance, widths[2], right=True),
+            pad(shorten_end(labels, widths[3]), widths[3]),
+            flags,
+        )
+    ).rstrip()
+
+
+def _legend(rows: Sequence[PredictionRow]) -> list[str]:
+    lines = []
+    num_errors = sum(row.error is not None for row in rows)
+    text = count_noun(len(rows) - num_errors, "image")
+    if num_errors:
+        text += f", {count_noun(num_errors, 'file')} that could not be used"
+    lines.append(wrap(f"{text}."))
+    if any(row.is_unsure for row in rows):
+        lines.append(wrap("unsure: the set does not hold exactly one label; a person should look."))
+    if any(row.is_unlike_training for row in rows):
+        lines.append(
+            wrap("unlike: resembles nothing in the training images; do not rely on the label.")
+        )
+    return lines
