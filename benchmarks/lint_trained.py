@@ -25,7 +25,7 @@ from torch import Tensor
 
 from benchmarks.trained_networks import Trained, pretrained, trained_here
 from foveal.linting import Checked, lint
-from foveal.linting.behaviour.input_hypotheses import HALF, IMAGENET, TARGETS, Form
+from foveal.linting.behaviour.input_forms import HALF, IMAGENET, TARGETS, Form
 
 PAGE = Path(__file__).parents[1] / "docs" / "lint-trained.md"
 STRANGE = (

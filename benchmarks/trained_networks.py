@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from foveal.linting.behaviour.input_hypotheses import HALF, IMAGENET, UNIT, Form
+from foveal.linting.behaviour.input_forms import HALF, IMAGENET, UNIT, Form
 
 SIZE_PX = 48
 PRETRAINED_SIZE_PX = 160

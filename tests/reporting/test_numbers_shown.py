@@ -11,7 +11,7 @@ from foveal.reporting.numbers import seconds
 from foveal.reporting.sections.classes import classes_drawings, confusion_section
 from foveal.reporting.sections.headline import headline, headline_rows
 from foveal.reporting.sections.making import flatten
-from foveal.reporting.sections.trust import sets_section
+from foveal.reporting.sections.prediction_sets import sets_section
 
 
 def test_the_class_table_holds_every_class_with_its_own_numbers(report: ReportInput) -> None:

@@ -1,10 +1,11 @@
-"""A share in per cent, written one way in reports, sentences, tables and verdicts."""
+"""Shares, counts and sizes, written one way in reports, sentences, tables and verdicts."""
 
 from __future__ import annotations
 
 import math
 
 MISSING = "n/a"
+UNKNOWN = "?"
 
 
 def percent(share: float | None, *, digits: int = 0) -> str:
@@ -45,3 +46,37 @@ def percent_span(low: float, high: float, *, digits: int = 0, joint: str = " to 
     if first[0] in "<>" or last[0] in "<>":
         return f"{first} to {last}"
     return f"{first.removesuffix('%')}{joint}{last}"
+
+
+def short_count(value: int | None) -> str:
+    """Returns a count in at most five characters.
+
+    >>> short_count(0), short_count(640), short_count(9536), short_count(118013952)
+    ('0', '640', '9.54k', '118M')
+    >>> short_count(999_950), short_count(1814073344)
+    ('1.00M', '1.81G')
+    """
+    if value is None:
+        return UNKNOWN
+    if value < 1000:
+        return str(value)
+    size = float(value)
+    for unit in ("", "k", "M", "G", "T", "P"):
+        digits = 2 if size < 9.995 else 1 if size < 99.95 else 0
+        if size < 999.5:
+            return f"{size:.{digits}f}{unit}"
+        size /= 1000
+    return f"{value:.0e}"
+
+
+def short_bytes(value: int | None) -> str:
+    """Returns a size with its decimal unit.
+
+    >>> short_bytes(512), short_bytes(3_211_264), short_bytes(0)
+    ('512 B', '3.21 MB', '0 B')
+    """
+    text = short_count(value)
+    if value is None:
+        return text
+    number, unit = (text, "") if text[-1].isdigit() else (text[:-1], text[-1])
+    return f"{number} {unit}B"

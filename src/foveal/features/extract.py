@@ -87,7 +87,7 @@ def extract_features(
     pending = [ImageSource(path_of[digest], digest) for digest in missing]
     batches = stream_batches(
         pending,
-        lambda source: _load(source, preprocessing, view),
+        lambda source: load_picture(source, preprocessing, view),
         lambda images: list(backend.run(images)),
         num_concurrent=backend.num_concurrent,
         num_workers=num_workers or max(2, num_cores()),
@@ -140,7 +140,14 @@ def _require_finite(
     return vector
 
 
-def _load(source: ImageSource, preprocessing: Preprocessing, view: View) -> NDArray[np.float32]:
+def load_picture(
+    source: ImageSource, preprocessing: Preprocessing, view: View = "identity"
+) -> NDArray[np.float32]:
+    """Returns the network's input [3, H, W] of one picture.
+
+    Raises:
+        DataError: The file was changed or removed since its digest was taken.
+    """
     try:
         content = read_content(source.path, max_pixels=preprocessing.max_pixels)
         if content.digest != source.digest:

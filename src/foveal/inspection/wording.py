@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, cast
 
+from foveal.draw.numbers import UNKNOWN as UNKNOWN
 from foveal.draw.numbers import percent
+from foveal.draw.numbers import short_bytes as short_bytes
+from foveal.draw.numbers import short_count as short_count
 from foveal.graph import Op, Quantity, ReceptiveField
 from foveal.inspection.blocks import Line
 
-UNKNOWN = "?"
 NONE = "·"
 
 _SHORT = {
@@ -28,40 +30,6 @@ _SHORT = {
     "rms_norm": "rms",
 }
 _MOVING = frozenset({"permute", "reshape", "copy", "flatten"})
-
-
-def short_count(value: int | None) -> str:
-    """Returns a count in at most five characters.
-
-    >>> short_count(0), short_count(640), short_count(9536), short_count(118013952)
-    ('0', '640', '9.54k', '118M')
-    >>> short_count(999_950), short_count(1814073344)
-    ('1.00M', '1.81G')
-    """
-    if value is None:
-        return UNKNOWN
-    if value < 1000:
-        return str(value)
-    size = float(value)
-    for unit in ("", "k", "M", "G", "T", "P"):
-        digits = 2 if size < 9.995 else 1 if size < 99.95 else 0
-        if size < 999.5:
-            return f"{size:.{digits}f}{unit}"
-        size /= 1000
-    return f"{value:.0e}"
-
-
-def short_bytes(value: int | None) -> str:
-    """Returns a size with its decimal unit.
-
-    >>> short_bytes(512), short_bytes(3_211_264), short_bytes(0)
-    ('512 B', '3.21 MB', '0 B')
-    """
-    text = short_count(value)
-    if value is None:
-        return text
-    number, unit = (text, "") if text[-1].isdigit() else (text[:-1], text[-1])
-    return f"{number} {unit}B"
 
 
 def figure_count(figure: Quantity[int]) -> str:

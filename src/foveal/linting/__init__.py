@@ -6,16 +6,15 @@ from foveal.linting.finding import (
     CannotTellError,
     Checked,
     Finding,
+    LintReport,
     NotApplicable,
     Outcome,
     Severity,
     Undetermined,
 )
 from foveal.linting.fixes import FIXES, Fix, fix
-from foveal.linting.page_text import render_page_text
-from foveal.linting.registry import RULES
-from foveal.linting.report import LintReport
-from foveal.linting.rule import Rule
+from foveal.linting.pages import render_page_text
+from foveal.linting.rules import RULES, Rule
 from foveal.linting.text import render_lint_text
 
 __all__ = [

@@ -18,13 +18,12 @@ from foveal.linting.finding import (
     CannotTellError,
     Checked,
     Finding,
+    LintReport,
     Outcome,
     RefusedInputError,
     Undetermined,
 )
-from foveal.linting.registry import choose_rules
-from foveal.linting.report import LintReport
-from foveal.linting.rule import Rule
+from foveal.linting.rules import Rule, choose_rules
 
 
 def lint(

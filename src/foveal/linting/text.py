@@ -1,78 +1,22 @@
-"""Findings at 80 columns, the gravest first; places of one rule are told together."""
+"""Findings at 80 columns, the gravest first; the places of one rule stand together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Mapping
 
 from foveal.draw.text_layout import COLUMNS, Style, plain, wrap
 from foveal.draw.width import shorten_middle
+from foveal.linting.finding import Finding, LintReport
 from foveal.text import count_noun, printable
 
 WORDS = {"error": "ERROR", "warning": "WARNING", "info": "NOTE"}
 MAX_PLACES = 5
 
 
-class FindingLike(Protocol):
-    """A finding of the linter; ``foveal.lint.Finding`` is one."""
-
-    @property
-    def code(self) -> str:
-        """The rule's code."""
-
-    @property
-    def severity(self) -> Literal["error", "warning", "info"]:
-        """How grave it is."""
-
-    @property
-    def place(self) -> str:
-        """Qualified name; empty for the whole model."""
-
-    @property
-    def evidence(self) -> str:
-        """What was measured."""
-
-    @property
-    def fix(self) -> str:
-        """What to do."""
-
-    @property
-    def fix_id(self) -> str | None:
-        """Name of the mechanical fix."""
-
-
-class LintReportLike(Protocol):
-    """A report of the linter; ``foveal.lint.LintReport`` is one."""
-
-    @property
-    def model_type(self) -> str:
-        """Class name of the model."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...] | None:
-        """Of one image."""
-
-    @property
-    def input_source(self) -> str:
-        """Where the shape comes from."""
-
-    @property
-    def findings(self) -> Sequence[FindingLike]:
-        """The gravest first."""
-
-    @property
-    def outcomes(self) -> Mapping[str, Any]:
-        """By code, every rule that ran."""
-
-    @property
-    def undetermined(self) -> Mapping[str, str]:
-        """Reason by code."""
-
-
 def render_lint_text(
-    report: LintReportLike, *, titles: Mapping[str, str], name: str = "", style: Style = plain
+    report: LintReport, *, titles: Mapping[str, str], name: str = "", style: Style = plain
 ) -> str:
-    """Returns the findings grouped by severity and rule, then what could not be told.
+    """Returns the findings grouped by severity and rule, then the rules that could not tell.
 
     Args:
         report: What the linter found.
@@ -81,7 +25,7 @@ def render_lint_text(
         style: Adds colour to finished pieces; the layout does not depend on it.
     """
     blocks = [_heading(report, name)]
-    groups: dict[tuple[str, str], list[FindingLike]] = {}
+    groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in report.findings:
         groups.setdefault((finding.severity, finding.code), []).append(finding)
     blocks += [_group(findings, titles, style) for findings in groups.values()]
@@ -91,7 +35,7 @@ def render_lint_text(
     return "\n\n".join(blocks)
 
 
-def _heading(report: LintReportLike, name: str) -> str:
+def _heading(report: LintReport, name: str) -> str:
     shape = "×".join(str(size) for size in report.input_shape or ()) or "unknown"
     return wrap(
         f"{name or report.model_type} at {shape} (from: {report.input_source}): "
@@ -99,7 +43,7 @@ def _heading(report: LintReportLike, name: str) -> str:
     )
 
 
-def _group(findings: list[FindingLike], titles: Mapping[str, str], style: Style) -> str:
+def _group(findings: list[Finding], titles: Mapping[str, str], style: Style) -> str:
     first = findings[0]
     word = f"{WORDS[first.severity]}  "
     times = f" ({count_noun(len(findings), 'place')})" if len(findings) > 1 else ""
@@ -129,7 +73,7 @@ def _undetermined(reasons: Mapping[str, str], style: Style) -> str:
     return "\n".join(blocks)
 
 
-def _verdict(report: LintReportLike, style: Style) -> str:
+def _verdict(report: LintReport, style: Style) -> str:
     counts = {
         severity: sum(finding.severity == severity for finding in report.findings)
         for severity in WORDS

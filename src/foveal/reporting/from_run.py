@@ -17,7 +17,7 @@ from foveal.images import thumbnail
 from foveal.images.frames import split_frame_path
 from foveal.images.views import turn_back
 from foveal.reporting import BackendTiming, Making, ReportInput
-from foveal.reporting.many_classes import NUM_WEAKEST, are_many
+from foveal.reporting.figures import NUM_WEAKEST, are_many
 from foveal.runs.environment import describe_hardware, describe_versions
 from foveal.runs.folder import (
     EVALUATION_NAME,

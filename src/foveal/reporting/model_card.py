@@ -17,9 +17,9 @@ from foveal.evaluation.wording import (
     describe_learning_curve,
     describe_prediction_sets,
 )
-from foveal.reporting.audit_facts import read_audit
+from foveal.reporting.audit import read_audit
+from foveal.reporting.figures import NUM_WEAKEST, are_many
 from foveal.reporting.hub_metadata import hub_metadata, to_yaml
-from foveal.reporting.many_classes import NUM_WEAKEST, are_many
 from foveal.reporting.numbers import count
 from foveal.reporting.report_input import ReportInput
 from foveal.reporting.sections.headline import spoken_range

@@ -17,10 +17,9 @@ from foveal.evaluation.wording import (
     describe_prediction_sets,
     describe_stability,
 )
-from foveal.reporting.audit_facts import read_audit
+from foveal.reporting.audit import finding_line, read_audit
 from foveal.reporting.numbers import count, seconds
 from foveal.reporting.report_input import AuditLike
-from foveal.reporting.text_audit import finding_line
 from foveal.text import count_noun, printable
 
 MAX_CLASSES = 12

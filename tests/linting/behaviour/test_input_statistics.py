@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from foveal.linting import Checked, Finding, NotApplicable, Undetermined, lint
-from foveal.linting.behaviour.first_norm import misfit
+from foveal.linting.behaviour.input_statistics import misfit
 
 
 def outcome(net: nn.Module, batch: torch.Tensor, **options: object) -> object:

@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 
-from foveal.linting import LintReport
-from foveal.linting.rule import Rule
-from foveal.linting.structure import RULES as STRUCTURE
-from foveal.linting.weights import RULES as WEIGHTS
+from foveal.linting import RULES, LintReport
+from foveal.linting.rules import Rule
 
 PAGES = Path(__file__).parents[3] / "docs" / "rules"
-RULES = (*STRUCTURE, *WEIGHTS)
 
 
 def run_example(rule: Rule, heading: str) -> LintReport:
@@ -45,3 +42,10 @@ def test_second_example_stays_silent_for_a_reason_it_can_name(rule: Rule) -> Non
 def test_page_is_titled_as_the_rule(rule: Rule) -> None:
     first_line = (PAGES / f"{rule.code}.md").read_text(encoding="utf-8").partition("\n")[0]
     assert first_line == f"# {rule.code}: {rule.title}"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_the_gravest_finding_is_no_graver_than_the_rule(rule: Rule) -> None:
+    grades = ("error", "warning", "info")
+    worst = min(grades.index(f.severity) for f in run_example(rule, "Fires").findings)
+    assert worst >= grades.index(rule.severity)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from foveal.linting import RULES, Rule
-from foveal.linting.rule import FAMILIES
+from foveal.linting.rules import FAMILIES
 
 ROOT = Path(__file__).parents[3]
 

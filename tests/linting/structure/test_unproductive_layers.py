@@ -8,7 +8,7 @@ from torch import nn
 
 from foveal.graph import trace
 from foveal.linting import Checked, NotApplicable, lint
-from foveal.linting.structure.unproductive_layers import smallest_fields
+from foveal.linting.structure.receptive_fields import smallest_fields
 
 
 def outcome(net: nn.Module, **options: object) -> object:

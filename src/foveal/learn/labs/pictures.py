@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from foveal.draw.colour_map import overlay
 from foveal.learn.labs.lab import LabPicture
-from foveal.reporting.pictures import data_uri
+from foveal.reporting.page import data_uri
 
 _SIDE_PX = 160
 

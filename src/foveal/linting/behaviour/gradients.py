@@ -11,12 +11,7 @@ from torch import Tensor, nn
 
 from foveal.errors import FovealError
 from foveal.graph.borrowing import fully_borrowed
-from foveal.inspection.gradient_flow import (
-    LayerGradient,
-    gradient_flow,
-    log_slope,
-    usual_loss,
-)
+from foveal.inspection.gradient_flow import LayerGradient, gradient_flow, log_slope, usual_loss
 from foveal.linting.behaviour.passes import (
     answers,
     call,
@@ -35,7 +30,6 @@ from foveal.linting.finding import (
     Severity,
     Undetermined,
 )
-from foveal.linting.rule import Rule
 
 MIN_LAYERS = 4
 MAX_GRADIENT_IMAGES = 16
@@ -49,7 +43,7 @@ OVERWHELMING = 1e4
 LAYER_SCALE = 0.1
 
 
-def check(context: LintContext) -> Outcome:
+def unstable_gradients(context: LintContext) -> Outcome:
     """Compares gradients, relative to the weights, of the first and last third of layers."""
     if (reason := reason_not_to_run(context)) is not None:
         return reason
@@ -183,6 +177,3 @@ def _non_finite(layer: LayerGradient, num_broken: int, num_layers: int) -> Findi
         fix="Find what divides by zero or overflows there; normalise or scale down the weights.",
         data={"num_broken": num_broken, "num_layers": num_layers},
     )
-
-
-RULE = Rule("B304", "vanishing or exploding gradients", "error", check, topics=(6, 24))

@@ -11,7 +11,6 @@ from foveal.graph.wiring import WEIGHTED
 from foveal.linting.behaviour.passes import first_line, images_of, reason_not_to_run
 from foveal.linting.context import LintContext
 from foveal.linting.finding import Checked, Finding, NotApplicable, Outcome, Severity
-from foveal.linting.rule import Rule
 
 # Initialisations are made for inputs with a deviation of about 1; any normalisation in use
 # keeps values within ±20, and 0–1 pictures spread by 0.1 and more.
@@ -22,7 +21,7 @@ _NORMS: frozenset[Kind] = frozenset(
 _RESCALES: frozenset[Kind] = _NORMS | {"div", "sub", "mul"}
 
 
-def check(context: LintContext) -> Outcome:
+def unsuitable_images(context: LintContext) -> Outcome:
     """Looks at the range and type of the batch, and at what the network does with it first.
 
     A norm before the first layer, or arithmetic there, settles the scale; one right behind the
@@ -41,7 +40,7 @@ def check(context: LintContext) -> Outcome:
         what = f"only the value {float(values.flatten()[0]):g}" if flat else "the same image"
         return Checked(
             (
-                _told(
+                _finding(
                     "error",
                     f"All {len(values)} images of the batch hold {what}.",
                     "Look at how images are read and prepared.",
@@ -61,7 +60,7 @@ def check(context: LintContext) -> Outcome:
         return Checked()
     cancels = _cancels_scale(context.graph)
     low, high = float(values.min()), float(values.max())
-    told = f"The images go from {low:.4g} to {high:.4g} (mean {float(values.mean()):.3g})"
+    seen = f"The images go from {low:.4g} to {high:.4g} (mean {float(values.mean()):.3g})"
     if size > HIGHEST:
         what = "into a first layer whose initial weights are made for values around ±1"
         fix = "Divide by 255 if these are bytes, then subtract the mean and divide by the std."
@@ -70,7 +69,7 @@ def check(context: LintContext) -> Outcome:
         fix = "Look whether they are divided by 255 twice; bring them to unit spread."
     if cancels:
         what += "; the norm behind it takes the scale out again"
-    return Checked((_told("info" if cancels else "warning", f"{told}, {what}.", fix),))
+    return Checked((_finding("info" if cancels else "warning", f"{seen}, {what}.", fix),))
 
 
 def _channels(images: Tensor) -> Finding | None:
@@ -79,7 +78,7 @@ def _channels(images: Tensor) -> Finding | None:
         return None
     _, first, height, last = images.shape
     if last in {1, 3, 4} and first == height and first > 4:
-        return _told(
+        return _finding(
             "warning",
             f"The batch has shape {list(images.shape)}: by that the channels stand last, and the "
             f"first layer takes the {first} rows for channels.",
@@ -90,7 +89,7 @@ def _channels(images: Tensor) -> Finding | None:
     flat = [bool((images[:, index] == images[0, index, 0, 0]).all()) for index in range(first)]
     if any(flat) and not all(flat):
         index = flat.index(True)
-        return _told(
+        return _finding(
             "warning",
             f"Channel {index} of all {len(images)} images holds only the value "
             f"{float(images[0, index, 0, 0]):g}, and other channels do not.",
@@ -105,7 +104,7 @@ def _refused(context: LintContext, images: Tensor) -> Finding | None:
     if error is None:
         return None
     if not images.is_floating_point() and _failure(context, images.float()) is None:
-        return _told(
+        return _finding(
             "error",
             f"The batch holds {str(images.dtype).removeprefix('torch.')} values, and the model "
             f"fails on them with {type(error).__name__}: {first_line(error)}",
@@ -114,7 +113,7 @@ def _refused(context: LintContext, images: Tensor) -> Finding | None:
     if images.shape[-1] in {1, 3, 4} and images.shape[1] not in {1, 3, 4}:
         turned = images.permute(0, 3, 1, 2).contiguous()
         if _failure(context, turned) is None:
-            return _told(
+            return _finding(
                 "error",
                 f"The batch has shape {list(images.shape)}: the channels stand last, and PyTorch "
                 "expects [N, C, H, W].",
@@ -124,7 +123,7 @@ def _refused(context: LintContext, images: Tensor) -> Finding | None:
         channels = getattr(module, "in_channels", None)
         if isinstance(module, torch.nn.Conv2d):
             if channels != images.shape[1] and channels in {1, 3, 4}:
-                return _told(
+                return _finding(
                     "error",
                     f"The images have {images.shape[1]} channels and {path!r} reads {channels}.",
                     f"Convert them to {'grey' if channels == 1 else 'RGB'}, or build the first "
@@ -134,7 +133,7 @@ def _refused(context: LintContext, images: Tensor) -> Finding | None:
     if isinstance(error, TypeError):
         # It may want more than one input, which a batch alone cannot tell.
         return None
-    return _told(
+    return _finding(
         "error",
         f"The model fails on images of shape {list(images.shape)} with {type(error).__name__}: "
         f"{first_line(error)}",
@@ -172,8 +171,5 @@ def _cancels_scale(graph: Graph) -> bool:
     return False
 
 
-def _told(severity: Severity, evidence: str, fix: str) -> Finding:
+def _finding(severity: Severity, evidence: str, fix: str) -> Finding:
     return Finding("B308", severity, "", evidence, fix)
-
-
-RULE = Rule("B308", "images that the network is not made for", "error", check, topics=(16,))

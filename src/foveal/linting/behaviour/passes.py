@@ -8,10 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.structure import tensors_with_paths
 from foveal.inspection.gradient_flow import is_dropout
 from foveal.linting.context import LintContext
-from foveal.linting.finding import CannotTellError, NotApplicable
+from foveal.linting.finding import (
+    CannotTellError,
+    NotApplicable,
+)
 
 # Enough to see a tendency, few enough for a laptop.
 MAX_IMAGES = 32
@@ -150,3 +154,48 @@ def copied(*parts: Any) -> Any:
 def first_line(error: BaseException) -> str:
     """Returns the first line of what an error says."""
     return (str(error).strip().splitlines() or ["no message"])[0]
+
+
+def training_outputs(context: LintContext) -> tuple[Any, Tensor]:
+    """Returns what the model returns for the batch in training mode, and its first tensor.
+
+    Raises:
+        CannotTellError: The model fails on the batch or returns no such tensor.
+    """
+    result = training_pass(context)
+    assert context.batch is not None
+    return result, answers(result, min(len(context.batch), MAX_IMAGES))
+
+
+def training_pass(context: LintContext) -> Any:
+    """Returns what a copy of the model returns for the batch in training mode; run once.
+
+    Raises:
+        CannotTellError: The model cannot be copied or fails on the batch.
+    """
+    found = context.kept.get("training pass")
+    if found is None:
+        images = images_of(context, at_most=MAX_IMAGES)
+        try:
+            (model,) = copied(context.model)
+            with fully_borrowed(model), torch.no_grad():
+                set_training_modes(model, num_images=len(images))
+                found = (call(model, images),)
+        except CannotTellError as error:
+            found = error
+        context.kept["training pass"] = found
+    if isinstance(found, CannotTellError):
+        raise found
+    return found[0]
+
+
+def call_loss(loss: Any, result: Any, outputs: Tensor, labels: Tensor) -> Any:
+    """Returns the loss of what the model returned, or of its first tensor if that is refused."""
+    if isinstance(loss, type):
+        loss = loss()
+    if isinstance(result, Tensor):
+        return loss(result, labels)
+    try:
+        return loss(result, labels)
+    except Exception:
+        return loss(outputs, labels)

@@ -29,8 +29,7 @@ from foveal.linting.finding import (
     Outcome,
     Severity,
 )
-from foveal.linting.rule import Rule
-from foveal.linting.structure.unread_layer import unread_layers
+from foveal.linting.structure.wiring import unread_layers
 
 MAX_IMAGES = 8
 # Branches that begin at zero on purpose pull at nothing yet; a little noise sets them going.
@@ -45,7 +44,7 @@ class _Layer:
     weight: Tensor
 
 
-def check(context: LintContext) -> Outcome:
+def unreached_layers(context: LintContext) -> Outcome:
     """Differentiates every output of a copy, and looks which layers' weights get a gradient.
 
     The copy's weights are disturbed a little first, and two passes have to agree. Layers that
@@ -209,6 +208,3 @@ def _finding(
         "requires_grad_(False) and leave them out of the optimizer.",
         data={"num_layers": len(lost), "reach": reach},
     )
-
-
-RULE = Rule("B307", "layers that no gradient reaches", "error", check, topics=(6, 13))

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.structure import tensors_with_paths
-from foveal.linting.behaviour.watching import Call, watching
+from foveal.linting.behaviour.function_calls import Call, calls_shown_to
 from foveal.linting.context import LintContext
 from foveal.linting.finding import Checked, Finding, Outcome, Severity
-from foveal.linting.rule import Rule
 from foveal.linting.weights.start_values import looks_random
 from foveal.text import count_noun
 
@@ -25,7 +24,7 @@ _MULTIPLY = frozenset({"conv1d", "conv2d", "conv3d", "conv_transpose2d", "linear
 _OF_MODULES = frozenset({"_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"})
 
 
-def check(context: LintContext) -> Outcome:
+def unowned_layers(context: LintContext) -> Outcome:
     """Finds weights outside ``model.parameters()``: in plain lists, or made in forward.
 
     With a batch, the gradient's graph of a real pass tells which weights are at work; without
@@ -90,7 +89,7 @@ def _random_and_plain(context: LintContext) -> Finding | None:
 
     assert context.batch is not None
     device = next(iter(context.model.parameters()), context.batch).device
-    with fully_borrowed(context.model) as model, torch.no_grad(), watching(model, see):
+    with fully_borrowed(context.model) as model, torch.no_grad(), calls_shown_to(model, see):
         for module in model.modules():
             module.training = False
         try:
@@ -250,6 +249,3 @@ def _from_elsewhere(tensors: list[Tensor]) -> Finding:
         "Register the layer as an attribute of the model.",
         data={"num_tensors": len(tensors)},
     )
-
-
-RULE = Rule("S119", "layers that the model does not own", "error", check, (13,))

@@ -1,4 +1,4 @@
-"""T413: momentum, weight decay or direction that no training can use."""
+"""Momentum, weight decay or direction that no training can use: T413."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from foveal.linting.context import LintContext
 from foveal.linting.finding import Checked, Finding, Outcome, Severity
 from foveal.linting.losses import KNOWN, loss_name
-from foveal.linting.rule import Rule
-from foveal.linting.training.groups import NO_OPTIMIZER, held_parameters
-from foveal.linting.training.rate_range import optimizer_name
+from foveal.linting.training.learning_rates import optimizer_name
+from foveal.linting.training.optimizer_groups import NO_OPTIMIZER, held_parameters
 
 # A step shrinks weights by rate times decay. Published recipes go to 1e-3 where the decay is
 # part of the gradient, and to 0.3 where it is decoupled (AdamW).
@@ -20,10 +19,10 @@ HIGHEST_MOMENTUM = 0.995
 # TensorFlow's Inception was trained with an eps of 1, the largest in a published recipe.
 HIGHEST_EPS = 1.0
 ADAPTIVE = frozenset({"Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop"})
-Told = tuple[Severity, str, str]
+Problem = tuple[Severity, str, str]
 
 
-def check(context: LintContext) -> Outcome:
+def optimizer_settings(context: LintContext) -> Outcome:
     """Reads each group's settings beside the learning rate."""
     if context.optimizer is None:
         return NO_OPTIMIZER
@@ -33,7 +32,7 @@ def check(context: LintContext) -> Outcome:
         place = next((e.name for e in held if e.group_index == index and e.name), "")
         findings += [
             Finding("T413", severity, place, evidence, fix, data={"group_index": index})
-            for severity, evidence, fix in _told(context, group)
+            for severity, evidence, fix in _problems(context, group)
         ]
     # Groups mostly share their settings; the first is enough.
     unique: dict[str, Finding] = {}
@@ -42,7 +41,7 @@ def check(context: LintContext) -> Outcome:
     return Checked(tuple(unique.values()))
 
 
-def _told(context: LintContext, group: Mapping[str, Any]) -> Iterator[Told]:
+def _problems(context: LintContext, group: Mapping[str, Any]) -> Iterator[Problem]:
     decay = float(group.get("weight_decay") or 0)
     is_decoupled = (
         bool(group.get("decoupled_weight_decay")) or optimizer_name(context.optimizer) == "AdamW"
@@ -108,6 +107,3 @@ def _told(context: LintContext, group: Mapping[str, Any]) -> Iterator[Told]:
             + (f", and {loss_name(context.loss)} is to fall." if is_known else "."),
             "Leave maximize at False.",
         )
-
-
-RULE = Rule("T413", "optimizer settings that no training can use", "error", check, topics=(10,))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from foveal.draw.numbers import percent
+from foveal.draw.svg import name_gutter
 from foveal.draw.width import shorten_middle
-from foveal.reporting.audit_facts import FindingFacts, describe_rest, read_audit
-from foveal.reporting.figures import draw_bars, name_gutter
-from foveal.reporting.many_classes import are_many, bin_counts, spread_drawing
+from foveal.reporting.audit import FindingFacts, describe_rest, read_audit
+from foveal.reporting.figures import Drawing, Table, are_many, bin_counts, draw_bars, spread_drawing
 from foveal.reporting.numbers import count
 from foveal.reporting.report_input import ReportInput
-from foveal.reporting.tables import Drawing, Table
 from foveal.text import count_noun, printable
 
 MAX_PATHS = 12

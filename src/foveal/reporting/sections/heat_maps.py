@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from foveal.draw.numbers import percent
 from foveal.draw.width import shorten_middle
-from foveal.reporting.many_classes import NUM_WEAKEST, are_many
-from foveal.reporting.tables import Table
+from foveal.reporting.figures import NUM_WEAKEST, Table, are_many
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 
 from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import Evidence
+from foveal.reporting.figures import Table
 from foveal.reporting.numbers import area, seconds
 from foveal.reporting.report_input import Making
-from foveal.reporting.tables import Table
 from foveal.text import printable
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import ShiftStability, Stability
 from foveal.evaluation.wording import describe_stability
-from foveal.reporting.figures import ClassRow, draw_class_intervals
+from foveal.reporting.figures import Cell, ClassRow, Drawing, Table, draw_class_intervals
 from foveal.reporting.numbers import percent_range
-from foveal.reporting.tables import Cell, Drawing, Table
 from foveal.text import count_noun
 
 _BORDERS = {
