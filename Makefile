@@ -4,9 +4,10 @@
 # make wheel  builds the wheel and runs the demo from it, outside the checkout
 # make bench  the numbers, as ratios measured side by side; bench-peers: beside fastai
 # make fuzz   damages image files by the thousand and counts what happens; MINUTES=10
+# make runtime  fetches ONNX Runtime Web, which foveal export --to page puts into the page
 # make kill   kills a training at every file-system event and at random moments, and counts
 .DELETE_ON_ERROR:
-.PHONY: demo test check wheel format bench fuzz kill clean
+.PHONY: demo test check wheel format bench fuzz kill runtime clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -18,6 +19,7 @@ demo: $(VENV)/.demo
 	$(BIN)/foveal demo $(if $(FULL),--full)
 
 test: $(VENV)/.develop
+	@$(BIN)/python scripts/fetch_page_runtime.py || echo "The tests of the page are skipped." >&2
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: $(VENV)/.develop
@@ -27,6 +29,7 @@ check: $(VENV)/.develop
 	$(BIN)/lint-imports
 
 wheel: $(VENV)/.develop
+	@$(BIN)/python scripts/fetch_page_runtime.py || echo "The wheel will hold no runtime." >&2
 	./scripts/check-wheel $(VENV)
 
 format: $(VENV)/.develop
@@ -38,6 +41,9 @@ bench: $(VENV)/.develop
 
 fuzz: $(VENV)/.develop
 	$(BIN)/python -m benchmarks.fuzz --minutes $(or $(MINUTES),10) --write
+
+runtime: $(VENV)/.demo
+	$(BIN)/python scripts/fetch_page_runtime.py
 
 kill: $(VENV)/.develop
 	$(BIN)/python -m benchmarks kill

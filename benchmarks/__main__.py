@@ -20,6 +20,7 @@ BENCHMARKS: tuple[tuple[str, str], ...] = (
     ("inspect", "benchmarks.inspect_speed"),
     ("explain", "benchmarks.explain_speed"),
     ("maximise", "benchmarks.maximise_time"),
+    ("finetune", "benchmarks.finetune_speed"),
 )
 # Long, and about truth instead of speed: run only when named.
 SURVEYS: tuple[tuple[str, str], ...] = (
@@ -33,11 +34,14 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("drills", "benchmarks.drills"),
     ("record-labs", "benchmarks.record_labs"),
     ("lint-recall", "benchmarks.lint_mutants.__main__"),
+    ("lint-faults", "benchmarks.lint_faults.__main__"),
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),
     ("claims", "benchmarks.claims.__main__"),
+    ("page-parity", "benchmarks.page_parity"),
     ("kill", "benchmarks.kill"),
+    ("kill-finetune", "benchmarks.kill_finetune"),
 )
 
 

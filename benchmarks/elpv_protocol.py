@@ -2,7 +2,7 @@
 
 Functional against defective, stratified by probability and cell type, 75% to train and 25%
 to test (1,968 and 656 images), over several seeds; both sides of the threshold at ⅓, which
-the paper leaves open. Frozen features, one linear head, its strength chosen inside the
+the paper leaves open. Frozen features, one linear head, its penalty chosen inside the
 training part. Then five-fold cross-validation on the same images, dealt at random and by
 module (modules approximated by file order).
 """
@@ -21,8 +21,7 @@ from foveal.demo import read_elpv, write_folder
 from foveal.evaluation import measure, wilson
 from foveal.images import Preprocessing
 from foveal.models import load_backbone
-from foveal.training import StepLog, TrainConfig, cross_validate, fit_head
-from foveal.training.cross_validation import choose_penalty
+from foveal.training import LinearMaker, Problem, StepLog, TrainConfig, cross_validate
 from foveal.training.recipe import extract_manifest
 
 _SEEDS = range(5)
@@ -73,20 +72,12 @@ def _score_split(
     features: np.ndarray, labels: np.ndarray, strata: np.ndarray, seed: int
 ) -> tuple[int, int]:
     splitter = StratifiedShuffleSplit(1, test_size=656, random_state=seed)
-    train, test = next(splitter.split(features, strata))
-    alone = np.arange(len(train))
-    penalty, _ = choose_penalty(
-        features[train],
-        labels[train],
-        groups=alone,
-        num_classes=2,
-        class_weights="none",
-        seed=seed,
-    )
-    head = fit_head(
-        features[train], labels[train], penalty=penalty, num_classes=2, class_weights="none"
-    )
-    return int((head.logits(features[test]).argmax(1) == labels[test]).sum()), len(test)
+    _, test = next(splitter.split(features, strata))
+    fold_index = np.full(len(labels), -1)
+    fold_index[test] = 0
+    problem = Problem.of_features(features, labels, num_classes=2, fold_index=fold_index, seed=seed)
+    answers = LinearMaker().fit_folds(problem).logits.argmax(1)
+    return int((answers == labels[fold_index == 0]).sum()), len(test)
 
 
 def _cross_validate(
@@ -94,13 +85,9 @@ def _cross_validate(
 ) -> tuple[str, str, str]:
     plan = assign_folds(labels, members, num_folds=5, seed=0)
     crossed = cross_validate(
-        features,
-        labels,
-        plan.fold_index,
-        groups=members,
-        num_classes=2,
-        class_weights="none",
-        seed=0,
+        Problem.of_features(
+            features, labels, num_classes=2, groups=members, fold_index=plan.fold_index
+        )
     )
     metrics = measure(crossed.logits, labels, groups, class_names=("functional", "defective"))
     accuracy, auroc = metrics.accuracy, metrics.auroc

@@ -44,8 +44,7 @@ def draw_cell(random: np.random.Generator, *, is_cracked: bool) -> Image.Image:
 def main() -> int:
     """Trains, explains, and writes the picture."""
     import foveal
-    from foveal.explanation.sheet import lay_out
-    from foveal.explanation.sheet_files import sheet_png
+    from foveal.explanation.sheet import lay_out, sheet_png
 
     random = np.random.default_rng(3)
     with tempfile.TemporaryDirectory() as name:

@@ -36,9 +36,9 @@ class Run:
 def networks() -> dict[str, tuple[torch.nn.Module, str]]:
     """Returns each network with the name of its last feature map."""
     from foveal.models import load_backbone
-    from foveal.models.sources import resolve_model
+    from foveal.models.sources import open_network
 
-    resnet = resolve_model("torchvision:resnet18", weights="random").network
+    resnet = open_network("torchvision:resnet18", weights="random").module
     return {
         "EfficientNet-Lite0": (load_backbone().network, "bn2.act"),
         "ResNet-18": (resnet, "layer4"),

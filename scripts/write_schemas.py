@@ -1,4 +1,4 @@
-"""Writes docs/schemas: a JSON Schema for each file of a run that is read back into a type.
+"""Writes docs/schemas: a JSON Schema for each JSON file of a run, and for each command's --json.
 
 Run it from the project's folder: ``python scripts/write_schemas.py``. A test fails while what is
 published differs from the type hints.
@@ -10,18 +10,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+from foveal.cli import outputs
 from foveal.dataset import Audit
 from foveal.evaluation import Evidence
-from foveal.reporting.from_run import ReportRecord
+from foveal.learn.labs.lab import LabResult
+from foveal.reporting.from_training import ReportRecord
 from foveal.schema import json_schema
 from foveal.shortcuts.explained_run import ExplainedRun
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 
 
-def evaluation_schema() -> Any:
-    """Returns the schema of ``evaluation.json``; the estimate of the coverage stands alone."""
-    schema = json_schema("evaluation", Evidence, further={"audit": Audit, "explanations": Any})
+def evidence_schema(name: str, **further: Any) -> Any:
+    """Returns the schema of evidence; the estimate of the coverage stands beside its interval."""
+    schema = json_schema(name, Evidence, further=further)
     sets = schema["$defs"]["PredictionSets"]
     sets["properties"]["coverage_interval"] = sets["properties"]["coverage"]
     sets["properties"]["coverage"] = {"type": ["number", "null"]}
@@ -31,9 +33,36 @@ def evaluation_schema() -> Any:
 
 SCHEMAS: dict[str, Any] = {
     "audit": json_schema("audit", Audit),
-    "evaluation": evaluation_schema(),
+    "evaluate": evidence_schema("evaluate", num_seen=int),
+    "evaluation": evidence_schema("evaluation", audit=Audit, explanations=Any),
+    "explain": json_schema("explain", outputs.Explanations),
     "explanations": json_schema("explanations", ExplainedRun),
+    "export": json_schema("export", outputs.Exported),
+    "inspect": json_schema("inspect", outputs.Inspection),
+    "inspect.comparison": json_schema("inspect.comparison", outputs.Comparison),
+    "lab": json_schema(
+        "lab",
+        LabResult,
+        further={
+            "lab": str,
+            "title": str,
+            "topics": tuple[int, ...],
+            "question": str,
+            "choices": dict[str, str],
+            "guess": str | None,
+            "machine": str,
+            "command": str,
+        },
+    ),
+    "lab.list": json_schema("lab.list", outputs.LabList),
+    "lint": json_schema("lint", outputs.Lint),
+    "predict": json_schema("predict", outputs.Predictions),
+    "preprocessing": json_schema("preprocessing", outputs.PreparedImages),
     "report": json_schema("report", ReportRecord),
+    "report.drawn": json_schema("report.drawn", outputs.Drawn),
+    "run": json_schema("run", outputs.RunManifest),
+    "train": evidence_schema("train", run=str, audit=Audit, explanations=Any),
+    "visualise": json_schema("visualise", outputs.Visualisation),
 }
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import numpy as np
@@ -27,6 +31,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None
+)
 CLASS_NAMES = ("circle", "cross", "stripes")
 IMAGES_PER_GROUP = 4
 
@@ -218,3 +225,67 @@ def write_dicom() -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(scope="session")
+def runtime() -> None:
+    """Skips where ONNX Runtime Web was never fetched, which an exported page holds."""
+    from foveal.errors import FovealError
+    from foveal.exporting.runtime import read_runtime
+
+    try:
+        read_runtime()
+    except FovealError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, driven by Playwright."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed, and axe-core comes from it")
+    folder = tmp_path_factory.mktemp("axe")
+    done = subprocess.run(
+        [npm, "pack", "axe-core@4", "--silent"],
+        cwd=folder,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    packages = list(folder.glob("axe-core-*.tgz"))
+    if done.returncode or not packages:
+        pytest.skip("axe-core could not be had from npm")
+    with tarfile.open(fileobj=io.BytesIO(packages[0].read_bytes())) as package:
+        script = package.extractfile("package/axe.min.js")
+        assert script is not None
+        return script.read().decode("utf-8")
+
+
+@pytest.fixture(scope="session")
+def violations(axe: str) -> Callable[[Any], list[str]]:
+    """Returns what axe finds on a page as it is, light and then dark."""
+
+    def find(page: Any) -> list[str]:
+        found = []
+        if page.evaluate("typeof axe") == "undefined":
+            page.evaluate(axe)
+        for scheme, options in (("light", "{}"), ("dark", "{runOnly: ['color-contrast']}")):
+            page.emulate_media(color_scheme=scheme)
+            for each in page.evaluate(f"axe.run(document, {options})")["violations"]:
+                found += [f"{scheme}: {each['id']}: {node['html'][:120]}" for node in each["nodes"]]
+        return found
+
+    return find

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import inspect
+import pkgutil
 import subprocess
 import sys
 import tomllib
@@ -15,19 +18,32 @@ ERRORS = importlib.import_module("foveal.errors")
 
 
 def test_the_public_names_are_these() -> None:
-    assert set(foveal.__all__) == {
-        *(
-            "FovealError",
-            "TrainConfig",
-            "audit",
-            "evaluate",
-            "explain",
-            "lint",
-            "load",
-            "train",
-            "visualise",
-        ),
+    functions = {
+        *("audit", "evaluate", "explain", "fix", "inspect", "lint", "load", "predict", "report"),
+        *("train", "visualise"),
     }
+    assert set(foveal.__all__) == functions | {"FovealError", "FovealWarning", "TrainConfig"}
+    for name in functions:
+        function = getattr(foveal, name)
+        assert inspect.isfunction(function)
+        assert function is getattr(importlib.import_module("foveal.api"), name)
+        described = inspect.getdoc(function) or ""
+        assert "Args:" in described
+        assert "Raises:" in described
+        for parameter in inspect.signature(function).parameters:
+            assert f"{parameter}: " in described, f"{name} does not say what {parameter} is"
+
+
+def test_no_room_has_the_name_of_a_function() -> None:
+    rooms = {module.name for module in pkgutil.iter_modules(foveal.__path__)}
+    assert rooms & set(foveal.__all__) == set()
+
+
+def test_a_training_names_its_choices() -> None:
+    named = inspect.signature(foveal.train).parameters
+    assert [
+        one.name for one in dataclasses.fields(foveal.TrainConfig) if one.name not in named
+    ] == []
 
 
 @pytest.mark.parametrize("name", foveal.__all__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +12,70 @@ from typing import Any
 
 import pytest
 
+from foveal.schema import VERSIONS
+
 FOLDER = Path(__file__).parents[1]
 PUBLISHED = FOLDER / "docs" / "schemas"
-NAMES = ("audit", "evaluation", "explanations", "report")
+NAMES = (
+    *("audit", "evaluate", "evaluation", "explain", "explanations", "export", "inspect"),
+    *("inspect.comparison", "lab", "lab.list", "lint", "predict", "preprocessing"),
+    *("report", "report.drawn", "run", "train", "visualise"),
+)
+# Files of a run, by the schema they have.
+FILES = {
+    "evaluation": "evaluation.json",
+    "explanations": "explanations.json",
+    "preprocessing": "preprocessing.json",
+    "report": "report.json",
+    "run": "manifest.json",
+}
+# One command at least for every other; OUT is a folder, NET a file with networks.
+COMMANDS = {
+    "audit": [("audit", "SHAPES"), ("audit", "BAD")],
+    "evaluate": [("evaluate", "RUN", "SHAPES"), ("evaluate", "RUN", "OTHERS")],
+    "explain": [
+        ("explain", "RUN", "SHAPES/circle/000.png", "BAD/a/bad.png"),
+        ("explain", "NET:build", "SHAPES/cross", "--method", "occlusion", "--class", "all"),
+        ("explain", "NET:build", "SHAPES/cross/001.png", "--out", "OUT/x.svg", "--effort", "full"),
+    ],
+    "export": [("export", "RUN", "--out", "OUT/page.html")],
+    "inspect": [
+        ("inspect", "torchvision:googlenet", "--mode", "train"),
+        ("inspect", "NET:build", "--effective"),
+        ("inspect", "NET:lstm", "--input", "5x8"),
+        ("inspect", "RUN"),
+    ],
+    "inspect.comparison": [
+        ("inspect", "foveal:plain20", "--against", "foveal:resnet20", "--effective")
+    ],
+    "lab": [("lab", "costs"), ("lab", "three-3x3", "--seeds", "2")],
+    "lab.list": [("lab",)],
+    "lint": [
+        ("lint", "torchvision:vgg16_bn"),
+        ("lint", "NET:build", "--input", "3x64x64", "--images", "SHAPES"),
+        ("lint", "NET:build", "--input", "5x64x64"),
+        ("lint", "RUN", "--select", "W"),
+    ],
+    "predict": [("predict", "RUN", "SHAPES", "BAD/a/bad.png", "nowhere.png")],
+    "report.drawn": [("report", "RUN", "--out", "OUT")],
+    "visualise": [
+        ("visualise", "NET:build", "--class", "0", "--steps", "1", "--out", "OUT/v.png"),
+        ("visualise", "RUN", "--layer", "blocks.0", "--steps", "1", "--out", "OUT/r.png"),
+    ],
+}
+NETS = """
+import torch
+from torch import nn
+
+def build():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1),
+        nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4),
+    )
+
+def lstm():
+    return nn.LSTM(8, 4, batch_first=True)
+"""
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
@@ -74,19 +136,73 @@ def test_what_is_published_is_what_the_type_hints_say() -> None:
     contents = runpy.run_path(str(FOLDER / "scripts" / "write_schemas.py"))["contents"]()
     found = {file.name: file.read_text("utf-8") for file in PUBLISHED.iterdir()}
     assert found == contents, "run: python scripts/write_schemas.py"
-    assert sorted(contents) == [f"{name}.json" for name in NAMES]
+    assert set(contents) == {f"{name}.json" for name in NAMES}
 
 
-@pytest.mark.parametrize("name", ["evaluation", "explanations", "report"])
+@pytest.mark.parametrize("name", FILES)
 def test_the_files_of_a_run_are_as_published(run_folder: Path, name: str) -> None:
-    content = json.loads((run_folder / f"{name}.json").read_text("utf-8"))
+    content = json.loads((run_folder / FILES[name]).read_text("utf-8"))
     schema = published(name)
     assert [*faults(content, schema, schema)] == []
 
 
-def test_the_audit_as_json_is_as_published(foveal: Callable[..., Any], shapes: Path) -> None:
-    schema = published("audit")
-    assert [*faults(json.loads(foveal("audit", shapes, "--json").out), schema, schema)] == []
+@pytest.fixture
+def places(
+    run_folder: Path, shapes: Path, make_shapes: Callable[..., Path], tmp_path: Path
+) -> dict[str, Path]:
+    (tmp_path / "nets.py").write_text(NETS)
+    (tmp_path / "bad" / "a").mkdir(parents=True)
+    (tmp_path / "bad" / "a" / "bad.png").write_bytes(b"hello")
+    (tmp_path / "bad" / "b").mkdir()
+    (tmp_path / "bad" / "b" / "0.png").write_bytes((shapes / "circle" / "000.png").read_bytes())
+    return {
+        "RUN": run_folder,
+        "SHAPES": shapes,
+        "OTHERS": make_shapes("others", num_per_class=4, seed=7),
+        "BAD": tmp_path / "bad",
+        "NET": tmp_path / "nets.py",
+        "OUT": tmp_path / "out",
+    }
+
+
+CALLS = [(name, words) for name, several in COMMANDS.items() for words in several]
+
+
+@pytest.mark.parametrize(("name", "words"), CALLS, ids=[" ".join(words[:4]) for _, words in CALLS])
+def test_what_commands_write_is_as_published(
+    request: pytest.FixtureRequest,
+    foveal: Callable[..., Any],
+    places: dict[str, Path],
+    name: str,
+    words: tuple[str, ...],
+) -> None:
+    if name == "export":
+        request.getfixturevalue("runtime")
+    named = [re.sub("^[A-Z]{2,}", lambda found: str(places[found[0]]), word) for word in words]
+    shown = foveal(*named, "--json")
+    if name == "export" and "not in this installation" in shown.err:
+        pytest.skip("the page's runtime is not in this checkout: make runtime")
+    assert shown.out, shown.err
+    schema = published(name)
+    assert [*faults(json.loads(shown.out), schema, schema)][:5] == []
+
+
+def test_what_a_training_writes_is_as_published(
+    foveal: Callable[..., Any], shapes: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    small = ("--backbone", "test_resnet", "--weights", tiny_weights, "--size", "64")
+    shown = foveal(
+        *("train", shapes, "--out", tmp_path / "run", *small, "--backend", "onnxruntime"), "--json"
+    )
+    schema = published("train")
+    assert [*faults(json.loads(shown.out), schema, schema)] == []
+
+
+def test_every_schema_of_a_command_is_published_and_tried() -> None:
+    tried = {*FILES, *COMMANDS, "train"}
+    assert tried == set(NAMES)
+    others = {"learn.items", "learn.recheck", "learn.topics", "learn.variants", "onnx", "probe"}
+    assert set(VERSIONS) - tried == others
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 import pytest
@@ -50,6 +50,7 @@ class Tree:
     settings: Mapping[str, Any]
     tally: Counts
     t: Unbounded
+    place: float | str
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,7 @@ TREE = Tree(
     settings={"size": [64, 64], "window": None},
     tally=(("b", 2), ("a", 1)),
     t=float("inf"),
+    place="end",
 )
 
 
@@ -101,6 +103,7 @@ leaves = st.builds(Leaf, st.none() | numbers, st.sampled_from(["a", "b"]))
         settings=st.dictionaries(st.text(), st.none() | numbers | st.booleans(), max_size=3),
         tally=st.dictionaries(st.text(), st.integers(), max_size=3).map(lambda d: tuple(d.items())),
         t=st.floats(allow_nan=False),
+        place=numbers | st.text(),
     )
 )
 def test_any_value_comes_back_equal(tree: Tree) -> None:
@@ -148,6 +151,8 @@ def test_arrays_come_back_bit_by_bit(rows: list[list[float]]) -> None:
         ({"steps": {"one": "fast"}}, r"^steps\.one: got"),
         ({"settings": {"a": [float("inf")]}}, r"^settings\.a\[0\]: got Infinity"),
         ({"tally": {"a": 1.5}}, r"^tally\.a: got"),
+        ({"place": True}, r"^place: got true, expected a number or text"),
+        ({"place": None}, r"^place: got null"),
         ({"t": "NaN"}, r"^t: got"),
         ({"new\x1b[31m": 1}, r"^new\S+: there is no such field"),
     ],
@@ -214,6 +219,39 @@ def test_an_unknown_hint_is_a_mistake_of_the_program() -> None:
     Wrong.__annotations__["value"] = complex
     with pytest.raises(TypeError, match="no JSON form is known for"):
         from_json(Wrong, {"value": 1})
+
+
+_Keys = TypedDict("_Keys", {"class": str})
+
+
+class Row(_Keys):
+    """A row."""
+
+    count: int
+    note: NotRequired[list[str] | None]
+
+
+def test_a_typed_dictionary_may_lack_a_key() -> None:
+    rows: list[Any] = [{"class": "a", "count": 1}, {"class": "a", "count": 1, "note": ["b"]}]
+    for row in rows:
+        assert from_json(Row, to_json(row, Row)) == row  # type: ignore[type-var]
+    schema = json_schema("audit", Row)
+    assert schema["required"] == ["schema", "version", "class", "count"]
+    assert [*schema["properties"]][2:] == ["class", "count", "note"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"count": 1}, "^class: it is missing"),
+        ({"class": "a", "count": 1, "x": 1}, "^x: there is no such field"),
+        ({"class": "a", "count": "1"}, '^count: got "1"'),
+        ({"class": "a", "count": 1, "note": [1]}, r"^note\[0\]: got 1, expected text"),
+    ],
+)
+def test_a_typed_dictionary_is_read_strictly(content: Any, message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        from_json(Row, content)
 
 
 def test_the_published_form_names_every_field() -> None:

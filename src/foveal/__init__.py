@@ -16,10 +16,20 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from foveal.api import audit, evaluate, load, train, visualise
-    from foveal.errors import FovealError
-    from foveal.explanation import explain
-    from foveal.linting import lint
+    from foveal.api import (
+        audit,
+        evaluate,
+        explain,
+        fix,
+        inspect,
+        lint,
+        load,
+        predict,
+        report,
+        train,
+        visualise,
+    )
+    from foveal.errors import FovealError, FovealWarning
     from foveal.training import TrainConfig
 
     __version__: str
@@ -40,29 +50,27 @@ if "torch" not in sys.modules and not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 # Imported on first use, so that `import foveal` does not wait for torch.
-_PLACES = {
-    "FovealError": "foveal.errors",
-    "TrainConfig": "foveal.training",
-    "audit": "foveal.api",
-    "evaluate": "foveal.api",
-    "explain": "foveal.explanation",
-    "lint": "foveal.linting",
-    "load": "foveal.api",
-    "train": "foveal.api",
-    "visualise": "foveal.api",
-}
-
 __all__ = [
     "FovealError",
+    "FovealWarning",
     "TrainConfig",
     "audit",
     "evaluate",
     "explain",
+    "fix",
+    "inspect",
     "lint",
     "load",
+    "predict",
+    "report",
     "train",
     "visualise",
 ]
+_PLACES = {
+    "FovealError": "foveal.errors",
+    "FovealWarning": "foveal.errors",
+    "TrainConfig": "foveal.training",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -70,11 +78,9 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("foveal")
-    try:
-        module = importlib.import_module(_PLACES[name])
-    except KeyError:
-        raise AttributeError(f"module 'foveal' has no attribute {name!r}") from None
-    return getattr(module, name)
+    if name not in __all__:
+        raise AttributeError(f"module 'foveal' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES.get(name, "foveal.api")), name)
 
 
 def __dir__() -> list[str]:

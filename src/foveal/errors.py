@@ -18,6 +18,8 @@
         ├── RunIncompleteError a run folder that was never finished
         └── RunAlteredError   a file of the run no longer has its recorded digest
 
+``FovealWarning`` is no error: it says what was assumed or left out.
+
 A message says what came and what was expected; ``next_step`` says what to do.
 ``exit_code`` is what the command line returns: 2 for wrong usage, 3 where the work could not be
 done. With 0 the work is done and nothing is wrong; with 1 it is done and something was found.
@@ -25,7 +27,7 @@ done. With 0 the work is done and nothing is wrong; with 1 it is done and someth
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from foveal.text import printable
 
@@ -47,6 +49,13 @@ class FovealError(Exception):
 
     def __str__(self) -> str:
         return self.message if self.next_step is None else f"{self.message}\n{self.next_step}"
+
+
+class FovealWarning(UserWarning):
+    """What a reader of a result should know: what was assumed, or left out, and why.
+
+    The command line prints these on stderr.
+    """
 
 
 class UsageError(FovealError):
@@ -95,7 +104,13 @@ class WeightsError(ModelError):
 
 
 class TraceError(ModelError):
-    """A network cannot be followed from its input to its output."""
+    """A network cannot be followed from its input to its output.
+
+    Attributes:
+        seen: The ``foveal.graph.Graph`` of what ran before the failure; None where nothing did.
+    """
+
+    seen: Any = None
 
 
 class BackendError(FovealError):

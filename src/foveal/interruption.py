@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -44,6 +44,36 @@ def interrupts_remembered() -> Iterator[None]:
             signal.signal(number, _SIGNALS[number])
 
 
+@contextmanager
+def interrupts_deferred() -> Iterator[Callable[[], int | None]]:
+    """Lets work end at a place of its own choosing.
+
+    While it lasts, the signals only leave a mark, and the function that is given returns the
+    first that came, or ``None``. A second one stops at once, as always. Where one is ignored or
+    handled by somebody else than us, that is left alone.
+    """
+    arrived: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if arrived:
+            _remember(number, frame)
+        arrived.append(number)
+
+    before = {
+        number: signal.getsignal(number)
+        for number, usual in _SIGNALS.items()
+        if threading.current_thread() is threading.main_thread()
+        and signal.getsignal(number) in (usual, _remember)
+    }
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield lambda: arrived[0] if arrived else None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def require_uninterrupted() -> None:
     """Raises what was lost.
 
@@ -62,6 +92,16 @@ def exit_code_of(error: BaseException) -> int:
             return 128 + int(cause.args[0])
         cause = cause.__cause__ or cause.__context__
     return 128 + signal.SIGINT
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """Returns the notes that were added to an error or to what it goes back to."""
+    found: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        found += getattr(cause, "__notes__", [])
+        cause = cause.__cause__ or cause.__context__
+    return list(dict.fromkeys(found))
 
 
 def _remember(number: int, frame: FrameType | None) -> None:

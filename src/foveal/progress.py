@@ -65,6 +65,15 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
             self._open_bar()
         self._bar.update(self._task, completed=done, total=total)
 
+    def say(self, line: str) -> None:
+        """Writes a line of a step that goes on, above its bar."""
+        if self._is_quiet:
+            return
+        if self._bar is not None:
+            self._bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._write(f"{_CLEAR_LINE if self._is_terminal else ''}{printable(line)}\n")
+
     def end(self, title: str, seconds: float, detail: str) -> None:
         """Closes the step: how long it took, its title, and what there is to say about it.
 

@@ -144,5 +144,5 @@ def test_columns_of_different_length_are_told() -> None:
 
 
 def test_data_of_no_known_type_are_told() -> None:
-    with pytest.raises(UsageError, match="of type int; expected a path, a data frame"):
+    with pytest.raises(UsageError, match="data: got int, expected a path, a data frame"):
         foveal.audit(7)

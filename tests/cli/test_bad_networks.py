@@ -73,7 +73,7 @@ def test_a_wrong_channel_count_names_layer_and_numbers(
 ) -> None:
     outcome = foveal(command, f"{file}:pooled", "--input", "1x64x64")
     assert outcome.code == NOT_READ[command]
-    assert "layer '0' (conv2d) expects 3 channels, 1 came" in words(outcome)
+    assert "layer '0' (conv2d) expects 3 channels, got 1" in words(outcome)
     assert "Give an input with 3 channels" in words(outcome)
 
 

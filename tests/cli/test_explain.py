@@ -218,14 +218,16 @@ def test_a_network_without_places_is_a_sentence(
 def test_a_named_network_without_weights_is_refused(foveal: Run, pictures: list[Path]) -> None:
     outcome = foveal("explain", "torchvision:resnet18", pictures[0])
     assert outcome.code == 2
-    assert "Add --pretrained" in outcome.err
+    assert "Add --weights pretrained" in outcome.err
 
 
 def test_list_names_every_method(foveal: Run) -> None:
-    from foveal.explanation.methods import METHODS
+    from foveal.explanation.methods import list_methods
 
     outcome = foveal("explain", "anything", "--method", "list")
-    assert [line.split()[0] for line in outcome.out.splitlines()] == [name for name, _ in METHODS]
+    assert [line.split()[0] for line in outcome.out.splitlines()] == [
+        name for name, _ in list_methods()
+    ]
 
 
 def test_hostile_file_names_stay_on_one_line(

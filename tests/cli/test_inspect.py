@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from foveal.cli.app import warnings_as_notes
 from foveal.cli.inspect import command
 from foveal.errors import TraceError, UsageError
 
@@ -15,6 +16,8 @@ from torch import nn
 def small():
     return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(),
                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+def two():
+    return nn.Conv2d(2, 4, 3)
 def large():
     return nn.Sequential(nn.Conv2d(1, 4, 7, padding=3))
 """
@@ -28,7 +31,8 @@ def net(tmp_path):
 
 
 def _run(*args):
-    return CliRunner().invoke(command, [str(arg) for arg in args], catch_exceptions=False)
+    with warnings_as_notes():
+        return CliRunner().invoke(command, [str(arg) for arg in args], catch_exceptions=False)
 
 
 def test_the_table_fits_80_columns():
@@ -75,15 +79,22 @@ def test_effective_on_an_image_of_the_users_own(net, tmp_path):
     picture = tmp_path / "ramp.png"
     Image.fromarray(np.tile(np.arange(64, dtype=np.uint8), (64, 1))).save(picture)
     page = tmp_path / "net.html"
-    arguments = ("torchvision:resnet18", "--input", "3x64x64", "--effective", "--at", "layer1")
-    shown = _run(*arguments, "--image", picture, "--html", page)
+    arguments = ("torchvision:resnet18", "--input", "3x64x64", "--effective", "--layer", "layer1")
+    shown = _run(*arguments, "--images", picture, "--html", page)
     assert "theoretical    43 × 43 px" in shown.stdout
     assert "data:image/" in page.read_text("utf-8")
 
 
-def test_an_image_needs_a_network_in_colour(net, tmp_path):
-    with pytest.raises(UsageError, match="takes 1 channels"):
-        _run(f"{net}:small", "--input", "1x28x28", "--effective", "--image", tmp_path / "x.png")
+def test_an_image_needs_a_network_in_colour_or_in_grey(net, tmp_path):
+    with pytest.raises(UsageError, match="takes 2 channels"):
+        _run(f"{net}:two", "--input", "2x28x28", "--effective", "--images", tmp_path / "x.png")
+
+
+def test_effective_on_an_image_in_grey(net, tmp_path):
+    Image.fromarray(np.tile(np.arange(64, dtype=np.uint8), (64, 1))).save(tmp_path / "x.png")
+    arguments = (f"{net}:large", "--input", "1x28x28", "--effective", "--json")
+    shown = _run(*arguments, "--images", tmp_path / "x.png")
+    assert json.loads(shown.stdout)["effective"]["theoretical_px"] == [7, 7]
 
 
 def test_html_is_written_whole(net, tmp_path):
@@ -100,19 +111,20 @@ def test_an_assumed_input_is_told(net):
 
 
 def test_an_input_that_cannot_be_read():
-    with pytest.raises(UsageError, match="'3xbig' cannot be read as a shape"):
-        _run("torchvision:resnet18", "--input", "3xbig")
+    shown = _run("torchvision:resnet18", "--input", "3xbig")
+    assert shown.exit_code == 2
+    assert "'3xbig' cannot be read as a shape" in shown.stderr
 
 
 def test_wrong_channels(net):
-    with pytest.raises(TraceError, match="expects 1 channels, 3 came"):
+    with pytest.raises(TraceError, match="expects 1 channels, got 3"):
         _run(f"{net}:small", "--input", "3x28x28")
 
 
 def test_an_option_of_effective_alone_is_wrong_usage(net):
-    shown = _run(f"{net}:small", "--at", "0")
+    shown = _run(f"{net}:small", "--layer", "0")
     assert shown.exit_code == 2
-    assert "--at says how --effective measures" in shown.stderr
+    assert "--layer says how --effective measures" in shown.stderr
 
 
 def test_a_plain_network_beside_the_residual_one():

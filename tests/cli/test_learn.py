@@ -351,7 +351,7 @@ def test_an_own_network_is_asked_about(terminal: Callable[..., Terminal], networ
         (("--on", "net.py:build", "--list"), "net.py does not exist"),
         (("--on", "OWN", "--input", "8x1x28x28", "--list"), "expected one image as CxHxW"),
         (("26", "--on", "OWN", "--input", "1x28x28", "--list"), "no drills on topic 26"),
-        (("--on", "OWN", "--input", "3x28x28", "--list"), "expects 1 channels, 3 came"),
+        (("--on", "OWN", "--input", "3x28x28", "--list"), "expects 1 channels, got 3"),
         (("--on", "BRANCHING", "--input", "1x28x28", "--list"), "values"),
     ],
 )

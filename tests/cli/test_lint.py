@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from foveal.cli.app import warnings_as_notes
 from foveal.cli.lint import command
 from foveal.errors import UsageError
 from foveal.linting import RULES
@@ -58,7 +59,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(*args: str) -> Result:
-    return CliRunner().invoke(command, list(args), catch_exceptions=False)
+    with warnings_as_notes():
+        return CliRunner().invoke(command, list(args), catch_exceptions=False)
 
 
 def test_text_groups_by_rule_within_80_columns() -> None:
@@ -140,32 +142,34 @@ def test_images_wrongly_normalised_are_found(file: Path, pictures: Path) -> None
 
 def test_whose_mean_and_std_were_used_is_told(file: Path, pictures: Path) -> None:
     told = run(f"{file}:colourful", "--images", str(pictures), *B302).stderr
-    assert "16 pictures fed with the mean and std of ImageNet, assumed." in told
+    assert "16 images fed with the mean and std of ImageNet, assumed." in told
 
 
 def test_a_picture_that_cannot_be_read_is_named(file: Path, pictures: Path) -> None:
     (pictures / "5.png").write_text("no picture")
     told = run(f"{file}:colourful", "--images", str(pictures), *B302).stderr
-    assert "15 pictures fed" in told
+    assert "15 images fed" in told
     assert "5.png: " in told
 
 
 def test_no_picture_at_all_is_an_error(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"No picture could be read\..*nowhere: no such file"):
+    with pytest.raises(UsageError, match=r"No image could be read\..*nowhere: no such file"):
         run(f"{file}:colourful", "--images", str(tmp_path / "nowhere"))
 
 
-def test_pictures_need_weights(pictures: Path) -> None:
-    result = run("torchvision:resnet18", "--images", str(pictures))
-    assert result.exit_code == 2
-    assert "--weights pretrained or --weights random" in result.stderr
+def test_pictures_need_weights(foveal: Run, pictures: Path) -> None:
+    result = foveal("lint", "torchvision:resnet18", "--images", pictures)
+    assert result.code == 2
+    assert "--weights pretrained or --weights random" in result.err
 
 
 @pytest.mark.parametrize("numbers", ["grey", "1,2", "nan"])
-def test_a_mean_that_is_none_is_answered_with_an_example(file: Path, numbers: str) -> None:
-    result = run(f"{file}:colourful", "--images", "x", "--mean", numbers)
-    assert result.exit_code == 2
-    assert "0.485,0.456,0.406" in result.stderr
+def test_a_mean_that_is_none_is_answered_with_an_example(
+    foveal: Run, file: Path, numbers: str
+) -> None:
+    result = foveal("lint", f"{file}:colourful", "--images", "x", "--mean", numbers)
+    assert result.code == 2
+    assert "0.485,0.456,0.406" in result.err
 
 
 def test_help_shows_an_example() -> None:

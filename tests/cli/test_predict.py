@@ -132,7 +132,7 @@ def test_an_ending_that_is_not_known_is_wrong_usage(
 ) -> None:
     outcome = foveal("predict", run_folder, "new", "--out", "answers.xlsx")
     assert outcome.code == 2
-    assert ".json, .csv, .parquet" in outcome.err
+    assert ".csv, .json or .parquet" in outcome.err
 
 
 def test_no_cell_of_a_csv_starts_a_formula(foveal: Run, run_folder: Path, images: Path) -> None:

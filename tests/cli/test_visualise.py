@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,24 @@ def test_without_class_and_layer_the_depth_of_the_network_is_shown(
     shown = drawn(outcome)
     assert any("class" in one for one in shown)
     assert any("channel" in one for one in shown)
+
+
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [
+        ({"size_px": 24}, (24, 24)),
+        ({"input_shape": (3, 20, 24)}, (20, 24)),
+        ({"input_shape": (None, 20, 24), "size_px": (32, 28)}, (32, 28)),
+        ({}, (128, 128)),
+    ],
+)
+def test_the_size_is_said_or_that_of_the_input(
+    net: str, said: dict[str, Any], size: tuple[int, int]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", foveal_package.FovealWarning)
+        (one,) = foveal_package.visualise(f"{net}:network", classes=0, num_steps=1, **said)
+    assert one.image.shape[1:] == size
 
 
 @pytest.mark.parametrize("factory", ["grey", "fixed"])

@@ -1,4 +1,4 @@
-"""Small real pictures for data sets that the tests write themselves."""
+"""Small real images for data sets that the tests write themselves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Draw = Callable[..., Image.Image]
 
 
 def picture(seed: int, *, width: int = 120, height: int = 100) -> Image.Image:
-    """A random picture with the spectrum of natural ones: power falls with frequency."""
+    """A random image with the spectrum of natural ones: power falls with frequency."""
     rng = np.random.default_rng(seed)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :])
     frequency[0, 0] = 1.0
@@ -34,7 +34,7 @@ def draw() -> Draw:
 
 @pytest.fixture
 def put(tmp_path: Path) -> Callable[..., Path]:
-    """Saves a picture below ``tmp_path / "data"`` and returns where."""
+    """Saves an image below ``tmp_path / "data"`` and returns where."""
 
     def save(path: str, image: Image.Image | int = 0, **options: object) -> Path:
         target = tmp_path / "data" / path
@@ -53,7 +53,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def record_of(pixels: NDArray[np.uint8] | Image.Image, path: str, **fields: object) -> ImageRecord:
-    """The record of a picture that lies in no file."""
+    """The record of an image that lies in no file."""
     prints = fingerprint(np.asarray(pixels))
     return ImageRecord(
         path,
@@ -69,7 +69,7 @@ def record_of(pixels: NDArray[np.uint8] | Image.Image, path: str, **fields: obje
 
 @pytest.fixture
 def as_manifest() -> Callable[..., Manifest]:
-    """Makes a manifest of records, or of pictures."""
+    """Makes a manifest of records, or of images."""
 
     def make(items: list[ImageRecord] | list[Image.Image], **fields: object) -> Manifest:
         records = tuple(

@@ -9,7 +9,7 @@ PLACES = np.arange(32, dtype=np.float64)
 
 
 def wave(*, shift: float = 0.0, stretch: float = 1.0, degrees: float = 0.0) -> np.ndarray:
-    """A smooth picture sampled at moved places; no interpolation is involved."""
+    """A smooth image sampled at moved places; no interpolation is involved."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     across, down = PLACES[None, :] - 15.5, PLACES[:, None] - 15.5
     x = (cos * across - sin * down) * stretch + 15.5 + shift

@@ -9,7 +9,7 @@ from PIL import Image
 
 from foveal.dataset import Duplicates, ImageRecord, Problem, audit, scan
 from foveal.dataset.audit import CHECKS
-from foveal.dataset.form_checks import predictability
+from foveal.dataset.file_checks import predictability
 
 PLAIN = ImageRecord(
     "x.png",

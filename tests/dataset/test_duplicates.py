@@ -55,7 +55,7 @@ CHANGES: dict[str, Callable[[Image.Image, np.random.Generator], Image.Image]] = 
 
 
 def parts(draw, count: int) -> list[Image.Image]:
-    """Pictures of one layout that differ in faint details, like parts on a belt."""
+    """Images of one layout that differ in faint details, like parts on a belt."""
     layout = np.asarray(draw(999, width=200, height=200), dtype=float)
     layout[40:60] = layout[120:140] = 20.0
     details = (np.asarray(draw(seed, width=200, height=200), dtype=float) for seed in range(count))
@@ -223,7 +223,7 @@ def test_close_features_bring_a_pair_before_the_last_sieve(as_manifest, draw, mo
     monkeypatch.setattr(near_pairs, "_MAX_HASH_BITS", -1)  # no pair passes by its hash
     features = np.random.default_rng(0).standard_normal((7, 600))
     features[6] = features[3] + 0.01
-    features[1] = features[0]  # close in features, but not the same picture
+    features[1] = features[0]  # close in features, but not the same image
     assert find_duplicates(manifest).near == ()
     assert find_duplicates(manifest, features=features).near == ((3, 6),)
 

@@ -4,7 +4,7 @@ import pytest
 
 from foveal.dataset import GroupOptions, ImageRecord
 from foveal.dataset.groups import check_group_options, group_by_patient, group_listing
-from foveal.dataset.listing import Listing
+from foveal.dataset.manifest import Listing
 from foveal.errors import DataError, UsageError
 
 PATHS = ("a/p1_1.png", "a/p1_2.png", "b/p2_1.png", "b/x.png")

@@ -53,7 +53,7 @@ def test_what_spreadsheets_write_is_read(write, content):
 def test_a_quoted_line_break_stays_in_its_value_and_lines_are_counted_on(write):
     table = read_table(write('path,label\n"a\nb.png",cat\nc.png,dog\n'), required=NEEDED)
     assert table.rows[0].values["path"] == "a\nb.png"
-    assert [row.place for row in table.rows] == ["line 2", "line 4"]
+    assert [row.where for row in table.rows] == ["line 2", "line 4"]
 
 
 def test_a_quoted_separator_stays_in_its_value(write):
@@ -126,7 +126,7 @@ def test_parquet_values_become_text(tmp_path):
         ("c.png", "", "", ""),
         ("d.png", "3", "y", "1.0"),
     ]
-    assert table.rows[2].place == "row 3"
+    assert table.rows[2].where == "row 3"
 
 
 def test_parquet_that_is_none_is_refused(write):
@@ -144,7 +144,7 @@ def test_parquet_without_pyarrow_names_the_package(write, monkeypatch):
 def test_the_first_line_may_name_the_separator_as_excel_writes_it(write, mark):
     table = read_table(write(f"sep={mark}\r\npath{mark}label\r\na.png{mark}cat\r\n"))
     assert values(table) == [("a.png", "cat")]
-    assert table.rows[0].place == "line 3"
+    assert table.rows[0].where == "line 3"
 
 
 def test_a_cell_of_a_million_characters_is_read_and_the_limit_of_the_process_kept(write):

@@ -1,4 +1,4 @@
-"""The colours rise evenly, survive colour blindness, and leave the picture its brightness."""
+"""The colours rise evenly, survive colour blindness, and leave the image its brightness."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from foveal.draw.colour_map import heat_colours, overlay, path, shown_luminance
-from foveal.draw.oklab import (
+from foveal.draw.colour_map import (
     decode,
     encode,
     from_oklab,
+    heat_colours,
     lightness,
     luminance,
+    overlay,
+    path,
+    shown_luminance,
     to_oklab,
 )
 

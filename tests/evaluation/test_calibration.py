@@ -18,7 +18,7 @@ from foveal.evaluation import (
     softmax,
 )
 from foveal.evaluation.calibration import HIGHEST_TEMPERATURE
-from foveal.evaluation.cross_fitting import cross_fitting_folds
+from foveal.evaluation.inputs import cross_fitting_folds
 
 
 def make_calibrated(num_images: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

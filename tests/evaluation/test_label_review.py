@@ -157,5 +157,5 @@ def test_mistakes_are_limited() -> None:
 
 
 def test_a_path_too_few_is_named() -> None:
-    with pytest.raises(UsageError, match="1 paths came for 2 images"):
+    with pytest.raises(UsageError, match="paths: got 1, expected 2"):
         worst_mistakes([[0.5, 0.5]] * 2, [0, 1], paths=["a"], class_names=("a", "b"))

@@ -222,12 +222,12 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
 @pytest.mark.parametrize(
     ("logits", "labels", "groups", "names", "message"),
     [
-        (np.zeros((3, 1)), [0, 0, 0], [0, 1, 2], ("a",), r"shape \(3, 1\); expected \[N, K\]"),
+        (np.zeros((3, 1)), [0, 0, 0], [0, 1, 2], ("a",), r"shape \(3, 1\), expected \[N, K\]"),
         (np.full((2, 2), np.nan), [0, 1], [0, 1], ("a", "b"), "not finite, first in row 0"),
         (np.zeros((2, 2)), [0, 2], [0, 1], ("a", "b"), "expected class indices from 0 to 1"),
         (np.zeros((2, 2)), [0], [0, 1], ("a", "b"), "expected 2 whole numbers, one an image"),
-        (np.zeros((2, 2)), [0, 1], [0.5, 1.0], ("a", "b"), "groups has shape .* type float64"),
-        (np.zeros((2, 2)), [0, 1], [0, 1], ("a",), "1 class names came for 2 classes"),
+        (np.zeros((2, 2)), [0, 1], [0.5, 1.0], ("a", "b"), "groups: got shape .* type float64"),
+        (np.zeros((2, 2)), [0, 1], [0, 1], ("a",), "class_names: got 1, expected 2"),
     ],
 )
 def test_wrong_shapes_are_named(logits, labels, groups, names, message) -> None:

@@ -140,12 +140,12 @@ def test_an_array_of_another_shape_is_named(reference: NoveltyReference) -> None
 
 
 def test_features_of_another_backbone_are_refused(reference: NoveltyReference) -> None:
-    with pytest.raises(UsageError, match="features have 7 numbers an image; expected 200"):
+    with pytest.raises(UsageError, match="features: got 7 numbers an image, expected 200"):
         score_novelty(reference, np.zeros((2, 7)))
 
 
 def test_too_few_images_are_refused() -> None:
-    with pytest.raises(DataError, match="3 images came; expected at least 4"):
+    with pytest.raises(DataError, match="Got 3 images, expected at least 4"):
         fit_novelty(np.eye(3), [0, 1, 2])
 
 

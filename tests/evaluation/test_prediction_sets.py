@@ -160,10 +160,10 @@ def test_a_stricter_promise_never_shrinks_a_set(seed: int, first: float, second:
 
 
 def test_a_wrong_alpha_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"alpha is 90; expected a share between 0 and 1"):
+    with pytest.raises(UsageError, match=r"alpha: got 90, expected a share between 0 and 1"):
         conformal_thresholds([[0.5, 0.5]], [0], alpha=90)
 
 
 def test_thresholds_of_another_classifier_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"thresholds has shape \(3,\); expected \(2,\)"):
+    with pytest.raises(UsageError, match=r"thresholds: got shape \(3,\), expected \(2,\)"):
         predict_sets([[0.5, 0.5]], [0.1, 0.1, 0.1])

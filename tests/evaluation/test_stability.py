@@ -37,7 +37,7 @@ def by_left_half(images: Array) -> Array:
 
 
 def dots(columns: list[int]) -> Array:
-    """One bright pixel a picture, in row 6."""
+    """One bright pixel an image, in row 6."""
     images = np.zeros((len(columns), 1, SIZE, SIZE))
     for number, column in enumerate(columns):
         images[number, 0, 6, column] = 1.0
@@ -109,7 +109,7 @@ def test_pictures_of_one_group_count_as_fewer() -> None:
     assert together.shifts[0].kept.low is None
 
 
-# Simulated: pictures cross with a known chance; the interval should hold it nearly always.
+# Simulated: images cross with a known chance; the interval should hold it nearly always.
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)
     hits = 0
@@ -129,8 +129,8 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 @pytest.mark.parametrize(
     ("images", "options", "message"),
     [
-        (np.zeros((0, 3, 8, 8)), {}, r"images has shape \(0, 3, 8, 8\)"),
-        (np.zeros((3, 8, 8)), {}, r"\[N, C, H, W\] was expected"),
+        (np.zeros((0, 3, 8, 8)), {}, r"images: got shape \(0, 3, 8, 8\)"),
+        (np.zeros((3, 8, 8)), {}, r"expected \[N, C, H, W\]"),
         (dots([1]), {"shifts_px": (0, 1)}, "from 1 on"),
         (dots([1]), {"shifts_px": (SIZE,)}, "Choose a smaller shift"),
     ],
@@ -153,9 +153,9 @@ def shares(*kept: tuple[float, float, float], change: float = 0.02) -> Stability
 def test_words_give_the_least_that_the_intervals_allow() -> None:
     said = describe_stability(shares((1.0, 0.94, 1.0), (0.98, 0.91, 0.999)))
     assert said == (
-        "Of 64 pictures, 100.0% (95% interval 94.0 to 100.0%) keep their answer when moved by "
+        "Of 64 images, 100.0% (95% interval 94.0 to 100.0%) keep their answer when moved by "
         "1 px, and 98.0% (95% interval 91.0 to 99.9%) when moved by 2 px. So at least 91.0% of "
-        "pictures like these keep it under such a move. The probability of the answer moves by "
+        "images like these keep it under such a move. The probability of the answer moves by "
         "2.0 points on average at 2 px."
     )
 
@@ -176,4 +176,4 @@ def test_words_admit_that_one_group_says_nothing() -> None:
     stability = shares((1.0, 0.9, 1.0))
     lonely = replace(stability.shifts[0], kept=Interval(1.0, None, None))
     said = describe_stability(replace(stability, shifts=(lonely,)))
-    assert said.endswith("There are too few independent pictures to say what others would do.")
+    assert said.endswith("There are too few independent images to say what others would do.")

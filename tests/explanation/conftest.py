@@ -83,8 +83,8 @@ def textbook(
         handle.remove()
     activations = kept[-1].detach()
     if method == "cam":
-        places = activations.shape[2] * activations.shape[3]
-        return place_by_place("grad-cam", activations, gradients * places)
+        positions = activations.shape[2] * activations.shape[3]
+        return place_by_place("grad-cam", activations, gradients * positions)
     return place_by_place(method, activations, gradients)
 
 
@@ -108,13 +108,13 @@ def net(make_net: Callable[..., Net]) -> Net:
 
 @pytest.fixture
 def flat_net(make_net: Callable[..., Net]) -> Net:
-    """A network that flattens its map of 6 x 5 places, with 4 classes."""
+    """A network that flattens its map of 6 x 5 positions, with 4 classes."""
     return make_net(nn.Identity(), nn.Linear(6 * 6 * 5, 7), nn.ReLU(inplace=True), nn.Linear(7, 4))
 
 
 @pytest.fixture
 def images() -> torch.Tensor:
-    """Three pictures of 12 x 10 px."""
+    """Three images of 12 x 10 px."""
     return torch.randn(3, 3, 12, 10, generator=torch.Generator().manual_seed(1))
 
 

@@ -74,7 +74,7 @@ HEADS: tuple[tuple[str, int, Callable[[Tensor, Tensor], Any], str], ...] = (
     ("named tuple", 3, lambda f, z: Named(f, z), "exclusive"),
     ("dataclass", 3, lambda f, z: Result(None, z, f), "exclusive"),
     ("nested", 3, lambda f, z: {"net": (f, z.sigmoid())}, "independent"),
-    ("places of one", 3, lambda f, z: z[:, :, None, None], "exclusive"),
+    ("positions of one", 3, lambda f, z: z[:, :, None, None], "exclusive"),
 )
 METHODS = ("cam", "grad-cam", "hirescam", "ablation-cam", "occlusion", "input-gradients")
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foveal.errors import ModelError, UsageError
+from foveal.errors import UsageError
 from foveal.explanation import HeatMap, ablation_maps
 
 
@@ -103,8 +103,8 @@ def test_the_layer_chosen_is_what_the_head_pools():
     assert (found.layer, found.layer_reason.startswith("It is the last map: ")) == ("act", True)
 
 
-def test_a_layer_without_places_is_refused():
-    with pytest.raises(ModelError, match=r"no map of shape \[N, C, h, w\]"):
+def test_a_layer_without_a_map_is_refused():
+    with pytest.raises(UsageError, match=r"no map: .* expected \[N, C, h, w\]"):
         ablation_maps(_mlp(), _images(), layer="head.3")
 
 

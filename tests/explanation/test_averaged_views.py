@@ -1,4 +1,4 @@
-"""A run with several views: its logits and its maps are means over turned pictures."""
+"""A run with several views: its logits and its maps are means over turned images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def network() -> nn.Module:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_batch_is_turned_as_one_picture_is(view: View) -> None:
+def test_a_batch_is_turned_as_one_image_is(view: View) -> None:
     pixels = np.random.default_rng(0).random((5, 5, 3), np.float32)
     batch = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     turned = turn_batch(batch, view)[0].permute(1, 2, 0).numpy()

@@ -1,4 +1,4 @@
-"""Wrong classes, layers, methods, pictures and networks, each with what to do about it."""
+"""Wrong classes, layers, methods, images and networks, each with what to do about it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from foveal.explanation import Explainer, explain
 
 @pytest.mark.parametrize("classes", [4, -1, [0, 4]])
 def test_a_class_out_of_range_names_the_range(net, images, classes):
-    with pytest.raises(UsageError, match=r"the network has 4 classes: 0 to 3"):
+    with pytest.raises(UsageError, match=r"expected 0 to 3: the network has 4 classes"):
         explain(net, images, classes=classes)
 
 
@@ -36,10 +36,10 @@ def test_a_wrong_layer_gets_near_names(net, images):
         explain(net, images, layer="feature")
 
 
-def test_a_layer_without_places_names_the_last_that_has_them(net, images):
+def test_a_layer_without_a_map_names_the_last_that_has_one(net, images):
     message = (
-        "layer 'classifier' has no map with places: its result is (1, 4).\n"
-        "The last layer with a map is 'features.4' (6 x 5); name it as layer."
+        "layer 'classifier' has no map: its result is (1, 4), expected [N, C, h, w] with more than "
+        "one position.\nThe last layer with a map is 'features.4' (6 x 5)."
     )
     with pytest.raises(UsageError, match=re.escape(message)):
         explain(net, images, layer="classifier")
@@ -63,7 +63,7 @@ def test_cam_at_another_layer_is_refused(net, images):
 def test_a_transformer_that_reads_a_token_has_no_map(images):
     model = timm.create_model("vit_tiny_patch16_224", img_size=32, num_classes=3)
 
-    with pytest.raises(ModelError, match=r"no map with places .* picks one token.*\nUse occlusion"):
+    with pytest.raises(ModelError, match=r"no map before .* picks one token.*\nUse occlusion"):
         explain(model, torch.rand(1, 3, 32, 32))
 
 
@@ -93,7 +93,7 @@ class Attentive(torch.nn.Module):
 def test_networks_without_a_map_are_sent_to_occlusion(model):
     images = torch.rand(1, 3, 32, 32)
 
-    with pytest.raises(ModelError, match="Use occlusion, which looks at the picture alone"):
+    with pytest.raises(ModelError, match="Use occlusion, which looks at the image alone"):
         explain(model, images)
 
     assert explain(model, images, method="occlusion")[0][0].values.shape == (32, 32)
@@ -111,10 +111,13 @@ def test_a_transformer_may_be_explained_at_its_patches():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (torch.rand(3, 12, 10), r"expected \[N, C, H, W\].\nGive one picture as images\[None\]"),
-        (torch.zeros(1, 3, 12, 10, dtype=torch.uint8), r"uint8 came.*\nResize and normalise"),
-        (torch.rand(1, 3, 0, 10), r"shape \(1, 3, 0, 10\) came"),
-        ([[1.0]], "came as list"),
+        (torch.rand(3, 12, 10), r"expected \[N, C, H, W\].\nGive one image as images\[None\]"),
+        (
+            torch.zeros(1, 3, 12, 10, dtype=torch.uint8),
+            r"images of uint8.*\nResize and normalise",
+        ),
+        (torch.rand(1, 3, 0, 10), r"got images of shape \(1, 3, 0, 10\)"),
+        ([[1.0]], "got images as list"),
     ],
 )
 def test_images_that_are_none(net, wrong, message):

@@ -35,7 +35,7 @@ def traced(model: nn.Module) -> tuple[Graph, str]:
     ("padding", "first"),
     [
         ((1, 1, 1, 1), 0.0),
-        # Zeros after the picture alone: each layer moves the centre by its stride so far.
+        # Zeros after the image alone: each layer moves the centre by its stride so far.
         ((0, 1, 0, 1), 1.0 + 2.0 + 4.0 + 8.0),
     ],
 )

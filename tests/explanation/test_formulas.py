@@ -7,10 +7,10 @@ import torch
 
 from foveal.errors import UsageError
 from foveal.explanation import class_activation_maps
-from foveal.explanation.closed_form import closed_form_maps, pooled_logits
-from foveal.explanation.gradient_maps import gradient_map
+from foveal.explanation.exact_head import pooled_logits
+from foveal.explanation.mapping import closed_form_maps, gradient_map
 
-# Two channels on 1 x 2 places; one picture.
+# Two channels on 1 x 2 positions; one image.
 FEATURES = torch.tensor([[[[1.0, 3.0]], [[4.0, 0.0]]]])
 WEIGHT = torch.tensor([[2.0, -1.0], [0.0, 0.5]])
 BIAS = torch.tensor([0.25, -1.0])
@@ -53,7 +53,7 @@ def test_closed_forms(method, expected):
         ("grad-cam", [0.5 * 1 - 1 * 4, 0.5 * 3 - 1 * 0]),
         ("hirescam", [2 * 1 - 2 * 4, -1 * 3 + 0]),
         ("layercam", [2 * 1, 0]),
-        # Only the first place of the first channel has a positive gradient, g = 2, sum(A) = 4:
+        # Only the first position of the first channel has a positive gradient, g = 2, sum(A) = 4:
         # alpha = g^2 / (2 g^2 + 4 g^3) = 4 / (8 + 32), weight = alpha g.
         ("grad-cam++", [2 * 4 / 40 * 1, 2 * 4 / 40 * 3]),
     ],

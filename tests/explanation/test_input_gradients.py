@@ -36,11 +36,11 @@ def test_one_sample_without_noise_agrees_with_finite_differences():
     ((found,),) = input_gradients(model, image, classes=2, num_samples=1, noise=0.0)
     step = 1e-6
     slopes = np.zeros((3, 7, 9))
-    for place in np.ndindex(3, 7, 9):
+    for position in np.ndindex(3, 7, 9):
         moved = image.clone()
-        moved[(0, *place)] += step
+        moved[(0, *position)] += step
         with torch.no_grad():
-            slopes[place] = float(model(moved)[0, 2] - model(image)[0, 2]) / step
+            slopes[position] = float(model(moved)[0, 2] - model(image)[0, 2]) / step
     assert np.allclose(found.values, np.abs(slopes).max(0), atol=1e-5)
 
 

@@ -13,15 +13,15 @@ from torch.nn import functional
 
 from foveal.explanation import Explainer, explain
 from foveal.explanation.planning import make_plan
-from foveal.explanation.sites import FunctionSite, ModuleSite, find_site
 from foveal.graph import trace
+from foveal.layers import FunctionSite, ModuleSite, find_site
 
 
 def plan_of(name: str, **options):
     settings = {"init_weights": False} if name == "googlenet" else {}
     with torch.device("meta"):
         model = torchvision.models.get_model(name, weights=None, **settings).eval()
-    return make_plan(trace(model, (3, 224, 224)), **options)
+    return make_plan(model, trace(model, (3, 224, 224)), **options)
 
 
 @pytest.mark.parametrize(
@@ -43,18 +43,18 @@ def plan_of(name: str, **options):
 def test_method_and_layer_that_are_chosen(name, method, layer, grid):
     plan = plan_of(name)
 
-    assert (plan.method, plan.layer.op.name, plan.layer.grid) == (method, layer, grid)
+    assert (plan.method, plan.layer.name, plan.layer.grid) == (method, layer, grid)
 
 
 def test_a_module_stands_for_its_last_operation():
-    assert plan_of("resnet18", layer="layer3").layer.op.name == "layer3.1.relu#2"
+    assert plan_of("resnet18", layer="layer3").layer.name == "layer3.1.relu#2"
 
 
 def test_the_last_layer_named_is_still_in_closed_form():
     plan = plan_of("resnet18", layer="layer4")
 
     assert (plan.method, plan.exact is not None) == ("cam", True)
-    assert plan.layer.reason == "It was asked for."
+    assert plan.reason == "It was asked for."
 
 
 def test_at_an_earlier_layer_it_is_grad_cam():
@@ -288,15 +288,15 @@ def test_hooks_of_others_that_copy_to_the_cpu_do_not_stand_in_the_way(net, image
     assert tuple(kept[-1].shape) == (3, 6, 6, 5)
 
 
-def test_a_picture_too_small_for_the_last_maps_is_explained_before_them():
+def test_a_image_too_small_for_the_last_maps_is_explained_before_them():
     with torch.device("meta"):
         model = torchvision.models.resnet18(weights=None).eval()
 
-    plan = make_plan(trace(model, (3, 32, 32)))
+    plan = make_plan(model, trace(model, (3, 32, 32)))
 
-    assert (plan.layer.op.name, plan.layer.grid) == ("layer3.1.relu#2", (2, 2))
-    assert plan.layer.reason == (
-        "It is the last map with more than one place: the picture is too small for those after it."
+    assert (plan.layer.name, plan.layer.grid) == ("layer3.1.relu#2", (2, 2))
+    assert plan.reason == (
+        "It is the last map with more than one position: the image is too small for those after it."
     )
 
 

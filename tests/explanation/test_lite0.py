@@ -1,4 +1,4 @@
-"""Verdicts on a trained network: EfficientNet-Lite0, its head fitted on pictures with a patch."""
+"""Verdicts on a trained network: EfficientNet-Lite0, its head fitted on images with a patch."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ QUARTERS = (
 )
 
 
-def _picture(quarter: int | None, random: np.random.Generator) -> Tensor:
+def _image(quarter: int | None, random: np.random.Generator) -> Tensor:
     """Cloudy ground; with a quarter, a striped patch in it."""
     coarse = torch.from_numpy(random.normal(0, 0.6, (1, 3, 6, 6)))
     ground = nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic")[0]
-    picture = ground + torch.from_numpy(random.normal(0, 0.15, (3, SIZE, SIZE)))
+    image = ground + torch.from_numpy(random.normal(0, 0.15, (3, SIZE, SIZE)))
     if quarter is not None:
         top = (quarter // 2) * SIZE // 2 + int(random.integers(6, 14))
         left = (quarter % 2) * SIZE // 2 + int(random.integers(6, 14))
         stripes = torch.arange(44) // 4 % 2 * 2.0 - 1.0
-        picture[:, top : top + 44, left : left + 44] = stripes.expand(3, 44, 44)
-    return picture.float()
+        image[:, top : top + 44, left : left + 44] = stripes.expand(3, 44, 44)
+    return image.float()
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network, and one picture for each quarter in which the patch lies."""
+    """A network, and one image for each quarter in which the patch lies."""
 
     network: nn.Module
     images: Tensor
@@ -61,19 +61,19 @@ def case() -> Case:
     backbone = load_backbone()
     random = np.random.default_rng(0)
     labels = [index % 2 for index in range(32)]
-    pictures = [_picture(int(random.integers(4)) if label else None, random) for label in labels]
+    images = [_image(int(random.integers(4)) if label else None, random) for label in labels]
     with torch.no_grad():
-        features = backbone.feature_network()(torch.stack(pictures)).double()
+        features = backbone.feature_network()(torch.stack(images)).double()
     mean = features.mean(0)
     centred = features - mean
     target = torch.tensor(labels, dtype=torch.float64) * 8 - 4
-    # Ridge regression to -4 and 4; with as few pictures, in its dual form.
+    # Ridge regression to -4 and 4; with as few images, in its dual form.
     gram = centred @ centred.T
     dual = torch.linalg.solve(gram + 0.1 * gram.diagonal().mean() * torch.eye(32), target)
     direction = centred.T @ dual
     weight = torch.stack((-direction, direction)).float() / 2
     install_head(backbone.network, weight, -(weight @ mean.float()))
-    images = torch.stack([_picture(quarter, random) for quarter in range(4)])
+    images = torch.stack([_image(quarter, random) for quarter in range(4)])
     return Case(backbone.network.eval(), images)
 
 
@@ -137,7 +137,7 @@ def _similarities(case: Case, remake) -> list[float]:
     return [check.value for check in checks]
 
 
-def test_network_answers_patch_for_every_picture(case: Case):
+def test_network_answers_patch_for_every_image(case: Case):
     with torch.no_grad():
         assert case.network(case.images).argmax(1).tolist() == [1, 1, 1, 1]
 
@@ -146,7 +146,7 @@ def test_maps_of_the_answer_are_supported_where_the_patch_lies(case: Case):
     maps = cam(case.network, case.images, [1] * 4)
     verdicts = judge_maps(case.network, case.images, maps)
     assert [verdict.level for verdict in verdicts] == ["supported"] * 4
-    assert all(place in item.sentence for place, item in zip(QUARTERS, verdicts, strict=True))
+    assert all(area in item.sentence for area, item in zip(QUARTERS, verdicts, strict=True))
 
 
 def test_the_same_maps_upside_down_are_not(case: Case):
@@ -176,7 +176,7 @@ def test_guided_backpropagation_does_not(case: Case):
     assert min(_similarities(case, guided)) > 0.95
 
 
-def test_a_drawing_of_the_picture_does_not(case: Case):
+def test_a_drawing_of_the_image_does_not(case: Case):
     assert min(_similarities(case, edges)) > 0.95
 
 

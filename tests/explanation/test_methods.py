@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+import re
 
 import numpy as np
 import pytest
@@ -11,8 +11,10 @@ from torch import nn
 
 import foveal
 from foveal.errors import UsageError
-from foveal.explanation.heat_map import MapMethod
-from foveal.explanation.methods import METHODS, MapMaker
+from foveal.explanation.explaining import MapMaker
+from foveal.explanation.methods import METHODS, list_methods
+
+NAMES = [method.name for method in METHODS]
 
 
 @pytest.fixture(scope="module")
@@ -24,20 +26,39 @@ def network() -> nn.Module:
 
 
 def test_every_method_of_the_contract_is_there() -> None:
-    assert {name for name, _ in METHODS} == {"auto", *get_args(MapMethod)}
+    assert set(NAMES) >= {
+        "cam",
+        "grad-cam",
+        "grad-cam++",
+        "hirescam",
+        "layercam",
+        "ablation-cam",
+        "occlusion",
+        "input-gradients",
+    }
+    assert [name for name, _ in list_methods()] == ["auto", *NAMES]
 
 
-@pytest.mark.parametrize("name", get_args(MapMethod))
+@pytest.mark.parametrize("method", METHODS, ids=NAMES)
+def test_a_row_says_how_its_maps_are_made_and_who_published_it(method) -> None:
+    forms = (method.gradient_form, method.closed_form, method.run)
+    assert any(forms)
+    assert method.run is None or not any(forms[:2])
+    assert method.looks_at == "layer" or method.run is not None
+    assert re.fullmatch(r"[A-Z][a-z]+ (19|20)\d\d", method.paper)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_maps_say_which_method_made_them(network: nn.Module, name: str) -> None:
     maps = MapMaker(network, method=name)(torch.rand(2, 3, 16, 16), classes=[0, 1])
     assert [[one.method for one in several] for several in maps] == [[name] * 2] * 2
 
 
-@pytest.mark.parametrize("name", get_args(MapMethod))
+@pytest.mark.parametrize("name", NAMES)
 def test_one_call_takes_arrays_and_every_method(network: nn.Module, name: str) -> None:
-    pictures = np.random.default_rng(0).random((2, 3, 16, 16), np.float32)
-    ((first,), _) = foveal.explain(network, pictures, method=name, classes=1)
-    ((same,), _) = MapMaker(network, method=name)(torch.from_numpy(pictures), classes=1)
+    images = np.random.default_rng(0).random((2, 3, 16, 16), np.float32)
+    ((first,), _) = foveal.explain(network, images, method=name, classes=1)
+    ((same,), _) = MapMaker(network, method=name)(torch.from_numpy(images), classes=1)
     np.testing.assert_array_equal(first.values, same.values)
 
 

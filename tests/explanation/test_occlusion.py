@@ -72,7 +72,7 @@ def test_what_holds_a_class_down_is_negative_and_cut_off():
     assert found.is_blank
 
 
-def test_default_window_is_an_eighth_of_the_picture_half_a_window_apart():
+def test_default_window_is_an_eighth_of_the_image_half_a_window_apart():
     calls: list[tuple[int, int]] = []
     occlusion_maps(Corner(), _images(size=(32, 32)), progress=lambda *call: calls.append(call))
     windows = (1 + (32 - 4) // 2) ** 2
@@ -80,7 +80,7 @@ def test_default_window_is_an_eighth_of_the_picture_half_a_window_apart():
 
 
 @pytest.mark.parametrize("size", [8, 15, 23, 31, 57, 96])
-def test_by_default_a_square_picture_takes_at_most_225_windows(size: int):
+def test_by_default_a_square_image_takes_at_most_225_windows(size: int):
     calls: list[tuple[int, int]] = []
     images = _images(size=(size, size))
     occlusion_maps(Corner(), images, progress=lambda *call: calls.append(call))
@@ -145,7 +145,7 @@ def test_a_window_that_leaves_pixels_uncovered_is_refused(options: dict[str, int
 
 
 def test_a_class_that_does_not_exist_is_refused():
-    with pytest.raises(UsageError, match="class 2 came, but the network has 2 classes"):
+    with pytest.raises(UsageError, match="got class 2, expected 0 to 1: the network has 2 classes"):
         occlusion_maps(Corner(), _images(), classes=2)
 
 

@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 from foveal.explanation import cost_of_judging
 from foveal.explanation.faithfulness import SIMILARITY_LIMIT
-from foveal.explanation.heat_map import MapMethod, VerdictLevel
+from foveal.explanation.heat_map import VerdictLevel
+from foveal.explanation.methods import METHODS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "explaining.md").read_text(encoding="utf-8")
 
@@ -25,7 +26,7 @@ def test_examples_run_and_hold(capsys):
 
 def test_every_method_and_level_has_its_row():
     rows = re.findall(r"^\| `([^`]+)` \|", PAGE, re.M)
-    assert set(rows) >= {*get_args(MapMethod), *get_args(VerdictLevel)}
+    assert set(rows) >= {*(method.name for method in METHODS), *get_args(VerdictLevel)}
 
 
 def test_costs_and_limits_are_those_of_the_code():

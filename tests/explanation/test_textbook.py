@@ -8,7 +8,10 @@ import torchvision
 from torch import nn
 
 from foveal.explanation import Explainer
-from foveal.explanation.planning import METHODS
+from foveal.explanation.methods import METHODS as ALL_METHODS
+
+METHODS = tuple(method.name for method in ALL_METHODS if method.run is None)
+
 
 # Network, size, module that returns the layer of the features, whether CAM is defined.
 PUBLISHED = (

@@ -12,8 +12,10 @@ from torch import nn
 
 from foveal.errors import FovealError
 from foveal.explanation import Explainer, explain
-from foveal.explanation.planning import METHODS
+from foveal.explanation.methods import METHODS as ALL_METHODS
 from foveal.graph import trace
+
+METHODS = tuple(method.name for method in ALL_METHODS if method.run is None)
 
 
 class Restless(nn.Module):

@@ -1,4 +1,4 @@
-"""Sources, pictures and backends to try the rooms with."""
+"""Sources, images and backends to try the rooms with."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def preprocessing(tiny: Backbone) -> Preprocessing:
 
 @pytest.fixture
 def sources(shapes: Path) -> list[ImageSource]:
-    """36 pictures with their digests."""
+    """36 images with their digests."""
     return [source_of(path) for path in sorted(shapes.rglob("*.png"))]
 
 

@@ -23,7 +23,7 @@ from foveal.graph import cut, trace
 from foveal.images import Preprocessing
 from foveal.images.augmentation import find_policy
 from foveal.models import Backbone
-from foveal.models.surgery.places import own_copy
+from foveal.models.surgery.changed_copy import own_copy
 
 KEY = {"weights": "abc"}
 Pictures = NDArray[np.float32]

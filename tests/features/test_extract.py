@@ -1,4 +1,4 @@
-"""Each picture is run once, ever: across duplicates, runs, failures and interruptions."""
+"""Each image is run once, ever: across duplicates, runs, failures and interruptions."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_view_reaches_the_picture(
 
 @pytest.fixture
 def own_sources(make_shapes: Callable[..., Path]) -> list[ImageSource]:
-    """Pictures that a test may spoil."""
+    """Images that a test may spoil."""
     return [
         ImageSource(path, hashlib.sha256(path.read_bytes()).hexdigest())
         for path in sorted(make_shapes().rglob("*.png"))

@@ -21,7 +21,7 @@ def test_the_map_is_the_one_that_timm_pools(
 ) -> None:
     backbone = load_random("test_resnet")
     images = np.random.default_rng(0).standard_normal((2, 3, *SIZE)).astype(np.float32)
-    maps = open_feature_maps(backbone, SIZE, tmp_path)(images)
+    (maps,) = open_feature_maps(backbone, SIZE, tmp_path)(images)
     with torch.inference_mode():
         expected = backbone.network.forward_features(torch.from_numpy(images)).numpy()  # type: ignore[operator]
     np.testing.assert_allclose(maps, expected, atol=1e-4)

@@ -15,7 +15,7 @@ from timm.layers.pool2d_same import MaxPool2dSame
 from torch import nn
 
 from foveal.features import export_onnx
-from foveal.features.fixed_padding import with_fixed_padding
+from foveal.features.onnx_file import with_fixed_padding
 from foveal.models import load_backbone
 
 

@@ -46,12 +46,12 @@ def fake(
 ) -> BackendSpec:
     """A backend that runs PyTorch and then does something to the features."""
 
-    def start(backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
+    def start(spec: BackendSpec, backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
         (torch_spec,) = [spec for spec in probe.BACKENDS if spec.name == "torch"]
         inner = torch_spec.open(backbone, size, cache)
         return Backend(name, "fp32", run or (lambda images: change(inner.run(images))))
 
-    return BackendSpec(name, "fp32", setup, lambda: obstacle, start)  # type: ignore[arg-type]
+    return BackendSpec(name, "fp32", start, setup=setup, needs=(lambda: obstacle,))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -159,13 +159,13 @@ def test_remembered_backend_that_fails_now_is_measured_anew(
 ) -> None:
     gone = False
 
-    def start(backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
+    def start(spec: BackendSpec, backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
         if gone:
             raise RuntimeError("the driver is gone")
         return replace(torch_spec.open(backbone, size, cache), name="fickle")
 
     (torch_spec,) = [spec for spec in probe.BACKENDS if spec.name == "torch"]
-    fickle = BackendSpec("fickle", "fp32", "quick", lambda: None, start)
+    fickle = BackendSpec("fickle", "fp32", start)
     with_backends(fickle)
     rows = [("fickle", 9e9), ("torch", 1.0)]
     _, report = choose()
@@ -313,5 +313,5 @@ def test_size_that_the_network_cannot_take_is_refused(
 ) -> None:
     name = "vit_tiny_patch16_224"
     backbone = load_backbone(name, weights=make_checkpoint(name))
-    with pytest.raises(ModelError, match=f"{name} cannot take pictures of 48×48 pixels"):
+    with pytest.raises(ModelError, match=f"{name} cannot take images of 48×48 pixels"):
         choose_backend(backbone, make_pictures(1, 48), num_images=1, cache=tmp_path)

@@ -18,7 +18,7 @@ def small() -> nn.Module:
 
 
 def test_wrong_channels_name_the_layer_and_both_numbers():
-    with pytest.raises(TraceError, match=r"layer 'conv1' \(conv2d\) expects 3 channels, 1 came"):
+    with pytest.raises(TraceError, match=r"layer 'conv1' \(conv2d\) expects 3 channels, got 1"):
         trace(torchvision.models.resnet18(weights=None), (1, 64, 64))
 
 
@@ -32,7 +32,7 @@ def test_a_norm_of_the_wrong_width_names_both_numbers():
 def test_wrong_channels_inside_say_where_to_look():
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(4, 8, 3))
 
-    with pytest.raises(TraceError, match=r"layer '1' .*expects 4 channels, 8 came") as caught:
+    with pytest.raises(TraceError, match=r"layer '1' .*expects 4 channels, got 8") as caught:
         trace(model, (3, 8, 8))
 
     assert "what comes before" in caught.value.next_step
@@ -67,7 +67,7 @@ def test_a_fixed_input_size_is_found():
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
 
     with pytest.raises(
-        TraceError, match=r"layer '2' \(linear\) expects 2704 features, 3600 came"
+        TraceError, match=r"layer '2' \(linear\) expects 2704 features, got 3600"
     ) as c:
         trace(model, (1, 32, 32))
 
@@ -115,3 +115,20 @@ def test_the_wrong_dtype_is_no_silent_success():
 
     with pytest.raises(TraceError, match="embedding"):
         trace(model, (1, 4), dtype=torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "words"),
+    [
+        (nn.Conv3d(1, 4, 3), (3, 64, 64), "--input 1x16x64x64"),
+        (nn.Conv3d(2, 4, 3), (64, 64), "one volume as channels x depth x height x width"),
+        (nn.Conv1d(4, 8, 3), (3, 64, 64), r"one sequence as channels x length: --input 4x128"),
+        (nn.Conv1d(4, 8, 3), (2, 3, 64, 64), "expects a sequence with 4 channels, got 2 x 3"),
+    ],
+)
+def test_sequences_and_volumes_are_asked_for_in_our_words(
+    layer: nn.Module, shape: tuple[int, ...], words: str
+) -> None:
+    with pytest.raises(TraceError) as caught:
+        trace(nn.Sequential(layer, nn.ReLU()), shape)
+    assert words in f"{caught.value.message} {caught.value.next_step}"

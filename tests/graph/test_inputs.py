@@ -36,6 +36,31 @@ class OneList(nn.Module):
         return [self.conv(image) for image in images]
 
 
+class Standardised(nn.Conv2d):
+    """A convolution of a class of its own, as networks without normalisation have."""
+
+
+class GatedByConv1d(nn.Module):
+    """Channel attention by a convolution over the channels, as in ECA-Net."""
+
+    def __init__(self, conv: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.gate = conv, nn.Conv1d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return x * self.gate(x.mean((2, 3))[:, None]).transpose(1, 2)[..., None]
+
+
+class Functional(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(4, 3, 3, 3))
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.weight)
+
+
 TOKENS = torch.zeros(1, 5, dtype=torch.int64)
 
 
@@ -48,6 +73,8 @@ TOKENS = torch.zeros(1, 5, dtype=torch.int64)
         (nn.Conv3d(1, 4, 3), (1, 8, 8, 8), (1, 1, 8, 8, 8)),
         (nn.Conv3d(1, 4, 3), (2, 1, 8, 8, 8), (2, 1, 8, 8, 8)),
         (nn.Conv2d(3, 4, 3), (3, 8, 8), (1, 3, 8, 8)),
+        (GatedByConv1d(Standardised(3, 4, 3)), (3, 8, 8), (1, 3, 8, 8)),
+        (GatedByConv1d(Functional()), (3, 8, 8), (1, 3, 8, 8)),
         (nn.LSTM(5, 4), (6, 2, 5), (6, 2, 5)),
         (nn.LSTM(5, 4), torch.Size((6, 2, 5)), (6, 2, 5)),
         (nn.TransformerEncoderLayer(8, 2, batch_first=True), (2, 6, 8), (2, 6, 8)),

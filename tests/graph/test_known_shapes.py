@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from foveal.graph.known_shapes import known_result
+from foveal.graph.execution import _known_result
 
 
 def meta(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -47,7 +47,7 @@ NARROW = meta(2, 6, 9, 7, dtype=torch.float16)
     ],
 )
 def test_an_answer_is_pytorchs(function: Any, args: Any, kwargs: Any) -> None:
-    found = known_result(function, args, kwargs)
+    found = _known_result(function, args, kwargs)
     assert described(found) == described(function(*args, **kwargs))
 
 
@@ -70,7 +70,7 @@ def test_convolutions_are_answered_where_pytorch_takes_them(
 ) -> None:
     images, weight = meta(2, 4, *size), meta(8, 4 // groups, *kernel)
     options = (None, stride, padding, dilation, groups)
-    found = known_result(torch.conv2d, (images, weight, *options), {})
+    found = _known_result(torch.conv2d, (images, weight, *options), {})
     try:
         # The meta device lets some windows pass that do not fit.
         expected = torch.conv2d(torch.zeros(images.shape), torch.zeros(weight.shape), *options)
@@ -106,7 +106,7 @@ def test_convolutions_are_answered_where_pytorch_takes_them(
     ],
 )
 def test_the_rest_is_left_to_pytorch(function: Any, args: Any, kwargs: Any) -> None:
-    assert known_result(function, args, kwargs) is None
+    assert _known_result(function, args, kwargs) is None
 
 
 @pytest.mark.parametrize(
@@ -122,5 +122,5 @@ def test_in_place_the_tensor_itself_comes_back_as_written(
 ) -> None:
     written = meta(2, 6, 9, 5)
     version = written._version
-    assert known_result(function, (written, *args), kwargs) is written
+    assert _known_result(function, (written, *args), kwargs) is written
     assert written._version == version + 1

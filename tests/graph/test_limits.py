@@ -305,7 +305,7 @@ def fails_after_vmap(m, x):
     ("step", "message"),
     [
         (fails_itself, "raised ValueError .*of its own accord"),
-        (lambda m, x: m.conv(m.conv(x)), "expects 3 channels, 4 came"),
+        (lambda m, x: m.conv(m.conv(x)), "expects 3 channels, got 4"),
         (lambda m, x: x.view(5, 7), "refused its input"),
     ],
 )

@@ -435,3 +435,29 @@ def test_a_wrong_name_is_answered_with_near_ones():
 def test_a_shape_that_is_none_is_refused(shape):
     with pytest.raises(UsageError, match="expected positive whole numbers"):
         trace(Residual(), shape)
+
+
+class Applies(nn.Module):
+    def __init__(self, function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize(
+    ("function", "bounds"),
+    [
+        (nn.ReLU6(), {"low": 0.0, "high": 6.0}),
+        (functional.hardtanh, {"low": -1.0, "high": 1.0}),
+        (lambda x: x.clamp(-2, 3), {"low": -2.0, "high": 3.0}),
+        (lambda x: torch.clip(x, max=3), {"high": 3.0}),
+        (lambda x: x.clamp_min_(0.5), {"low": 0.5}),
+        (lambda x: x.clamp(min=x.mean()), {}),
+        (torch.exp, {}),
+    ],
+)
+def test_what_cuts_values_off_says_where(function, bounds):
+    graph = trace(Applies(function), (3, 4, 4))
+    assert dict(graph.ops[-1].attributes) == bounds

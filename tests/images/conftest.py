@@ -177,7 +177,7 @@ def dicom() -> Encode:
 
 @pytest.fixture
 def picture() -> NDArray[np.uint8]:
-    """An RGB picture without symmetry, smooth enough for lossy formats, [40, 56, 3]."""
+    """An RGB image without symmetry, smooth enough for lossy formats, [40, 56, 3]."""
     y, x = np.mgrid[0:40, 0:56]
     return (
         np.stack([4 * x + y, 255 - 5 * y, (3 * x + 2 * y) % 256], axis=-1)

@@ -1,4 +1,4 @@
-"""Policies: the same picture for the same numbers, and only what their words say."""
+"""Policies: the same image for the same numbers, and only what their words say."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_grey_picture_stays_grey(policy: Policy, view: int) -> None:
     np.testing.assert_array_equal(changed[0], changed[2])
 
 
-@pytest.mark.parametrize("name", ["light", "xray", "strong"])
+@pytest.mark.parametrize("name", ["light", "xray", "strong", "padded-crop"])
 def test_pictures_views_and_seeds_differ(name: str) -> None:
     policy = find_policy(name)
     made = [

@@ -237,7 +237,7 @@ def test_a_report_is_no_image(dicom, levels):
         delattr(dataset, name)
     stream = io.BytesIO()
     dataset.save_as(stream)
-    with pytest.raises(ImageError, match="without a picture") as caught:
+    with pytest.raises(ImageError, match="without an image") as caught:
         decode(stream.getvalue())
     assert caught.value.code == "not_an_image"
 

@@ -7,18 +7,18 @@ import pytest
 from PIL import Image
 
 from foveal.errors import ImageError
-from foveal.images import SUPPORTED_SUFFIXES, decode
-from foveal.images.formats import identify
+from foveal.images import SUPPORTED_SUFFIXES, decode, formats
+from foveal.images.formats import FORMATS, ImageFormat, format_of
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF"])
 def test_a_picture_is_identified_by_its_first_bytes(name, encode, picture):
-    assert identify(encode(picture, name)[:512]) == name
+    assert format_of(encode(picture, name)[:512]).name == name
 
 
 def test_dicom_is_identified_with_and_without_its_preamble(dicom, picture):
     data = dicom(picture[..., 0])
-    assert identify(data) == identify(data[132:]) == "DICOM"
+    assert format_of(data).name == format_of(data[132:]).name == "DICOM"
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,33 @@ def test_the_name_does_not_decide(tmp_path, encode, picture):
 )
 def test_dicom_with_the_preamble_of_another_format_is_dicom(preamble, dicom):
     data = dicom(np.arange(64, dtype=np.uint16).reshape(8, 8))
-    assert identify(preamble + data[len(preamble) :]) == "DICOM"
+    assert format_of(preamble + data[len(preamble) :]).name == "DICOM"
 
 
 def test_a_picture_that_holds_the_word_by_chance_stays_one():
-    assert identify(b"\xff\xd8\xff" + b"\0" * 125 + b"DICM" + b"\0" * 64) == "JPEG"
+    assert format_of(b"\xff\xd8\xff" + b"\0" * 125 + b"DICM" + b"\0" * 64).name == "JPEG"
+
+
+def test_no_two_formats_share_a_name_or_a_suffix():
+    suffixes = [suffix for one in FORMATS for suffix in one.suffixes]
+    assert len(set(suffixes)) == len(suffixes)
+    assert len({one.name for one in FORMATS}) == len(FORMATS)
+
+
+@pytest.mark.parametrize("name", [one.name for one in FORMATS if one.name not in ("HEIC", "DICOM")])
+def test_one_row_alone_announces_a_file(name, encode, picture):
+    data = encode(picture, name)
+    assert [one.name for one in FORMATS if one.is_announced_by(data[:512])] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "start"), [("PPM", ".ppm", b"P6"), ("QOI", ".qoi", b"qoif")]
+)
+def test_a_row_is_all_that_a_format_of_pillow_needs(
+    name, suffix, start, encode, picture, monkeypatch
+):
+    row = ImageFormat(name, (suffix,), lambda data: data.startswith(start))
+    monkeypatch.setattr(formats, "FORMATS", (*FORMATS, row))
+    decoded = decode(encode(picture, name))
+    assert decoded.facts.format == name
+    assert np.array_equal(decoded.pixels, picture)

@@ -13,7 +13,8 @@ from PIL import Image
 from foveal.errors import ImageError
 from foveal.images import MAX_PIXELS, Window, decode, guarded
 from foveal.images.decoding import decode_here
-from foveal.images.request import Request
+from foveal.images.formats import format_of
+from foveal.images.guarded import Request
 
 REQUEST = Request(Window(), MAX_PIXELS, None, "middle")
 
@@ -35,7 +36,7 @@ KINDS = ["DICOM", "DICOM colour", "deflated TIFF", "LZW TIFF", "JPEG TIFF"]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pixels_and_facts_are_those_of_decoding_here(kind, files):
-    assert guarded.needs_guard(files[kind], "DICOM" if "DICOM" in kind else "TIFF")
+    assert format_of(files[kind]).is_guarded(files[kind])
     there, here = decode(files[kind]), decode_here(files[kind], REQUEST).to_decoded()
     assert np.array_equal(there.pixels, here.pixels)
     assert there.pixels.dtype == here.pixels.dtype
@@ -120,7 +121,7 @@ def test_run_lengths_of_a_bmp_are_followed_elsewhere():
     header = struct.pack("<IiiHHIIiiII", 40, 4, 2, 1, 8, 1, len(runs), 0, 0, 256, 0)
     start = 14 + len(header) + len(palette)
     data = b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + header + palette + runs
-    assert guarded.needs_guard(data, "BMP")
+    assert format_of(data).is_guarded(data)
     assert decode(data).pixels.tolist() == [[2] * 4, [1] * 4]
 
 

@@ -1,4 +1,4 @@
-"""AVIF and HEIC: pictures of telephones."""
+"""AVIF and HEIC: images of telephones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, features
 
 from foveal.errors import ImageError
 from foveal.images import decode
-from foveal.images.formats import identify
+from foveal.images.formats import format_of
 
 needs_avif = pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
 HAS_HEIC = importlib.util.find_spec("pillow_heif") is not None
@@ -94,7 +94,7 @@ def test_without_its_package_a_heic_says_what_to_install():
 )
 def test_brands_tell_the_two_apart(brand, others, name):
     length = (16 + len(others)).to_bytes(4, "big")
-    assert identify(length + b"ftyp" + brand + bytes(4) + others + bytes(600)) == name
+    assert format_of(length + b"ftyp" + brand + bytes(4) + others + bytes(600)).name == name
 
 
 def test_a_film_is_no_picture():

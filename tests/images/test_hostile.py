@@ -101,20 +101,20 @@ def test_a_deep_png_within_the_pixel_cap_is_judged_by_its_bytes(colour, channels
 def test_a_png_of_very_many_chunks_is_damaged(encode, picture):
     data = encode(picture, "PNG")
     many = data[:33] + chunk(b"teXt", b"") * 5000 + data[33:]
-    with pytest.raises(ImageError, match="chunks beside its picture"):
+    with pytest.raises(ImageError, match="chunks beside its image"):
         decode(many)
 
 
 def test_a_gif_of_very_many_comments_is_damaged(encode, picture):
     data = encode(picture, "GIF")
     start = data.index(b"\x2c", 13 + 3 * 256)
-    with pytest.raises(ImageError, match="blocks before its picture"):
+    with pytest.raises(ImageError, match="blocks before its image"):
         decode(data[:start] + b"\x21\xfe\x01a\0" * 5000 + data[start:])
 
 
 def test_a_jpeg_of_very_many_segments_is_damaged(encode, picture):
     data = encode(picture, "JPEG")
-    with pytest.raises(ImageError, match="segments before its picture"):
+    with pytest.raises(ImageError, match="segments before its image"):
         decode(data[:2] + b"\xff\xe1\0\2" * 20_000 + data[2:])
 
 

@@ -1,4 +1,4 @@
-"""A picture answers alike whether it is a file, bytes, a PIL image or an array."""
+"""An image answers alike whether it is a file, bytes, a PIL image or an array."""
 
 from __future__ import annotations
 

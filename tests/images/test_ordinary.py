@@ -101,7 +101,7 @@ def test_a_colour_space_without_a_conversion_is_unsupported(mode, encode):
     assert caught.value.code == "unsupported_format"
 
 
-# What a camera writes for each orientation, so that undoing it gives the picture.
+# What a camera writes for each orientation, so that undoing it gives the image.
 STORED = {
     1: lambda p: p,
     2: lambda p: p[:, ::-1],

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from foveal.images.resampling import resample_levels
+from foveal.images.resizing import resample_levels
 
 METHODS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -18,7 +18,7 @@ METHODS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
-# SHA-256 (first half) of what Pillow 12.3.0 gives on x86-64 for the picture made by `pattern`.
+# SHA-256 (first half) of what Pillow 12.3.0 gives on x86-64 for the image made by `pattern`.
 GOLDEN = [
     ("bilinear", (90, 130, 3), (64, 48), "8dcf8bee9a61e6cd0e86b684e9705b76"),
     ("bilinear", (17, 23, 1), (60, 41), "02e4925633caaaebb900f60d84fd813f"),

@@ -1,4 +1,4 @@
-"""Pictures moved by whole pixels."""
+"""Images moved by whole pixels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foveal.errors import UsageError
-from foveal.images.shifting import shift
+from foveal.images.views import shift
 
 PICTURE = np.arange(2 * 7 * 9).reshape(2, 7, 9)
 MOVES = [(0, 0), (1, 0), (-1, 0), (0, 3), (0, -3), (6, -8), (-6, 8), (2, 5)]

@@ -1,4 +1,4 @@
-"""Small pictures for reports."""
+"""Small images for reports."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def test_a_bad_file_is_an_error():
 
 
 def test_a_size_below_one_is_refused(encode, picture):
-    with pytest.raises(UsageError, match="size_px is 0"):
+    with pytest.raises(UsageError, match="size_px: got 0"):
         thumbnail(encode(picture, "PNG"), size_px=0)

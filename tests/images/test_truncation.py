@@ -1,4 +1,4 @@
-"""A cut file is an error, or the whole picture; never a part of it."""
+"""A cut file is an error, or the whole image; never a part of it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from foveal.inspection import Inspection, inspect
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +18,8 @@ def inspected() -> Callable[..., Inspection]:
     def get(name: str, size: int = 224) -> Inspection:
         key = (name, size)
         if key not in found:
-            resolved = resolve_model(name)
-            found[key] = inspect(resolved.network, (3, size, size), name=name)
+            resolved = open_network(name)
+            found[key] = inspect(resolved.module, (3, size, size), name=name)
         return found[key]
 
     return get

@@ -6,7 +6,7 @@ from torch import nn
 
 from foveal.errors import TraceError, UsageError
 from foveal.inspection import inspect, parse_input
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 
 class _Branching(nn.Module):
@@ -35,13 +35,13 @@ class _Unknown(nn.Module):
 
 
 def test_wrong_channels_names_layer_and_numbers():
-    model = resolve_model("torchvision:resnet18").network
-    with pytest.raises(TraceError, match=r"'conv1'.*expects 3 channels, 1 came"):
+    model = open_network("torchvision:resnet18").module
+    with pytest.raises(TraceError, match=r"'conv1'.*expects 3 channels, got 1"):
         inspect(model, (1, 224, 224))
 
 
 def test_a_small_input_names_the_layer_and_the_smallest_size():
-    model = resolve_model("torchvision:alexnet").network
+    model = open_network("torchvision:alexnet").module
     with pytest.raises(TraceError, match=r"too small: at layer 'features") as caught:
         inspect(model, (3, 30, 30))
     assert "smallest square input that works is 3 x 63 x 63" in str(caught.value)

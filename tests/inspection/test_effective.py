@@ -7,7 +7,7 @@ from torch import nn
 
 from foveal.errors import ModelError, UsageError
 from foveal.inspection import effective_receptive_field, inspect
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 
 def _ones(*layers: nn.Conv2d) -> nn.Sequential:
@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_map():
 
 
 def test_a_module_can_be_named():
-    model = resolve_model("torchvision:resnet18", weights="random").network
+    model = open_network("torchvision:resnet18", weights="random").module
     found = _measure(model, (3, 64, 64), at="layer1", num_images=1)
     assert found.op_name == "layer1.1.relu#2"
     assert found.theoretical_px == (43, 43)
@@ -107,13 +107,13 @@ def test_a_function_in_the_middle_is_measured_as_a_module_would_be():
 
 
 def test_a_vector_has_no_places():
-    model = resolve_model("torchvision:resnet18", weights="random").network
-    with pytest.raises(UsageError, match=r"'fc' has no places"):
+    model = open_network("torchvision:resnet18", weights="random").module
+    with pytest.raises(UsageError, match=r"'fc' has no map"):
         _measure(model, (3, 64, 64), at="fc")
 
 
 def test_no_weights_no_measurement():
-    model = resolve_model("torchvision:resnet18").network
+    model = open_network("torchvision:resnet18").module
     with pytest.raises(ModelError, match="built without weights"):
         _measure(model, (3, 64, 64))
 

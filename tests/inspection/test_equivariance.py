@@ -93,7 +93,7 @@ def test_with_borders_kept_a_network_that_sees_everything_can_be_measured() -> N
 
     torch.manual_seed(0)
     net = nn.Sequential(Gated(), nn.Conv2d(8, 4, 3))
-    with pytest.raises(ModelError, match="reads the whole picture"):
+    with pytest.raises(ModelError, match="reads the whole image"):
         measure(net, noise())
     assert 0 < errors(net, noise(), borders="keep")[0] < 1
 
@@ -111,9 +111,9 @@ def test_no_unit_free_of_the_border_is_said() -> None:
 def test_wrong_pictures_and_shifts_are_refused() -> None:
     net = convolutions(1)
     table = inspect(net, (3, 32, 32))
-    with pytest.raises(UsageError, match=r"inspected for \(N, 3, 32, 32\)"):
+    with pytest.raises(UsageError, match=r"expected \(N, 3, 32, 32\)"):
         measure_equivariance(net, table, noise(size=30))
-    with pytest.raises(UsageError, match=r"shifts_px is \(0,\)"):
+    with pytest.raises(UsageError, match=r"shifts_px=\(0,\)"):
         measure_equivariance(net, table, noise(), shifts_px=(0,))
 
 

@@ -171,9 +171,9 @@ def test_the_slope_is_that_of_a_geometric_sequence() -> None:
 
 def test_an_unknown_place_is_answered_with_near_ones() -> None:
     net, images = stack(shortcut=True), torch.randn(2, 3, 12, 12)
-    with pytest.raises(UsageError, match=r"no module '1.convl'.\nDid you mean .*1.conv1"):
+    with pytest.raises(UsageError, match=r"named '1.convl'.\nDid you mean .*1.conv1"):
         gradient_flow(net, images, at=("1.convl",))
-    with pytest.raises(UsageError, match=r"at is '3'; .*\n.*give at=\('3',\)"):
+    with pytest.raises(UsageError, match=r"got at='3', .*\n.*give at=\('3',\)"):
         gradient_flow(net, images, at="3")
 
 

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from foveal.inspection import inspect
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 SHAPE = (2, 3, 64, 64)
 
@@ -73,7 +73,7 @@ def _measured_kept(model):
 
 
 def _built(name):
-    model = resolve_model(name, weights="random").network
+    model = open_network(name, weights="random").module
     for module in model.modules():
         if isinstance(module, nn.Dropout):  # its mask depends on the device
             module.p = 0.0

@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 from foveal.inspection import fold_blocks, inspect
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 
 def test_stages_of_a_resnet_are_its_layers(inspected):
@@ -61,7 +61,7 @@ def test_squeeze_and_excitation_is_local_and_global(inspected):
 
 
 def test_the_size_law_is_found_and_checked():
-    model = resolve_model("torchvision:resnet18").network
+    model = open_network("torchvision:resnet18").module
     law = inspect(model, (3, 224, 224), sizes="any").sizes
     assert (law.status, law.divisor, law.smallest, law.other_sizes) == ("complete", 32, 32, "up")
     assert law.shapes[0] == ("N", "64", "H/2", "W/2")

@@ -10,7 +10,7 @@ import torchvision
 from torch import nn
 
 from foveal.inspection import inspect
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 NAMES = (
     "alexnet", "vgg16", "resnet18", "resnet34", "resnet50", "resnext50_32x4d", "googlenet",
@@ -21,7 +21,7 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_are_those_of_the_module(name, inspected):
-    module = resolve_model(f"torchvision:{name}").network
+    module = open_network(f"torchvision:{name}").module
     assert inspected(f"torchvision:{name}").totals.parameters == sum(
         p.numel() for p in module.parameters()
     )
@@ -52,7 +52,7 @@ def test_macs_agree_with_fvcore(name, inspected):
     fvcore = pytest.importorskip("fvcore.nn")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = resolve_model(f"torchvision:{name}", weights="random").network
+        module = open_network(f"torchvision:{name}", weights="random").module
         counted = fvcore.FlopCountAnalysis(module, torch.zeros(1, 3, 224, 224))
         counted.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         by_operator = counted.by_operator()

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from foveal.errors import ModelError, UnknownModelError, WeightsError
-from foveal.models import DEFAULT_BACKBONE, Backbone, load_backbone, load_network
+from foveal.models import DEFAULT_BACKBONE, Backbone, load_backbone, load_timm_network
 from foveal.models.backbone import install_head
 
 Checkpoint = Callable[..., Path]
@@ -51,7 +51,7 @@ def test_default_backbone_tells_pictures_apart(default: Backbone) -> None:
 def test_default_backbone_knows_imagenet(default: Backbone) -> None:
     # In the packaged order the classifier is last; its answer for a picture of noise and
     # for a smooth one must differ from chance, or the tensors were put in wrong places.
-    network = load_network(DEFAULT_BACKBONE).network
+    network = load_timm_network(DEFAULT_BACKBONE).network
     stripes = torch.where(torch.arange(224) % 28 < 14, 1.0, -1.0).expand(1, 3, 224, 224)
     with torch.inference_mode():
         top = network(stripes).softmax(1).max()

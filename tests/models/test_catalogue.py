@@ -85,9 +85,9 @@ def test_an_option_that_is_none_or_part_of_the_name_is_refused(name, option, mes
 
 def test_the_public_names_are_these() -> None:
     assert set(foveal.models.__all__) == {
-        *("CATALOGUE", "DEFAULT_BACKBONE", "Architecture", "Backbone", "ResolvedModel"),
+        *("CATALOGUE", "DEFAULT_BACKBONE", "Architecture", "Backbone", "Network"),
         *("WeightsSource", "build", "find_architecture", "load_backbone", "read_state_dict"),
-        *("LoadedNetwork", "load_network", "require_timm_model", "resolve_model"),
+        *("TimmNetwork", "load_timm_network", "require_timm_model", "open_network"),
     }
 
 

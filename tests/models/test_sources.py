@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from foveal.errors import ModelError, UnknownModelError, WeightsError
-from foveal.models.sources import resolve_model
+from foveal.models.sources import open_network
 
 FACTORIES = """
 import torch
@@ -42,24 +42,24 @@ def file(tmp_path):
 
 
 def test_a_named_network_has_no_weights():
-    found = resolve_model("torchvision:resnet18")
-    assert {p.device.type for p in found.network.parameters()} == {"meta"}
+    found = open_network("torchvision:resnet18")
+    assert {p.device.type for p in found.module.parameters()} == {"meta"}
     assert found.input_shape == (3, 224, 224)
-    assert not found.network.training
+    assert not found.module.training
 
 
 def test_random_weights_are_real():
-    found = resolve_model("timm:resnet10t", weights="random")
-    assert {p.device.type for p in found.network.parameters()} == {"cpu"}
+    found = open_network("timm:resnet10t", weights="random")
+    assert {p.device.type for p in found.module.parameters()} == {"cpu"}
 
 
 def test_the_size_that_a_network_is_made_for_is_known():
-    assert resolve_model("torchvision:efficientnet_b1").input_shape == (3, 240, 240)
-    assert resolve_model("timm:efficientnet_b3").input_shape == (3, 288, 288)
+    assert open_network("torchvision:efficientnet_b1").input_shape == (3, 240, 240)
+    assert open_network("timm:efficientnet_b3").input_shape == (3, 288, 288)
 
 
 def test_a_bare_name_is_timms_first_and_the_other_is_told():
-    found = resolve_model("resnet18")
+    found = open_network("resnet18")
     assert found.name == "timm:resnet18"
     assert found.notes == (
         "torchvision has a resnet18 too: torchvision:resnet18.",
@@ -68,11 +68,11 @@ def test_a_bare_name_is_timms_first_and_the_other_is_told():
 
 
 def test_a_bare_name_that_only_torchvision_has():
-    assert resolve_model("squeezenet1_1").name == "torchvision:squeezenet1_1"
+    assert open_network("squeezenet1_1").name == "torchvision:squeezenet1_1"
 
 
 def test_a_bare_name_that_torchvision_and_foveal_have_is_torchvisions():
-    found = resolve_model("googlenet")
+    found = open_network("googlenet")
     assert (found.name, found.notes) == (
         "torchvision:googlenet",
         ("foveal has a googlenet too: foveal:googlenet.",),
@@ -80,25 +80,25 @@ def test_a_bare_name_that_torchvision_and_foveal_have_is_torchvisions():
 
 
 def test_a_bare_name_that_only_foveal_has():
-    found = resolve_model("plain56")
+    found = open_network("plain56")
     assert (found.name, found.notes) == ("foveal:plain56", ())
 
 
 def test_foveals_networks_come_with_the_size_of_the_catalogue():
-    found = resolve_model("foveal:resnet20")
+    found = open_network("foveal:resnet20")
     assert (found.input_shape, found.input_origin) == ((3, 32, 32), "Foveal's catalogue")
-    assert {p.device.type for p in found.network.parameters()} == {"meta"}
-    assert not found.network.training
+    assert {p.device.type for p in found.module.parameters()} == {"meta"}
+    assert not found.module.training
 
 
 def test_foveals_networks_with_random_weights_are_real():
-    found = resolve_model("foveal:cifar_net", weights="random")
-    assert {p.device.type for p in found.network.parameters()} == {"cpu"}
+    found = open_network("foveal:cifar_net", weights="random")
+    assert {p.device.type for p in found.module.parameters()} == {"cpu"}
 
 
 def test_foveal_has_no_pretrained_weights_and_says_where_some_are():
     with pytest.raises(WeightsError, match="no pretrained weights for foveal:resnet18") as caught:
-        resolve_model("foveal:resnet18", weights="pretrained")
+        open_network("foveal:resnet18", weights="pretrained")
     assert "foveal.models.build('resnet18')" in str(caught.value)
 
 
@@ -118,19 +118,19 @@ def test_foveal_has_no_pretrained_weights_and_says_where_some_are():
 )
 def test_what_is_not_there_is_answered_with_what_is_near(spec, message, hint):
     with pytest.raises(UnknownModelError, match=message) as caught:
-        resolve_model(spec)
+        open_network(spec)
     assert hint in str(caught.value)
 
 
 def test_a_factory_makes_the_network(file):
-    found = resolve_model(f"{file}:good")
+    found = open_network(f"{file}:good")
     assert (found.name, found.input_shape) == ("net.py:good", (1, 224, 224))
     assert found.input_origin == "assumed"
 
 
 def test_a_class_and_a_ready_network_do_too(file):
-    assert resolve_model(f"{file}:Net").input_shape == (1, 28, 28)
-    assert resolve_model(f"{file}:ready").network.out_channels == 8
+    assert open_network(f"{file}:Net").input_shape == (1, 28, 28)
+    assert open_network(f"{file}:ready").module.out_channels == 8
 
 
 @pytest.mark.parametrize(
@@ -145,20 +145,20 @@ def test_a_class_and_a_ready_network_do_too(file):
 )
 def test_a_factory_that_does_not_work_is_told(file, factory, error, message):
     with pytest.raises(error) as caught:
-        resolve_model(f"{file}:{factory}")
+        open_network(f"{file}:{factory}")
     assert caught.match(message) or message in str(caught.value)
 
 
 def test_a_near_factory_is_offered(file):
     with pytest.raises(UnknownModelError, match="It has good"):
-        resolve_model(f"{file}:god")
+        open_network(f"{file}:god")
 
 
 def test_a_file_that_cannot_be_imported_names_the_line(tmp_path):
     path = tmp_path / "broken.py"
     path.write_text("import torch\nnothing_here()\n")
     with pytest.raises(ModelError, match=r"raised NameError.*\(line 2\)"):
-        resolve_model(f"{path}:make")
+        open_network(f"{path}:make")
 
 
 def test_a_file_may_import_its_neighbour(tmp_path):
@@ -168,7 +168,7 @@ def test_a_file_may_import_its_neighbour(tmp_path):
         "from torch import nn\nfrom neighbour_blocks import WIDTH\n"
         "def make(): return nn.Conv2d(3, WIDTH, 3)\n"
     )
-    assert resolve_model(f"{path}:make").network.out_channels == 5
+    assert open_network(f"{path}:make").module.out_channels == 5
 
 
 @pytest.fixture
@@ -183,20 +183,20 @@ def folder(tmp_path):
 
 def test_a_folder_gives_its_network(folder):
     path, network = folder
-    found = resolve_model(str(path), weights="pretrained")
+    found = open_network(str(path), weights="pretrained")
     assert found.input_shape == (3, 96, 128)
-    assert torch.equal(found.network.fc.weight, network.fc.weight)
+    assert torch.equal(found.module.fc.weight, network.fc.weight)
 
 
 def test_a_folder_without_a_model_is_told(tmp_path):
     with pytest.raises(ModelError, match=r"has no config\.json"):
-        resolve_model(str(tmp_path))
+        open_network(str(tmp_path))
 
 
 def test_a_folder_with_a_broken_config_is_told(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelError, match="not what timm's hub has"):
-        resolve_model(str(tmp_path))
+        open_network(str(tmp_path))
 
 
 def test_weights_that_do_not_fit_are_told(folder):
@@ -204,4 +204,4 @@ def test_weights_that_do_not_fit_are_told(folder):
     config = {"architecture": "resnet10t", "num_classes": 4}
     (path / "config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match="does not fit resnet10t with 4 classes"):
-        resolve_model(str(path), weights="pretrained")
+        open_network(str(path), weights="pretrained")

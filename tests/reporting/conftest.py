@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from foveal.evaluation import ModelDescription
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
@@ -273,7 +274,7 @@ MAKING = Making(
         "std": [0.5, 0.5, 0.5],
         "window": {"low_percentile": 0.5, "high_percentile": 99.5, "dicom": "header"},
     },
-    head_strength=0.01,
+    model=ModelDescription("linear", "logistic regression, L2 penalty 0.01", {"penalty": 0.01}),
     views=("identity", "hflip"),
     backend="onnxruntime",
     probe=(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from foveal.draw.svg import Scale, nice_ticks
 from foveal.evaluation.evidence import CurvePoint, Interval, LearningCurve, ReliabilityBin
+from foveal.evaluation.metrics import HEADLINE_METRICS
 from foveal.reporting.figures import ClassRow, draw_bars, draw_class_intervals
 from foveal.reporting.sections.calibration import density, draw_reliability
 from foveal.reporting.sections.classes import draw_confusion_map, shade_index
@@ -35,7 +36,9 @@ def place(element: ET.Element, name: str) -> float:
 
 
 def strip(interval: Interval, constant: float = 0.5) -> str:
-    return draw_headline_strip([HeadlineRow("Accuracy", interval, "", constant)], constant_name="a")
+    return draw_headline_strip(
+        [HeadlineRow(HEADLINE_METRICS[0], interval, constant)], constant_name="a"
+    )
 
 
 @given(low=rates, estimate=rates, high=rates, constant=rates)
@@ -199,7 +202,8 @@ def test_any_name_makes_well_formed_svg(name: str) -> None:
         draw_bars(names, [1, 2], title=name),
         draw_confusion_map([[1, 0], [0, 1]], names),
         draw_headline_strip(
-            [HeadlineRow(name, Interval(0.5, 0, 1), name, None)], constant_name=name
+            [HeadlineRow(replace(HEADLINE_METRICS[0], label=name), Interval(0.5, 0, 1), None)],
+            constant_name=name,
         ),
     ):
         # XML refuses two non-characters that HTML lets pass.

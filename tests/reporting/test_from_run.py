@@ -74,8 +74,8 @@ def test_explanations_come_back_with_every_map(run_folder: Path) -> None:
     explained = read_explanations(run_folder)
     again = ExplainedRun.from_json(json.loads(json.dumps(explained.to_json())))
     assert again.to_json() == explained.to_json()
-    assert again.examples[0].said_map.dtype == np.float32
-    assert again.examples[0].said_map.shape == explained.grid
+    assert again.examples[0].predicted_map.dtype == np.float32
+    assert again.examples[0].predicted_map.shape == explained.grid
 
 
 def test_a_classifier_holds_the_typed_evidence(run_folder: Path) -> None:
@@ -174,8 +174,8 @@ def test_a_lost_page_is_drawn_again_and_the_run_verifies(moved: Path, shapes: Pa
         ),
         (
             "explanations.json",
-            lambda c: c["examples"][0]["said_map"][0].pop(),
-            r"examples\[0\]\.said_map: got .*rows of one length",
+            lambda c: c["examples"][0]["predicted_map"][0].pop(),
+            r"examples\[0\]\.predicted_map: got .*rows of one length",
         ),
         (
             "explanations.json",
@@ -186,7 +186,7 @@ def test_a_lost_page_is_drawn_again_and_the_run_verifies(moved: Path, shapes: Pa
         (
             "explanations.json",
             lambda c: c.update(version=0),
-            r"foveal\.explanations. version 0, expected foveal\.explanations version 1",
+            r"foveal\.explanations. version 0, expected foveal\.explanations version 2",
         ),
         ("evaluation.json", lambda c: c.pop("schema"), r"got no schema, expected foveal\.eval"),
     ],

@@ -15,10 +15,10 @@ from foveal.reporting import ReportInput, render_html, render_model_card
 from foveal.reporting.sections.heat_maps import heat_maps_section
 from foveal.shortcuts.border import BorderReliance
 from foveal.shortcuts.explained_run import ExplainedExample, ExplainedRun
+from foveal.shortcuts.figures import ShownExplanations, show_explanations
+from foveal.shortcuts.marks import CoverTrial, Shortcut, Suspicion
 from foveal.shortcuts.separation import HeldOutMaps, separate
-from foveal.shortcuts.shown import ShownExplanations, show_explanations
-from foveal.shortcuts.simple import SimpleResult
-from foveal.shortcuts.suspicion import CoverTrial, Shortcut, Suspicion
+from foveal.shortcuts.simple_classifiers import SimpleResult
 from foveal.shortcuts.windows import Box, Window
 
 Renamed = Callable[..., ReportInput]
@@ -123,7 +123,7 @@ def test_wrong_answers_show_what_speaks_for_either_class(report: ReportInput) ->
 def test_a_missing_picture_becomes_a_placeholder(report: ReportInput) -> None:
     assert report.explanations is not None
     bare = replace(report, explanations=replace(report.explanations, pictures={}))
-    assert "What speaks for a: no picture" in render_html(bare)
+    assert "What speaks for a: no image" in render_html(bare)
 
 
 def test_no_maps_say_why(renamed: Renamed) -> None:
@@ -162,7 +162,7 @@ def test_a_class_told_apart_at_the_border_is_remarked_on(renamed: Renamed) -> No
     maps = HeldOutMaps(signed, np.zeros((16, 2), np.float32), labels)
     run = ExplainedRun(("a", "b"), (7, 7), 16, 0.0, (separate(maps, 0), separate(maps, 1)))
     page = render_html(replace(renamed("a", "b"), explanations=ShownExplanations(run)))
-    assert "sets “a” apart lies outside the central region, which has 49% of the picture" in page
+    assert "sets “a” apart lies outside the central region, which has 49% of the image" in page
 
 
 def test_a_frame_is_named_too(renamed: Renamed) -> None:

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.reporting import ReportInput, render_model_card
-from foveal.reporting.hub_metadata import quote, to_yaml
-from foveal.reporting.model_card import escape_markdown
+from foveal.evaluation.evidence import Interval
+from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric
+from foveal.reporting import ReportInput, render_html, render_model_card, render_text
+from foveal.reporting.model_card import escape_markdown, hub_metadata
 from foveal.text import printable
 
 HOSTILE = (
@@ -102,30 +104,35 @@ def test_markdown_is_escaped_where_it_would_act(text: str, escaped: str) -> None
     assert escape_markdown(text) == escaped
 
 
-@given(text=st.text(st.characters(codec=None)))
-def test_any_text_comes_back_from_yaml(text: str) -> None:
-    assert yaml.safe_load(quote(text)) == printable(text)
+@given(title=st.text(st.characters(codec=None), min_size=1))
+def test_any_title_comes_back_from_the_metadata(report: ReportInput, title: str) -> None:
+    metadata = hub_metadata(title, report.evidence.metrics, None).to_yaml()
+    assert yaml.safe_load(metadata)["model-index"][0]["name"] == printable(title)
 
 
-@settings(max_examples=50)
-@given(
-    value=st.recursive(
-        st.none() | st.booleans() | st.integers(-9999, 9999) | st.text(max_size=8),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["a", "b-c", "d_e"]), inner, max_size=3)
-        ),
-        max_leaves=8,
-    )
-)
-def test_nested_values_come_back_from_yaml(value: object) -> None:
-    def shown(item: object) -> object:
-        if isinstance(item, str):
-            return printable(item)
-        if isinstance(item, list):
-            return [shown(one) for one in item]
-        if isinstance(item, dict):
-            return {key: shown(one) for key, one in item.items()}
-        return item
+@pytest.mark.parametrize("title", ["yes", "1.0", "null", "a: b", "- x", "!tag", "&x", "# no", "…"])
+def test_a_title_that_yaml_would_take_for_something_else_stays_text(
+    report: ReportInput, title: str
+) -> None:
+    metadata = hub_metadata(title, report.evidence.metrics, None).to_yaml()
+    assert yaml.safe_load(metadata)["model-index"][0]["name"] == title
 
-    assert yaml.safe_load(to_yaml({"top": value})) == {"top": shown(value)}
+
+def test_a_metric_that_is_undefined_is_left_out_of_the_metadata(report: ReportInput) -> None:
+    undefined = replace(report.evidence.metrics, auroc=Interval(None, None, None))
+    (result,) = yaml.safe_load(hub_metadata("x", undefined, None).to_yaml())["model-index"][0][
+        "results"
+    ]
+    assert [one["type"] for one in result["metrics"]] == ["accuracy", "balanced_accuracy", "f1"]
+
+
+@pytest.mark.parametrize("metric", HEADLINE_METRICS, ids=lambda metric: metric.key)
+def test_every_headline_metric_is_in_every_place_that_tells_them(
+    report: ReportInput, metric: HeadlineMetric
+) -> None:
+    metadata, body = parts(render_model_card(report))
+    kinds = [one["type"] for one in metadata["model-index"][0]["results"][0]["metrics"]]  # type: ignore[index]
+    assert metric.hub_type in kinds
+    assert f"| {metric.label} |" in body
+    assert metric.label in render_html(report)
+    assert metric.label in render_text(report.evidence)

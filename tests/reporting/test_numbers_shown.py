@@ -70,7 +70,7 @@ def test_a_constant_answer_scores_what_scikit_learn_says(cells: ReportInput) -> 
     counts = [sum(row) for row in cells.evidence.metrics.confusion]
     truth = np.repeat(np.arange(3), counts)
     answer = np.full_like(truth, int(np.argmax(counts)))
-    rows = {row.name: row.constant for row in headline_rows(cells.evidence)}
+    rows = {row.metric.label: row.constant for row in headline_rows(cells.evidence)}
     assert rows["Accuracy"] == pytest.approx((truth == answer).mean())
     assert rows["Balanced accuracy"] == pytest.approx(balanced_accuracy_score(truth, answer))
     assert rows["Macro F1"] == pytest.approx(

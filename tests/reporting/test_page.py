@@ -167,7 +167,7 @@ def test_every_contents_link_has_its_place(report: ReportInput) -> None:
     page = Page(render_html(report))
     places = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     links = [a["href"] for a in page.named("a")]
-    assert len(links) == 17
+    assert len(links) == 18
     assert {str(link)[1:] for link in links} <= places
 
 
@@ -245,11 +245,11 @@ def test_missing_parts_are_explained_in_a_line(welds: ReportInput) -> None:
 def test_small_shifts_are_shown_with_what_limits_them(cells: ReportInput) -> None:
     text = Page(render_html(cells)).text
     for words in (
-        "How stable is the answer when the picture moves by a few pixels?",
+        "How stable is the answer when the image moves by a few pixels?",
         "90.6% (95% interval 83.5 to 97.7%) when moved by 8 px",
         "8 px 90.6% 83.5–97.7% 7.7 points 5.4–10.0",
-        "It was trained on these pictures, so answers for new pictures may be less stable.",
-        "filled by mirroring the picture",
+        "It was trained on these images, so answers for new images may be less stable.",
+        "filled by mirroring the image",
     ):
         assert words in text
 
@@ -338,7 +338,7 @@ def test_pictures_over_the_budget_are_left_out_and_counted(cells: ReportInput) -
     shown = len(Page(text).named("img"))
     assert 0 < shown < 74
     assert len(text.encode()) < MAX_PAGE_BYTES
-    assert f"{74 - shown} of its pictures were left out" in text
+    assert f"{74 - shown} of its images were left out" in text
 
 
 def test_a_picture_of_another_format_becomes_a_placeholder(cells: ReportInput) -> None:

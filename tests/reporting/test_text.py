@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foveal.draw.text_layout import COLUMNS, columns_table, wrap
-from foveal.draw.width import display_width, shorten_end, shorten_middle
+from foveal.draw.text_layout import (
+    COLUMNS,
+    columns_table,
+    display_width,
+    shorten_end,
+    shorten_middle,
+    wrap,
+)
 from foveal.evaluation.evidence import Interval
 from foveal.reporting import (
     ReportInput,

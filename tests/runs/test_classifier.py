@@ -14,7 +14,7 @@ from foveal.errors import RunAlteredError, RunIncompleteError
 from foveal.runs import Classifier, evaluate_classifier
 from foveal.runs import classifier as classifier_module
 
-# Exif orientation (CIPA DC-008, tag 0x0112): what a stored picture needs before it is shown;
+# Exif orientation (CIPA DC-008, tag 0x0112): what a stored image needs before it is shown;
 # each value's inverse gives what to store so that all eight show the same.
 STORED = {
     1: None,
@@ -84,7 +84,7 @@ def test_noise_is_unlike_training(classifier: Classifier, tmp_path: Path) -> Non
 def test_a_bad_file_is_a_row_with_an_error(
     classifier: Classifier, image: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "text.jpg").write_text("not a picture")
+    (tmp_path / "text.jpg").write_text("not an image")
     bad, good = classifier.predict([tmp_path / "text.jpg", image])
     assert (bad.label, bad.probabilities, good.error) == (None, (), None)
     assert bad.error == "this is text, not an image"
@@ -177,10 +177,10 @@ def test_a_run_may_be_moved(copy: Path, image: Path, classifier: Classifier) -> 
 def test_other_decoders_than_at_training_are_said(
     run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from foveal.images import versions
+    from foveal.images import formats
 
     assert foveal.load(run_folder).notes == ()
-    monkeypatch.setattr(versions, "pixel_versions", lambda: {"pillow": "99.0"})
+    monkeypatch.setattr(formats, "pixel_versions", lambda: {"pillow": "99.0"})
     (note,) = foveal.load(run_folder).notes
     assert "pillow" in note
     assert "99.0 now" in note

@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from foveal.dataset import ImageRecord
-from foveal.shortcuts.simple import SimpleResult, describe_simple, reaching
-from foveal.shortcuts.simple_classifiers import judge_simple_classifiers
+from foveal.shortcuts.simple_classifiers import (
+    SimpleResult,
+    describe_simple,
+    judge_simple_classifiers,
+    reaching,
+)
 from foveal.shortcuts.simple_features import (
     border_of,
     colour_of,
     patterns_of,
     properties_of,
-    unrest_of,
+    texture_of,
 )
 from foveal.training import TrainConfig, train_classifier
 
@@ -158,7 +162,7 @@ def test_the_border_knows_nothing_of_the_inside():
     changed = levels.copy()
     changed[10:-10, 10:-10] = 0.0
     assert border_of(levels, 0.25) == border_of(changed, 0.25)
-    np.testing.assert_allclose(unrest_of(np.ones((96, 96, 3))), 0.0, atol=1e-9)
+    np.testing.assert_allclose(texture_of(np.ones((96, 96, 3))), 0.0, atol=1e-9)
 
 
 def test_a_common_pattern_is_the_first_component():

@@ -1,4 +1,4 @@
-"""Nobody is judged by a head, or by a strength, that saw them."""
+"""Nobody is judged by a head, or by a penalty, that saw them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.dataset import assign_folds
-from foveal.training import cross_validate, default_penalties, fit_heads, score_random_folds
+from foveal.training import LinearMaker, Problem, cross_validate, default_penalties, fit_heads
 from foveal.training.config import ClassWeights
-from foveal.training.cross_validation import CrossValidated, choose_penalty
+from foveal.training.fitting import predict_random_folds
+from foveal.training.linear import CrossValidated, LinearHead, choose_penalty
 from foveal.training.solver import is_large_problem
 
 Features = NDArray[np.float32]
@@ -43,13 +44,14 @@ def crossed(
     groups: Indices | None = None,
 ) -> CrossValidated:
     return cross_validate(
-        features,
-        labels,
-        fold_index,
-        groups=np.arange(len(labels)) if groups is None else groups,
-        num_classes=int(labels.max()) + 1,
-        class_weights=class_weights,
-        seed=0,
+        Problem.of_features(
+            features,
+            labels,
+            num_classes=int(labels.max()) + 1,
+            groups=groups,
+            fold_index=fold_index,
+            class_weights=class_weights,
+        )
     )
 
 
@@ -67,7 +69,7 @@ def fit_alone(features: Features, labels: Indices, rows: NDArray[np.bool_], pena
 def either_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to cross-validate, on the same few images."""
     monkeypatch.setattr(
-        "foveal.training.cross_validation.is_large_problem", lambda *_: request.param == "large"
+        "foveal.training.linear.is_large_problem", lambda *_: request.param == "large"
     )
     return str(request.param)
 
@@ -158,16 +160,14 @@ def test_neighbouring_folds_choose_what_all_pairs_choose_where_the_choice_is_cle
     fold_index = folds_of(labels, 5)
     found = {}
     for is_large in (True, False):
-        monkeypatch.setattr(
-            "foveal.training.cross_validation.is_large_problem", lambda *_, it=is_large: it
-        )
+        monkeypatch.setattr("foveal.training.linear.is_large_problem", lambda *_, it=is_large: it)
         found[is_large] = crossed(features, labels, fold_index)
     assert found[True].penalty == pytest.approx(found[False].penalty)
     agreement = (found[True].logits.argmax(1) == found[False].logits.argmax(1)).mean()
     assert agreement > 0.99
 
 
-def test_final_strength_has_the_least_out_of_fold_loss() -> None:
+def test_final_penalty_has_the_least_out_of_fold_loss() -> None:
     features, labels = clusters()
     fold_index = folds_of(labels, 5)
     result = crossed(features, labels, fold_index)
@@ -191,7 +191,7 @@ def test_two_folds_choose_within_the_other_half(num_images: int) -> None:
     assert (result.logits.argmax(1) == labels).mean() > 0.5
 
 
-def test_two_folds_of_two_groups_a_class_take_the_middle_strength() -> None:
+def test_two_folds_of_two_groups_a_class_take_the_middle_penalty() -> None:
     features, labels = clusters(40, 2)
     groups = labels * 2 + (np.arange(40) % 4) // 2
     fold_index = folds_of(labels, 2, groups)
@@ -200,7 +200,7 @@ def test_two_folds_of_two_groups_a_class_take_the_middle_strength() -> None:
     assert {*result.fold_penalties, result.penalty} == {default_penalties(40)[3]}
 
 
-def test_noise_asks_for_more_strength_than_signal() -> None:
+def test_noise_asks_for_more_penalty_than_signal() -> None:
     features, labels = clusters(120, distance=2.0)
     shuffled = np.random.default_rng(3).permutation(labels)
     signal = crossed(features, labels, folds_of(labels, 5))
@@ -235,37 +235,33 @@ def test_group_that_is_its_own_signature_fools_random_folds_only() -> None:
     features = random.normal(size=(40, 64))[groups] * 3 + random.normal(size=(240, 64)) * 0.1
     features = features.astype(np.float32)
     grouped = crossed(features, labels, folds_of(labels, 5, groups), groups=groups)
-    predicted = score_random_folds(
-        features,
-        labels,
-        penalty=0.01,
-        num_folds=5,
-        num_classes=2,
-        class_weights="none",
-        seed=0,
+    like = LinearHead(np.zeros((2, 64), np.float32), np.zeros(2, np.float32), penalty=0.01)
+    predicted = predict_random_folds(
+        Problem.of_features(
+            features,
+            labels,
+            num_classes=2,
+            groups=groups,
+            fold_index=folds_of(labels, 5, groups),
+        ),
+        LinearMaker(),
+        like=like,
     )
     assert (grouped.logits.argmax(1) == labels).mean() < 0.7
     assert (predicted == labels).mean() > 0.9
 
 
-def test_strength_is_chosen_by_folds_of_the_rows_given() -> None:
+def test_penalty_is_chosen_by_folds_of_the_rows_given() -> None:
     features, labels = clusters(120)
-    penalty, losses = choose_penalty(
-        features,
-        labels,
-        groups=np.arange(120),
-        num_classes=3,
-        class_weights="none",
-        seed=0,
-    )
+    penalty, losses = choose_penalty(Problem.of_features(features, labels, num_classes=3))
     assert penalty == min(losses, key=losses.__getitem__)
     assert all(before < after for before, after in pairwise(losses))
 
 
-def test_strength_without_enough_groups_is_the_middle_one() -> None:
+def test_penalty_without_enough_groups_is_the_middle_one() -> None:
     features, labels = clusters(12)
     penalty, losses = choose_penalty(
-        features, labels, groups=labels, num_classes=3, class_weights="none", seed=0
+        Problem.of_features(features, labels, num_classes=3, groups=labels)
     )
     assert losses == {}
     assert penalty == default_penalties(12)[3]

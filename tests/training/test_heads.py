@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from foveal.training import LinearHead, fit_head
-from foveal.training.heads import row_weights
+from foveal.training import LinearHead, Problem, fit_head
 
 
 def imbalanced(num_common: int, num_rare: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,9 +24,9 @@ def test_logits_are_the_linear_map() -> None:
     np.testing.assert_array_equal(logits, [[1 + 2 + 10, 3 + 4 + 20], [2 * 2 + 10, 2 * 4 + 20]])
 
 
-def test_head_remembers_its_strength_and_shape() -> None:
+def test_head_remembers_its_penalty_and_shape() -> None:
     features, labels = imbalanced(10, 10)
-    head = fit_head(features, labels, penalty=0.5, num_classes=3, class_weights="none")
+    head = fit_head(Problem.of_features(features, labels, num_classes=3), penalty=0.5)
     assert head.penalty == 0.5
     assert head.weight.shape == (3, 4)
     assert head.weight.dtype == head.bias.dtype == np.float32
@@ -37,7 +35,9 @@ def test_head_remembers_its_strength_and_shape() -> None:
 def test_same_input_gives_the_same_head() -> None:
     features, labels = imbalanced(20, 10)
     one, two = (
-        fit_head(features, labels, penalty=0.5, num_classes=2, class_weights="auto")
+        fit_head(
+            Problem.of_features(features, labels, num_classes=2, class_weights="auto"), penalty=0.5
+        )
         for _ in range(2)
     )
     np.testing.assert_array_equal(one.weight, two.weight)
@@ -50,11 +50,13 @@ def test_balancing_finds_more_of_the_rare_class() -> None:
         choice: int(
             (
                 fit_head(
-                    features,
-                    labels,
+                    Problem.of_features(
+                        features,
+                        labels,
+                        num_classes=2,
+                        class_weights=choice,  # type: ignore[arg-type]
+                    ),
                     penalty=0.1,
-                    num_classes=2,
-                    class_weights=choice,  # type: ignore[arg-type]
                 )
                 .logits(features[labels == 1])
                 .argmax(1)
@@ -78,9 +80,14 @@ def test_balancing_finds_more_of_the_rare_class() -> None:
 def test_classes_are_balanced_when_asked_or_when_five_to_one(
     choice: str, num_rare: int, balances: bool
 ) -> None:
-    labels = torch.tensor([0] * 40 + [1] * num_rare)
-    masks = torch.ones(1, len(labels))
-    weights = row_weights(labels, masks, num_classes=2, class_weights=choice)  # type: ignore[arg-type]
+    labels = np.array([0] * 40 + [1] * num_rare)
+    problem = Problem.of_features(
+        np.zeros((len(labels), 1), np.float32),
+        labels,
+        num_classes=2,
+        class_weights=choice,  # type: ignore[arg-type]
+    )
+    weights = problem.row_weights(np.ones((1, len(labels)), bool))
     total_common, total_rare = float(weights[0, :40].sum()), float(weights[0, 40:].sum())
     expected = total_common if balances else num_rare
     assert total_rare == pytest.approx(expected)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from foveal.dataset import assign_folds
-from foveal.training import learning_curve
+from foveal.training import LinearHead, LinearMaker, Problem, linear
 from foveal.training.learning_curve import _draw_order, _end_of_group, measure_learning_curve
 
 Indices = NDArray[np.int64]
@@ -31,17 +31,17 @@ def data(
 def measure(
     features: NDArray[np.float32], labels: Indices, groups: Indices, *, seed: int = 0
 ) -> tuple[Indices, NDArray[np.float64]]:
-    return measure_learning_curve(
+    num_classes = int(labels.max()) + 1
+    problem = Problem.of_features(
         features,
         labels,
-        assign_folds(labels, groups, num_folds=5, seed=0).fold_index,
+        num_classes=num_classes,
         groups=groups,
-        full_accuracy=0.9,
-        penalty=0.3,
-        num_classes=int(labels.max()) + 1,
-        class_weights="none",
+        fold_index=assign_folds(labels, groups, num_folds=5, seed=0).fold_index,
         seed=seed,
     )
+    like = LinearHead(np.zeros((num_classes, 6)), np.zeros(num_classes), penalty=0.3)
+    return measure_learning_curve(problem, LinearMaker(), like=like, full_accuracy=0.9)
 
 
 class Spy:
@@ -50,15 +50,15 @@ class Spy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.masks = np.empty(0)
         self.penalties = np.empty(0)
-        fit = learning_curve.fit_heads
+        fit = linear.fit_heads
 
         def spy(*args: object, **options: torch.Tensor) -> object:
             self.masks = options["weights"].numpy() > 0
             self.penalties = options["penalties"].numpy()
-            monkeypatch.setattr(learning_curve, "fit_heads", fit)
+            monkeypatch.setattr(linear, "fit_heads", fit)
             return fit(*args, **options)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(learning_curve, "fit_heads", spy)
+        monkeypatch.setattr(linear, "fit_heads", spy)
 
 
 @pytest.mark.parametrize(("num_groups", "group_size"), [(200, 1), (60, 4), (30, 20)])
@@ -116,7 +116,7 @@ def test_accuracy_of_a_size_is_that_of_heads_fitted_alone(monkeypatch: pytest.Mo
     for row, mask in enumerate(spy.masks):
         fold, rest = divmod(row, num_sizes * num_repeats)
         repeat, size = divmod(rest, num_sizes)
-        heads = learning_curve.fit_heads(
+        heads = linear.fit_heads(
             torch.from_numpy(features[mask]),
             torch.from_numpy(labels[mask]),
             weights=torch.ones(1, int(mask.sum())),

@@ -102,7 +102,7 @@ def test_second_training_computes_nothing_and_answers_alike(
     first, second = train_classifier(shapes, config), train_classifier(shapes, config)
     assert (computed(first), computed(second)) == (36, 0)
     np.testing.assert_array_equal(first.judged.logits, second.judged.logits)
-    np.testing.assert_array_equal(first.head.weight, second.head.weight)
+    np.testing.assert_array_equal(first.model.weight, second.model.weight)
 
 
 def test_the_figures_of_one_backend_are_not_given_out_as_those_of_another(
@@ -147,7 +147,7 @@ def test_views_are_averaged_and_cached_each(shapes: Path, config: TrainConfig) -
     plain = train_classifier(shapes, config)
     both = train_classifier(shapes, replace(config, views=("identity", "hflip")))
     assert (computed(plain), computed(both)) == (36, 36)
-    assert (plain.head.weight != both.head.weight).any()
+    assert (plain.model.weight != both.model.weight).any()
 
 
 def test_progress_over_views_is_one_bar(shapes: Path, config: TrainConfig) -> None:
@@ -159,6 +159,9 @@ def test_progress_over_views_is_one_bar(shapes: Path, config: TrainConfig) -> No
 
         def advance(self, done: int, total: int) -> None:
             heard.append((done, total))
+
+        def say(self, line: str) -> None:
+            pass
 
         def end(self, title: str, seconds: float, detail: str) -> None:
             pass

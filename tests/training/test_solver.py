@@ -85,7 +85,7 @@ def test_optimum_is_that_of_sklearn(num_classes: int, penalty: float) -> None:
     np.testing.assert_allclose(centred(heads.bias[0].numpy()), centred(bias), atol=2e-3)
 
 
-def test_two_classes_are_sklearns_binary_case_at_half_the_strength() -> None:
+def test_two_classes_are_sklearns_binary_case_at_half_the_penalty() -> None:
     # With weights ±v the penalty counts v twice: ‖V‖² = 2‖v‖², and the logit is 2v.
     features, labels = blobs(num_classes=2)
     heads = fit(features, labels, penalty=0.3)
@@ -274,11 +274,11 @@ def test_inputs_are_left_alone() -> None:
 
 
 @given(num_images=st.integers(4, 100_000))
-def test_strengths_are_half_decades_around_seven_by_the_root_of_n(num_images: int) -> None:
-    strengths = default_penalties(num_images)
-    ratios = [after / before for before, after in pairwise(strengths)]
+def test_penalties_are_half_decades_around_seven_by_the_root_of_n(num_images: int) -> None:
+    penalties = default_penalties(num_images)
+    ratios = [after / before for before, after in pairwise(penalties)]
     assert ratios == pytest.approx([math.sqrt(10)] * 5)
-    assert strengths[2] == pytest.approx(7 / math.sqrt(num_images))
+    assert penalties[2] == pytest.approx(7 / math.sqrt(num_images))
 
 
 @given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import torch
 
 from foveal.dataset import GroupOptions, Manifest, scan
 from foveal.evaluation import Stability
+from foveal.features.reading import Reading
 from foveal.images import Preprocessing
-from foveal.images.shifting import shift
+from foveal.images.views import shift
 from foveal.models import Backbone
-from foveal.training.heads import LinearHead
+from foveal.training import LinearHead
 from foveal.training.stability import measure_stability
 
 Measure = Callable[..., Stability | None]
@@ -43,9 +45,8 @@ def measure(
             "fitted_rows": np.arange(36),
             "backbone": load_random("test_resnet"),
             "preprocessing": Preprocessing(48, 48),
-            "head": head,
+            "model": head,
             "temperature": 2.0,
-            "views": ("identity",),
             "backend_name": "torch",
             "seed": 0,
             **changed,
@@ -90,7 +91,7 @@ def test_figures_are_those_of_the_whole_classifier(
             after = probabilities(shift(image, down * distance, right * distance))
             kept[n, k] = int(after.argmax()) == answer
             changes[n, k] = abs(float(after[answer] - still[answer]))
-    found = measure(rows, views=views)
+    found = measure(rows, model=replace(head, reading=Reading(views)))
     assert found is not None
     assert [item.kept.estimate for item in found.shifts] == pytest.approx(kept.mean(0))
     assert [item.probability_change.estimate for item in found.shifts] == pytest.approx(

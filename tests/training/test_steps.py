@@ -19,6 +19,9 @@ class Listener:
     def advance(self, done: int, total: int) -> None:
         self.heard.append(("advance", done, total))
 
+    def say(self, line: str) -> None:
+        pass
+
     def end(self, title: str, seconds: float, detail: str) -> None:
         self.heard.append(("end", title, seconds, detail))
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from foveal.errors import UsageError
-from foveal.visualisation import Ascent, ClassPictures, maximise_classes
+from foveal.visualisation import Ascent, ClassLogit, Maximised, maximise_each, plan_pictures
 
 MARKER = torch.tensor([0.9, 0.1, 0.9])
 MARKER_PX, SIDE_PX = 6, 32
@@ -70,19 +70,28 @@ def _strongest_square(image: np.ndarray) -> float:
     return float(functional.avg_pool2d(likeness[None], MARKER_PX, stride=1).max())
 
 
-def _class_pictures(marked: str) -> list[ClassPictures]:
+Trained = tuple[nn.Module, tuple[Maximised, ...]]
+
+
+def _class_pictures(marked: str) -> list[Trained]:
     """Of three trainings, because one differs from the next."""
-    names = ["lying", "standing"]
-    return [maximise_classes(_train(marked, seed), names, ascent=SMALL) for seed in range(3)]
+    models = [_train(marked, seed) for seed in range(3)]
+    classes = (ClassLogit(0, "lying"), ClassLogit(1, "standing"))
+    return [(model, maximise_each(model, classes, ascent=SMALL)) for model in models]
 
 
-def _mean_by_class(found: list[ClassPictures], measure) -> list[float]:
-    values = [[measure(picture.image) for picture in classes.pictures] for classes in found]
+def _mean_by_class(found: list[Trained], measure) -> list[float]:
+    values = [[measure(picture.image) for picture in pictures] for _, pictures in found]
     return np.mean(values, axis=0).tolist()
 
 
+def _logits(model: nn.Module, pictures: tuple[Maximised, ...]) -> np.ndarray:
+    images = torch.from_numpy(np.stack([picture.image for picture in pictures]))
+    return model(images).detach().numpy()
+
+
 @pytest.fixture(scope="module")
-def shortcut() -> list[ClassPictures]:
+def shortcut() -> list[Trained]:
     return _class_pictures("class 1")
 
 
@@ -104,18 +113,22 @@ def test_a_marker_that_tells_nothing_shows_less(shortcut):
 
 
 def test_each_picture_is_recognised_as_its_class(shortcut):
-    assert [classes.are_recognised for classes in shortcut] == [(True, True)] * 3
+    assert [_logits(*one).argmax(1).tolist() for one in shortcut] == [[0, 1]] * 3
 
 
 def test_logits_are_those_of_the_pictures():
     torch.manual_seed(0)
     model = _network().eval()
-    found = maximise_classes(model, ["a", "b"], ascent=Ascent(size_px=32, num_steps=2))
-    pictures = torch.from_numpy(np.stack([picture.image for picture in found.pictures]))
-    assert np.allclose(found.logits, model(pictures).detach().numpy(), atol=1e-4)
+    found = maximise_each(
+        model, (ClassLogit(0), ClassLogit(1)), ascent=Ascent(size_px=32, num_steps=2)
+    )
+    assert np.allclose(
+        [picture.last for picture in found], np.diag(_logits(model, found)), atol=1e-4
+    )
 
 
 def test_another_number_of_names_is_refused():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(UsageError, match="3 class names came for a network of 4 classes"):
-        maximise_classes(model, ["a", "b", "c"])
+    for classes in ((0,), (3,), ()):
+        with pytest.raises(UsageError, match="got 3 class names, expected 4"):
+            plan_pictures(model, classes=classes, class_names=["a", "b", "c"])

@@ -118,10 +118,10 @@ def test_a_network_of_one_size_alone_keeps_that_size():
 
 def test_a_network_without_maps_is_refused():
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
-    with pytest.raises(UsageError, match="has no layer with places"):
+    with pytest.raises(UsageError, match="has no layer with a map"):
         plan_sheet(model, ascent=Ascent(size_px=8))
 
 
 def test_a_sheet_of_nothing_is_refused(model):
-    with pytest.raises(UsageError, match="A sheet of 0 rows and 6 columns"):
+    with pytest.raises(UsageError, match="got a sheet of 0 rows and 6 columns"):
         plan_sheet(model, num_rows=0)

@@ -144,7 +144,7 @@ def test_a_timm_network_names_its_own_scale(load_random):
 
 def test_a_scale_of_other_channels_is_refused(model):
     grey = nn.Sequential(nn.Conv2d(1, 2, 3))
-    with pytest.raises(UsageError, match="of 3 channels came for a network whose pictures have 1"):
+    with pytest.raises(UsageError, match="of 3 channels, expected 1"):
         maximise(grey, Channel("0", 0), scale=PixelScale((0.5,) * 3, (0.5,) * 3))
 
 
@@ -168,7 +168,7 @@ def test_a_size_that_the_network_refuses_is_told_with_the_layer():
 
 
 def test_no_objective_is_an_error(model):
-    with pytest.raises(UsageError, match="No objective came"):
+    with pytest.raises(UsageError, match="got no objective"):
         maximise_each(model, [])
 
 
@@ -180,12 +180,12 @@ def test_the_estimate_is_a_positive_number_of_seconds(model):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size_px": 3}, "size_px is 3; whole numbers of at least 4"),
-        ({"size_px": (32, 2.5)}, r"size_px is \(32, 2\.5\)"),
-        ({"num_steps": 0}, "num_steps is 0; a positive whole number"),
-        ({"step_size": float("inf")}, "step_size is inf; a finite number above 0"),
-        ({"contrast": 0}, "contrast is 0; a finite number above 0"),
-        ({"decay": -1}, "decay is -1; a number from 0 to 4"),
+        ({"size_px": 3}, "got size_px=3, expected whole numbers of at least 4"),
+        ({"size_px": (32, 2.5)}, r"size_px=\(32, 2\.5\)"),
+        ({"num_steps": 0}, "got num_steps=0, expected a positive whole number"),
+        ({"step_size": float("inf")}, "got step_size=inf, expected a finite number above 0"),
+        ({"contrast": 0}, "got contrast=0, expected a finite number above 0"),
+        ({"decay": -1}, "got decay=-1, expected a number from 0 to 4"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
@@ -198,7 +198,7 @@ def test_settings_out_of_range_are_refused(settings, message):
     [
         (lambda: PixelScale((0.5,), (0.0,)), "those of std above 0"),
         (lambda: PixelScale((0.5, 0.5), (1.0,)), "as many finite numbers in each"),
-        (lambda: PixelScale.for_range(1, 1), "from 1 to 1 came, expected the smaller first"),
+        (lambda: PixelScale.for_range(1, 1), "from 1 to 1, expected the smaller first"),
     ],
 )
 def test_a_scale_that_is_none_is_refused(make, message):

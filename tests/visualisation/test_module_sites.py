@@ -74,7 +74,7 @@ def test_what_is_not_there_is_named(model, objective, message):
 
 
 def test_a_module_that_is_not_called_is_told(model):
-    with pytest.raises(ModelError, match="No tensor passed 'unused' of Moody"):
+    with pytest.raises(ModelError, match="no tensor passed 'unused' of Moody"):
         maximise(model, Channel("unused", 0), ascent=QUICK)
 
 

@@ -63,5 +63,5 @@ def test_all_pictures_move_alike(pictures):
 
 
 def test_a_movement_out_of_sight_is_refused():
-    with pytest.raises(UsageError, match=r"scale is 0\.9; a number from 0 to 0\.5 was expected"):
+    with pytest.raises(UsageError, match=r"got scale=0\.9, expected a number from 0 to 0\.5"):
         Robustness(scale=0.9)

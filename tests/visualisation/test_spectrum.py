@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from foveal.visualisation.spectrum import (
+from foveal.visualisation.parameterisation import (
     amplitudes,
     frequencies,
     to_field,
@@ -33,8 +33,8 @@ def test_the_measured_spectrum_falls_as_asked(decay):
     power = (abs(np.fft.fft2(field)) ** 2).mean(axis=0)
     y, x = np.meshgrid(np.fft.fftfreq(64), np.fft.fftfreq(64), indexing="ij")
     inside = (np.hypot(y, x) > 0) & (abs(x) > 0) & (abs(x) < 0.5)
-    slope = np.polyfit(np.log(np.hypot(y, x)[inside]), np.log(power[inside]), 1)[0]
-    assert slope == pytest.approx(-2 * decay, abs=0.05)
+    reader = np.polyfit(np.log(np.hypot(y, x)[inside]), np.log(power[inside]), 1)[0]
+    assert reader == pytest.approx(-2 * decay, abs=0.05)
 
 
 def test_frequencies_are_cycles_per_pixel():

@@ -61,12 +61,12 @@ def test_a_class_is_read_before_the_softmax(graph):
     ("objective", "message"),
     [
         (Channel("lefd", 0), r"named 'lefd'\.\nDid you mean left"),
-        (Channel("xyzzy", 0), r"named 'xyzzy'\.\nIts last layer with places is dropout"),
+        (Channel("xyzzy", 0), r"named 'xyzzy'\.\nIts last map is 'dropout'"),
         (Channel("right", 4), r"'right' has 4 channels; there is no channel 4\.\nChoose .* 0 to 3"),
         (Channel("right", -1), "there is no channel -1"),
         (ClassLogit(5), "'fc' has 5 classes; there is no class 5"),
-        (Direction("right", (1.0, 0.0)), "2 weights came for 'right', which has 4 channels"),
-        (Channel("fc", 0, "centre"), "'fc' has no places, so it has no centre"),
+        (Direction("right", (1.0, 0.0)), "2 weights, expected 4: one for each channel of 'right'"),
+        (Channel("fc", 0, "centre"), "'fc' has no positions, so it has no centre"),
     ],
 )
 def test_what_is_not_there_is_named(graph, objective, message):

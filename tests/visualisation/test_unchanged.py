@@ -15,7 +15,7 @@ from foveal.visualisation import (
     ClassLogit,
     estimate_seconds,
     maximise,
-    maximise_classes,
+    maximise_each,
     plan_sheet,
     sheet_by_depth,
 )
@@ -57,7 +57,7 @@ def _state(model: nn.Module) -> dict[str, Any]:
     "work",
     [
         lambda model: maximise(model, Channel("5", 1), ascent=QUICK),
-        lambda model: maximise_classes(model, ["a", "b", "c"], ascent=QUICK),
+        lambda model: maximise_each(model, [ClassLogit(0), ClassLogit(2, "c")], ascent=QUICK),
         lambda model: estimate_seconds(model, [ClassLogit(0)], ascent=QUICK),
         lambda model: sheet_by_depth(model, plan_sheet(model, num_columns=2, ascent=QUICK)),
     ],

@@ -8,13 +8,16 @@ import os
 import re
 import sys
 import traceback
-from typing import NoReturn
+import warnings
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import click
 
+from foveal.cli.options import echo_notes
 from foveal.cli.streams import discard_output, open_standard_streams
-from foveal.errors import FovealError
-from foveal.interruption import exit_code_of, interrupts_remembered
+from foveal.errors import FovealError, FovealWarning
+from foveal.interruption import exit_code_of, interrupts_remembered, notes_of
 from foveal.text import near_names, printable
 
 # Name, module and what it does. A command's module is imported only when it is called, so
@@ -26,6 +29,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("evaluate", "foveal.cli.evaluate", "Score a run on new labelled data."),
     ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
     ("report", "foveal.cli.report", "The report of a finished run, drawn again."),
+    ("export", "foveal.cli.export", "One offline page that classifies in the browser."),
     ("explain", "foveal.cli.explain", "Heat maps, with a verdict on whether to believe them."),
     ("visualise", "foveal.cli.visualise", "Draw what excites a class or a channel most."),
     ("inspect", "foveal.cli.inspect", "A network layer by layer: shape, cost, receptive field."),
@@ -60,8 +64,7 @@ class _Commands(click.Group):
         for known, module, _ in COMMANDS:
             if known == name:
                 command: click.Command = importlib.import_module(module).command
-                if _EXIT_STATUS not in (command.epilog or ""):
-                    command.epilog = f"{command.epilog or ''}\n\n{_EXIT_STATUS}"
+                _show_exit_status(command)
                 return command
         return None
 
@@ -79,6 +82,15 @@ class _Commands(click.Group):
         # click would import every command for its first line.
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, _, summary in COMMANDS])
+
+
+def _show_exit_status(command: click.Command) -> None:
+    """Writes the exit status beneath the help of a command and of all commands in it."""
+    if _EXIT_STATUS not in (command.epilog or ""):
+        command.epilog = f"{command.epilog or ''}\n\n{_EXIT_STATUS}"
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            _show_exit_status(one)
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -118,7 +130,7 @@ def main() -> NoReturn:
     open_standard_streams()
     stdout = sys.stdout
     try:
-        with interrupts_remembered():
+        with interrupts_remembered(), warnings_as_notes():
             cli.main(standalone_mode=False)
         sys.stdout.flush()  # a full disk is told here, not in a traceback at the end
     except click.exceptions.Exit as stop:
@@ -137,7 +149,9 @@ def main() -> NoReturn:
         sys.exit(128 + _SIGPIPE)
     except (click.Abort, KeyboardInterrupt) as stop:
         # Workers may still be inside a long call; nothing of theirs is worth waiting for.
-        _say("\nInterrupted. What was computed is kept; the same command goes on from there.")
+        notes = notes_of(stop)
+        usual = "What was computed is kept; the same command goes on from there."
+        _say(f"\nInterrupted. {' '.join(notes) or usual}")
         os._exit(exit_code_of(stop))
     except BrokenPipeError:
         # The reader of our output went away (head, less): not an error worth a traceback.
@@ -156,6 +170,23 @@ def main() -> NoReturn:
         _say(f"Error: {reason}")
         os._exit(_NOT_DONE)
     sys.exit(0)
+
+
+@contextlib.contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Prints Foveal's own warnings on stderr as notes, each once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FovealWarning)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
+            if issubclass(category, FovealWarning):
+                echo_notes([str(message)])
+            else:
+                others(message, category, *where, **how)
+
+        warnings.showwarning = show
+        yield
 
 
 def _lack_of_resources(error: BaseException) -> str | None:

@@ -12,6 +12,7 @@ from foveal.cli.options import (
     data_options,
     echo_json,
     group_options,
+    noun,
     read_data_options,
     read_group_options,
 )
@@ -24,25 +25,22 @@ from foveal.cli.options import (
 @click.argument("data", type=click.Path(path_type=Path))
 @group_options
 @data_options
-@click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
+@noun("json")
 def command(data: Path, as_json: bool, **values: Any) -> None:
     """Look through labelled images before any training.
 
     DATA is a folder of class folders, a folder with train/, val/, test/, or a table with
     path,label. Exits with 1 when a finding is an error.
     """
+    from foveal.api import audit
     from foveal.cli.style import terminal_style
-    from foveal.dataset import audit, find_duplicates, scan
     from foveal.progress import ProgressDisplay
     from foveal.reporting import render_audit_text
 
     groups = read_group_options(values)
-    options = read_data_options(values)
-    with ProgressDisplay() as display:
-        with display.step("Reading the images"):
-            manifest = scan(data, groups=groups, options=options, progress=display.advance)
-        with display.step("Looking for duplicates and other trouble"):
-            found = audit(manifest, duplicates=find_duplicates(manifest))
+    reading = read_data_options(values)
+    with ProgressDisplay() as display, display.step("Reading the images"):
+        found = audit(data, groups=groups, reading=reading, progress=display.advance)
     if as_json:
         echo_json("audit", found.to_json())
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from foveal.cli.options import typed_command
+from foveal.cli.options import noun, typed_command
 
 _NUM_IMAGES = 500
 _SEED = 0
@@ -23,7 +23,7 @@ _SEED = 0
     metavar="FOLDER",
     help="Where the images and the run go.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The evidence as JSON on stdout.")
+@noun("json")
 def command(full: bool, out: Path, as_json: bool) -> None:
     """Train on images of solar cells and show the evidence.
 

@@ -12,6 +12,7 @@ from foveal.cli.options import (
     echo_json,
     echo_notes,
     group_options,
+    noun,
     read_data_options,
     read_group_options,
 )
@@ -22,24 +23,24 @@ from foveal.cli.options import (
 @click.argument("data", type=click.Path(path_type=Path))
 @group_options
 @data_options
-@click.option("--json", "as_json", is_flag=True, help="The evidence as JSON.")
+@noun("json")
 def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
     """Score a run on new labelled data, without fitting anything to them.
 
     DATA takes the same forms as for train.
     """
+    from foveal.api import evaluate, load
     from foveal.cli.style import terminal_style
     from foveal.progress import ProgressDisplay
     from foveal.reporting import render_evaluation_text
-    from foveal.runs import evaluate_classifier, load
 
     groups = read_group_options(values)
-    options = read_data_options(values)
+    reading = read_data_options(values)
     classifier = load(run)
     echo_notes(classifier.notes)
     with ProgressDisplay() as display, display.step("Predicting and measuring"):
-        scored = evaluate_classifier(
-            classifier, data, groups=groups, options=options, progress=display.advance
+        scored = evaluate(
+            classifier, data, groups=groups, reading=reading, progress=display.advance
         )
     if as_json:
         echo_json("evaluate", {**scored.evidence.to_json(), "num_seen": scored.num_seen})

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from foveal.cli.options import echo_json
+from foveal.cli.inspect_picture import find_layers, write_pictures, write_what_was_seen
+from foveal.cli.options import echo_json, noun, read_input
+from foveal.errors import TraceError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from foveal.inspection import EffectiveField, Inspection
-    from foveal.models.sources import ResolvedModel
+    from foveal.models import Network
 
 _EPILOG = """\b
 Example:
@@ -22,16 +24,16 @@ Example:
   foveal inspect net.py:make_net --input 1x28x28 --by stage
   foveal inspect foveal:plain56 --against foveal:resnet56
   foveal inspect torchvision:resnet18 --against torchvision:resnet50
+  foveal inspect timm:convnext_tiny --html convnext.html --svg convnext.svg
 """
 
 
 @click.command("inspect", epilog=_EPILOG)
 @click.argument("model")
-@click.option(
-    "--input",
-    "input_spec",
-    metavar="CxHxW",
-    help="Input, e.g. 3x224x224; commas for several, NAME= and :int64 before and after one.",
+@noun(
+    "input",
+    help="Input of the network, as 3x224x224; commas for several, NAME= and :int64 before and "
+    "after one (default: its own).",
 )
 @click.option(
     "--by",
@@ -51,130 +53,149 @@ Example:
 @click.option(
     "--effective", is_flag=True, help="Measure the effective receptive field from gradients."
 )
-@click.option("--at", metavar="LAYER", help="Where to measure it (default: the last map).")
+@noun("layer", help="Where --effective measures (default: the last map).")
+@noun(
+    "images",
+    help="Images that --effective measures on, instead of noise; --html shows what the network "
+    "makes of the first.",
+)
+@noun(
+    "weights",
+    help="Weights for --effective and --images: random (the default), pretrained, or a "
+    "checkpoint file (.safetensors, .pth). A run brings its own.",
+)
+@noun(
+    "html",
+    help="Write a page with the network as a picture that opens, with the findings of the linter.",
+)
 @click.option(
-    "--image",
+    "--svg",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Measure on this image instead of noise.",
+    help="Write the picture alone, for papers.",
 )
-@click.option("--pretrained", is_flag=True, help="Measure with pretrained weights.")
 @click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with drawings."
+    "--overlay",
+    type=click.Choice(["shape", "parameters", "macs", "memory", "field"]),
+    default="shape",
+    show_default=True,
+    help="What each box of --svg says.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The whole table as JSON.")
+@noun("json")
 def command(
     model: str,
-    input_spec: str | None,
-    by: str,
+    input_text: str | None,
+    by: Literal["op", "stage"],
     against: str | None,
-    mode: str,
+    mode: Literal["eval", "train"],
     html: Path | None,
+    svg: Path | None,
     as_json: bool,
     **values: Any,
 ) -> None:
     """Show a network layer by layer: shape, parameters, MACs, memory, receptive field.
 
-    MODEL is timm:NAME, torchvision:NAME, foveal:NAME, a bare name, file.py:factory or a run
-    folder. Nothing is computed and no weights are needed, except for --effective.
+    MODEL is a run folder, timm:NAME, torchvision:NAME, foveal:NAME, a bare name or
+    file.py:factory. Nothing is computed and no weights are needed, except for --effective and
+    --images.
     """
+    from foveal.api import inspect
     from foveal.inspection import (
         compare,
         comparison_json,
         effective_json,
-        effective_receptive_field,
         inspection_json,
         render_comparison_text,
         render_effective_text,
-        render_inspection_html,
         render_inspection_text,
     )
 
-    _require_effective(values)
-    resolved = _resolve(model, values)
-    table = _inspect(resolved, input_spec, mode)
-    second = None if against is None else _resolve(against, {})
-    comparison = None
-    if second is not None:
-        comparison = compare(table, _inspect(second, input_spec, mode))
-    effective: EffectiveField | None = None
-    background: Any = None
-    if values["effective"]:
-        images = None
-        if values["image"] is not None:
-            images, background = _read_image(values["image"], table, resolved)
-        effective = effective_receptive_field(
-            resolved.network, table, at=values["at"], images=images
-        )
-    if html is not None:
-        from foveal.files import write_atomically
+    _refuse_what_does_nothing(values, html=html, svg=svg)
+    shape = read_input(input_text)
+    is_run = values["effective"] or values["images"]
+    network = _opened(model, values) if is_run else None
 
-        page = render_inspection_html(
-            table, effective=effective, background=background, comparison=comparison
+    def look(at: str | Network) -> Inspection:
+        try:
+            return inspect(at, shape, mode=mode)
+        except TraceError as error:
+            write_what_was_seen(error, str(at if at == against else model), html=html, svg=svg)
+            raise
+
+    table = look(network or model)
+    comparison = None if against is None else compare(table, look(against))
+    effective, background = None, None
+    if network is not None and values["effective"]:
+        effective, background = _measure(network, table, values)
+    if html is not None or svg is not None:
+        layers = None
+        if comparison is None:
+            layers = find_layers(model, shape, network, table, values["images"])
+        write_pictures(
+            table,
+            html=html,
+            svg=svg,
+            overlay=values["overlay"],
+            layers=layers,
+            effective=effective,
+            background=background,
+            comparison=comparison,
         )
-        write_atomically(html, page.encode("utf-8"))
-        click.echo(f"The page is {html}", err=True)
     if as_json:
         content = inspection_json(table) if comparison is None else comparison_json(comparison)
         if effective is not None:
             content["effective"] = effective_json(effective)
         echo_json("inspect" if comparison is None else "inspect.comparison", content)
         return
-    shown = [render_inspection_text(table, by="stage" if by == "stage" else "op")]
+    shown = [render_inspection_text(table, by=by)]
     if comparison is not None:
-        shown.append(
-            render_inspection_text(comparison.second, by="stage" if by == "stage" else "op")
-        )
+        shown.append(render_inspection_text(comparison.second, by=by))
         shown.append(render_comparison_text(comparison))
     if effective is not None:
         shown.append(render_effective_text(effective))
     click.echo("\n\n".join(shown))
 
 
-def _require_effective(values: dict[str, Any]) -> None:
-    for name in ("at", "image", "pretrained"):
-        if values[name] and not values["effective"]:
-            raise click.UsageError(f"--{name} says how --effective measures; give that too.")
+def _refuse_what_does_nothing(
+    values: dict[str, Any], *, html: Path | None, svg: Path | None
+) -> None:
+    if values["layer"] and not values["effective"]:
+        raise click.UsageError("--layer says how --effective measures; give that too.")
+    if values["images"] and not values["effective"] and html is None:
+        raise click.UsageError(
+            "--images are what --effective measures on and --html shows; give one of these too."
+        )
+    if values["weights"] and not values["effective"] and not values["images"]:
+        raise click.UsageError(
+            "--weights are for what is computed: --effective, or --images with --html."
+        )
+    if values["overlay"] != "shape" and svg is None:
+        raise click.UsageError("--overlay says what the boxes of --svg say; give that too.")
 
 
-def _resolve(spec: str, values: dict[str, Any]) -> ResolvedModel:
-    from foveal.models.sources import resolve_model
+def _opened(model: str, values: dict[str, Any]) -> Network:
+    from foveal.api import open_network
 
-    if not values.get("effective"):
-        return resolve_model(spec)
-    return resolve_model(spec, weights="pretrained" if values["pretrained"] else "random")
-
-
-def _inspect(resolved: ResolvedModel, input_spec: str | None, mode: str) -> Inspection:
-    from dataclasses import replace
-
-    from foveal.inspection import inspect, parse_input
-
-    shape = resolved.input_shape if input_spec is None else parse_input(input_spec)
-    table = inspect(
-        resolved.network,
-        shape,
-        name=resolved.name,
-        mode="train" if mode == "train" else "eval",
-        sizes="any",
-    )
-    notes = resolved.notes
-    if input_spec is None and resolved.input_origin == "assumed":
-        size = "x".join(map(str, resolved.input_shape))
-        notes = (*notes, f"The input {size} is assumed; give another with --input.")
-    return replace(table, notes=(*table.notes, *notes))
+    brings_own = Path(model).is_dir()
+    return open_network(model, weights=values["weights"] or (None if brings_own else "random"))
 
 
-def _read_image(
-    path: Path, table: Inspection, resolved: ResolvedModel
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Returns the image as network input [1, 3, H, W], and as grey levels [H, W] to draw on."""
+def _measure(
+    network: Network, table: Inspection, values: dict[str, Any]
+) -> tuple[EffectiveField, NDArray[np.uint8] | None]:
+    """Returns the effective field, and the first image in grey levels [H, W] to draw it on."""
     import numpy as np
 
-    from foveal.cli.network_images import preprocessing_of, read_network_images
+    from foveal.api import read_batch
+    from foveal.inspection import effective_receptive_field
 
-    preprocessing, _ = preprocessing_of(resolved, table.inputs[0].shape[1:])
-    pictures, _ = read_network_images([str(path)], preprocessing)
-    low, high = float(pictures.min()), float(pictures.max())
-    grey = (pictures[0].mean(axis=0) - low) / max(high - low, 1e-6)
-    return pictures, (255 * grey).clip(0, 255).astype(np.uint8)
+    images, background = None, None
+    if values["images"]:
+        _, channels, height_px, width_px = table.inputs[0].shape
+        stated = network.stating(input_shape=(channels, height_px, width_px))
+        images = read_batch(stated, values["images"])
+        low, high = float(images[0].min()), float(images[0].max())
+        grey = (images[0].mean(axis=0) - low) / max(high - low, 1e-6)
+        background = (255 * grey).clip(0, 255).astype(np.uint8)
+    field = effective_receptive_field(network.module, table, at=values["layer"], images=images)
+    return field, background

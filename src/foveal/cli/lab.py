@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from foveal.cli.options import echo_json, typed_command
+from foveal.cli.options import echo_json, noun, typed_command
 
 
 @click.command(
@@ -16,7 +16,9 @@ from foveal.cli.options import echo_json, typed_command
 )
 @click.argument("name", required=False)
 @click.option("--guess", metavar="KEY", help="Your guess, where nobody can be asked.")
-@click.option("--seeds", type=click.IntRange(min=2), default=5, help="Repetitions (default 5).")
+@click.option(
+    "--seeds", type=click.IntRange(min=2), default=5, metavar="N", help="Repetitions (default 5)."
+)
 @click.option(
     "--model",
     metavar="MODEL",
@@ -26,10 +28,8 @@ from foveal.cli.options import echo_json, typed_command
     "--data", type=click.Path(path_type=Path), metavar="DATA", help="Your own labelled images."
 )
 @click.option("--plain", is_flag=True, help="No drawings, for screen readers.")
-@click.option("--json", "as_json", is_flag=True, help="What was measured, as JSON on stdout.")
-@click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one self-contained page."
-)
+@noun("json")
+@noun("html", help="Write one self-contained page.")
 def command(
     name: str | None,
     guess: str | None,
@@ -68,10 +68,10 @@ def command(
         guess = _ask(lab.question, lab.choices, seconds=lab.seconds)
     network, input_shape = None, None
     if model is not None:
-        from foveal.models.sources import resolve_model
+        from foveal.models import open_network
 
-        resolved = resolve_model(model, weights="random")
-        network, input_shape = resolved.network, resolved.input_shape
+        resolved = open_network(model, weights="random")
+        network, input_shape = resolved.module, resolved.input_shape
     with ProgressDisplay() as display, display.step(lab.title):
         result = lab.run(
             Settings(

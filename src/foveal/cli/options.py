@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,7 @@ from foveal.text import printable
 
 if TYPE_CHECKING:
     from foveal.dataset import DataOptions, GroupOptions
+    from foveal.graph.inputs import InputShape
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -129,23 +131,171 @@ def read_group_options(values: dict[str, Any]) -> GroupOptions:
     )
 
 
-_STATED_OPTIONS = (
-    click.option("--mean", metavar="NUMBERS", help="Its mean, as 0.5 or 0.485,0.456,0.406."),
-    click.option("--std", metavar="NUMBERS", help="The same for the standard deviation."),
-    click.option(
-        "--classes",
-        "names",
-        metavar="NAMES|FILE",
-        help="Names of its outputs: with commas, or a file with one a line.",
+# One spelling for a noun in every command; a command may say in its help what it does with it.
+NOUNS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "weights": (
+        ("--weights",),
+        {
+            "metavar": "WHICH|FILE",
+            "help": "Of a network given by name: none, random, pretrained, or a checkpoint file "
+            "(.safetensors, .pth). A run brings its own.",
+        },
     ),
-)
+    "input": (
+        ("--input", "input_text"),
+        {
+            "metavar": "CxHxW",
+            "help": "Input of the network, as 3x224x224 or 224 (default: its own).",
+        },
+    ),
+    "mean": (
+        ("--mean",),
+        {
+            "metavar": "NUMBERS",
+            "help": "Feed images with this mean, as 0.5 or 0.485,0.456,0.406 (default: the "
+            "network's own).",
+        },
+    ),
+    "std": (
+        ("--std",),
+        {"metavar": "NUMBERS", "help": "The same for the standard deviation."},
+    ),
+    "classes": (
+        ("--classes", "class_names"),
+        {
+            "metavar": "NAMES|FILE",
+            "help": "Names of the outputs of a network that is no run: with commas, or a file "
+            "with one a line.",
+        },
+    ),
+    "class": (
+        ("--class", "classes"),
+        {
+            "multiple": True,
+            "metavar": "NAME|INDEX",
+            "help": "This class, or 'all' (may be repeated).",
+        },
+    ),
+    "layer": (("--layer",), {"metavar": "NAME", "help": "An operation or module of the network."}),
+    "images": (
+        ("--images",),
+        {"multiple": True, "metavar": "PATH", "help": "Images, or folders that hold some."},
+    ),
+    "size": (("--size", "size_px"), {"metavar": "PX", "type": int, "help": "Size in pixels."}),
+    "seed": (
+        ("--seed",),
+        {"metavar": "N", "type": click.IntRange(min=0), "help": "Seed of every random choice."},
+    ),
+    "workers": (
+        ("--workers", "num_workers"),
+        {"metavar": "N", "type": click.IntRange(min=1), "help": "Threads (default: one a core)."},
+    ),
+    "html": (
+        ("--html",),
+        {"metavar": "FILE", "type": click.Path(path_type=Path), "help": "Write one page."},
+    ),
+    "json": (
+        ("--json", "as_json"),
+        {"is_flag": True, "help": "Write JSON to stdout; docs/schemas describes it."},
+    ),
+}
 
 
-def stated_options(command: Command) -> Command:
-    """Adds the options that say what a network that is no run was made for."""
-    for option in reversed(_STATED_OPTIONS):
-        command = option(command)
+def noun(name: str, **changes: Any) -> Callable[[Command], Command]:
+    """Returns the option of ``NOUNS``, with what is particular to one command."""
+    flags, settings = NOUNS[name]
+    return click.option(*flags, **{**settings, **changes})
+
+
+def network_options(command: Command) -> Command:
+    """Adds the options that say which weights a network has and how it wants its images."""
+    for name in ("classes", "std", "mean", "input", "weights"):
+        command = noun(name)(command)
     return command
+
+
+def read_network_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Takes the options of ``network_options`` out of a command's ``values``, for Python.
+
+    Raises:
+        click.BadParameter: One of them cannot be read.
+    """
+    return {
+        "weights": values.pop("weights"),
+        "input_shape": read_image_shape(values.pop("input_text")),
+        "mean": read_numbers("mean", values.pop("mean")),
+        "std": read_numbers("std", values.pop("std")),
+        "class_names": read_names(values.pop("class_names")),
+    }
+
+
+def read_input(text: str | None) -> InputShape | None:
+    """Returns the input that a network is looked at with, of any number of tensors."""
+    from foveal.errors import UsageError
+    from foveal.inspection import parse_input
+
+    if text is None:
+        return None
+    # One image may also be written as Python prints it: 3,224,224.
+    is_one_image = re.fullmatch(r"\s*\d+\s*,\s*\d+\s*,\s*\d+\s*", text)
+    try:
+        return parse_input(text.replace(",", "x") if is_one_image else text)
+    except UsageError as error:
+        raise click.BadParameter(str(error), param_hint="--input") from error
+
+
+def read_image_shape(text: str | None) -> tuple[int | None, int, int] | None:
+    """Returns (C, H, W); C is None where the text is a size alone, as 224 or 224x160."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(\d+)[x×,])?(?:(\d+)[x×,])?(\d+)", text.strip().lower())
+    sizes = [int(part) for part in match.groups() if part is not None] if match else []
+    if not sizes or min(sizes) < 1:
+        raise click.BadParameter(
+            f"got {text!r}, expected a size as 224 or 224x160, or channels, height and width as "
+            "3x224x224.",
+            param_hint="--input",
+        )
+    if len(sizes) == 3:
+        return sizes[0], sizes[1], sizes[2]
+    return None, sizes[0], sizes[-1]
+
+
+def read_numbers(name: str, text: str | None) -> tuple[float, ...] | None:
+    """Returns the numbers of ``--mean`` or ``--std``."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"got {text!r}, expected one number or three, as 0.5 or 0.485,0.456,0.406.",
+            param_hint=f"--{name}",
+        ) from None
+
+
+def read_names(text: str | None) -> tuple[str, ...]:
+    """Returns the names of classes, from the text or from the file that it names."""
+    if text is None:
+        return ()
+    if not Path(text).is_file():
+        names = tuple(part.strip() for part in text.split(","))
+    else:
+        try:
+            lines = Path(text).read_text("utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.BadParameter(
+                f"{printable(text)} cannot be read as UTF-8 text: {printable(str(error))}.",
+                param_hint="--classes",
+            ) from error
+        names = tuple(name.strip() for name in lines if name.strip())
+    if not all(names) or not names or (len(names) == 1 and Path(names[0]).suffix):
+        raise click.BadParameter(
+            f"got {printable(text)!r}, expected names with commas between them, or a text file "
+            "with one name a line.",
+            param_hint="--classes",
+        )
+    return tuple(map(printable, names))
 
 
 def echo_json(schema: str, content: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from foveal.cli.options import echo_json, echo_notes
+from foveal.cli.options import echo_json, echo_notes, noun
 from foveal.schema import stamped
 from foveal.text import count_noun, printable
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from foveal.runs import Prediction
 
 _FORMATS = (".json", ".csv", ".parquet")
+_FORMATS_TOLD = ".csv, .json or .parquet"
 _NUM_WITH_PROGRESS = 32
 
 
@@ -28,57 +28,41 @@ _NUM_WITH_PROGRESS = 32
     epilog="\b\nExample:\n  foveal predict runs/photos new/ --out answers.csv",
 )
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Write to a .csv, .json or .parquet file instead of a table.",
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON on stdout.")
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads.")
+@noun("json")
+@noun("workers")
 def command(
-    run: Path, paths: tuple[str, ...], out: Path | None, as_json: bool, workers: int | None
+    run: Path, paths: tuple[str, ...], out: Path | None, as_json: bool, num_workers: int | None
 ) -> None:
     """Answer for new images: label, calibrated probability, prediction set.
 
-    PATH is an image, a folder (searched through) or a glob. A file that cannot be read is a
+    IMAGE is an image, a folder (searched through) or a glob. A file that cannot be read is a
     row with its error, and the command then exits with 1.
     """
+    from foveal.api import load, predict
     from foveal.cli.style import terminal_style
-    from foveal.dataset import list_images
-    from foveal.errors import UsageError
     from foveal.files import write_atomically
     from foveal.progress import ProgressDisplay
     from foveal.reporting import render_predictions_text
-    from foveal.runs.classifier import Prediction, load
+    from foveal.runs.named_images import name_images
 
     if out is not None and as_json:
         raise click.UsageError("--json writes to stdout and --out to a file: give one of them.")
     if out is not None and out.suffix.lower() not in _FORMATS:
-        raise click.UsageError(f"--out must end in {', '.join(_FORMATS)}; {out.name!r} came.")
-    listed = list_images(paths)
-    files = [listed.resolve(record) for record in listed.records]
-    if not any(map(os.path.isabs, paths)):
-        files = [Path(os.path.relpath(file)) for file in files]  # shown as they were given
-    good = [file for file, record in zip(files, listed.records, strict=True) if not record.problem]
-    if not files:
-        raise UsageError(
-            "The folders hold no image.",
-            next_step="Name the files one by one if their names have no ending.",
-        )
+        raise click.UsageError(f"--out: got {out.name!r}, expected an end of {_FORMATS_TOLD}.")
+    images = name_images(paths)
     classifier = load(run)
     echo_notes(classifier.notes)
     # A step that took no time is not worth a line.
-    mode: Literal["auto", "quiet"] = "quiet" if len(files) < _NUM_WITH_PROGRESS else "auto"
+    mode: Literal["auto", "quiet"] = "quiet" if len(images) < _NUM_WITH_PROGRESS else "auto"
     with ProgressDisplay(mode) as display, display.step("Predicting"):
-        answered = iter(classifier.predict(good, num_workers=workers, progress=display.advance))
-    predictions = [
-        Prediction(printable(str(file)), error=record.problem.message)
-        if record.problem
-        else next(answered)
-        for file, record in zip(files, listed.records, strict=True)
-    ]
+        predictions = predict(classifier, images, num_workers=num_workers, progress=display.advance)
     rows = [describe(one, classifier.class_names) for one in predictions]
     if out is not None:
         write_atomically(out, _encode(rows, classifier.class_names, out.suffix.lower()))

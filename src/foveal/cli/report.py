@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from foveal.cli.options import echo_json
+from foveal.cli.options import echo_json, noun
 from foveal.text import count_noun, printable
 
 _MAX_SHOWN = 5
@@ -20,19 +20,20 @@ _MAX_SHOWN = 5
     metavar="FOLDER",
     help="Where to write (default: the run itself).",
 )
-@click.option(
-    "--images",
+@noun(
+    "images",
+    multiple=False,
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     help="The folder that the images' paths start from (default: where it was).",
 )
-@click.option("--json", "as_json", is_flag=True, help="What was written, as JSON.")
+@noun("json")
 def command(run: Path, out: Path | None, images: Path | None, as_json: bool) -> None:
     """Draw the report and the model card of a finished run again.
 
-    Everything comes from the run's folder. Only the images do not: they are drawn anew where
-    the files that were trained on are still at their place, and placeholders stand for the
-    others. With all images the page is the first one again.
+    Everything but the images comes from the run's folder. Images are read from where they were
+    at the training; a file that is missing or changed is shown as a placeholder. Where none is,
+    the page is the same as the first.
     """
     from foveal.api import report
     from foveal.progress import ProgressDisplay

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foveal.cli.options import (
+    Command,
     data_options,
     echo_json,
     group_options,
+    noun,
     read_data_options,
     read_group_options,
     typed_command,
@@ -25,17 +27,17 @@ if TYPE_CHECKING:
 
 _MODEL_OPTIONS = (
     click.option("--backbone", metavar="NAME", help="A timm model, such as resnet18."),
-    click.option(
-        "--weights",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="A local checkpoint for the backbone (.safetensors or .pth).",
+    noun(
+        "weights",
+        help="Of the backbone: pretrained (the default), or a checkpoint file (.safetensors, "
+        ".pth).",
     ),
-    click.option("--size", "size_px", type=int, metavar="PX", help="Input size in pixels."),
+    noun("size", help="Size of the images as the network takes them, in pixels."),
     click.option(
         "--fit",
         type=click.Choice(["squash", "crop", "pad"]),
-        help="How a picture that is not square meets a square input.",
+        metavar="HOW",
+        help="An image that is not square: squash it (the default), crop or pad.",
     ),
     click.option(
         "--window",
@@ -54,14 +56,17 @@ _MODEL_OPTIONS = (
         metavar="LIST",
         help="Views whose features are averaged, e.g. identity,hflip.",
     ),
-    click.option("--backend", metavar="NAME", help="Run the network this way, unprobed."),
     click.option(
-        "--workers",
-        "num_workers",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Decoding threads.",
+        "--head",
+        type=click.Choice(["auto", "linear", "stages", "kernel"]),
+        help="What is fitted: auto (the simplest that none beats), linear, stages or kernel.",
     ),
+    click.option(
+        "--backend",
+        metavar="NAME",
+        help="A feature backend by name, instead of the fastest that is measured.",
+    ),
+    noun("workers"),
 )
 _EVIDENCE_OPTIONS = (
     click.option("--folds", "num_folds", type=int, metavar="N", help="Folds (default 5)."),
@@ -71,9 +76,7 @@ _EVIDENCE_OPTIONS = (
         metavar="SHARE",
         help="Hold out this share instead of cross-validating, e.g. 0.2.",
     ),
-    click.option(
-        "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of every random choice."
-    ),
+    noun("seed"),
     click.option(
         "--alpha",
         type=float,
@@ -83,7 +86,9 @@ _EVIDENCE_OPTIONS = (
     click.option(
         "--conditional",
         type=click.Choice(["marginal", "class"]),
-        help="Coverage over all images, or for each class.",
+        metavar="HOW",
+        help="Coverage of prediction sets: marginal, over all images (the default), or class, for "
+        "each class.",
     ),
     click.option(
         "--anonymous-paths",
@@ -93,8 +98,49 @@ _EVIDENCE_OPTIONS = (
     click.option(
         "--class-weights",
         type=click.Choice(["auto", "balanced", "none"]),
-        help="Whether every class counts the same.",
+        metavar="HOW",
+        help="balanced: every class counts the same; none; or auto, by how uneven they are (the "
+        "default).",
     ),
+)
+
+
+def _training_options(command: Command) -> Command:
+    for option in reversed((*_MODEL_OPTIONS, *_TUNING_OPTIONS, *_EVIDENCE_OPTIONS)):
+        command = option(command)
+    return command
+
+
+_TUNING_OPTIONS = (
+    click.option(
+        "--fine-tune",
+        type=click.Choice(["none", "auto", "always"]),
+        help="Train the last part of the network too: none (the default), auto keeps it only "
+        "where it is better out of fold, always.",
+    ),
+    click.option(
+        "--budget",
+        metavar="TIME",
+        help="Time for fine-tuning, such as 5m (the default): chooses cut, views and epochs.",
+    ),
+    click.option(
+        "--unfreeze",
+        metavar="WHAT",
+        help="What is trained instead: 2-stages (the last two), a LAYER and all after it, all.",
+    ),
+    click.option(
+        "--augment",
+        metavar="POLICY",
+        help="How images are changed to fine-tune on: none, light (the default), xray, "
+        "any-orientation, strong, padded-crop.",
+    ),
+    click.option(
+        "--resume",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Go on with the checkpoints of a fine-tuning that was stopped.",
+    ),
+    click.option("--remove-bank", is_flag=True, help="Delete the stored activations in the end."),
 )
 
 
@@ -107,9 +153,10 @@ _EVIDENCE_OPTIONS = (
     help="The run folder (default: a new one under runs/).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing run.")
+@_training_options
 @group_options
 @data_options
-@click.option("--json", "as_json", is_flag=True, help="The evidence as JSON on stdout.")
+@noun("json")
 def command(data: Path, out: Path | None, overwrite: bool, as_json: bool, **values: Any) -> None:
     """Turn labelled images into a classifier with its evidence.
 
@@ -132,10 +179,6 @@ def command(data: Path, out: Path | None, overwrite: bool, as_json: bool, **valu
     )
 
 
-for _option in reversed((*_MODEL_OPTIONS, *_EVIDENCE_OPTIONS)):
-    command = _option(command)
-
-
 def read_config(values: dict[str, Any]) -> TrainConfig:
     """Returns the choices that were made; what was not given keeps its default."""
     from foveal.training import TrainConfig
@@ -143,6 +186,15 @@ def read_config(values: dict[str, Any]) -> TrainConfig:
     groups = read_group_options(values)
     options = read_data_options(values)
     chosen = {name: value for name, value in values.items() if value is not None}
+    weights = chosen.pop("weights", "pretrained")
+    if weights in ("none", "random"):
+        raise click.BadParameter(
+            f"got {weights!r}, expected pretrained or a file: a backbone that knows nothing gives "
+            "features that say nothing.",
+            param_hint="--weights",
+        )
+    if weights != "pretrained":
+        chosen["weights"] = Path(weights)
     if "views" in chosen:
         chosen["views"] = tuple(view.strip() for view in chosen["views"].split(",") if view.strip())
     if str(chosen.get("frames", "")).isdecimal():

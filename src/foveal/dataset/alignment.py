@@ -1,15 +1,15 @@
-"""How much of one picture is left when another is laid over it as well as it can be.
+"""Measures how much of one image remains when another is laid over it as well as possible.
 
-A copy of a picture may be brighter, flatter, stretched, rotated by a few degrees or cropped.
+A copy of an image may be brighter, flatter, stretched, rotated by a few degrees or cropped.
 All of that is undone by ``b(p) = gain · a(p + shift + M·p) + offset`` with a matrix M; what
 then remains of ``b`` is the evidence that it is not a copy. The eight numbers come from one
 linear least-squares fit, with shift and matrix to first order (Lucas and Kanade 1981); the
-gradients are the mean of both pictures', which makes the step accurate to second order
-(Benhimane and Malis 2004). Further fits start from where the one before leads, on pictures of
+gradients are the mean of both images', which makes the step accurate to second order
+(Benhimane and Malis 2004). Further fits start from where the one before leads, on images of
 half the size first, where moves are half as long (Bouguet 2001).
 
 Only a disc in the middle is compared: what a rotation or a crop pushes over the edge is in one
-picture only.
+image only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 _BORDER_SHARE = 1 / 16  # of the side, left out around the disc
-_MAX_MOVE_SHARE = 0.2  # of the side; beyond that, it is another picture
+_MAX_MOVE_SHARE = 0.2  # of the side; beyond that, it is another image
 _RIDGE = 3e-6
 _NUM_FINE_STEPS = 2
 
@@ -37,7 +37,7 @@ def standardise(signatures: NDArray[np.uint8]) -> Floats:
 
 
 def halve(pictures: Floats) -> Floats:
-    """Returns pictures [P, S, S] at half the size, [P, S/2, S/2]."""
+    """Returns images [P, S, S] at half the size, [P, S/2, S/2]."""
     rows = pictures[:, ::2] + pictures[:, 1::2]
     return ((rows[:, :, ::2] + rows[:, :, 1::2]) / 4).astype(np.float32, copy=False)
 
@@ -66,13 +66,13 @@ def fit(first: Floats, second: Floats, *, start: Floats | None = None) -> tuple[
     """Fits ``first`` to ``second`` in one step, pair by pair.
 
     Args:
-        first: Standardised pictures, float32 [P, S, S].
+        first: Standardised images, float32 [P, S, S].
         second: As many others.
         start: The move [P, 6] to begin with; none by default.
 
     Returns:
         The share of the variance of ``second`` that remains, [P], and the move
-        (tx, xx, xy, ty, yx, yy) [P, 6], in halves of the side: at the place (x, y), both from
+        (tx, xx, xy, ty, yx, yy) [P, 6], in halves of the side: at the position (x, y), both from
         -1 to 1, it is (tx + xx·x + xy·y, ty + yx·x + yy·y).
     """
     if start is not None:
@@ -94,7 +94,7 @@ def fit(first: Floats, second: Floats, *, start: Floats | None = None) -> tuple[
         np.multiply(slope, x, out=design[:, position + 1])
         np.multiply(slope, y, out=design[:, position + 2])
     normal = design @ design.transpose(0, 2, 1)
-    # Keeps pictures without any slope, such as stripes in one direction, solvable.
+    # Keeps images without any slope, such as stripes in one direction, solvable.
     normal += (_RIDGE * len(disc)) * np.eye(8, dtype=np.float32)
     moment = design @ target[..., None]
     solution = np.linalg.solve(normal, moment)
@@ -113,11 +113,11 @@ def fit(first: Floats, second: Floats, *, start: Floats | None = None) -> tuple[
 
 
 def _warp(pictures: Floats, move: Floats) -> Floats:
-    """Samples pictures [P, S, S] at moved places, linearly between the pixels."""
+    """Samples images [P, S, S] at moved positions, linearly between the pixels."""
     num_pairs, size_px = pictures.shape[:2]
     pixel = np.arange(size_px, dtype=np.float32)
-    place = (2 * pixel + 1) / size_px - 1
-    along_x, along_y = place[None, None, :], place[None, :, None]
+    coordinate = (2 * pixel + 1) / size_px - 1
+    along_x, along_y = coordinate[None, None, :], coordinate[None, :, None]
     tx, xx, xy, ty, yx, yy = (
         np.float32(size_px / 2) * move[:, index, None, None] for index in range(6)
     )
@@ -140,12 +140,12 @@ def _warp(pictures: Floats, move: Floats) -> Floats:
 
 @cache
 def _disc(size_px: int) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """The pixels that are compared, and their places x and y from -1 to 1.
+    """The pixels that are compared, and their coordinates x and y from -1 to 1.
 
-    A disc, because no rotation about the middle pushes any of it out of the picture.
+    A disc, because no rotation about the middle pushes any of it out of the image.
     """
-    place = ((2 * np.arange(size_px) + 1) / size_px - 1).astype(np.float32)
-    inside = np.hypot(place[:, None], place[None, :]) <= 1 - 2 * _BORDER_SHARE
+    coordinate = ((2 * np.arange(size_px) + 1) / size_px - 1).astype(np.float32)
+    inside = np.hypot(coordinate[:, None], coordinate[None, :]) <= 1 - 2 * _BORDER_SHARE
     pixels = np.flatnonzero(inside)
     rows, columns = np.divmod(pixels, size_px)
-    return pixels, place[columns], place[rows]
+    return pixels, coordinate[columns], coordinate[rows]

@@ -10,41 +10,37 @@ from typing import Any
 import numpy as np
 
 from foveal.dataset.class_checks import (
+    check_conflicting_labels,
+    check_copies_across_splits,
+    check_exact_duplicates,
     check_imbalance,
+    check_large_sets,
+    check_near_duplicates,
     check_similar_names,
     check_single_class,
     check_split_classes,
     check_tiny_classes,
-)
-from foveal.dataset.copy_checks import (
-    check_conflicting_labels,
-    check_copies_across_splits,
-    check_exact_duplicates,
-    check_large_sets,
-    check_near_duplicates,
 )
 from foveal.dataset.duplicates import Duplicates, find_duplicates
 from foveal.dataset.file_checks import (
     check_bad_files,
     check_blank_images,
     check_deep_images,
+    check_form_predicts_class,
     check_lost_classes,
+    check_mixed_modes,
+    check_mixed_sizes,
     check_reading_notes,
     check_scan_notes,
 )
 from foveal.dataset.findings import AuditFinding, AuditSubject, Severity
-from foveal.dataset.form_checks import (
-    check_form_predicts_class,
-    check_mixed_modes,
-    check_mixed_sizes,
-)
 from foveal.dataset.group_checks import (
     check_groups_across_splits,
     check_groups_known,
     check_groups_predict_class,
+    check_structure,
 )
 from foveal.dataset.manifest import Layout, Manifest
-from foveal.dataset.structure_checks import check_structure
 from foveal.images import ChosenWindow
 from foveal.schema import Counts, from_json, to_json
 

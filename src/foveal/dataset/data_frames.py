@@ -29,7 +29,7 @@ def on_disk(data: Any) -> Iterator[Path]:
     names = list(data) if isinstance(data, Mapping) else getattr(data, "columns", None)
     if names is None:
         raise UsageError(
-            f"The data are of type {type(data).__name__}; expected a path, a data frame or a "
+            f"data: got {type(data).__name__}, expected a path, a data frame or a "
             "mapping of columns.",
             next_step='Give {"path": [...], "label": [...]}, or the folder of the images.',
         )

@@ -1,7 +1,8 @@
-"""Finds the same picture stored twice: byte for byte, pixel for pixel, or nearly.
+"""Finds the same image stored twice: byte for byte, pixel for pixel, or nearly.
 
 Near copies are found by ``foveal.dataset.near_pairs``; here they become sets, and sets become
-groups.
+groups. A run keeps what the comparison with new data needs instead of its pictures: of each
+image two digests and a sketch of 16 × 16 grey levels.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from numpy.typing import NDArray
 
 from foveal.dataset.fingerprints import SIGNATURE_PX
 from foveal.dataset.manifest import ImageRecord, Manifest
-from foveal.dataset.near_pairs import NearPair, find_near_pairs
+from foveal.dataset.near_pairs import NearPair, find_near_pairs, near_any, sketch
 from foveal.errors import UsageError
 
 BLANK_STD = 0.01
-"""Grey levels (black 0, white 1) that spread less than this show no picture."""
+"""Grey levels (black 0, white 1) that spread less than this show no image."""
 
 Indices = NDArray[np.int64]
 
@@ -91,7 +92,7 @@ def find_duplicates(
 
 
 def shows_something(record: ImageRecord) -> bool:
-    """Whether the picture is more than one level, so that it can be like another one."""
+    """Whether the image is more than one level, so that it can be like another one."""
     return (
         record.signature is not None
         and record.grey_std is not None
@@ -123,7 +124,7 @@ def fuse_groups(manifest: Manifest, duplicates: Duplicates) -> Indices:
 
 
 def number_copies(duplicates: Duplicates, num_images: int) -> Indices:
-    """Numbers the pictures behind the usable images, [N]: copies of one another share theirs."""
+    """Numbers what the usable images show, [N]: copies of one another share theirs."""
     pairs = [pair for members in _all_sets(duplicates) for pair in pairwise(members)]
     return np.unique(_link(num_images, pairs), return_inverse=True)[1].astype(np.int64)
 
@@ -168,3 +169,41 @@ def _sets(first: Indices) -> tuple[tuple[int, ...], ...]:
     for index, representative in enumerate(first.tolist()):
         members.setdefault(representative, []).append(index)
     return tuple(tuple(group) for group in members.values() if len(group) > 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenImages:
+    """What is known of images that were seen.
+
+    Attributes:
+        digests: SHA-256 of their files, in hex.
+        pixel_digests: SHA-256 of their decoded images, in hex.
+        sketches: Those that show something, uint8 [M, 16, 16].
+    """
+
+    digests: frozenset[str]
+    pixel_digests: frozenset[str]
+    sketches: NDArray[np.uint8]
+
+
+def find_seen(records: Sequence[ImageRecord], seen: SeenImages) -> NDArray[np.bool_]:
+    """Returns which images had been seen, themselves or as a copy, [N].
+
+    A copy may be saved anew, resized, brighter, slightly cropped or rotated, mirrored or
+    turned; docs/duplicates.md tells what is found and what is not.
+    """
+    is_seen = np.array(
+        [one.digest in seen.digests or one.pixel_digest in seen.pixel_digests for one in records],
+        dtype=np.bool_,
+    )
+    rows = [
+        row for row, record in enumerate(records) if not is_seen[row] and shows_something(record)
+    ]
+    sketches = sketch_records([records[row] for row in rows])
+    is_seen[rows] = near_any(sketches, seen.sketches)
+    return is_seen
+
+
+def sketch_records(records: Sequence[ImageRecord]) -> NDArray[np.uint8]:
+    """Returns the sketches of images that have a signature, uint8 [N, 16, 16]."""
+    return sketch(stack_signatures(records))

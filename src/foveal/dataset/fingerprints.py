@@ -1,4 +1,4 @@
-"""What one picture looks like, in a kilobyte: enough to find its copies among thousands."""
+"""What one image looks like, in a kilobyte: enough to find its copies among thousands."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Fingerprint:
 
 
 def fingerprint(pixels: Pixels) -> Fingerprint:
-    """Sums up a decoded picture.
+    """Sums up a decoded image.
 
     Args:
         pixels: [H, W] or [H, W, 3]; uint8, or float32 in [0, 1].
     """
     if pixels.ndim == 3 and _is_grey(pixels):
-        # The same picture stored in grey and in colour is the same picture.
+        # The same image stored in grey and in colour is the same image.
         pixels = pixels[..., 0]
     digest = hashlib.sha256(f"{pixels.dtype.str} {pixels.shape}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
@@ -68,7 +68,7 @@ def hash_signatures(signatures: Pixels) -> NDArray[np.uint8]:
     basis = _cosine_basis(signatures.shape[1])
     coefficients = basis @ signatures.astype(np.float32) @ basis.T
     flat = coefficients.reshape(len(signatures), -1)
-    # The first coefficient is the mean brightness, which says nothing about the picture.
+    # The first coefficient is the mean brightness, which says nothing about the image.
     flat[:, 0] = 0.0
     bits = flat > np.median(flat[:, 1:], axis=1, keepdims=True)
     bits[:, 0] = False
@@ -93,7 +93,7 @@ def _is_grey(pixels: Pixels) -> bool:
 
 
 def _to_grey(pixels: Pixels) -> tuple[Image.Image, float]:
-    """Returns the picture in grey and the level that is white."""
+    """Returns the image in grey and the level that is white."""
     if pixels.dtype == np.uint8:
         if pixels.ndim == 2:
             return Image.fromarray(pixels), 255.0
@@ -104,7 +104,7 @@ def _to_grey(pixels: Pixels) -> tuple[Image.Image, float]:
             grey.paste(Image.fromarray(pixels[top : top + step]).convert("L"), (0, top))
         return grey, 255.0
     if pixels.ndim == 3:
-        # ITU-R BT.601 luma, which Pillow uses for 8-bit pictures, too.
+        # ITU-R BT.601 luma, which Pillow uses for 8-bit images, too.
         pixels = (pixels @ np.array([0.299, 0.587, 0.114], dtype=np.float32)).astype(np.float32)
     return Image.fromarray(pixels), 1.0
 
@@ -126,7 +126,7 @@ def _mean_and_std(grey: Image.Image) -> tuple[float, float]:
 
 
 def _shrunk(grey: Image.Image) -> NDArray[np.float32]:
-    """Returns the picture in 32 × 32 levels, soft enough to be compared at shifted places.
+    """Returns the image in 32 × 32 levels, soft enough to be compared at shifted places.
 
     The triangle filter and the blur of one pixel leave no detail that the small grid could
     not carry; with sharper ones, a copy that is cropped by 2% no longer resembles itself.
@@ -152,7 +152,7 @@ def _blur_matrix() -> NDArray[np.float32]:
 
 
 def _stretched(levels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Spreads the levels over all 256, so that dim pictures lose nothing to rounding."""
+    """Spreads the levels over all 256, so that dim images lose nothing to rounding."""
     low, high = float(levels.min()), float(levels.max())
     # Blurring rounds: what is flat differs by a few units in the last place.
     if high - low <= 1e-5 * max(abs(low), abs(high)):

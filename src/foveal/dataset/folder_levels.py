@@ -1,4 +1,4 @@
-"""Which folder level names the class: folders that hold the same subfolders are no classes."""
+"""Finds the folder level that names the class: folders with the same subfolders are no classes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from foveal.dataset.group_words import meaning_of
 from foveal.dataset.manifest import Split
+from foveal.dataset.name_parts import meaning_of
 from foveal.errors import DataError
 from foveal.text import printable
 
@@ -46,7 +46,7 @@ def split_of(name: str) -> Split | None:
 
 
 def refuse_masks(tops: Iterable[str], *, where: str) -> None:
-    """Refuses folders of pictures and folders of masks of them, which are no classes.
+    """Refuses folders of images and folders of masks of them, which are no classes.
 
     Raises:
         DataError: With the folder to give instead.

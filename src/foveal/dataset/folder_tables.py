@@ -1,4 +1,4 @@
-"""A data folder with a table in it: which of the two says what the labels are."""
+"""Reads a data folder with a table in it: which of the two says what the labels are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from foveal.dataset.layouts import GROUPS_FILE, list_folder
-from foveal.dataset.listing import Listing
+from foveal.dataset.manifest import Listing
 from foveal.dataset.options import DataOptions
 from foveal.dataset.rows import TABLE_SUFFIXES, read_table
 from foveal.dataset.tables import (

@@ -1,4 +1,4 @@
-"""Who is tested when: folds and hold-outs that never split a group and keep the classes even.
+"""Makes folds and hold-outs that never split a group and keep the classes even.
 
 One rule serves both. Groups are dealt out, largest first, to parts that should each end up
 with a given share of every class. With ``x[f, k]`` the share of class ``k`` that part ``f``

@@ -13,10 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.dataset.group_words import meaning_of
 from foveal.dataset.layouts import GROUPS_FILE, name_some
-from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import ImageRecord, natural_key
+from foveal.dataset.manifest import ImageRecord, Listing, natural_key
+from foveal.dataset.name_parts import meaning_of
 from foveal.dataset.rows import read_table
 from foveal.dataset.tables import GROUP_COLUMNS
 from foveal.errors import DataError, UsageError
@@ -64,7 +63,7 @@ def check_group_options(options: GroupOptions) -> None:
     """Refuses two sources at once and an expression that cannot be compiled.
 
     Raises:
-        UsageError: With the expression and the place where it goes wrong.
+        UsageError: With the expression and where it goes wrong.
     """
     named = [
         name
@@ -85,8 +84,8 @@ def check_group_options(options: GroupOptions) -> None:
         _compile(options.regex)
     if options.gap_seconds is not None and not options.gap_seconds > 0:
         raise UsageError(
-            f"The gap between acquisition times must be above 0 seconds; {options.gap_seconds:g} "
-            "came.",
+            f"Gap between acquisition times: got {options.gap_seconds:g} seconds, expected more "
+            "than 0.",
             next_step="Use --group-gap 60 for images less than a minute apart.",
         )
 
@@ -292,7 +291,7 @@ def _read_groups(path: Path) -> tuple[dict[str, str], str]:
             next_step="Its first line must read: path,group",
         )
     group_by_path: dict[str, str] = {}
-    place_by_path: dict[str, str] = {}
+    where_by_path: dict[str, str] = {}
     for row in table.rows:
         listed = row.values["path"].replace("\\", "/").removeprefix("./")
         group = printable(row.values[column])
@@ -301,11 +300,11 @@ def _read_groups(path: Path) -> tuple[dict[str, str], str]:
         if group_by_path.setdefault(listed, group) != group:
             raise DataError(
                 f"The table '{printable(path.name)}' puts '{printable(listed)}' into the group "
-                f"'{group_by_path[listed]}' in {place_by_path[listed]} and into '{group}' in "
-                f"{row.place}.",
+                f"'{group_by_path[listed]}' in {where_by_path[listed]} and into '{group}' in "
+                f"{row.where}.",
                 next_step="Keep one of the two rows.",
             )
-        place_by_path.setdefault(listed, row.place)
+        where_by_path.setdefault(listed, row.where)
     return group_by_path, column
 
 

@@ -1,4 +1,4 @@
-"""What stands in a label column: words for "no label", lists of labels, quantities."""
+"""Checks what a label column holds: words for "no label", lists of labels, quantities."""
 
 from __future__ import annotations
 

@@ -9,10 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from foveal.dataset.folder_levels import find_class_level, refuse_masks, split_of
-from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import ImageRecord, Layout, Split, natural_key
+from foveal.dataset.manifest import ImageRecord, Layout, Listing, Problem, Split, natural_key
 from foveal.dataset.options import DataOptions
-from foveal.dataset.problems import Problem
 from foveal.dataset.walking import FoundFile, Walk, walk
 from foveal.images import SUPPORTED_SUFFIXES
 from foveal.text import count_noun, printable

@@ -1,4 +1,7 @@
-"""One row an image: what a data set holds, as found, with every file that cannot be used."""
+"""One row an image: what a data set holds, as found, with every file that cannot be used.
+
+A listing is what a folder or a table names, before any image is opened.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,36 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.dataset.problems import Problem
 from foveal.images import LevelSummary
+from foveal.images import ProblemCode as ImageProblemCode
+
+TableProblemCode = Literal["missing_label", "repeated_row", "conflicting_rows", "small_class"]
+"""What only a whole data set can get wrong."""
+
+ProblemCode = ImageProblemCode | TableProblemCode
+
+PROBLEM_CODES: tuple[str, ...] = tuple(
+    dict.fromkeys((*get_args(ImageProblemCode), *get_args(TableProblemCode)))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a file is set aside.
+
+    Attributes:
+        code: A stable word, such as ``"truncated"``.
+        message: What is wrong, as a phrase, printable and without the path.
+    """
+
+    code: ProblemCode
+    message: str
+
 
 Split = Literal["train", "val", "test"]
 Layout = Literal["class folders", "split folders", "table", "unlabelled"]
@@ -35,15 +61,15 @@ class ImageRecord:
             ``None`` where it stands alone.
         split: The part it was given to, where the data come split.
         digest: SHA-256 of the file's bytes, in hex.
-        pixel_digest: SHA-256 of the decoded picture, in hex: equal for one picture stored as
+        pixel_digest: SHA-256 of the decoded image, in hex: equal for one image stored as
             PNG and as BMP. Large JPEGs are hashed at reduced scale.
         size_bytes: Length of the file.
-        width_px, height_px: Size of the picture, orientation applied.
+        width_px, height_px: Size of the image, orientation applied.
         stored_mode: How the file stores a pixel, such as ``"RGB"`` or ``"I;16"``.
         bits_per_sample: Bits of one stored sample.
         format: Such as ``"PNG"`` or ``"DICOM"``.
-        perceptual_hash: 8 bytes; near for pictures that look alike.
-        signature: The picture in 32 × 32 grey levels, 1,024 bytes, row by row.
+        perceptual_hash: 8 bytes; near for images that look alike.
+        signature: The image in 32 × 32 grey levels, 1,024 bytes, row by row.
         grey_mean, grey_std: Of the grey levels, black 0 and white 1.
         acquired_seconds: When it was taken by its own account (EXIF, DICOM), in seconds since
             1970 on the camera's clock.
@@ -114,7 +140,7 @@ class Manifest:
 
     @cached_property
     def usable_rows(self) -> tuple[int, ...]:
-        """The places in ``records`` of the usable images."""
+        """The positions in ``records`` of the usable images."""
         return tuple(
             row
             for row, record in enumerate(self.records)
@@ -141,7 +167,7 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 in hex over paths, contents, labels, groups, splits and problems.
 
-        Neither the root's place nor the order of the records changes it.
+        Neither where the root is nor the order of the records changes it.
         """
         total = hashlib.sha256()
         for row in sorted(_identity(record) for record in self.records):
@@ -181,3 +207,24 @@ def sorted_class_names(records: Iterable[ImageRecord]) -> tuple[str, ...]:
         record.label for record in records if record.label is not None and record.problem is None
     }
     return tuple(sorted(names, key=natural_key))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Records that hold path, label, group, split and perhaps a problem, but no contents.
+
+    Attributes:
+        root: The folder that the paths start from, absolute.
+        records: One for each file or row.
+        layout: The form that the data came in.
+        group_column: The column that the groups came from, for tables that have one.
+        notes: What was left out or assumed, as sentences.
+        column_names: The columns of a table that have no role of their own.
+    """
+
+    root: Path
+    records: tuple[ImageRecord, ...]
+    layout: Layout
+    group_column: str | None = None
+    notes: tuple[str, ...] = ()
+    column_names: tuple[str, ...] = ()

@@ -1,16 +1,16 @@
-"""Finds pairs of pictures that show the same, mirrored and turned copies included.
+"""Finds pairs of images that show the same, mirrored and turned copies included.
 
 Pairs pass three sieves, each finer and dearer than the one before: the perceptual hashes differ
-in few bits; the coarse pictures correlate, after what all images share has been taken away; and
-hardly anything remains when one picture is laid over the other (``foveal.dataset.alignment``).
+in few bits; the coarse images correlate, after what all images share has been taken away; and
+hardly anything remains when one image is laid over the other (``foveal.dataset.alignment``).
 
 What remains is measured against how far the two images stray from the mean image of the data
 set, not against their whole contrast. Parts on a belt and solar cells share their layout, so
-that two different ones look alike to every common similarity; they are the same picture only
+that two different ones look alike to every common similarity; they are the same image only
 if they agree in what sets them apart from the rest. A part that lies a little differently each
 time is no exception: the mean image is moved onto both before that is measured.
 
-One picture of a pair is tried in its eight orientations, the other as it is.
+One image of a pair is tried in its eight orientations, the other as it is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from foveal.dataset.fingerprints import hash_signatures
 SKETCH_PX = 16
 
 # Chosen on the 2,624 solar cells of ELPV, which look alike as few things do, and on random
-# pictures; docs/duplicates.md has what they find and miss.
+# images; docs/duplicates.md has what they find and miss.
 _MAX_HASH_BITS = 16
 _MIN_COARSE_CORRELATION = 0.65
 _MAX_FIRST_REMAINDER = 0.25
@@ -68,7 +68,7 @@ _NUM_LAYOUT_STEPS = 3
 
 @dataclass(frozen=True, slots=True)
 class NearPair:
-    """Two pictures that show the same; ``is_turned`` if one has to be mirrored or turned."""
+    """Two images that show the same; ``is_turned`` if one has to be mirrored or turned."""
 
     first: int
     second: int
@@ -78,7 +78,7 @@ class NearPair:
 def find_near_pairs(
     signatures: Signatures, *, features: Floats | None = None
 ) -> Iterator[NearPair]:
-    """Yields the pairs of pictures that are copies of one another, some of them twice.
+    """Yields the pairs of images that are copies of one another, some of them twice.
 
     Args:
         signatures: uint8 [N, 32, 32], see ``foveal.dataset.fingerprints``.
@@ -88,12 +88,12 @@ def find_near_pairs(
     if len(signatures) < 2:
         return
     small = _small(signatures)
-    layout, places = _Layout.of(small)
-    second = _Side.of(small, small - layout.means[places])
-    means = _mean_pictures(lambda block: standardise(signatures[block]), places)
+    layout, orientations = _Layout.of(small)
+    second = _Side.of(small, small - layout.means[orientations])
+    means = _mean_pictures(lambda block: standardise(signatures[block]), orientations)
 
     def verify(turn: _Turn, first: Indices, other: Indices) -> NDArray[np.bool_]:
-        return _verify(turn, signatures, means, places, first, other)
+        return _verify(turn, signatures, means, orientations, first, other)
 
     sides = [second, *(second.turned(turn) for turn in _TURNS[1:])]
     for number, (turn, first) in enumerate(zip(_TURNS, sides, strict=True)):
@@ -129,10 +129,10 @@ def near_any(new: Signatures, known: Signatures) -> NDArray[np.bool_]:
     if not len(new) or not len(known):
         return found
     levels, known_levels = standardise(new), standardise(known)
-    layout, places = _Layout.of(known_levels)
-    second = _Side.of(known_levels, known_levels - layout.means[places])
-    new_places = layout.places(levels)
-    upright = _Side.of(levels, levels - layout.means[new_places])
+    layout, orientations = _Layout.of(known_levels)
+    second = _Side.of(known_levels, known_levels - layout.means[orientations])
+    new_orientations = layout.orientations(levels)
+    upright = _Side.of(levels, levels - layout.means[new_orientations])
     for turn in _TURNS:
         first = upright.turned(turn)
         for i, j in _close_hashes(first.hashes, second.hashes, is_one_set=False):
@@ -143,8 +143,8 @@ def near_any(new: Signatures, known: Signatures) -> NDArray[np.bool_]:
                 one, other, left = one[kept], other[kept], left[kept]
                 own = _own_stray(
                     stray[kept],
-                    (layout.means[new_places[one]], levels[one]),
-                    (layout.means[places[other]], known_levels[other]),
+                    (layout.means[new_orientations[one]], levels[one]),
+                    (layout.means[orientations[other]], known_levels[other]),
                     num_images=len(known),
                 )
                 found[one[left <= _MAX_SKETCH_REMAINDER * own]] = True
@@ -159,15 +159,15 @@ class _Layout:
 
     @classmethod
     def of(cls, levels: Floats) -> tuple[_Layout, Indices]:
-        """Returns the layout of pictures [N, S, S] and the orientation it has in each, [N]."""
-        places = np.zeros(len(levels), dtype=np.int64)
+        """Returns the layout of images [N, S, S] and the orientation it has in each, [N]."""
+        orientations = np.zeros(len(levels), dtype=np.int64)
         for _ in range(_NUM_LAYOUT_STEPS):
-            layout = cls(_mean_pictures(lambda block: levels[block], places))
-            places = layout.places(levels)
-        return layout, places
+            layout = cls(_mean_pictures(lambda block: levels[block], orientations))
+            orientations = layout.orientations(levels)
+        return layout, orientations
 
-    def places(self, levels: Floats) -> Indices:
-        """Returns the orientation of the layout that fits each picture best, [N]."""
+    def orientations(self, levels: Floats) -> Indices:
+        """Returns the orientation of the layout that fits each image best, [N]."""
         size = self.means.shape[1] * self.means.shape[2]
         fits = levels.reshape(len(levels), size) @ self.means.reshape(len(_TURNS), size).T
         # An upright layout that fits as well as a turned one is upright.
@@ -177,9 +177,9 @@ class _Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One side of a comparison: pictures [N, 16, 16] and what the first sieves need of them.
+    """One side of a comparison: images [N, 16, 16] and what the first sieves need of them.
 
-    ``own`` is what sets a picture apart from the layout, ``stray`` its mean square.
+    ``own`` is what sets an image apart from the layout, ``stray`` its mean square.
     """
 
     levels: Floats
@@ -200,22 +200,22 @@ class _Side:
         return _Side.of(turn(self.levels), turn(self.own), self.stray)
 
 
-def _mean_pictures(read: Callable[[slice], Floats], places: Indices) -> Floats:
+def _mean_pictures(read: Callable[[slice], Floats], orientations: Indices) -> Floats:
     """Returns what images share in eight orientations, [8, S, S].
 
     Held back where there are few of them.
 
     Args:
-        read: Gives a block of the standardised pictures.
-        places: The orientation in which each shows what is shared, [N].
+        read: Gives a block of the standardised images.
+        orientations: The orientation in which each shows what is shared, [N].
     """
     total: NDArray[np.float64] | float = 0.0
-    for block in _blocks(len(places), _PAIRS_PER_BLOCK):
+    for block in _blocks(len(orientations), _PAIRS_PER_BLOCK):
         pictures = read(block)
         for number, inverse in enumerate(_INVERSE_TURNS):
-            upright = _TURNS[inverse](pictures[places[block] == number])
+            upright = _TURNS[inverse](pictures[orientations[block] == number])
             total = total + upright.sum(axis=0, dtype=np.float64)
-    mean = np.asarray(total / (len(places) + _NUM_PRIOR_IMAGES), dtype=np.float32)
+    mean = np.asarray(total / (len(orientations) + _NUM_PRIOR_IMAGES), dtype=np.float32)
     return np.stack([turn(mean[None])[0] for turn in _TURNS])
 
 
@@ -228,9 +228,9 @@ def _small(signatures: Signatures) -> Floats:
 
 
 def _coarse(own: Floats) -> Floats:
-    """Returns unit vectors [N, C]: pictures [N, 16, 16] in 8 × 8, without the corners."""
-    place = (2 * np.arange(_COARSE_PX) + 1) / _COARSE_PX - 1
-    cells = np.flatnonzero(np.hypot(place[:, None], place[None, :]) <= 1.0)
+    """Returns unit vectors [N, C]: images [N, 16, 16] in 8 × 8, without the corners."""
+    coordinate = (2 * np.arange(_COARSE_PX) + 1) / _COARSE_PX - 1
+    cells = np.flatnonzero(np.hypot(coordinate[:, None], coordinate[None, :]) <= 1.0)
     vectors: Floats = halve(own).reshape(len(own), _COARSE_PX**2)[:, cells]
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
     return vectors
@@ -285,18 +285,18 @@ def _verify(
     turn: _Turn,
     signatures: Signatures,
     means: Floats,
-    places: Indices,
+    orientations: Indices,
     first: Indices,
     second: Indices,
 ) -> NDArray[np.bool_]:
-    """Returns which pairs [P] are one picture, by all that their signatures show."""
+    """Returns which pairs [P] are one image, by all that their signatures show."""
     is_copy = np.zeros(len(first), dtype=np.bool_)
     for block in _blocks(len(first), _PAIRS_PER_BLOCK):
         i, j = first[block], second[block]
         a, b = standardise(signatures[i]), standardise(signatures[j])
         stray = np.minimum(
-            np.square(a - means[places[i]]).mean(axis=(1, 2)),
-            np.square(b - means[places[j]]).mean(axis=(1, 2)),
+            np.square(a - means[orientations[i]]).mean(axis=(1, 2)),
+            np.square(b - means[orientations[j]]).mean(axis=(1, 2)),
         )
         turned = np.ascontiguousarray(turn(a), dtype=np.float32)
         left = remainders(turned, b)
@@ -306,8 +306,8 @@ def _verify(
             <= _MAX_REMAINDER
             * _own_stray(
                 stray[kept],
-                (means[places[i[kept]]], a[kept]),
-                (means[places[j[kept]]], b[kept]),
+                (means[orientations[i[kept]]], a[kept]),
+                (means[orientations[j[kept]]], b[kept]),
                 num_images=len(signatures),
             )
         ]
@@ -318,11 +318,11 @@ def _verify(
 def _own_stray(stray: Floats, *sides: tuple[Floats, Floats], num_images: int) -> Floats:
     """Returns how far pairs stray from what all images share, moved onto both of them, [P].
 
-    The move counts only where it explains nearly all that seemed to set a picture apart.
+    The move counts only where it explains nearly all that seemed to set an image apart.
 
     Args:
         stray: The same without a move, [P].
-        sides: For each image of the pairs the layout and the picture, both [P, S, S].
+        sides: For each image of the pairs the layout and the image, both [P, S, S].
         num_images: That the layout is the mean of. Of few images it is mostly themselves, so
             that hardly anything remains: the move then counts for little.
     """

@@ -37,10 +37,10 @@ class DataOptions:
     min_images: int = 1
 
     def __post_init__(self) -> None:
-        for noun, value in (("folder level", self.class_level), ("least number", self.min_images)):
+        for noun, value in (("class_level", self.class_level), ("min_images", self.min_images)):
             if value is not None and value < 1:
                 raise UsageError(
-                    f"The {noun} must be at least 1; {value} came.",
+                    f"{noun}: got {value}, expected at least 1.",
                     next_step="Count folder levels from the data folder: 1 is directly below it.",
                 )
         if self.encoding is not None:

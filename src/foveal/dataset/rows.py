@@ -24,12 +24,12 @@ _MAX_CELL = 1 << 24  # characters; outlines of masks run to hundreds of thousand
 class Row:
     """One row: its values by column, without surrounding blanks, and where it stands.
 
-    ``place`` reads ``"line 7"`` for text tables (where the row begins) and ``"row 6"`` for
+    ``where`` reads ``"line 7"`` for text tables (where the row begins) and ``"row 6"`` for
     Parquet. Empty values are ``""``.
     """
 
     values: Mapping[str, str]
-    place: str
+    where: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""From a folder or a table to a manifest: every image read once, every bad file named."""
+"""From a folder or a table to a manifest: every image read once, every bad file named.
+
+Each frame of a volume or animation can be an image of its own, in the group of its file.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from foveal.dataset.folder_tables import list_with_tables
-from foveal.dataset.frame_rows import FRAMES_SOURCE, FrameRule, group_frames, spread_frames
 from foveal.dataset.groups import (
     GroupOptions,
     check_group_options,
@@ -19,22 +22,61 @@ from foveal.dataset.groups import (
     loosen_groups,
 )
 from foveal.dataset.layouts import name_some
-from foveal.dataset.listing import Listing
 from foveal.dataset.manifest import (
     GroupOrigin,
     ImageRecord,
+    Listing,
     Manifest,
+    Problem,
     natural_key,
     sorted_class_names,
 )
 from foveal.dataset.options import DataOptions
-from foveal.dataset.problems import Problem
 from foveal.dataset.reading import Progress, read_images
 from foveal.dataset.rows import TABLE_SUFFIXES
 from foveal.dataset.structure import choose_by_name, find_structure, with_groups
 from foveal.dataset.tables import list_table
-from foveal.errors import DataError, UsageError
+from foveal.errors import DataError, ImageError, UsageError
+from foveal.images import FrameChoice, count_frames, frame_path
+from foveal.images.frames import split_frame_path
 from foveal.text import count_noun, near_names, printable
+
+FrameRule = FrameChoice | Literal["each"]
+"""Which frame stands for a file, or that each is an image."""
+
+FRAMES_SOURCE = "the file that frames come from"
+
+
+def spread_frames(root: Path, records: Sequence[ImageRecord]) -> tuple[ImageRecord, ...]:
+    """Returns a record a frame for files that hold several; others, and bad ones, as they are."""
+    spread: list[ImageRecord] = []
+    for record in records:
+        number = _count(root / record.path) if record.problem is None else 1
+        if number == 1:
+            spread.append(record)
+            continue
+        spread += [
+            dataclasses.replace(record, path=frame_path(record.path, index + 1))
+            for index in range(number)
+        ]
+    return tuple(spread)
+
+
+def group_frames(records: Sequence[ImageRecord]) -> tuple[ImageRecord, ...]:
+    """Puts frames that have no group yet into that of their file."""
+    grouped = []
+    for record in records:
+        split = split_frame_path(record.path) if record.group is None else None
+        grouped.append(record if split is None else dataclasses.replace(record, group=split[0]))
+    return tuple(grouped)
+
+
+def _count(path: Path) -> int:
+    try:
+        return count_frames(path)
+    except ImageError:
+        return 1  # reading it will say why
+
 
 _NO_GROUPS = GroupOptions()
 _DEFAULTS = DataOptions()

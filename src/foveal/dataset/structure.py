@@ -16,10 +16,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.dataset.group_words import SOURCES, Meaning, meaning_of
 from foveal.dataset.groups import sessions
 from foveal.dataset.manifest import Manifest, natural_key
-from foveal.dataset.name_parts import parts_of_names
+from foveal.dataset.name_parts import SOURCES, Meaning, meaning_of, parts_of_names
 from foveal.text import count_noun, printable
 
 MIN_GROUPS = 5
@@ -232,8 +231,8 @@ class _Draft:
 
 
 def _drafts(manifest: Manifest) -> Iterator[_Draft]:
-    for place, column in enumerate(manifest.column_names):
-        values = tuple(record.told[place] or None for record in manifest.usable)
+    for position, column in enumerate(manifest.column_names):
+        values = tuple(record.told[position] or None for record in manifest.usable)
         if column in FOLD_COLUMNS:
             continue  # the protocol uses it, or says why not
         meaning, word = meaning_of(column)
@@ -321,9 +320,9 @@ def _is_counter(groups: NDArray[np.int64], folders: NDArray[np.int64]) -> bool:
 
 def _add(found: list[Candidate], draft: _Draft) -> None:
     groups = _number(draft.values)
-    for place, other in enumerate(found):
+    for index, other in enumerate(found):
         if nests_in(groups, other.groups) and nests_in(other.groups, groups):
-            found[place] = dataclasses.replace(other, also=(*other.also, draft.source))
+            found[index] = dataclasses.replace(other, also=(*other.also, draft.source))
             return
     known = [value for value in draft.values if value is not None]
     found.append(
@@ -350,10 +349,10 @@ def _regex_option(candidate: Candidate, paths: Sequence[str]) -> str:
 
 def _rank(candidate: Candidate) -> tuple[int, int, int, int]:
     meanings: tuple[Meaning, ...] = ("source", "surroundings", "unknown", "attribute")
-    place = SOURCES.index(candidate.word) if candidate.word in SOURCES else len(SOURCES)
+    rank = SOURCES.index(candidate.word) if candidate.word in SOURCES else len(SOURCES)
     return (
         meanings.index(candidate.meaning),
-        place,
+        rank,
         _KINDS.index(candidate.kind),
         candidate.num_groups,
     )
@@ -399,13 +398,13 @@ def linked(
         eligible = (labels[rows, None] == labels[None]) & (base[rows, None] != base[None])
         similar[~eligible] = -np.inf
         nearest, counts = similar.argmax(1), eligible.sum(1)
-        for place, one in enumerate(wanted):
+        for index, one in enumerate(wanted):
             same = (one.groups[rows, None] == one.groups[None]) & eligible
             share = same.sum(1) / np.maximum(counts, 1)
             hit = one.groups[rows] == one.groups[nearest]
-            observed[place] += (hit & (counts > 0)).sum()
-            expected[place] += share.sum()
-            variance[place] += (share * (1.0 - share)).sum()
+            observed[index] += (hit & (counts > 0)).sum()
+            expected[index] += share.sum()
+            variance[index] += (share * (1.0 - share)).sum()
     excess = (observed - expected) / np.sqrt(np.maximum(variance, 1e-9))
     return [
         bool(e > 4.0 and o > 1.5 * x) for e, o, x in zip(excess, observed, expected, strict=True)

@@ -8,16 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from foveal.dataset.finding_files import FileFinder
 from foveal.dataset.folder_levels import split_of
 from foveal.dataset.label_values import is_missing, refuse_lists_and_quantities, whole_numbers
 from foveal.dataset.layouts import label_of
-from foveal.dataset.listing import Listing
-from foveal.dataset.manifest import ImageRecord, Split
+from foveal.dataset.manifest import ImageRecord, Listing, Problem, Split
 from foveal.dataset.options import DataOptions
-from foveal.dataset.problems import Problem
 from foveal.dataset.rows import Row, Table, read_table
-from foveal.dataset.walking import check_file
+from foveal.dataset.walking import FileFinder, check_file
 from foveal.errors import DataError, FovealError, UsageError
 from foveal.text import near_names, printable
 
@@ -79,11 +76,11 @@ def list_table(
     }
     records = []
     for index, (row, split) in enumerate(zip(table.rows, splits, strict=True)):
-        place, problem = _locate(row, paths, table=table, finder=finder)
+        found, problem = _locate(row, paths, table=table, finder=finder)
         label, no_label = _read_label(row, labels, options)
         records.append(
             ImageRecord(
-                place,
+                found,
                 label,
                 printable(columns[group][index]) or None if group else None,
                 split,
@@ -95,7 +92,7 @@ def list_table(
         known = [record.label for record in records if record.label is not None]
         refuse_lists_and_quantities(known, column=labels, table=printable(path.name))
         notes += _note_missing(table, labels)
-    settled = _settle_repeats(records, [row.place for row in table.rows])
+    settled = _settle_repeats(records, [row.where for row in table.rows])
     return Listing(
         path.parent,
         settled,
@@ -129,7 +126,7 @@ def columns_by_path(listing: Listing, path: Path, options: DataOptions) -> Listi
         ):
             return None
     known = [record.path for record in listing.records if record.problem is None]
-    if not names or sum(place in told for place in known) < _NEARLY_ALL * max(1, len(known)):
+    if not names or sum(position in told for position in known) < _NEARLY_ALL * max(1, len(known)):
         return None
     empty = ("",) * len(names)
     return dataclasses.replace(
@@ -226,9 +223,9 @@ def _find_group_column(table: Table, wanted: str | None) -> str | None:
 def _read_label(row: Row, column: str, options: DataOptions) -> tuple[str | None, Problem | None]:
     written = label_of(row.values[column])
     if not written:
-        return None, Problem("missing_label", f"its label is empty ({row.place})")
+        return None, Problem("missing_label", f"its label is empty ({row.where})")
     if options.labels == "checked" and is_missing(written):
-        message = f"its label is '{written}', which says that there is none ({row.place})"
+        message = f"its label is '{written}', which says that there is none ({row.where})"
         return None, Problem("missing_label", message)
     return written, None
 
@@ -278,14 +275,14 @@ def _read_named_splits(table: Table) -> list[Split | None]:
         if word and split is None:
             raise DataError(
                 f"The table '{printable(table.path.name)}' names the split "
-                f"'{printable(word)}' in {row.place}.",
+                f"'{printable(word)}' in {row.where}.",
                 next_step="A split is train, val or test.",
             )
         splits.append(split)
     if None in splits and any(splits):
         raise DataError(
             f"The table '{printable(table.path.name)}' gives some rows a split, but not "
-            f"{table.rows[splits.index(None)].place}.",
+            f"{table.rows[splits.index(None)].where}.",
             next_step="Fill the column 'split' in every row, or remove it.",
         )
     return splits
@@ -298,16 +295,16 @@ def _locate(
     written = row.values[column]
     if not written:
         raise DataError(
-            f"The table '{printable(table.path.name)}' has no path in {row.place}.",
+            f"The table '{printable(table.path.name)}' has no path in {row.where}.",
             next_step=f"Fill the column '{printable(column)}', or remove the row.",
         )
     if "\x00" in written:
-        return written, Problem("missing", f"its path holds a zero byte ({row.place})")
+        return written, Problem("missing", f"its path holds a zero byte ({row.where})")
     absolute, relative = finder.find(written)
     return relative, check_file(absolute, real_root=os.sep)
 
 
-def _settle_repeats(records: list[ImageRecord], places: list[str]) -> tuple[ImageRecord, ...]:
+def _settle_repeats(records: list[ImageRecord], where: list[str]) -> tuple[ImageRecord, ...]:
     """Sets aside all but the first of equal rows, and all rows that disagree."""
     rows_by_path: defaultdict[str, list[int]] = defaultdict(list)
     for index, record in enumerate(records):
@@ -317,7 +314,7 @@ def _settle_repeats(records: list[ImageRecord], places: list[str]) -> tuple[Imag
         if len(rows) == 1:
             continue
         claims = {(records[i].label, records[i].group, records[i].split) for i in rows}
-        named = ", ".join(places[i] for i in rows[:5])
+        named = ", ".join(where[i] for i in rows[:5])
         if len(claims) > 1:
             message = f"the rows of the table disagree about its label, group or split ({named})"
             problem = Problem("conflicting_rows", message)

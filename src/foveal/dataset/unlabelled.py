@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from foveal.dataset.manifest import ImageRecord, Manifest, natural_key
-from foveal.dataset.problems import Problem
+from foveal.dataset.manifest import ImageRecord, Manifest, Problem, natural_key
 from foveal.dataset.reading import Progress, read_images
 from foveal.dataset.walking import walk
 from foveal.errors import UsageError

@@ -1,27 +1,88 @@
-"""The colours of a heat map: alone, and over a picture whose brightness stays.
+"""The colours of a heat map: alone, and over an image whose brightness stays.
 
 One path through OKLab serves both: from a dark neutral grey over a dull red to a light
 amber, travelled at even speed. Its lightness only rises, so the order survives colour
-blindness and a black-and-white print. Over a picture the lightness belongs to the picture;
-of the path only hue and chroma are used, at the picture's own luminance.
+blindness and a black-and-white print. Over an image the lightness belongs to the image;
+of the path only hue and chroma are used, at the image's own luminance.
+
+In OKLab equal steps look equal. It and its matrices: Ottosson 2020, "A perceptual color space
+for image processing" (bottosson.github.io/posts/oklab). sRGB and its luminance: IEC 61966-2-1.
+CIE lightness: CIE 15:2004, 8.2.1.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.draw.oklab import (
-    Colours,
-    decode,
-    encode,
-    from_oklab,
-    lightness,
-    luminance,
-    luminance_of_lightness,
+Colours = NDArray[np.float64]
+
+_TO_LMS = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
 )
+_TO_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+_FROM_LMS = np.linalg.inv(_TO_LMS)
+_FROM_LAB = np.linalg.inv(_TO_LAB)
+# Of the sRGB primaries under D65 (IEC 61966-2-1).
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+_LINEAR_BELOW = 0.0031308
+
+
+def encode(linear: NDArray[Any]) -> Colours:
+    """Returns sRGB in [0, 1] of linear light, cut off at the gamut."""
+    cut: Colours = np.clip(np.asarray(linear, np.float64), 0.0, 1.0)
+    return np.where(cut <= _LINEAR_BELOW, 12.92 * cut, 1.055 * cut ** (1 / 2.4) - 0.055)
+
+
+def decode(encoded: NDArray[Any]) -> Colours:
+    """Returns linear light of sRGB in [0, 1]."""
+    encoded = np.asarray(encoded, np.float64)
+    bent: Colours = ((encoded + 0.055) / 1.055) ** 2.4
+    return np.where(encoded <= 0.04045, encoded / 12.92, bent)
+
+
+def luminance(linear: NDArray[Any]) -> Colours:
+    """Returns the relative luminance Y [...] of linear light [..., 3]."""
+    result: Colours = linear @ _LUMINANCE
+    return result
+
+
+def lightness(y: NDArray[Any]) -> Colours:
+    """Returns CIE lightness L*, from 0 to 100, of relative luminance."""
+    y = np.asarray(y, np.float64)
+    return np.where(y > (6 / 29) ** 3, 116 * np.cbrt(y) - 16, y * (29 / 3) ** 3)
+
+
+def luminance_of_lightness(star: NDArray[Any]) -> Colours:
+    """Returns the relative luminance of CIE lightness L*."""
+    star = np.asarray(star, np.float64)
+    return np.where(star > 8, ((star + 16) / 116) ** 3, star * (3 / 29) ** 3)
+
+
+def to_oklab(linear: NDArray[Any]) -> Colours:
+    """Returns OKLab [..., 3] of linear light [..., 3]."""
+    result: Colours = np.cbrt(linear @ _TO_LMS.T) @ _TO_LAB.T
+    return result
+
+
+def from_oklab(lab: NDArray[Any]) -> Colours:
+    """Returns linear light [..., 3] of OKLab [..., 3]; outside [0, 1] beyond the gamut."""
+    result: Colours = (lab @ _FROM_LAB.T) ** 3 @ _FROM_LMS.T
+    return result
+
 
 # Lightness, green-red and blue-yellow of the ends and of the point that bends the path.
 _START = np.array([0.30, 0.0, 0.0])
@@ -29,7 +90,7 @@ _BEND = np.array([0.52, 0.11, 0.055])
 _END = np.array([0.765, 0.088, 0.137])
 _NUM_ON_PATH = 4096
 
-# Black and white hold no colour, so the picture gives up a little of either end.
+# Black and white hold no colour, so the image gives up a little of either end.
 _DARKEST, _LIGHTEST = 14.0, 92.0
 _NUM_LEVELS, _NUM_VALUES = 65, 65
 _NUM_HALVINGS = 24
@@ -47,13 +108,13 @@ def path(values: NDArray[np.float64]) -> Colours:
 
 
 def heat_colours(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Returns sRGB [..., 3] of a map without a picture, for values in [0, 1]."""
+    """Returns sRGB [..., 3] of a map without an image, for values in [0, 1]."""
     flat = encode(from_oklab(path(values.reshape(-1))))
     return np.rint(255 * flat).astype(np.uint8).reshape(*values.shape, 3)
 
 
 def shown_luminance(y: NDArray[np.float64]) -> Colours:
-    """Returns the luminance at which a picture's luminance is shown under a map.
+    """Returns the luminance at which an image's luminance is shown under a map.
 
     Lightness L* from 0 to 100 becomes 14 to 92, so that black and white can take colour.
     The map has no part in it.
@@ -63,7 +124,7 @@ def shown_luminance(y: NDArray[np.float64]) -> Colours:
 
 
 def overlay(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Returns a picture in grey, tinted where the map has value; its brightness stays.
+    """Returns an image in grey, tinted where the map has value; its brightness stays.
 
     Two pixels that were equally bright still are, whatever the map says of them.
 
@@ -76,7 +137,7 @@ def overlay(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> NDArray[n
     """
     linear = decode(np.arange(256) / 255)[pixels]
     y = linear if pixels.ndim == 2 else luminance(linear)
-    levels, table = _tints()
+    levels, table = tint_table()
     # Linear in luminance, so that mixing two neighbours keeps it exactly.
     row = np.interp(shown_luminance(y), levels, np.arange(_NUM_LEVELS))
     column = np.clip(values, 0.0, 1.0) * (_NUM_VALUES - 1)
@@ -89,7 +150,7 @@ def overlay(pixels: NDArray[np.uint8], values: NDArray[np.float64]) -> NDArray[n
 
 
 @cache
-def _tints() -> tuple[Colours, Colours]:
+def tint_table() -> tuple[Colours, Colours]:
     """Returns luminances [n] and linear light [n, m, 3] by luminance and value.
 
     The chroma of the path is kept as far as a screen can show it at that luminance.

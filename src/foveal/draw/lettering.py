@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from foveal.draw.width import display_width, shorten_middle
+from foveal.draw.text_layout import display_width, shorten_middle
 from foveal.text import escape, printable
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _has(file: str | None, character: str) -> bool:
         face = _face(file, 24, shaped=False)
         mask, box = face.getmask(character), face.getmask(_NEVER_ASSIGNED)
     except (OSError, ValueError):
-        return False  # a font of pictures in other sizes, or a damaged one
+        return False  # a font of images in other sizes, or a damaged one
     if mask.getbbox() is None:
         return False
     return mask.size != box.size or bytes(mask) != bytes(box)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-from foveal.draw.width import display_width, shorten_middle
+from foveal.draw.text_layout import display_width, shorten_middle
 from foveal.text import printable
 
 WIDE_LABEL_COLUMNS = 22

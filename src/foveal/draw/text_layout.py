@@ -1,19 +1,84 @@
-"""Laying text out on 80 columns of a terminal."""
+"""Laying text out on 80 columns of a terminal, and shortening it to fit."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from foveal.draw.width import display_width, pad, shorten_middle
+from rich.cells import cell_len, chop_cells
+
 from foveal.text import printable
 
+ELLIPSIS = "…"
 COLUMNS = 80
 
 Role = Literal["heading", "number", "good", "quiet", "error", "warning", "info"]
 Style = Callable[[str, Role], str]
 """Adds colour to a finished piece of a line; called after layout, so widths stay right."""
+
+
+def display_width(text: str) -> int:
+    r"""Returns the columns that ``text`` takes in a terminal, as rich counts them.
+
+    East Asian wide characters and emoji take two, combining marks none, and what is joined to
+    one sign (a family, a syllable of Hangul or Devanagari) takes no more than the sign.
+
+    >>> display_width("abc"), display_width("日本"), display_width("e\u0301")
+    (3, 4, 1)
+    """
+    return cell_len(text)
+
+
+def shorten_end(text: str, columns: int) -> str:
+    """Returns printable ``text`` cut at its end to at most ``columns``.
+
+    >>> shorten_end("functional", 6)
+    'funct…'
+    """
+    text = printable(text)
+    if display_width(text) <= columns:
+        return text
+    return _start(text, columns - 1).rstrip() + ELLIPSIS if columns > 0 else ""
+
+
+def shorten_middle(text: str, columns: int) -> str:
+    """Returns printable ``text`` cut in its middle to at most ``columns``.
+
+    The end gets the larger part: a path's last name tells more than its first.
+
+    >>> shorten_middle("images/functional/cell0001.png", 20)
+    'images/…cell0001.png'
+    """
+    text = printable(text)
+    if display_width(text) <= columns:
+        return text
+    if columns <= 2:
+        return shorten_end(text, columns)
+    tail = _end(text, (columns - 1) * 2 // 3)
+    return _start(text, columns - 1 - display_width(tail)) + ELLIPSIS + tail
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """Returns ``text`` filled with spaces to ``columns``; ``right`` aligns it right."""
+    space = " " * max(0, columns - display_width(text))
+    return space + text if right else text + space
+
+
+def _start(text: str, columns: int) -> str:
+    """Returns the longest start of ``text`` that takes at most ``columns``."""
+    lengths = range(len(text) + 1)
+    return text[: bisect_right(lengths, columns, key=lambda n: cell_len(text[:n])) - 1]
+
+
+def _end(text: str, columns: int) -> str:
+    """Returns the longest end of ``text`` that takes at most ``columns``."""
+    lengths = range(len(text) + 1)
+    first = len(text) - (
+        bisect_right(lengths, columns, key=lambda n: cell_len(text[len(text) - n :])) - 1
+    )
+    return text[first:]
 
 
 def plain(text: str, role: Role) -> str:
@@ -83,13 +148,6 @@ def facts(
 
 
 def _pieces(text: str, room: int) -> list[str]:
-    pieces = []
-    for word in re.split(r"\s+", text.strip()):
-        while display_width(word) > room:
-            taken = 1
-            while taken < len(word) and display_width(word[: taken + 1]) <= room:
-                taken += 1
-            pieces.append(word[:taken])
-            word = word[taken:]
-        pieces.append(word)
-    return pieces
+    """Returns the words of ``text``, those longer than a line broken."""
+    words = re.split(r"\s+", text.strip())
+    return [piece for word in words for piece in (chop_cells(word, max(2, room)) or [""])]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from foveal.evaluation.assessment import assess_calibration, assess_prediction_sets
-from foveal.evaluation.baseline import compare_with_baseline
 from foveal.evaluation.calibration import (
+    assess_calibration,
     calibrate,
     expected_calibration_error,
     fit_temperature,
@@ -12,6 +11,7 @@ from foveal.evaluation.calibration import (
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
+    Candidate,
     ClassMetrics,
     CurvePoint,
     DataFacts,
@@ -23,6 +23,7 @@ from foveal.evaluation.evidence import (
     LearningCurve,
     Metrics,
     Mistake,
+    ModelChoice,
     Novelty,
     PredictionSets,
     Protocol,
@@ -31,47 +32,56 @@ from foveal.evaluation.evidence import (
     Stability,
     Timing,
 )
-from foveal.evaluation.grouping import measure_leak
+from foveal.evaluation.inputs import log_softmax, softmax
 from foveal.evaluation.intervals import wilson
-from foveal.evaluation.label_review import review_labels, why_not_reviewed, worst_mistakes
+from foveal.evaluation.label_review import (
+    describe_label_review,
+    review_labels,
+    why_not_reviewed,
+    worst_mistakes,
+)
 from foveal.evaluation.learning_curve import extrapolate
-from foveal.evaluation.metrics import measure
+from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric, measure
+from foveal.evaluation.model_choice import ModelDescription, describe_choice
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
-from foveal.evaluation.paired import accuracy_difference
+from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
 from foveal.evaluation.prediction_sets import (
+    assess_prediction_sets,
     conformal_thresholds,
     evaluate_prediction_sets,
     predict_sets,
 )
-from foveal.evaluation.probabilities import log_softmax, softmax
-from foveal.evaluation.stability import decision_consistency
+from foveal.evaluation.stability import decision_consistency, describe_stability
 from foveal.evaluation.wording import (
     compare,
     describe_against_baseline,
     describe_calibration,
     describe_interval,
-    describe_label_review,
     describe_leak,
     describe_learning_curve,
     describe_prediction_sets,
-    describe_stability,
     describe_tested,
 )
 
 __all__ = [
+    "HEADLINE_METRICS",
     "Baseline",
     "Calibration",
+    "Candidate",
     "ClassMetrics",
     "CurvePoint",
     "DataFacts",
     "Evidence",
     "Grouping",
+    "HeadlineMetric",
     "HeldOutGroups",
     "Interval",
     "LabelIssue",
     "LearningCurve",
     "Metrics",
     "Mistake",
+    "ModelChoice",
+    "ModelDescription",
     "Novelty",
     "NoveltyReference",
     "PredictionSets",
@@ -90,6 +100,7 @@ __all__ = [
     "decision_consistency",
     "describe_against_baseline",
     "describe_calibration",
+    "describe_choice",
     "describe_interval",
     "describe_label_review",
     "describe_leak",

@@ -1,13 +1,14 @@
-"""How sure the model is, against how often it is right; and one number that mends it."""
+"""Calibration: how sure the model is against how often it is right, and temperature scaling."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from foveal.evaluation.cross_fitting import cross_fitting_folds
+from foveal.errors import UsageError
 from foveal.evaluation.evidence import Calibration, Interval, ReliabilityBin
 from foveal.evaluation.inputs import (
     Bools,
@@ -18,9 +19,12 @@ from foveal.evaluation.inputs import (
     as_rows,
     as_scores,
     compact,
+    cross_fitting_folds,
+    log_softmax,
+    mean_log_loss,
+    softmax,
 )
 from foveal.evaluation.intervals import clustered_wilson
-from foveal.evaluation.probabilities import log_softmax, mean_log_loss, softmax
 
 Binning = Literal["equal-mass", "equal-width"]
 
@@ -237,3 +241,49 @@ def _reliability(
 def _share_right(right: Bools, groups: Ints) -> Interval:
     hits = np.bincount(groups, weights=right).astype(np.float64)
     return clustered_wilson(hits, np.bincount(groups).astype(np.float64))
+
+
+def assess_calibration(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    groups: ArrayLike,
+    temperature: float,
+    num_bins: int = 10,
+) -> tuple[Calibration, Floats]:
+    """Returns how well a given temperature calibrates new images, and their probabilities.
+
+    ``before`` is without a temperature, ``after`` with the given one.
+
+    Args:
+        logits: Of images that played no part in training, shape [N, K].
+        labels: Class indices, shape [N].
+        groups: Which images belong together, shape [N].
+        temperature: From the training, above 0.
+        num_bins: Bins of the reliability curve and of the error.
+
+    Returns:
+        The calibration, and the probabilities at that temperature, shape [N, K].
+
+    Raises:
+        UsageError: Shapes disagree, or a value is out of range or not finite.
+    """
+    scores = as_scores(logits)
+    num_images, num_classes = scores.shape
+    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
+    if not (math.isfinite(temperature) and temperature > 0.0):
+        raise UsageError(
+            f"temperature: got {temperature}, expected a finite number above 0.",
+            next_step="Pass the temperature that the classifier was stored with.",
+        )
+    after = softmax(scores, temperature=temperature)
+    calibration = compare_calibration(
+        scores,
+        truth,
+        as_rows(groups, num_images=num_images, name="groups"),
+        after=after,
+        temperature=temperature,
+        log_loss_after=mean_log_loss(scores, truth, temperature=temperature),
+        num_bins=num_bins,
+    )
+    return calibration, after

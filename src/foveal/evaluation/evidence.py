@@ -228,7 +228,7 @@ class Novelty:
 
 @dataclass(frozen=True, slots=True)
 class ShiftStability:
-    """What became of the answers when pictures moved by ``shift_px`` pixels of the input.
+    """What became of the answers when images moved by ``shift_px`` pixels of the input.
 
     ``kept`` is the share that kept its class; ``probability_change`` the mean absolute
     change of the probability of the class answered in place.
@@ -243,9 +243,9 @@ class ShiftStability:
 class Stability:
     """How stable the finished classifier's answers are under small shifts.
 
-    ``num_seen`` of the ``num_images`` pictures were among those it was trained on.
+    ``num_seen`` of the ``num_images`` images were among those it was trained on.
     ``size_px`` is the (height, width) of the input that the shifts are pixels of. ``border``
-    says what fills the strip that opens up, ``directions`` whether every picture was moved in
+    says what fills the strip that opens up, ``directions`` whether every image was moved in
     all four directions or each in one.
     """
 
@@ -301,10 +301,45 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """One kind of classifier that was compared.
+
+    Attributes:
+        kind: Its word.
+        accuracy: Out of fold, groups kept together.
+        random_accuracy: What folds that ignore groups would have claimed; ``None`` without
+            groups.
+        gain: Its accuracy minus that of the simplest kind, paired over groups; ``None`` for
+            the simplest itself.
+    """
+
+    kind: str
+    accuracy: float
+    random_accuracy: float | None
+    gain: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which kind of classifier was kept, and what the others are worth.
+
+    Attributes:
+        chosen: The kind that was kept: the simplest that no other beats.
+        candidates: The simplest first.
+        passed_over: Kinds that were not tried, each with why.
+    """
+
+    chosen: str
+    candidates: tuple[Candidate, ...]
+    passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything measured about one classifier. Parts that do not apply are ``None``.
 
-    ``label_note`` says what the label review found, or why there was none.
+    ``label_note`` says what the label review found, or why there was none; ``model_choice`` how
+    kinds of classifiers were compared, where they were.
     """
 
     protocol: Protocol
@@ -321,6 +356,7 @@ class Evidence:
     timing: Timing
     stability: Stability | None = None
     label_note: str = ""
+    model_choice: ModelChoice | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the evidence as JSON values; what is not finite becomes ``null``.

@@ -1,7 +1,9 @@
-"""The shapes this room takes, checked once at every door.
+"""What figures are computed from: checked arrays, probabilities, folds for cross-fitting.
 
-Rows are images. A group is whatever must stay together (a patient, a panel); images
-without one are groups of their own. Groups may carry any integers.
+Shapes are checked once at every door. Rows are images. A group is whatever must stay together
+(a patient, a panel); images without one are groups of their own. Groups may carry any integers.
+
+What is fitted on predictions is cross-fitted: no image tunes the figure it is judged by.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ def as_scores(scores: ArrayLike, *, name: str = "logits") -> Floats:
     array = np.asarray(scores, dtype=np.float64)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise UsageError(
-            f"{name} has shape {array.shape}; expected [N, K] with at least one image "
-            "and two classes.",
+            f"{name}: got shape {array.shape}, expected [N, K] with at least one image and two "
+            "classes.",
             next_step=f"Pass one row of {name} an image and one column a class.",
         )
     if not np.isfinite(array).all():
@@ -52,8 +54,8 @@ def as_probabilities(probabilities: ArrayLike) -> Floats:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise UsageError(
-            f"Row {row} of probabilities sums to {sums[row]:.4g} with a smallest value of "
-            f"{array[row].min():.4g}; expected values of at least 0 that sum to 1.",
+            f"probabilities: got a sum of {sums[row]:.4g} and a smallest value of "
+            f"{array[row].min():.4g} in row {row}, expected values of at least 0 that sum to 1.",
             next_step="Pass logits through a softmax first.",
         )
     return array
@@ -68,8 +70,8 @@ def as_labels(labels: ArrayLike, *, num_images: int, num_classes: int) -> Ints:
     array = as_rows(labels, num_images=num_images, name="labels")
     if array.size and (array.min() < 0 or array.max() >= num_classes):
         raise UsageError(
-            f"labels run from {array.min()} to {array.max()}; expected class indices "
-            f"from 0 to {num_classes - 1}.",
+            f"labels: got {array.min()} to {array.max()}, expected class indices from 0 to "
+            f"{num_classes - 1}.",
             next_step="Number the classes in the order of the columns.",
         )
     return array
@@ -84,8 +86,8 @@ def as_rows(values: ArrayLike, *, num_images: int, name: str) -> Ints:
     array: NDArray[Any] = np.asarray(values)
     if array.shape != (num_images,) or array.dtype.kind not in "iub":
         raise UsageError(
-            f"{name} has shape {array.shape} and type {array.dtype}; expected "
-            f"{num_images} whole numbers, one an image.",
+            f"{name}: got shape {array.shape} and type {array.dtype}, expected {num_images} "
+            "whole numbers, one an image.",
             next_step=f"Pass {name} in the order of the images.",
         )
     return array.astype(np.int64)
@@ -95,7 +97,7 @@ def check_class_names(class_names: tuple[str, ...] | list[str], *, num_classes: 
     """Raises UsageError unless there is one name a class."""
     if len(class_names) != num_classes:
         raise UsageError(
-            f"{len(class_names)} class names came for {num_classes} classes.",
+            f"class_names: got {len(class_names)}, expected {num_classes}, one a class.",
             next_step="Pass one name a column, in the order of the columns.",
         )
 
@@ -104,3 +106,61 @@ def compact(groups: Ints) -> tuple[Ints, int]:
     """Renumbers groups as 0 … G - 1 and returns them, shape [N], with G."""
     values, index = np.unique(groups, return_inverse=True)
     return index.reshape(-1).astype(np.int64), len(values)
+
+
+def log_softmax(logits: Floats, *, temperature: float = 1.0) -> Floats:
+    """Returns the logarithm of the class probabilities, shape [N, K].
+
+    Args:
+        logits: Shape [N, K].
+        temperature: What the logits are divided by; above 1 is less sure.
+    """
+    scaled = logits / temperature
+    scaled = scaled - scaled.max(axis=1, keepdims=True)
+    result: Floats = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    return result
+
+
+def softmax(logits: Floats, *, temperature: float = 1.0) -> Floats:
+    """Returns the class probabilities, shape [N, K], rows summing to one."""
+    exponent = np.exp(log_softmax(logits, temperature=temperature))
+    result: Floats = exponent / exponent.sum(axis=1, keepdims=True)
+    return result
+
+
+def mean_log_loss(logits: Floats, labels: Ints, *, temperature: float = 1.0) -> float:
+    """Returns the mean negative log probability of the true class, in nats.
+
+    Always finite for finite logits: it is computed from them, never from a probability
+    that has been rounded to zero.
+    """
+    log_probabilities = log_softmax(logits, temperature=temperature)
+    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+
+
+def cross_fitting_folds(fold_index: Ints, groups: Ints) -> Ints:
+    """Returns folds to fit on all but one of; the given ones where there are two or more.
+
+    A hold-out has one fold alone. It is split in two halves by group: groups in a fixed
+    shuffled order, each to the half that has fewer images. With one group alone the
+    result has one fold, and nothing can be cross-fitted.
+
+    Args:
+        fold_index: Fold of each image, shape [N].
+        groups: Which images belong together, shape [N].
+
+    Returns:
+        Shape [N], folds 0 … F - 1.
+    """
+    folds, num_folds = compact(fold_index)
+    if num_folds > 1:
+        return folds
+    members, num_groups = compact(groups)
+    sizes = np.bincount(members)
+    half_of_group = np.zeros(num_groups, dtype=np.int64)
+    filled = [0, 0]
+    for group in np.random.default_rng(0).permutation(num_groups):
+        half = 0 if filled[0] <= filled[1] else 1
+        half_of_group[group] = half
+        filled[half] += int(sizes[group])
+    return half_of_group[members]

@@ -19,6 +19,7 @@ from foveal.evaluation.inputs import (
     as_probabilities,
     check_class_names,
 )
+from foveal.text import count_noun
 
 _LEAST_AGREEMENT, _MOST_AGREEMENT = 0.85, 0.95
 _SLACK = 0.01
@@ -185,7 +186,18 @@ def _checked(
     check_class_names(list(class_names), num_classes=values.shape[1])
     if len(paths) != len(values):
         raise UsageError(
-            f"{len(paths)} paths came for {len(values)} images.",
+            f"paths: got {len(paths)}, expected {len(values)}, one an image.",
             next_step="Pass one path an image, in the order of the rows.",
         )
     return values, truth
+
+
+def describe_label_review(issues: Sequence[LabelIssue]) -> str:
+    """Returns how many labels are worth a second look, and why so many."""
+    if not issues:
+        return "None stands out against the answers that the classifier is sure enough of."
+    verb = "is" if len(issues) == 1 else "are"
+    return (
+        f"{count_noun(len(issues), 'label')} {verb} worth a second look: answers that sure agree "
+        "with their labels in general, and contradict these."
+    )

@@ -1,4 +1,4 @@
-"""Would more images help? An inverse power law through the accuracies seen so far."""
+"""Fits an inverse power law to accuracies by training size, and extrapolates it."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ def _checked(num_images: ArrayLike, accuracies: ArrayLike) -> tuple[Ints, Floats
     values = np.asarray(accuracies, dtype=np.float64)
     if sizes.ndim != 1 or values.ndim != 2 or len(sizes) != len(values):
         raise UsageError(
-            f"num_images has shape {sizes.shape} and accuracies {values.shape}; expected "
+            f"num_images and accuracies: got shapes {sizes.shape} and {values.shape}, expected "
             "[M] and [M, R].",
             next_step="Pass one row of accuracies a size.",
         )
     seen = values[np.isfinite(values)]
     if (sizes < 1).any() or len(np.unique(sizes)) != len(sizes):
         raise UsageError(
-            f"num_images is {sizes.tolist()}; expected different sizes of at least 1.",
+            f"num_images: got {sizes.tolist()}, expected different sizes of at least 1.",
             next_step="Pass each size once, its repeats as one row of accuracies.",
         )
     if seen.size and (seen.min() < 0.0 or seen.max() > 1.0):
         raise UsageError(
-            f"accuracies run from {seen.min():.4g} to {seen.max():.4g}; expected fractions "
-            "from 0 to 1.",
+            f"accuracies: got {seen.min():.4g} to {seen.max():.4g}, expected fractions from 0 "
+            "to 1.",
             next_step="Divide percentages by 100.",
         )
     order = np.argsort(sizes)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from foveal.evaluation.evidence import ClassMetrics, Interval, Metrics
+from foveal.evaluation.evidence import Baseline, ClassMetrics, Interval, Metrics
 from foveal.evaluation.inputs import (
     Floats,
     as_labels,
@@ -16,6 +17,7 @@ from foveal.evaluation.inputs import (
     as_scores,
     check_class_names,
     compact,
+    log_softmax,
 )
 from foveal.evaluation.intervals import (
     FEW_GROUPS,
@@ -26,7 +28,6 @@ from foveal.evaluation.intervals import (
     mixed_groups,
     proportion,
 )
-from foveal.evaluation.probabilities import log_softmax
 from foveal.evaluation.ranking import area_interval, mean_area_interval, rank_area
 from foveal.evaluation.resampling import class_counts_by_group, resampled_sums
 
@@ -35,6 +36,71 @@ _METHOD = (
     "widened to Wilson's interval where mistakes are rare); areas under the ROC curve by "
     "DeLong's variance over the same {unit}"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlineMetric:
+    """How one figure of :class:`Metrics` is told, in every place that tells it.
+
+    Attributes:
+        key: The field of :class:`Metrics`.
+        label: As readers know it.
+        hub_type: As the Hugging Face Hub knows it.
+        unit: ``"share"`` is told in per cent, ``"area"`` as a number from 0 to 1.
+        digits: Decimals, of the per cent for a share.
+        constant: What always answering the commonest class would score.
+        hub_label: On the Hub, where the label does not say enough.
+    """
+
+    key: str
+    label: str
+    hub_type: str
+    unit: Literal["share", "area"]
+    digits: int
+    constant: Callable[[Metrics, Baseline], float | None]
+    hub_label: str | None = None
+
+    def of(self, metrics: Metrics) -> Interval:
+        """Returns the figure."""
+        interval: Interval = getattr(metrics, self.key)
+        return interval
+
+
+def _num_present(metrics: Metrics) -> int:
+    return sum(item.num_images > 0 for item in metrics.per_class) or 1
+
+
+def _constant_f1(metrics: Metrics, baseline: Baseline) -> float:
+    share = baseline.accuracy
+    return 2 * share / (1 + share) / _num_present(metrics)
+
+
+# A constant answer is right about one class: its recall is 1, that of every other class 0, and
+# its area under the curve is one half.
+HEADLINE_METRICS: tuple[HeadlineMetric, ...] = (
+    HeadlineMetric(
+        "accuracy", "Accuracy", "accuracy", "share", 1, lambda _, baseline: baseline.accuracy
+    ),
+    HeadlineMetric(
+        "balanced_accuracy",
+        "Balanced accuracy",
+        "balanced_accuracy",
+        "share",
+        1,
+        lambda metrics, _: 1 / _num_present(metrics),
+    ),
+    HeadlineMetric("macro_f1", "Macro F1", "f1", "share", 1, _constant_f1),
+    HeadlineMetric(
+        "auroc",
+        "AUROC",
+        "roc_auc",
+        "area",
+        3,
+        lambda metrics, _: None if metrics.auroc.estimate is None else 0.5,
+        hub_label="AUROC (one-vs-rest, macro)",
+    ),
+)
+"""The figures of page, terminal and model card, in their order; accuracy leads."""
 
 
 def measure(

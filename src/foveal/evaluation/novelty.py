@@ -1,4 +1,4 @@
-"""Has the model seen anything like this? A distance from the training features.
+"""Measures how far an image's features lie from those of the training images.
 
 Features are modelled as a Gaussian whose leading directions are kept and whose remaining
 directions share one variance (probabilistic principal components: Tipping & Bishop 1999,
@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from foveal.errors import DataError, UsageError
-from foveal.evaluation.cross_fitting import cross_fitting_folds
 from foveal.evaluation.evidence import Novelty
-from foveal.evaluation.inputs import Floats, as_rows
+from foveal.evaluation.inputs import Floats, as_rows, cross_fitting_folds
 
 Features = NDArray[np.float32]
 
@@ -121,7 +120,7 @@ def fit_novelty(
     )
     if num_images < 4:
         raise DataError(
-            f"{num_images} images came; expected at least 4 to say what is unlike them.",
+            f"Got {num_images} images, expected at least 4: fewer do not show what is unlike them.",
             next_step="Add images.",
         )
     folds = cross_fitting_folds(held_out_in, members)
@@ -169,7 +168,7 @@ def score_novelty(reference: NoveltyReference, features: ArrayLike) -> Floats:
     values = _checked(features)
     if values.shape[1] != reference.mean.size:
         raise UsageError(
-            f"features have {values.shape[1]} numbers an image; expected "
+            f"features: got {values.shape[1]} numbers an image, expected "
             f"{reference.mean.size}, as in training.",
             next_step="Use the backbone the classifier was trained with.",
         )
@@ -188,7 +187,7 @@ def _checked(features: ArrayLike) -> Features:
     values = np.asarray(features, dtype=np.float32)
     if values.ndim != 2 or not np.isfinite(values).all():
         raise UsageError(
-            f"features has shape {values.shape}; expected finite numbers of shape [N, D].",
+            f"features: got shape {values.shape}, expected finite numbers of shape [N, D].",
             next_step="Pass one feature vector an image.",
         )
     return values

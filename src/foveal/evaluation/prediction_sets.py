@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from foveal.errors import UsageError
-from foveal.evaluation.cross_fitting import cross_fitting_folds
 from foveal.evaluation.evidence import Interval, PredictionSets
 from foveal.evaluation.inputs import (
     Bools,
@@ -26,6 +25,7 @@ from foveal.evaluation.inputs import (
     as_probabilities,
     as_rows,
     compact,
+    cross_fitting_folds,
 )
 from foveal.evaluation.intervals import proportion
 from foveal.evaluation.resampling import class_hits_by_group, resampled_sums
@@ -70,7 +70,7 @@ def check_alpha(alpha: float) -> None:
     """Raises UsageError unless alpha lies between 0 and 1."""
     if not 0.0 < alpha < 1.0:
         raise UsageError(
-            f"alpha is {alpha}; expected a share between 0 and 1, both excluded.",
+            f"alpha: got {alpha}, expected a share between 0 and 1, both excluded.",
             next_step="Pass 0.1 for sets that hold the true label in 90% of images.",
         )
 
@@ -100,7 +100,7 @@ def predict_sets(probabilities: ArrayLike, thresholds: ArrayLike) -> Bools:
     limits = np.asarray(thresholds, dtype=np.float64)
     if limits.shape != (values.shape[1],):
         raise UsageError(
-            f"thresholds has shape {limits.shape}; expected ({values.shape[1]},), one a class.",
+            f"thresholds: got shape {limits.shape}, expected ({values.shape[1]},), one a class.",
             next_step="Pass the thresholds fitted for this classifier.",
         )
     inside: Bools = values >= limits
@@ -245,3 +245,49 @@ def _coverages(
 def _column_sums(table: Any) -> Floats:
     """Returns the sum over columns for each group, [G], of a dense or sparse table."""
     return np.asarray(table.sum(axis=1), dtype=np.float64).reshape(-1)
+
+
+def assess_prediction_sets(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    groups: ArrayLike,
+    *,
+    thresholds: ArrayLike,
+    alpha: float,
+    conditional: Conditional,
+    seed: int = 0,
+    num_resamples: int = 2000,
+) -> PredictionSets:
+    """Returns the coverage and sizes that given thresholds reach on new images.
+
+    Coverage below the promise means that these images do not come like those the
+    thresholds were fitted on.
+
+    Args:
+        probabilities: Calibrated, shape [N, K].
+        labels: Class indices, shape [N].
+        groups: Which images belong together, shape [N].
+        thresholds: From the training, shape [K].
+        alpha: Share of true labels the thresholds were made to miss.
+        conditional: What the thresholds promise.
+        seed: Seeds the bootstrap over groups.
+        num_resamples: Bootstrap samples.
+
+    Raises:
+        UsageError: Shapes disagree, rows are no distributions, or alpha is out of range.
+    """
+    values = as_probabilities(probabilities)
+    num_images, num_classes = values.shape
+    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
+    members, _ = compact(as_rows(groups, num_images=num_images, name="groups"))
+    check_alpha(alpha)
+    return judge_sets(
+        predict_sets(values, thresholds),
+        truth,
+        members,
+        thresholds=np.asarray(thresholds, dtype=np.float64),
+        alpha=alpha,
+        conditional=conditional,
+        seed=seed,
+        num_resamples=num_resamples,
+    )

@@ -1,6 +1,6 @@
 """Area under the ROC curve, one class against the rest, with groups.
 
-The area is the chance that an image of the class scores above one of the rest, ties
+The area is the probability that an image of the class scores above one of the rest, ties
 counting half (Hanley & McNeil 1982). Its variance comes from the placement of each image
 among those of the other side (DeLong et al. 1988), summed within groups first
 (Obuchowski 1997, Biometrics 53, 567-578, equation 3): exact sums instead of thousands of

@@ -20,12 +20,10 @@ from foveal.evaluation.evidence import (
     Grouping,
     HeldOutGroups,
     Interval,
-    LabelIssue,
     LearningCurve,
     Metrics,
     PredictionSets,
     ReliabilityBin,
-    Stability,
 )
 from foveal.text import count_noun, printable
 
@@ -36,8 +34,15 @@ _MAX_NAMED_CLASSES = 6
 Comparison = Literal["higher", "lower", "not distinguishable"]
 
 
-def describe_interval(interval: Interval, *, percent: bool = True) -> str:
+def describe_interval(
+    interval: Interval, *, percent: bool = True, digits: int | None = None
+) -> str:
     """Returns the estimate with its interval, as a phrase.
+
+    Args:
+        interval: Of a fraction.
+        percent: Whether it is told in per cent.
+        digits: Decimals; by default 1 of the per cent, and 3 of a plain number.
 
     >>> describe_interval(Interval(0.824, 0.791, 0.852))
     '82.4% (95% interval 79.1 to 85.2%)'
@@ -48,12 +53,19 @@ def describe_interval(interval: Interval, *, percent: bool = True) -> str:
     """
     if interval.estimate is None:
         return "undefined"
-    estimate = percent_of(interval.estimate, digits=1) if percent else f"{interval.estimate:.3f}"
+    decimals = digits if digits is not None else 1 if percent else 3
+    estimate = (
+        percent_of(interval.estimate, digits=decimals)
+        if percent
+        else f"{interval.estimate:.{decimals}f}"
+    )
     if interval.low is None or interval.high is None:
         return f"{estimate} (no interval can be given)"
     if percent:
-        return f"{estimate} (95% interval {percent_span(interval.low, interval.high, digits=1)})"
-    return f"{estimate} (95% interval {interval.low:.3f} to {interval.high:.3f})"
+        span = percent_span(interval.low, interval.high, digits=decimals)
+    else:
+        span = f"{interval.low:.{decimals}f} to {interval.high:.{decimals}f}"
+    return f"{estimate} (95% interval {span})"
 
 
 def compare(first: Interval, second: Interval) -> Comparison:
@@ -243,17 +255,6 @@ def describe_prediction_sets(
     return " ".join(sentences)
 
 
-def describe_label_review(issues: Sequence[LabelIssue]) -> str:
-    """Returns how many labels are worth a second look, and why so many."""
-    if not issues:
-        return "None stands out against the answers that the classifier is sure enough of."
-    verb = "is" if len(issues) == 1 else "are"
-    return (
-        f"{count_noun(len(issues), 'label')} {verb} worth a second look: answers that sure agree "
-        "with their labels in general, and contradict these."
-    )
-
-
 def describe_learning_curve(curve: LearningCurve) -> str:
     """Returns whether more images seem worth having, as sentences."""
     target, figure = curve.extrapolated_num_images, curve.extrapolation
@@ -290,39 +291,6 @@ def describe_learning_curve(curve: LearningCurve) -> str:
             "like these."
         )
     return f"{head}: that more images would help cannot be told from this."
-
-
-def describe_stability(stability: Stability) -> str:
-    """Returns whether the answers survive small shifts, as sentences."""
-    first, last = stability.shifts[0], stability.shifts[-1]
-    kept = f"{describe_interval(first.kept)} keep their answer when moved by {first.shift_px} px"
-    if last is not first:
-        kept += f", and {describe_interval(last.kept)} when moved by {last.shift_px} px"
-    sentences = [f"Of {count_noun(stability.num_images, 'picture')}, {kept}."]
-    lows = [item.kept.low for item in stability.shifts]
-    known = [low for low in lows if low is not None]
-    if len(known) < len(lows) or first.kept.high is None:
-        sentences.append("There are too few independent pictures to say what others would do.")
-        return " ".join(sentences)
-    sentences.append(
-        f"So at least {percent_of(min(known), digits=1)} of pictures like these keep it under "
-        "such a move."
-    )
-    # That some answer changes is no news; a hundredth of them is.
-    if 1.0 - first.kept.high >= 0.01:
-        sentences.append(
-            f"A move of {first.shift_px} px alone changes it for at least "
-            f"{percent_of(1.0 - first.kept.high, digits=1)}."
-        )
-    if last is not first and compare(first.kept, last.kept) == "higher":
-        sentences.append("Larger moves change it more often.")
-    change = last.probability_change.estimate
-    if change is not None:
-        sentences.append(
-            f"The probability of the answer moves by {100 * change:.1f} points on average at "
-            f"{last.shift_px} px."
-        )
-    return " ".join(sentences)
 
 
 def _points(low: float, high: float) -> str:

@@ -1,8 +1,8 @@
-"""Where in a picture an answer comes from, and whether the map can be believed."""
+"""Where in an image an answer comes from, and whether the map can be believed."""
 
 from foveal.explanation.ablation import ablation_maps
-from foveal.explanation.closed_form import class_activation_maps
-from foveal.explanation.explaining import Explainer
+from foveal.explanation.exact_head import class_activation_maps
+from foveal.explanation.explaining import Explainer, explain
 from foveal.explanation.faithfulness import (
     Cost,
     Effort,
@@ -13,17 +13,18 @@ from foveal.explanation.faithfulness import (
 )
 from foveal.explanation.heat_map import Check, HeatMap, Verdict
 from foveal.explanation.input_gradients import input_gradients
-from foveal.explanation.left_out import LEFT_OUT, refuse_left_out
-from foveal.explanation.methods import explain
+from foveal.explanation.methods import LEFT_OUT, METHODS, Method, refuse_left_out
 from foveal.explanation.occlusion import occlusion_maps
 
 __all__ = [
     "LEFT_OUT",
+    "METHODS",
     "Check",
     "Cost",
     "Effort",
     "Explainer",
     "HeatMap",
+    "Method",
     "Remake",
     "Verdict",
     "ablation_maps",

@@ -1,6 +1,6 @@
-"""What the score loses when a channel is taken away.
+"""Ablation-CAM: what the score loses when a channel is set to zero.
 
-Ablation-CAM: Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional
+Desai and Ramaswamy, "Ablation-CAM: Visual Explanations for Deep Convolutional
 Network via Gradient-free Localization" (WACV 2020, section 3). The weight of channel c for class
 k is ``(y_k - y_k without c) / y_k`` and the map ``relu(sum_c weight_c A_c)``.
 
@@ -16,27 +16,33 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from foveal.errors import ModelError, TraceError, UsageError
-from foveal.explanation.activations import activations_at
-from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.layer_choice import MapLayers
-from foveal.explanation.logits import (
-    Logits,
-    Progress,
+from foveal.errors import ModelError, TraceError
+from foveal.explanation.heat_map import ASKED_FOR, HeatMap
+from foveal.explanation.requests import (
+    Classes,
+    Images,
     batch_size_for,
     classes_of_each,
+    ready_images,
+)
+from foveal.graph import Graph, Head, cut, cut_points, head, trace
+from foveal.layers import (
+    Logits,
+    MapLayer,
+    find_map,
     logits_of,
     of_every_class,
+    predicting,
+    result_at,
+    result_replaced,
     with_scores_alone,
 )
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import Classes, Images, ready_images
-from foveal.explanation.sites import find_site, result_replaced
-from foveal.graph import Graph, Head, cut, cut_points, head, trace
+from foveal.layers.logits import Progress
 
 _BATCH_SIZE = 64
 
 _Behind = Callable[[Tensor, Tensor], Logits]
+"""From changed results of the layer, and the rows of the images that they belong to."""
 
 
 def ablation_maps(
@@ -74,57 +80,53 @@ def ablation_maps(
         images = ready_images(images, lent)
         if graph is None:
             graph = trace(lent, tuple(images.shape[1:]), dtype=images.dtype)
-        end = head(with_scores_alone(graph, lent, images))
-        name, reason = _choose(graph, end) if layer is None else (layer, "It was asked for.")
-        features, behind = _split(lent, graph, end, name, images)
-        logits = behind(features, torch.arange(len(images))).values.double()
+        end = None
+        if layer is None or graph.status == "complete":
+            end = head(with_scores_alone(graph, lent, images))
+        name, reason = _choose(graph, end) if layer is None and end else (layer or "", ASKED_FOR)
+        at = find_map(lent, graph, name)
+        result, behind = _split(lent, graph, at, images)
+        logits = behind(result, torch.arange(len(images))).values.double()
         chosen = classes_of_each(logits, classes)
-        weight = _weight_behind(lent, graph, end, name)
+        features = at.channels_first(result)
+        weight = None if end is None else _weight_behind(lent, graph, end, at)
         if weight is not None:
             means = features.double().mean((2, 3))
             drops = means[:, None] * weight.double()
         else:
             batch_size = batch_size_for(images, _BATCH_SIZE)
-            drops = _by_passes(behind, features, logits, batch_size, progress)
+            channel_dim = 1 if at.position_dims == (2, 3) else 3
+            drops = _by_passes(behind, result, channel_dim, logits, batch_size, progress)
     return tuple(
         tuple(
-            _heat_map(feature, drop[index], float(logit[index]), index, name, reason, images)
+            _heat_map(feature, drop[index], float(logit[index]), index, at.name, reason, images)
             for index in wanted
         )
         for feature, drop, logit, wanted in zip(features, drops, logits, chosen, strict=True)
     )
 
 
-def _split(
-    model: nn.Module, graph: Graph, end: Head, name: str, images: Tensor
-) -> tuple[Tensor, _Behind]:
-    """Returns the layer's result [N, C, h, w], and what gives the logits of changed ones.
+def _split(model: nn.Module, graph: Graph, at: MapLayer, images: Tensor) -> tuple[Tensor, _Behind]:
+    """Returns the layer's result, and what gives the logits of changed ones.
 
     Where the network can be cut at the layer, only what follows it is run again; elsewhere the
     whole network, with the layer's result replaced.
     """
-    try:
-        prefix, suffix = cut(model, graph, name)
-    except (UsageError, TraceError):
-        site = find_site(graph, MapLayers(graph, end).named(name).op)
-        features = activations_at(model, site, images)
+    op, site = at.layer.op, at.layer.site
+    points = [] if op is None else [item for item in cut_points(graph) if item.op_index == op.index]
+    if points:
+        try:
+            prefix, suffix = cut(model, graph, points[0])
+        except TraceError:  # what it hands over is not this tensor alone
+            pass
+        else:
+            return prefix(images), lambda changed, rows: logits_of(suffix, changed)
 
-        def behind(changed: Tensor, rows: Tensor) -> Logits:
-            with result_replaced(model, site, len(rows), lambda _: changed):
-                return logits_of(model, images[rows])
+    def behind(changed: Tensor, rows: Tensor) -> Logits:
+        with result_replaced(model, site, len(rows), lambda _: changed):
+            return logits_of(model, images[rows])
 
-    else:
-        features = prefix(images)
-
-        def behind(changed: Tensor, rows: Tensor) -> Logits:
-            return logits_of(suffix, changed)
-
-    if not isinstance(features, Tensor) or features.ndim != 4:
-        raise ModelError(
-            f"{name!r} has no map of shape [N, C, h, w]: its result is {tuple(features.shape)}.",
-            next_step="Name a layer before the pooling.",
-        )
-    return features, behind
+    return result_at(model, site, images), behind
 
 
 def _choose(graph: Graph, end: Head) -> tuple[str, str]:
@@ -133,22 +135,21 @@ def _choose(graph: Graph, end: Head) -> tuple[str, str]:
         return end.features, f"It is the last map: {end.reason}."
     for point in reversed(cut_points(graph)):
         if len(point.shape) == 4 and point.shape[2] * point.shape[3] > 1:
-            return point.name, f"It is the last map that all passes through ({end.reason})."
+            name = graph.ops[point.op_index].name
+            return name, f"It is the last map that all passes through ({end.reason})."
     raise ModelError(
         f"{graph.model_type} has no map that everything passes through.",
-        next_step="Use occlusion, which looks at the picture alone.",
+        next_step="Use occlusion, which looks at the image alone.",
     )
 
 
-def _weight_behind(model: nn.Module, graph: Graph, end: Head, name: str) -> Tensor | None:
+def _weight_behind(model: nn.Module, graph: Graph, end: Head, at: MapLayer) -> Tensor | None:
     """Returns the linear layer's weight [K, C] if it reads the average of this very layer."""
     if not end.has_exact_map or end.features is None or end.pool is None:
         return None
-    point = next((item for item in cut_points(graph) if item.name == name), None)
-    op = graph.op(name) if point is None else graph.ops[point.op_index]
     pool = graph.op(end.pool)
-    covers_all = pool.kind != "avg_pool" or pool.attributes.get("kernel") == op.output_shape[2:]
-    if op.name != end.features or not covers_all:
+    covers_all = pool.kind != "avg_pool" or pool.attributes.get("kernel") == at.shape[2:]
+    if at.name != end.features or not covers_all:
         return None
     stored = dict(model.named_parameters())
     layer = graph.op(end.linear_layers[-1])
@@ -163,23 +164,25 @@ def _weight_behind(model: nn.Module, graph: Graph, end: Head, name: str) -> Tens
 
 def _by_passes(
     behind: _Behind,
-    features: Tensor,
+    result: Tensor,
+    channel_dim: int,
     logits: Tensor,
     batch_size: int,
     progress: Progress | None,
 ) -> Tensor:
     """Returns what each logit loses without each channel, float64 [N, K, C]."""
-    total = len(features) * features.shape[1]
+    num_channels = result.shape[channel_dim]
+    total = len(result) * num_channels
     losses = []
     for start in range(0, total, batch_size):
-        places = torch.arange(start, min(start + batch_size, total), device=features.device)
-        image, channel = places // features.shape[1], places % features.shape[1]
-        without = features[image]
-        without[torch.arange(len(places)), channel] = 0
+        steps = torch.arange(start, min(start + batch_size, total), device=result.device)
+        image, channel = steps // num_channels, steps % num_channels
+        without = result[image]
+        without.movedim(channel_dim, 1)[torch.arange(len(steps)), channel] = 0
         losses.append(logits[image] - behind(without, image).values.double())
         if progress is not None:
-            progress(start + len(places), total)
-    return torch.cat(losses).reshape(len(features), features.shape[1], -1).mT
+            progress(start + len(steps), total)
+    return torch.cat(losses).reshape(len(result), num_channels, -1).mT
 
 
 def _heat_map(

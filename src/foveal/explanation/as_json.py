@@ -1,4 +1,4 @@
-"""Explained pictures as JSON values."""
+"""Explained images as JSON values."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.explanation.drawing import unit_of
-from foveal.explanation.pictures import ExplainedMap, ExplainedPicture
+from foveal.explanation.images import ExplainedImage, ExplainedMap
+from foveal.explanation.methods import unit_of
 
 
-def explanations_json(pictures: Sequence[ExplainedPicture]) -> list[dict[str, Any]]:
-    """Returns one value a picture; maps at their own resolution, to five digits."""
+def explanations_json(images: Sequence[ExplainedImage]) -> list[dict[str, Any]]:
+    """Returns one value an image; maps at their own resolution, to five digits."""
     return [
         {
-            "path": picture.path,
-            "label": picture.label,
-            "probability": picture.probability,
-            "error": picture.error,
-            "maps": [_map(one) for one in picture.maps],
+            "path": image.path,
+            "label": image.label,
+            "probability": image.probability,
+            "error": image.error,
+            "maps": [_map(one) for one in image.maps],
         }
-        for picture in pictures
+        for image in images
     ]
 
 

@@ -1,4 +1,4 @@
-"""A run's network with its views and temperature, and maps treated likewise."""
+"""Averages a network's logits over views, divides them by a temperature, and maps likewise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from foveal.explanation.explaining import MapMaker
 from foveal.explanation.heat_map import HeatMap
 from foveal.images.views import View, turn
 
@@ -17,7 +18,7 @@ _BACK: dict[View, View] = {"rot90": "rot270", "rot270": "rot90"}
 
 
 class AveragedViews(nn.Module):
-    """Averages the logits of a network over views of a square picture, and tempers them.
+    """Averages the logits of a network over views of a square image, and tempers them.
 
     With a linear head over pooled features that is the same as averaging the features, which
     is what a run with several views does.
@@ -51,7 +52,7 @@ def tempered(heat_map: HeatMap, temperature: float) -> HeatMap:
 
 
 def turn_batch(images: Tensor, view: View) -> Tensor:
-    """Turns a batch [N, 3, H, W] as ``foveal.images.views.turn`` turns one picture."""
+    """Turns a batch [N, 3, H, W] as ``foveal.images.views.turn`` turns one image."""
     match view:
         case "identity":
             return images
@@ -72,7 +73,7 @@ def turn_batch(images: Tensor, view: View) -> Tensor:
 
 
 def average_maps(by_view: Sequence[HeatMap], views: Sequence[View]) -> HeatMap:
-    """Returns the mean of one picture's maps, each turned back to how the picture stands."""
+    """Returns the mean of one image's maps, each turned back to how the image stands."""
     first = by_view[0]
     if tuple(views) == ("identity",):
         return first
@@ -93,3 +94,19 @@ def _mean(maps: Sequence[NDArray[np.float32]], views: Sequence[View]) -> NDArray
     back = [turn(one, _BACK.get(view, view)) for one, view in zip(maps, views, strict=True)]
     mean: NDArray[np.float32] = np.mean(back, axis=0, dtype=np.float32)
     return mean
+
+
+def maps_over_views(
+    images: Tensor, make: MapMaker, views: Sequence[View], wanted: Sequence[tuple[int, ...]]
+) -> list[tuple[HeatMap, ...]]:
+    """Returns each image's maps for its own classes, averaged over the views."""
+    # More classes cost little more, and one batch less than many images by themselves.
+    classes = sorted({index for several in wanted for index in several})
+    by_view = [make(turn_batch(images, view), classes=classes) for view in views]
+    return [
+        tuple(
+            average_maps([of_view[n][classes.index(index)] for of_view in by_view], views)
+            for index in several
+        )
+        for n, several in enumerate(wanted)
+    ]

@@ -1,8 +1,8 @@
-"""Where the cells of a layer lie in the picture.
+"""Where the cells of a layer lie in the image.
 
-A cell's value belongs to the middle of what it sees, not of its equal share of the picture:
+A cell's value belongs to the middle of what it sees, not of its equal share of the image:
 with symmetric padding, ResNet-18's last map begins at pixel 0, and stretching it over the
-picture would move every finding by half a cell. But what a cell *can* see, its receptive field,
+image would move every finding by half a cell. But what a cell *can* see, its receptive field,
 need not be what it answers to: a trained kernel may lean to one side. TensorFlow's padding
 centres the last map of EfficientNet-Lite0 on 31, 63, ..., and its kernels lean back by a third
 of a cell. So the offset is measured: small patches are planted in smooth noise, and where
@@ -19,16 +19,14 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.errors import FovealError
-from foveal.explanation.activations import activations_at
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.sites import find_site
 from foveal.graph import Graph, Op
 from foveal.graph.receptive_field import receptive_fields
+from foveal.layers import find_layer, predicting, result_at
 
 Floats = NDArray[np.float64]
 
 # Symmetric about the middle, so that what the border does cancels.
-_PLACES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+_PATCH_SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _NUM_GROUNDS = 2
 _COUNTS = 0.25  # of the strongest change: below, it is the far tail of the field
 _PATCH_STRIDES = 0.4
@@ -46,7 +44,7 @@ class CellCentres:
         rows: [h], rising.
         columns: [w], rising.
         origin: Whether they were measured on the network, follow from its receptive fields,
-            or are equal shares of the picture.
+            or are equal shares of the image.
     """
 
     rows: Floats
@@ -56,7 +54,7 @@ class CellCentres:
     def edges(self, image_size_px: tuple[int, int]) -> tuple[Floats, Floats]:
         """Returns where the cells meet, as shares of height [h + 1] and width [w + 1].
 
-        Halfway between two centres; the outermost cells reach to the picture's border.
+        Halfway between two centres; the outermost cells reach to the image's border.
         """
         first, second = (
             np.concatenate(([0.0], (centres[1:] + centres[:-1] + 1) / 2 / length, [1.0]))
@@ -66,7 +64,7 @@ class CellCentres:
 
 
 def even_centres(grid: tuple[int, int], image_size_px: tuple[int, int]) -> CellCentres:
-    """Returns the centres of equal shares of the picture.
+    """Returns the centres of equal shares of the image.
 
     >>> even_centres((2, 2), (8, 8)).rows
     array([1.5, 5.5])
@@ -117,7 +115,7 @@ def find_centres(
 ) -> CellCentres:
     """Returns where the cells lie: measured; by receptive field where nothing answers.
 
-    Costs sixteen pictures, up to the layer.
+    Costs sixteen images, up to the layer.
 
     Args:
         model: The network; left as it was found.
@@ -168,7 +166,7 @@ def _measure_offsets(
     with predicting(model) as lent:
         weight = next((p for p in lent.parameters() if p.is_floating_point()), None)
         batch = images if weight is None else images.to(weight)
-        answers = activations_at(lent, find_site(graph, op), batch).double().cpu()
+        answers = result_at(lent, find_layer(lent, graph, op.name).site, batch).double().cpu()
     if answers.ndim != 4 or answers.shape[2:] != op.output_shape[2:]:
         return None
     changed = ((answers[1:] - answers[:1]) ** 2).sum(1).numpy()
@@ -198,12 +196,12 @@ def _plant(
     coarse = torch.from_numpy(random.standard_normal((1, channels, _GROUND_CELLS, _GROUND_CELLS)))
     ground = torch.nn.functional.interpolate(coarse.float(), size=size, mode="bicubic")
     # Along one diagonal or the other, so that the axes are not tied together.
-    places = (_PLACES, _PLACES if seed % 2 == 0 else _PLACES[::-1])
-    images = ground.repeat(1 + len(_PLACES), 1, 1, 1)
+    shares_by_axis = (_PATCH_SHARES, _PATCH_SHARES if seed % 2 == 0 else _PATCH_SHARES[::-1])
+    images = ground.repeat(1 + len(_PATCH_SHARES), 1, 1, 1)
     sides = [max(_MIN_PATCH_PX, round(_PATCH_STRIDES * step)) for step in strides]
     starts = [
         [round(share * length - side / 2) for share in shares]
-        for shares, length, side in zip(places, size, sides, strict=True)
+        for shares, length, side in zip(shares_by_axis, size, sides, strict=True)
     ]
     for number, (top, left) in enumerate(zip(*starts, strict=True), start=1):
         images[number, :, top : top + sides[0], left : left + sides[1]] = _PATCH_LEVEL

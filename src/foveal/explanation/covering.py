@@ -1,9 +1,9 @@
-"""What a covered part of a picture looks like.
+"""Covers a part of an image.
 
-A network that has never seen a grey rectangle answers for the rectangle too. So what is
-covered is replaced by something the rest of the picture would not contradict: its own
+A network that has never seen a grey rectangle responds to the rectangle too. So what is
+covered is replaced by something the rest of the image would not contradict: its own
 colours, smeared until no shape is left. Where brightness over a whole area is the evidence,
-smearing keeps it; then the mean colour of the picture is the better cover.
+smearing keeps it; then the mean colour of the image is the better cover.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def cover_of(images: Tensor, fill: Fill) -> Tensor:
     Args:
         images: As the network takes them.
         fill: ``"blur"``: a Gaussian blur whose standard deviation is an eighth of the shorter
-            side. ``"mean"``: the mean of each channel over the picture.
+            side. ``"mean"``: the mean of each channel over the image.
     """
     if fill == "mean":
         return images.mean((2, 3), keepdim=True).expand_as(images)
@@ -51,8 +51,8 @@ def blurred(images: Tensor, sigma_px: float) -> Tensor:
 @lru_cache(maxsize=16)
 def _blur_weights(size: int, sigma_px: float, device: torch.device) -> Tensor:
     """Returns what each of ``size`` blurred pixels takes of each pixel, [size, size]."""
-    places = torch.arange(size, device=device, dtype=torch.float32)
-    weights = torch.exp(-0.5 * ((places[:, None] - places) / max(sigma_px, 1e-3)) ** 2)
+    positions = torch.arange(size, device=device, dtype=torch.float32)
+    weights = torch.exp(-0.5 * ((positions[:, None] - positions) / max(sigma_px, 1e-3)) ** 2)
     return weights / weights.sum(1, keepdim=True)
 
 
@@ -62,9 +62,9 @@ def covered(image: Tensor, cover: Tensor, mask: Tensor) -> Tensor:
 
 
 def soft_edged(mask: Tensor) -> Tensor:
-    """Returns a mask [H, W] of zeros and ones that fades over about an eighth of the picture.
+    """Returns a mask [H, W] of zeros and ones that fades over about an eighth of the image.
 
-    An outline would be a shape of its own, to which networks answer: with it, the places of
+    An outline would be a shape of its own, to which networks answer: with it, the positions of
     true maps and of false ones were harder to tell apart.
     """
     size = (int(mask.shape[0]), int(mask.shape[1]))
@@ -74,7 +74,7 @@ def soft_edged(mask: Tensor) -> Tensor:
 
 
 def enlarged(values: Tensor, size_px: tuple[int, int]) -> Tensor:
-    """Returns a map [h, w] at the size of the picture, between its places by straight lines."""
+    """Returns a map [h, w] at the size of the image, between its positions by straight lines."""
     return functional.interpolate(
         values[None, None].float(), size=size_px, mode="bilinear", align_corners=False
     )[0, 0]

@@ -1,4 +1,4 @@
-"""One map drawn: over its picture, alone, and as the bar that gives the scale."""
+"""One map drawn: over its image, alone, and as the bar that gives the scale."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from PIL import Image
 from foveal.draw.colour_map import heat_colours, overlay
 from foveal.explanation.cell_centres import CellCentres
 from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.placement import Placement
-from foveal.explanation.upsampling import spread
+from foveal.explanation.placement import Placement, spread
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -21,19 +20,6 @@ _BAR_GREY = 150
 _UNSEEN = 0.35  # how much of the paper shows through what the network did not see
 _PAPER = np.array([253.0, 252.0, 250.0])
 
-# By method: what one unit of the map is.
-_UNITS = {
-    "cam": "logits; the mean over the picture, plus the bias, is the class’s logit",
-    "occlusion": "logits that covering the place takes away",
-    "input-gradients": "logits for each unit of the normalised input",
-}
-_OWN_UNIT = "in the method’s own unit: compare within this method and network"
-
-
-def unit_of(method: str) -> str:
-    """Returns what the numbers of a method's maps are, as a phrase."""
-    return _UNITS.get(method, _OWN_UNIT)
-
 
 def largest(maps: Sequence[HeatMap]) -> float:
     """Returns the largest value of several maps: the end of their common scale."""
@@ -41,7 +27,7 @@ def largest(maps: Sequence[HeatMap]) -> float:
 
 
 def fit_within(height_px: int, width_px: int, side_px: int) -> tuple[int, int]:
-    """Returns the size of a picture that is reduced, or enlarged, to a longest side.
+    """Returns the size of an image that is reduced, or enlarged, to a longest side.
 
     >>> fit_within(100, 200, 50)
     (25, 50)
@@ -50,8 +36,8 @@ def fit_within(height_px: int, width_px: int, side_px: int) -> tuple[int, int]:
     return max(1, round(height_px * scale)), max(1, round(width_px * scale))
 
 
-def draw_picture(pixels: Pixels, *, side_px: int) -> Pixels:
-    """Returns the picture [H, W, 3] at a longest side."""
+def draw_image(pixels: Pixels, *, side_px: int) -> Pixels:
+    """Returns the image [H, W, 3] at a longest side."""
     height, width = fit_within(pixels.shape[0], pixels.shape[1], side_px)
     image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(image.convert("RGB"))
@@ -66,17 +52,17 @@ def draw_overlay(
     most: float,
     side_px: int,
 ) -> Pixels:
-    """Returns a map over its picture [H, W, 3]; what the network did not see is faded.
+    """Returns a map over its image [H, W, 3]; what the network did not see is faded.
 
     Args:
-        pixels: The file's picture.
+        pixels: The file's image.
         heat_map: The map.
-        placement: Where the network's input lies in the picture.
+        placement: Where the network's input lies in the image.
         centres: Where the map's cells lie in the input.
         most: The value at the end of the scale.
         side_px: Longest side of the result.
     """
-    small = draw_picture(pixels, side_px=side_px)
+    small = draw_image(pixels, side_px=side_px)
     placed = placement.resized((small.shape[0], small.shape[1]))
     shares = _shares(heat_map, placed, centres, most)
     drawn = overlay(small, np.where(placed.seen, shares, 0.0)).astype(np.float64)
@@ -92,14 +78,14 @@ def draw_alone(
     most: float,
     shown_px: tuple[int, int],
 ) -> Pixels:
-    """Returns the map without its picture [H, W, 3], its order in the lightness too."""
+    """Returns the map without its image [H, W, 3], its order in the lightness too."""
     placed = placement.resized(shown_px)
     colours = heat_colours(_shares(heat_map, placed, centres, most))
     return np.where(placed.seen[..., None], colours, _PAPER.astype(np.uint8))
 
 
 def draw_bar(*, width_px: int, height_px: int) -> Pixels:
-    """Returns the scale [H, W, 3]: above as over a mid-grey picture, below as alone."""
+    """Returns the scale [H, W, 3]: above as over a mid-grey image, below as alone."""
     values = np.tile(np.linspace(0.0, 1.0, width_px), (height_px, 1))
     grey = np.full(values.shape, _BAR_GREY, np.uint8)
     half = height_px // 2

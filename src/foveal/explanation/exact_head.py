@@ -1,10 +1,18 @@
-"""Heads whose logit is exactly the mean of a map plus a number."""
+"""Heads whose logit is exactly the mean of a map plus a number, and those maps.
+
+With features A [C, h, w], weight w and bias b, the logit of class k is
+``mean_ij(sum_c w_kc A_c) + b_k``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
+from foveal.errors import UsageError
+from foveal.explanation.methods import weighed
 from foveal.graph import Graph, Head, Op
 
 # What changes no value, in evaluation mode, and keeps the order of channels.
@@ -14,7 +22,7 @@ _PROBABILITIES = frozenset({"softmax", "log_softmax", "sigmoid", "logsigmoid", "
 
 @dataclass(frozen=True, slots=True)
 class ExactHead:
-    """Where the maps of all classes are to be had from one forward pass.
+    """A head with which one forward pass gives the maps of all classes.
 
     Attributes:
         kind: ``"linear"``: features are averaged and weighed by a linear layer.
@@ -42,7 +50,7 @@ def exact_head(graph: Graph, head: Head) -> ExactHead | str:
     are then the scores before it.
     """
     if head.pool is None or head.features is None:
-        return f"no average over places is followed by one linear layer ({head.reason})"
+        return f"no average over positions is followed by one linear layer ({head.reason})"
     pool = graph.op(head.pool)
     if head.pool_function != "avg" or not _covers_everything(pool):
         return f"{pool.name!r} is no average over the whole map"
@@ -114,3 +122,52 @@ def _weights(graph: Graph, linear: Op) -> tuple[str | None, str | None]:
 
 def _size(head: Head) -> int:
     return (head.num_features or 0) * (head.num_classes or 0)
+
+
+def class_activation_maps(
+    features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Returns the class activation maps: the mean of each, plus its bias, is the logit.
+
+    Zhou, Khosla, Lapedriza, Oliva and Torralba, "Learning Deep Features for Discriminative
+    Localization" (CVPR 2016), equation 2: ``M_k(x, y) = sum_c w_kc f_c(x, y)``.
+
+    >>> features = torch.tensor([[[[1.0, 3.0]], [[0.0, 2.0]]]])  # 2 channels, 1 x 2 positions
+    >>> class_activation_maps(features, torch.tensor([[2.0, -1.0]])).tolist()
+    [[[[2.0, 4.0]]]]
+
+    Args:
+        features: [N, C, h, w], what is averaged.
+        weight: [K, C], of the linear layer.
+        bias: [K]. It belongs to no position and is in no map: it is only required to fit.
+
+    Returns:
+        [N, K, h, w], signed, float32 (float64 for float64 features).
+
+    Raises:
+        UsageError: The shapes do not fit each other.
+    """
+    if features.dim() != 4 or weight.dim() != 2 or features.shape[1] != weight.shape[1]:
+        raise UsageError(
+            f"got features of shape {tuple(features.shape)} and a weight of {tuple(weight.shape)}, "
+            "expected [N, C, h, w] and [K, C]."
+        )
+    if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
+        raise UsageError(
+            f"got a bias of shape {tuple(bias.shape)}, expected ({weight.shape[0]},): one a class."
+        )
+    features, weight = in_single(features), in_single(weight)
+    return weighed(features, weight[None])
+
+
+def pooled_logits(
+    features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+) -> torch.Tensor:
+    """Returns the logits [N, K] of features [N, C, h, w] that are averaged and weighed."""
+    bias = None if bias is None else in_single(bias)
+    return torch.nn.functional.linear(in_single(features).mean((2, 3)), in_single(weight), bias)
+
+
+def in_single(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns half precision as float32, so that sums over positions lose nothing more."""
+    return tensor.double() if tensor.dtype == torch.float64 else tensor.float()

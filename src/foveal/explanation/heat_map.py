@@ -1,4 +1,4 @@
-"""What an explanation is: a map over one picture, and whether it can be believed."""
+"""What an explanation is: a map over one image, and whether it can be believed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-MapMethod = Literal[
-    "cam",
-    "grad-cam",
-    "grad-cam++",
-    "hirescam",
-    "layercam",
-    "ablation-cam",
-    "occlusion",
-    "input-gradients",
-]
+ASKED_FOR = "It was asked for."
+"""The reason for a layer that the caller named."""
+
 CheckName = Literal["completeness", "deletion", "insertion", "randomisation", "blank"]
 CheckStatus = Literal["passed", "failed", "unavailable"]
 VerdictLevel = Literal["supported", "doubtful", "refuted", "untested"]
@@ -25,10 +18,10 @@ VerdictLevel = Literal["supported", "doubtful", "refuted", "untested"]
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Where in one picture one class's score comes from.
+    """Where in one image one class's score comes from.
 
     Attributes:
-        method: How it was made.
+        method: How it was made: a name of ``foveal.explanation.methods.METHODS``.
         layer: Name of the operation whose result was weighed, as in the graph; ``"input"``
             for methods that look at the pixels.
         layer_reason: Why that layer: as one sentence.
@@ -38,12 +31,12 @@ class HeatMap:
             the method's own, so only maps of one method and one network compare.
         signed: [h, w], float32, before negative values were cut off, where the method has
             such a map; for ``"cam"`` its mean plus ``bias`` is the logit.
-        bias: What the head adds whatever the picture shows; None where the logit is not a
+        bias: What the head adds whatever the image shows; None where the logit is not a
             mean of the map plus a number.
-        image_size_px: (H, W) of the picture that the network saw.
+        image_size_px: (H, W) of the image that the network saw.
     """
 
-    method: MapMethod
+    method: str
     layer: str
     layer_reason: str
     class_index: int
@@ -55,7 +48,7 @@ class HeatMap:
 
     @property
     def is_blank(self) -> bool:
-        """Whether no place has any value."""
+        """Whether no position has any value."""
         return not bool((self.values > 0).any())
 
 

@@ -1,11 +1,11 @@
-"""How strongly the score reacts to a small change of each pixel.
+"""Input gradients: how strongly the score reacts to a small change of each pixel.
 
 Gradients of the input (Simonyan, Vedaldi and Zisserman, arXiv 1312.6034, section 3), smoothed
-by averaging over noisy copies of the picture (Smilkov, Thorat, Kim, Viegas and Wattenberg,
+by averaging over noisy copies of the image (Smilkov, Thorat, Kim, Viegas and Wattenberg,
 "SmoothGrad", arXiv 1706.03825, equation 1).
 
 The map is the largest absolute value over the channels, not gradient times input: that
-product is zero wherever the normalised picture is, and so its meaning hangs on which grey
+product is zero wherever the normalised image is, and so its meaning hangs on which grey
 level the normalisation happens to call zero. A dark crack would vanish, a bright scratch of
 the same weight would not. The sign of a gradient says which way a pixel would have to move,
 not whether it speaks for the class, so there is no signed map.
@@ -18,15 +18,15 @@ from torch import Tensor, nn
 
 from foveal.errors import UsageError
 from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.logits import (
-    Progress,
-    answers,
+from foveal.explanation.requests import (
+    Classes,
+    Images,
     batch_size_for,
     classes_of_each,
-    logits_of,
+    ready_images,
 )
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import Classes, Images, ready_images
+from foveal.layers import logits_of, predicting, stream_logits
+from foveal.layers.logits import Progress
 
 _BATCH_SIZE = 8
 
@@ -57,7 +57,7 @@ def input_gradients(
         progress: Called as ``progress(done, total)``, with ``total = N * num_samples``.
 
     Returns:
-        ``result[n][j]``, the map of image n for its j-th class, of the picture's own size and in
+        ``result[n][j]``, the map of image n for its j-th class, of the image's own size and in
         logits per unit of the normalised input.
 
     Raises:
@@ -65,7 +65,7 @@ def input_gradients(
     """
     if num_samples < 1 or not 0.0 <= noise < float("inf"):
         raise UsageError(
-            f"num_samples={num_samples} and noise={noise} came; expected at least 1 and 0.0.",
+            f"got num_samples={num_samples} and noise={noise}, expected at least 1 and 0.0.",
             next_step="Leave both out for 16 copies with a noise of 0.15 of the range.",
         )
     generator = torch.Generator().manual_seed(0) if generator is None else generator
@@ -73,7 +73,7 @@ def input_gradients(
     with predicting(model) as lent:
         images = ready_images(images, lent)
         batch_size = batch_size_for(images, _BATCH_SIZE)
-        logits = answers(lent, iter(images), batch_size=batch_size, total=len(images)).values
+        logits = stream_logits(lent, iter(images), batch_size=batch_size, total=len(images)).values
         chosen = classes_of_each(logits, classes)
         for index, (image, wanted) in enumerate(zip(images, chosen, strict=True)):
             gradient = torch.zeros((len(wanted), *image.shape), dtype=torch.float64)

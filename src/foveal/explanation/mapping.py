@@ -1,4 +1,4 @@
-"""Making the maps of one batch, as planned."""
+"""Makes the maps of one batch as planned: in closed form, or by gradients."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import torch
 
 from foveal.errors import ModelError
-from foveal.explanation.activations import activations_at, capture
-from foveal.explanation.closed_form import closed_form_maps, pooled_logits
-from foveal.explanation.exact_head import ExactHead
-from foveal.explanation.gradient_maps import gradient_map
+from foveal.explanation.exact_head import ExactHead, in_single, pooled_logits
 from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.layer_choice import MapLayer
-from foveal.explanation.logits import classes_of_each, of_every_class
+from foveal.explanation.methods import method_named
 from foveal.explanation.planning import Plan
-from foveal.explanation.requests import Classes
+from foveal.explanation.requests import Classes, classes_of_each
+from foveal.layers import capture, of_every_class, result_at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +21,7 @@ class _Maps:
 
     Attributes:
         classes: [N, J].
-        counts: [N], how many of them a picture asked for; the others repeat its last.
+        counts: [N], how many of them an image asked for; the others repeat its last.
         signed: [N, J, h, w].
         logits: [N, K].
         biases: [K]; None where the logit is not the mean of the map plus a number.
@@ -40,11 +37,11 @@ class _Maps:
 def make_maps(
     model: torch.nn.Module, plan: Plan, images: torch.Tensor, classes: Classes
 ) -> tuple[tuple[HeatMap, ...], ...]:
-    """Returns the maps ``[n][j]`` of picture n and its j-th class.
+    """Returns the maps ``[n][j]`` of image n and its j-th class.
 
     Args:
         model: Lent by ``predicting``.
-        plan: Made for pictures of this size.
+        plan: Made for images of this size.
         images: [N, C, H, W], as the model takes them.
         classes: As for ``explain``.
     """
@@ -59,8 +56,8 @@ def _in_closed_form(
     model: torch.nn.Module, plan: Plan, exact: ExactHead, images: torch.Tensor, wanted: Classes
 ) -> _Maps:
     with torch.inference_mode():
-        features = _channels_first(activations_at(model, plan.site, images), plan.layer)
-    # Half precision and autocast end here: the sums over places are made in float32.
+        features = plan.layer.channels_first(result_at(model, plan.layer.layer.site, images))
+    # Half precision and autocast end here: the sums over positions are made in float32.
     with torch.autocast(images.device.type, enabled=False):
         if exact.weight is None:
             wide = torch.promote_types(features.dtype, torch.float32)
@@ -83,23 +80,23 @@ def _in_closed_form(
 def _by_gradients(
     model: torch.nn.Module, plan: Plan, images: torch.Tensor, wanted: Classes
 ) -> _Maps:
-    captured = capture(model, plan.site, images)
+    captured = capture(model, plan.layer.layer.site, images)
     logits = captured.logits.detach()
     classes, counts = _classes(wanted, _finite(logits))
     wide = torch.promote_types(captured.activations.dtype, torch.float32)
-    activations = _channels_first(captured.activations.detach(), plan.layer).to(wide)
+    activations = plan.layer.channels_first(captured.activations.detach()).to(wide)
     maps = []
     for gradients in captured.gradients(classes.expand(len(images), -1)):
         with torch.autocast(images.device.type, enabled=False):
-            first = _channels_first(gradients, plan.layer)
+            first = plan.layer.channels_first(gradients)
             maps.append(gradient_map(plan.method, activations, first))
     return _Maps(classes, counts, torch.stack(maps, 1), logits, None)
 
 
 def _classes(wanted: Classes, logits: torch.Tensor) -> tuple[torch.Tensor, tuple[int, ...]]:
-    """Returns the classes to explain, and how many of them each picture asked for.
+    """Returns the classes to explain, and how many of them each image asked for.
 
-    [N, J], or [1, J] where all pictures share them. A picture that asks for fewer than others
+    [N, J], or [1, J] where all images share them. An image that asks for fewer than others
     repeats its last one.
     """
     rows = classes_of_each(logits, wanted)
@@ -108,10 +105,6 @@ def _classes(wanted: Classes, logits: torch.Tensor) -> tuple[torch.Tensor, tuple
     if all(row == table[0] for row in table):
         table = table[:1]
     return torch.tensor(table, device=logits.device), tuple(map(len, rows))
-
-
-def _channels_first(tensor: torch.Tensor, layer: MapLayer) -> torch.Tensor:
-    return tensor if layer.place_dims == (2, 3) else tensor.permute(0, 3, 1, 2)
 
 
 def _finite(logits: torch.Tensor) -> torch.Tensor:
@@ -138,8 +131,8 @@ def _heat_maps(
         tuple(
             HeatMap(
                 method=plan.method,
-                layer=plan.layer.op.name,
-                layer_reason=plan.layer.reason,
+                layer=plan.layer.name,
+                layer_reason=plan.reason,
                 class_index=index,
                 logit=logits[n][j],
                 values=values[n, j],
@@ -151,3 +144,27 @@ def _heat_maps(
         )
         for n, indices in enumerate(classes.tolist())
     )
+
+
+def closed_form_maps(
+    method: str, features: torch.Tensor, weight: torch.Tensor, classes: torch.Tensor
+) -> torch.Tensor:
+    """Returns the signed maps [N, J, h, w] of some classes by a method with a closed form.
+
+    Args:
+        method: Its name.
+        features: [N, C, h, w].
+        weight: [K, C].
+        classes: [N, J] of class indices; [1, J] where all images share them.
+    """
+    form = method_named(method).closed_form
+    assert form is not None
+    return form(in_single(features), in_single(weight)[classes])
+
+
+def gradient_map(method: str, activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    """Returns the signed map [N, h, w] by a method with a gradient form, in float32 at least."""
+    form = method_named(method).gradient_form
+    assert form is not None
+    wide = torch.promote_types(activations.dtype, torch.float32)
+    return form(activations.to(wide), gradients.to(wide))

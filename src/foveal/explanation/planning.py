@@ -1,20 +1,20 @@
-"""How one network is explained at one size of picture: decided once, used for every batch."""
+"""How one network is explained at one size of image: decided once, used for every batch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from foveal.errors import UsageError
+import torch
+
+from foveal.errors import ModelError, UsageError
 from foveal.explanation.exact_head import ExactHead, exact_head
-from foveal.explanation.heat_map import MapMethod
-from foveal.explanation.layer_choice import MapLayer, MapLayers
-from foveal.explanation.sites import Site, find_site
-from foveal.graph import Graph, Head, head
-from foveal.text import near_names
+from foveal.explanation.heat_map import ASKED_FOR
+from foveal.explanation.methods import AUTO, method_named
+from foveal.graph import Graph, Head, Op, head
+from foveal.layers import Layer, MapLayer, Maps, find_map, find_site
+from foveal.layers.maps import IDLE, POOLS
 
-LayerMethod = Literal["cam", "grad-cam", "grad-cam++", "hirescam", "layercam"]
-METHODS: tuple[LayerMethod, ...] = ("cam", "grad-cam", "grad-cam++", "hirescam", "layercam")
+_OCCLUSION = "Use occlusion, which looks at the image alone and suits every network."
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,82 +24,87 @@ class Plan:
     Attributes:
         method: What is computed.
         layer: Where.
-        site: Where its result can be had in the running model.
+        reason: Why there, as one sentence.
         exact: The head, where all classes follow from one forward pass; None where a backward
             pass is needed.
     """
 
-    method: MapMethod
+    method: str
     layer: MapLayer
-    site: Site
+    reason: str
     exact: ExactHead | None
 
 
-def make_plan(graph: Graph, *, method: str = "auto", layer: str | None = None) -> Plan:
+def make_plan(
+    model: torch.nn.Module, graph: Graph, *, method: str = "auto", layer: str | None = None
+) -> Plan:
     """Decides on method and layer.
 
     ``"auto"`` is CAM where the head averages the features for one linear layer, for there the
     score is the mean of the map. Elsewhere it is Grad-CAM where the head averages, since
-    the gradient is then the same at every place and nothing is lost by averaging it, and
-    HiResCAM where the head treats places differently (flattening, maximum, no usual head):
-    averaged gradients would there light up places that the head does not use (Draelos and
+    the gradient is then the same at every position and nothing is lost by averaging it, and
+    HiResCAM where the head treats positions differently (flattening, maximum, no usual head):
+    averaged gradients would there light up positions that the head does not use (Draelos and
     Carin 2020). At a layer that was asked for and is not the last one, it is Grad-CAM.
 
     Args:
-        graph: Traced in evaluation mode, at the size of the pictures.
-        method: One of ``METHODS`` or ``"auto"``.
+        model: The network; run on one grey image where a layer is named that tracing did not reach.
+        graph: Traced in evaluation mode, at the size of the images.
+        method: A name of ``METHODS`` that weighs the result of a layer, or ``"auto"``.
         layer: Name of an operation, or of a module, which stands for its last operation; the
             last map if None.
 
     Raises:
         UsageError: Unknown method or layer, or one that does not fit the other.
-        ModelError: The network has no map with places.
+        ModelError: The network has no map.
     """
-    if method not in (*METHODS, "auto"):
-        near = near_names(method, METHODS)
-        raise UsageError(
-            f"There is no method {method!r}; known: auto, {', '.join(METHODS)}.",
-            next_step=f"Did you mean {near[0]}?" if near else None,
-        )
+    if method != AUTO and method_named(method).run is not None:
+        raise UsageError(f"{method} weighs no result of a layer, so it has no plan.")
+    asked = None if layer is None else find_map(model, graph, layer)
+    if asked is not None and graph.status != "complete" and method != "cam":
+        # Of the head nothing is known, but the layer is.
+        return Plan("grad-cam" if method == AUTO else method, asked, ASKED_FOR, None)
     found = head(graph)
-    layers = MapLayers(graph, found)
+    choice = LayerChoice(graph, found)
     exact = exact_head(graph, found)
     if isinstance(exact, ExactHead):
-        chosen = _exact_choice(layers, exact, method, layer)
-        if chosen is not None:
-            name, place = chosen
-            return Plan(name, place, find_site(graph, place.op), exact)
+        plan = _exact_plan(choice, exact, method, asked)
+        if plan is not None:
+            return plan
     if method == "cam":
         raise _no_cam(graph, exact, layer)
-    place = layers.last() if layer is None else layers.named(layer)
-    name = _automatic(found, place) if method == "auto" else _gradient_method(method)
-    return Plan(name, place, find_site(graph, place.op), None)
-
-
-def _exact_choice(
-    layers: MapLayers, exact: ExactHead, method: str, layer: str | None
-) -> tuple[MapMethod, MapLayer] | None:
-    """Returns method and layer where no backward pass is needed."""
-    # A map for each class has no weights, so the gradient methods look at what it is made of.
-    if exact.kind == "class maps" and method not in {"auto", "cam"}:
-        return None
-    asked = None if layer is None else layers.named(layer)
-    place = layers.exact(exact)
     if asked is not None:
-        if asked.op.index not in {place.op.index, exact.features.index}:
+        chosen, reason = asked, ASKED_FOR
+    elif isinstance(exact, ExactHead) and exact.kind == "linear":
+        chosen, reason = choice.exact(exact)
+    else:
+        chosen, reason = choice.last()
+    is_last = asked is None or choice.is_last(asked)
+    name = _automatic(found, is_last=is_last) if method == AUTO else method
+    return Plan(name, chosen, reason, None)
+
+
+def _exact_plan(
+    choice: LayerChoice, exact: ExactHead, method: str, asked: MapLayer | None
+) -> Plan | None:
+    """Returns the plan where no backward pass is needed."""
+    name = "cam" if method == AUTO else method
+    if method_named(name).closed_form is None:
+        return None
+    # A map for each class has no weights, so the gradient methods look at what it is made of.
+    if exact.kind == "class maps" and name != "cam":
+        return None
+    layer, reason = choice.exact(exact)
+    if asked is not None:
+        if asked.name not in {layer.name, exact.features.name}:
             return None
-        place = MapLayer(place.op, asked.reason, place.place_dims, is_last=True)
-    name = "cam" if method == "auto" else method
-    return next(item for item in METHODS if item == name), place
+        reason = ASKED_FOR
+    return Plan(name, layer, reason, exact)
 
 
-def _automatic(found: Head, place: MapLayer) -> MapMethod:
+def _automatic(found: Head, *, is_last: bool) -> str:
     averages = found.pool_function == "avg" and found.kind != "other"
-    return "grad-cam" if averages or not place.is_last else "hirescam"
-
-
-def _gradient_method(method: str) -> MapMethod:
-    return next(item for item in METHODS if item == method)
+    return "grad-cam" if averages or not is_last else "hirescam"
 
 
 def _no_cam(graph: Graph, exact: ExactHead | str, layer: str | None) -> UsageError:
@@ -112,3 +117,82 @@ def _no_cam(graph: Graph, exact: ExactHead | str, layer: str | None) -> UsageErr
         f"{graph.model_type} has no class activation map: {exact}.",
         next_step="Use grad-cam or hirescam, or auto, which chooses.",
     )
+
+
+class LayerChoice:
+    """Chooses layers of a graph by its head; the graph is complete."""
+
+    def __init__(self, graph: Graph, head: Head) -> None:
+        self._graph = graph
+        self._head = head
+        self._maps = Maps(graph)
+
+    def exact(self, exact: ExactHead) -> tuple[MapLayer, str]:
+        """Returns the layer of an exact head, and why.
+
+        Raises:
+            ModelError: It averages tokens, whose positions are not known.
+        """
+        if exact.kind == "class maps":
+            reason = (
+                f"It is the map that {exact.linear!r} gives for each class; {exact.pool!r} "
+                "averages it, so the score is its mean."
+            )
+        else:
+            reason = (
+                f"It is the last map: {exact.pool!r} averages it for {exact.linear!r}, so the "
+                "score is the mean of the map and the bias."
+            )
+        op = exact.features if exact.kind == "class maps" else self._before(exact.features)
+        return self._required(op), reason
+
+    def last(self) -> tuple[MapLayer, str]:
+        """Returns the last layer with a map before the network pools or flattens, and why.
+
+        Raises:
+            ModelError: There is none, as in a transformer that reads a token.
+        """
+        if self._head.features is not None:
+            op = self._before(self._graph.op(self._head.features), POOLS)
+            return self._required(op), f"It is the last map: {self._head.reason}."
+        found = self._maps.last()
+        if found is None:
+            raise self._without_map()
+        op, is_followed = found
+        if is_followed:
+            reason = (
+                "It is the last map with more than one position: the image is too small for those "
+                "after it."
+            )
+        else:
+            reason = f"It is the last map; the head is no usual one: {self._head.reason}."
+        return self._required(op), reason
+
+    def is_last(self, layer: MapLayer) -> bool:
+        """Whether nothing but the head comes after a layer."""
+        if self._head.features is None:
+            return False
+        op = self._graph.op(self._head.features)
+        return layer.name in {op.name, self._before(op).name, self._before(op, POOLS).name}
+
+    def _before(self, op: Op, more: frozenset[str] = frozenset()) -> Op:
+        """Walks back over what changes no value (and over pooling, if that is among ``more``)."""
+        while op.kind in IDLE | more and len(op.inputs) == 1 and op.inputs[0].kind == "op":
+            op = self._graph.ops[op.inputs[0].index]
+        return op
+
+    def _required(self, op: Op) -> MapLayer:
+        dims = self._maps.dims(op)
+        if dims is None:
+            raise self._without_map()
+        return MapLayer(Layer(op.name, op, find_site(self._graph, op)), op.output_shape, dims)
+
+    def _without_map(self) -> ModelError:
+        features = self._head.features
+        shape = "" if features is None else f" of shape {self._graph.op(features).output_shape}"
+        what = "nothing" if features is None else f"{features!r}{shape}"
+        return ModelError(
+            f"{self._graph.model_type} has no map before its head, which reads {what}: "
+            f"{self._head.reason}.",
+            next_step=_OCCLUSION,
+        )

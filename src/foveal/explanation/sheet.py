@@ -1,29 +1,33 @@
-"""Many explained pictures as one sheet: what stands where, before it is PNG or SVG.
+"""Many explained images as one sheet: what stands where, before it is PNG or SVG.
 
-A row a map: the picture, the map over it, the map alone, and in words the class, its
+A row a map: the image, the map over it, the map alone, and in words the class, its
 probability and the verdict. Each map has a scale of its own, whose end stands beside it: on
 the scale of the largest, a true map of a faint class would not be seen.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from foveal.draw.lettering import Font, Weight, shorten_pixels, wrap_pixels
 from foveal.draw.numbers import percent
+from foveal.draw.svg import element, words
 from foveal.explanation.drawing import (
     draw_alone,
     draw_bar,
+    draw_image,
     draw_overlay,
-    draw_picture,
     largest,
-    unit_of,
 )
-from foveal.explanation.pictures import ExplainedMap, ExplainedPicture
+from foveal.explanation.images import ExplainedImage, ExplainedMap
+from foveal.explanation.methods import unit_of
 
 Pixels = NDArray[np.uint8]
 
@@ -47,7 +51,7 @@ LEVEL_COLOURS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """A picture at a place; ``alt`` says what it is."""
+    """An image at a position; ``alt`` says what it is."""
 
     x: int
     y: int
@@ -75,7 +79,7 @@ class Sheet:
         width_px: Of the sheet.
         height_px: Of the sheet.
         title: For those who do not see it.
-        tiles: Pictures.
+        tiles: Images.
         lines: Words, printable.
     """
 
@@ -86,31 +90,31 @@ class Sheet:
     lines: tuple[Line, ...]
 
 
-def lay_out(pictures: Sequence[ExplainedPicture], *, title: str) -> Sheet:
-    """Returns the sheet of several pictures' maps.
+def lay_out(images: Sequence[ExplainedImage], *, title: str) -> Sheet:
+    """Returns the sheet of several images' maps.
 
     Args:
-        pictures: Those that could not be read become a line.
+        images: Those that could not be read become a line.
         title: Heading; made printable and shortened here.
     """
-    maps = [one for picture in pictures for one in picture.maps]
+    maps = [one for image in images for one in image.maps]
     tiles: list[Tile] = []
     heading = shorten_pixels(title, Font(20, "bold"), _WHOLE_PX)
     lines = [Line(MARGIN_PX, MARGIN_PX + 16, heading, 20, "bold")]
     y = MARGIN_PX + 28
     if maps:
         first = maps[0].heat_map
-        said = f"{first.method} at {first.layer}. {first.layer_reason}"
-        for text in wrap_pixels(said, Font(14), _WHOLE_PX)[:2]:
+        sentence = f"{first.method} at {first.layer}. {first.layer_reason}"
+        for text in wrap_pixels(sentence, Font(14), _WHOLE_PX)[:2]:
             y += 19
             lines.append(Line(MARGIN_PX, y, text, colour=SOFT))
     y += 24
-    for picture in pictures:
-        if picture.error is not None:
-            lines += _error_lines(picture, y)
+    for image in images:
+        if image.error is not None:
+            lines += _error_lines(image, y)
             y += 44 + _ROW_GAP_PX
-        for one in picture.maps:
-            row_tiles, row_lines, height = _row(picture, one, y)
+        for one in image.maps:
+            row_tiles, row_lines, height = _row(image, one, y)
             tiles += row_tiles
             lines += row_lines
             y += height + _ROW_GAP_PX
@@ -129,23 +133,21 @@ def lay_out(pictures: Sequence[ExplainedPicture], *, title: str) -> Sheet:
     return Sheet(WIDTH_PX, y + MARGIN_PX - 8, heading, tuple(tiles), tuple(lines))
 
 
-def _row(
-    picture: ExplainedPicture, one: ExplainedMap, y: int
-) -> tuple[list[Tile], list[Line], int]:
+def _row(image: ExplainedImage, one: ExplainedMap, y: int) -> tuple[list[Tile], list[Line], int]:
     most = largest([one.heat_map])
-    assert picture.pixels is not None and picture.placement is not None  # noqa: PT018
-    seen = draw_picture(picture.pixels, side_px=TILE_PX)
+    assert image.pixels is not None and image.placement is not None  # noqa: PT018
+    seen = draw_image(image.pixels, side_px=TILE_PX)
     over = draw_overlay(
-        picture.pixels,
+        image.pixels,
         one.heat_map,
-        placement=picture.placement,
+        placement=image.placement,
         centres=one.centres,
         most=most,
         side_px=TILE_PX,
     )
     alone = draw_alone(
         one.heat_map,
-        placement=picture.placement,
+        placement=image.placement,
         centres=one.centres,
         most=most,
         shown_px=(seen.shape[0], seen.shape[1]),
@@ -154,17 +156,17 @@ def _row(
         Tile(MARGIN_PX + number * (TILE_PX + GAP_PX), y, pixels, alt)
         for number, (pixels, alt) in enumerate(
             (
-                (seen, picture.path),
-                (over, f"What speaks for {one.class_name}, over the picture"),
+                (seen, image.path),
+                (over, f"What speaks for {one.class_name}, over the image"),
                 (alone, f"What speaks for {one.class_name}, alone"),
             )
         )
     ]
-    lines, height = _words(picture, one, y)
+    lines, height = _words(image, one, y)
     return tiles, lines, max(seen.shape[0], height)
 
 
-def _words(picture: ExplainedPicture, one: ExplainedMap, y: int) -> tuple[list[Line], int]:
+def _words(image: ExplainedImage, one: ExplainedMap, y: int) -> tuple[list[Line], int]:
     x = WIDTH_PX - MARGIN_PX - TEXT_PX
     lines = []
     top = y
@@ -173,9 +175,9 @@ def _words(picture: ExplainedPicture, one: ExplainedMap, y: int) -> tuple[list[L
     )[:2]:
         y += 20
         lines.append(Line(x, y, text, 18, "bold"))
-    if one.class_name != picture.label and picture.label is not None:
+    if one.class_name != image.label and image.label is not None:
         for text in wrap_pixels(
-            f"the answer: {picture.label} {percent(picture.probability)}",
+            f"the answer: {image.label} {percent(image.probability)}",
             Font(14),
             TEXT_PX,
         )[:2]:
@@ -191,15 +193,93 @@ def _words(picture: ExplainedPicture, one: ExplainedMap, y: int) -> tuple[list[L
     scale = f"colours from 0 to {largest([one.heat_map]):.3g}"
     lines.append(Line(x, y, scale, 12, colour=SOFT))
     y += 18
-    path = shorten_pixels(picture.path, Font(12), TEXT_PX)
+    path = shorten_pixels(image.path, Font(12), TEXT_PX)
     lines.append(Line(x, y, path, 12, colour=SOFT))
     return lines, y - top + 6
 
 
-def _error_lines(picture: ExplainedPicture, y: int) -> list[Line]:
-    path = shorten_pixels(picture.path, Font(14, "bold"), _WHOLE_PX)
-    error = shorten_pixels(picture.error or "", Font(14), _WHOLE_PX)
+def _error_lines(image: ExplainedImage, y: int) -> list[Line]:
+    path = shorten_pixels(image.path, Font(14, "bold"), _WHOLE_PX)
+    error = shorten_pixels(image.error or "", Font(14), _WHOLE_PX)
     return [
         Line(MARGIN_PX, y + 16, path, 14, "bold"),
         Line(MARGIN_PX, y + 36, error, 14, colour="#a3161a"),
     ]
+
+
+_PAPER = "#fdfcfa"
+_SCALE = 2  # a PNG is looked at on fine screens too
+_FAMILY = "-apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', Arial, 'Noto Sans', sans-serif"
+
+
+def sheet_png(sheet: Sheet) -> bytes:
+    """Returns the sheet as a PNG of twice its size, without any metadata."""
+    image = Image.new("RGB", (_SCALE * sheet.width_px, _SCALE * sheet.height_px), _PAPER)
+    for tile in sheet.tiles:
+        pixels = Image.fromarray(tile.pixels)
+        size = _SCALE * pixels.width, _SCALE * pixels.height
+        image.paste(
+            pixels.resize(size, Image.Resampling.BICUBIC), (_SCALE * tile.x, _SCALE * tile.y)
+        )
+    pen = ImageDraw.Draw(image)
+    for line in sheet.lines:
+        Font(_SCALE * line.size_px, line.weight).draw(
+            pen, (_SCALE * line.x, _SCALE * line.y), line.text, colour=line.colour
+        )
+    stream = io.BytesIO()
+    image.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def sheet_svg(sheet: Sheet) -> bytes:
+    """Returns the sheet as an SVG with its images inside; names in it are text."""
+    parts = [element("rect", width="100%", height="100%", fill=_PAPER)]
+    for tile in sheet.tiles:
+        height, width = tile.pixels.shape[:2]
+        parts.append(
+            element(
+                "image",
+                element("title", _escaped(tile.alt)),
+                x=tile.x,
+                y=tile.y,
+                width=width,
+                height=height,
+                href=_data_uri(tile.pixels),
+            )
+        )
+    parts += [
+        words(
+            line.text,
+            x=line.x,
+            y=line.y,
+            font_size=line.size_px,
+            font_weight="bold" if line.weight == "bold" else "normal",
+            fill=line.colour,
+        )
+        for line in sheet.lines
+    ]
+    whole = element(
+        "svg",
+        element("title", _escaped(sheet.title)),
+        *parts,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {sheet.width_px} {sheet.height_px}",
+        width=sheet.width_px,
+        height=sheet.height_px,
+        font_family=_FAMILY,
+    )
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{whole}\n'.encode()
+
+
+def _escaped(text: str) -> str:
+    from html import escape
+
+    from foveal.text import printable
+
+    return escape(printable(text))
+
+
+def _data_uri(pixels: object) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")  # type: ignore[arg-type]
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

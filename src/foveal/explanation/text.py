@@ -1,4 +1,4 @@
-"""Explained pictures for the terminal: a small map beside the words."""
+"""Explained images for the terminal: a small map beside the words."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.draw.numbers import percent
-from foveal.draw.text_layout import COLUMNS, Role, Style, plain, wrap
-from foveal.draw.width import display_width, shorten_middle
-from foveal.explanation.drawing import largest, unit_of
+from foveal.draw.text_layout import COLUMNS, Role, Style, display_width, plain, shorten_middle, wrap
+from foveal.explanation.drawing import largest
 from foveal.explanation.heat_map import VerdictLevel
-from foveal.explanation.pictures import ExplainedMap, ExplainedPicture
+from foveal.explanation.images import ExplainedImage, ExplainedMap
+from foveal.explanation.methods import unit_of
 from foveal.text import count_noun
 
 _SHADES = " ░▒▓█"
@@ -26,11 +26,11 @@ _ROLES: dict[VerdictLevel, Role] = {
 }
 
 
-def render_explanations_text(pictures: Sequence[ExplainedPicture], *, style: Style = plain) -> str:
-    """Returns every picture's maps with verdicts, at most 80 columns wide."""
-    maps = [one for picture in pictures for one in picture.maps]
-    blocks = [_picture(picture, style) for picture in pictures]
-    num_errors = sum(picture.error is not None for picture in pictures)
+def render_explanations_text(images: Sequence[ExplainedImage], *, style: Style = plain) -> str:
+    """Returns every image's maps with verdicts, at most 80 columns wide."""
+    maps = [one for image in images for one in image.maps]
+    blocks = [_image(image, style) for image in images]
+    num_errors = sum(image.error is not None for image in images)
     if maps:
         first = maps[0].heat_map
         blocks.append(
@@ -73,30 +73,30 @@ def _reduced(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values
 
 
-def _picture(picture: ExplainedPicture, style: Style) -> str:
-    path = style(shorten_middle(picture.path, COLUMNS), "heading")
-    if picture.error is not None:
-        return f"{path}\n{style('error:', 'error')} " + wrap(picture.error, columns=COLUMNS - 7)
-    return "\n".join([path, *(_map(picture, one, style) for one in picture.maps)])
+def _image(image: ExplainedImage, style: Style) -> str:
+    path = style(shorten_middle(image.path, COLUMNS), "heading")
+    if image.error is not None:
+        return f"{path}\n{style('error:', 'error')} " + wrap(image.error, columns=COLUMNS - 7)
+    return "\n".join([path, *(_map(image, one, style) for one in image.maps)])
 
 
-def _map(picture: ExplainedPicture, one: ExplainedMap, style: Style) -> str:
+def _map(image: ExplainedImage, one: ExplainedMap, style: Style) -> str:
     most = largest([one.heat_map])
     drawn = [f"│{row}│" for row in shade(one.heat_map.values, most=most)]
     width = display_width(drawn[0])
     line = "─" * (width - 2)
     drawn = [f"┌{line}┐", *drawn, f"└{line}┘"]
     room = COLUMNS - width - 2
-    said = [
+    words = [
         (wrap(f"{one.class_name} {percent(one.probability)}", columns=room), "number"),
     ]
-    if one.class_name != picture.label and picture.label is not None:
-        answer = f"the answer: {picture.label} {percent(picture.probability)}"
-        said.append((wrap(answer, columns=room), "quiet"))
-    said.append((one.verdict.level, _ROLES[one.verdict.level]))
+    if one.class_name != image.label and image.label is not None:
+        answer = f"the answer: {image.label} {percent(image.probability)}"
+        words.append((wrap(answer, columns=room), "quiet"))
+    words.append((one.verdict.level, _ROLES[one.verdict.level]))
     lines = [
         style(part, role)  # type: ignore[arg-type]
-        for text, role in said
+        for text, role in words
         for part in text.split("\n")
     ]
     lines += wrap(one.verdict.sentence, columns=room).split("\n")

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,22 +53,43 @@ class Backend:
     num_concurrent: int = 1
 
 
+Device = Literal["cpu", "cuda"]
+
+
 @dataclass(frozen=True, slots=True)
 class BackendSpec:
-    """One way to run a backbone: whether it can work here, and how to open it.
+    """One way to run a backbone: a row of :data:`BACKENDS`.
 
     Attributes:
+        name: As ``--backend`` takes it.
+        precision: Of the arithmetic.
+        opener: Takes the row, the backbone, the input size (height, width) and a cache folder.
+        package: What must be installed beside PyTorch; ``None`` for nothing.
+        device: Where it runs.
         setup: ``"slow"`` where opening takes tens of seconds (compilation), so that the
             probe tries it only when there is enough work to pay for it.
-        obstacle: Returns why it cannot run here, or ``None``.
-        open: Takes the backbone, the input size (height, width) and a cache folder.
+        needs: Each returns why it cannot run here, or ``None``.
     """
 
     name: str
     precision: Precision
-    setup: Literal["quick", "slow"]
-    obstacle: Callable[[], str | None]
-    open: Callable[[Backbone, tuple[int, int], Path], Backend]
+    opener: Callable[[BackendSpec, Backbone, tuple[int, int], Path], Backend]
+    package: str | None = None
+    device: Device = "cpu"
+    setup: Literal["quick", "slow"] = "quick"
+    needs: tuple[Callable[[], str | None], ...] = ()
+
+    def obstacle(self) -> str | None:
+        """Returns why it cannot run here, or ``None``."""
+        if self.package is not None and importlib.util.find_spec(self.package) is None:
+            return f"the package {self.package} is not installed (pip install {self.package})"
+        if self.device == "cuda" and (reason := _needs_cuda()):
+            return reason
+        return next((reason for need in self.needs if (reason := need())), None)
+
+    def open(self, backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
+        """Returns the backbone opened for inputs of ``size`` (height, width)."""
+        return self.opener(self, backbone, size, cache)
 
 
 def num_cores(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -86,12 +108,12 @@ def num_cores(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     return allowed
 
 
-def _torch_backend(
+def _open_torch(
+    spec: BackendSpec,
     backbone: Backbone,
+    size: tuple[int, int],
+    cache: Path,
     *,
-    name: str,
-    precision: Precision = "fp32",
-    device: str = "cpu",
     layout: Literal["default", "channels_last"] = "channels_last",
     compiled: bool = False,
 ) -> Backend:
@@ -100,6 +122,7 @@ def _torch_backend(
     import torch
 
     # A copy, because moving or re-laying a module changes the caller's parameters.
+    device, precision = spec.device, spec.precision
     network = copy.deepcopy(backbone.feature_network()).to(device)
     memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
     network = network.to(memory_format=memory_format)
@@ -119,7 +142,7 @@ def _torch_backend(
         result: NDArray[np.float32] = features.float().cpu().numpy()
         return result
 
-    return Backend(name, precision, _in_full_batches(run) if compiled else run)
+    return Backend(spec.name, precision, _in_full_batches(run) if compiled else run)
 
 
 def _in_full_batches(
@@ -139,7 +162,9 @@ def _in_full_batches(
     return run_full
 
 
-def _onnxruntime_backend(backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
+def _open_onnxruntime(
+    spec: BackendSpec, backbone: Backbone, size: tuple[int, int], cache: Path
+) -> Backend:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -156,10 +181,12 @@ def _onnxruntime_backend(backbone: Backbone, size: tuple[int, int], cache: Path)
         features: NDArray[np.float32] = session.run(["features"], {"images": images})[0]
         return features
 
-    return Backend("onnxruntime", "fp32", run, num_concurrent=num_cores())
+    return Backend(spec.name, spec.precision, run, num_concurrent=num_cores())
 
 
-def _openvino_backend(backbone: Backbone, size: tuple[int, int], cache: Path) -> Backend:
+def _open_openvino(
+    spec: BackendSpec, backbone: Backbone, size: tuple[int, int], cache: Path
+) -> Backend:
     import openvino
 
     core = openvino.Core()
@@ -176,19 +203,7 @@ def _openvino_backend(backbone: Backbone, size: tuple[int, int], cache: Path) ->
         features: NDArray[np.float32] = np.array(model(images)[0], np.float32)
         return features
 
-    return Backend("openvino", "fp32", run)
-
-
-def _always() -> str | None:
-    return None
-
-
-def _needs(module: str, package: str) -> Callable[[], str | None]:
-    def obstacle() -> str | None:
-        found = importlib.util.find_spec(module) is not None
-        return None if found else f"the package {package} is not installed (pip install {package})"
-
-    return obstacle
+    return Backend(spec.name, spec.precision, run)
 
 
 def _needs_cuda() -> str | None:
@@ -212,68 +227,35 @@ def _needs_compiler() -> str | None:
     return None if found else "torch.compile needs a C++ compiler (apt-get install g++)"
 
 
-# The likely winners come first, so that the probe can soon give up on the others.
+# The likely winners come first, so that the probe can soon give up on the others. Those that are
+# slow to set up come last: the probe must know what there is to be won back.
 BACKENDS: tuple[BackendSpec, ...] = (
-    BackendSpec(
-        "cuda-fp16",
-        "fp16",
-        "quick",
-        _needs_cuda,
-        lambda backbone, size, cache: _torch_backend(
-            backbone, name="cuda-fp16", device="cuda", precision="fp16"
-        ),
-    ),
-    BackendSpec(
-        "cuda",
-        "fp32",
-        "quick",
-        _needs_cuda,
-        lambda backbone, size, cache: _torch_backend(backbone, name="cuda", device="cuda"),
-    ),
-    BackendSpec(
-        "onnxruntime", "fp32", "quick", _needs("onnxruntime", "onnxruntime"), _onnxruntime_backend
-    ),
-    BackendSpec("openvino", "fp32", "quick", _needs("openvino", "openvino"), _openvino_backend),
-    BackendSpec(
-        "torch-bf16",
-        "bf16",
-        "quick",
-        _needs_bf16,
-        lambda backbone, size, cache: _torch_backend(backbone, name="torch-bf16", precision="bf16"),
-    ),
-    BackendSpec(
-        "torch-channels-last",
-        "fp32",
-        "quick",
-        _always,
-        lambda backbone, size, cache: _torch_backend(backbone, name="torch-channels-last"),
-    ),
-    BackendSpec(
-        "torch",
-        "fp32",
-        "quick",
-        _always,
-        lambda backbone, size, cache: _torch_backend(backbone, name="torch", layout="default"),
-    ),
-    # Slow to set up, so last: the probe must know what there is to be won back.
+    BackendSpec("cuda-fp16", "fp16", _open_torch, device="cuda"),
+    BackendSpec("cuda", "fp32", _open_torch, device="cuda"),
+    BackendSpec("onnxruntime", "fp32", _open_onnxruntime, package="onnxruntime"),
+    BackendSpec("openvino", "fp32", _open_openvino, package="openvino"),
+    BackendSpec("torch-bf16", "bf16", _open_torch, needs=(_needs_bf16,)),
+    BackendSpec("torch-channels-last", "fp32", _open_torch),
+    BackendSpec("torch", "fp32", partial(_open_torch, layout="default")),
     BackendSpec(
         "torch-compiled",
         "fp32",
-        "slow",
-        _needs_compiler,
-        lambda backbone, size, cache: _torch_backend(
-            backbone, name="torch-compiled", layout="default", compiled=True
-        ),
+        partial(_open_torch, layout="default", compiled=True),
+        setup="slow",
+        needs=(_needs_compiler,),
     ),
     BackendSpec(
         "torch-compiled-bf16",
         "bf16",
-        "slow",
-        lambda: _needs_bf16() or _needs_compiler(),
-        lambda backbone, size, cache: _torch_backend(
-            backbone, name="torch-compiled-bf16", precision="bf16", compiled=True
-        ),
+        partial(_open_torch, compiled=True),
+        setup="slow",
+        needs=(_needs_bf16, _needs_compiler),
     ),
+)
+"""The ways to run a backbone. A new one is one more row and the function that opens it."""
+
+BACKEND_PACKAGES: tuple[str, ...] = tuple(
+    dict.fromkeys(spec.package for spec in BACKENDS if spec.package is not None)
 )
 
 

@@ -1,4 +1,4 @@
-"""Feature vectors kept by content, so that no picture is ever run twice.
+"""Feature vectors kept by content, so that no image is ever run twice.
 
 The key of a vector is the image's digest, the preprocessing's digest, the view, the
 weights' digest and the backend. One SQLite file holds the vectors of one combination of

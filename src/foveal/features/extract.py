@@ -1,4 +1,4 @@
-"""Pictures → feature vectors, in one stream whose memory does not grow with their number."""
+"""Images → feature vectors, in one stream whose memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _require_finite(
 def load_picture(
     source: ImageSource, preprocessing: Preprocessing, view: View = "identity"
 ) -> NDArray[np.float32]:
-    """Returns the network's input [3, H, W] of one picture.
+    """Returns the network's input [3, H, W] of one image.
 
     Raises:
         DataError: The file was changed or removed since its digest was taken.

@@ -1,4 +1,4 @@
-"""The last feature map itself, not only its mean: what heat maps in closed form are made of."""
+"""The feature maps themselves, not only their means: what heat maps are made of."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from foveal.features.onnx_file import export_backbone
 if TYPE_CHECKING:
     from foveal.models import Backbone
 
-FeatureMaps = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+FeatureMaps = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], ...]]
 
 # The nodes that make one vector of a map, by the exporter's names.
 _POOLS = ("GlobalAveragePool", "ReduceMean")
@@ -25,11 +25,12 @@ _TOLERANCE = 1e-4
 
 
 def open_feature_maps(backbone: Backbone, size: tuple[int, int], cache: Path) -> FeatureMaps:
-    """Returns a function from images [N, 3, H, W] to feature maps [N, D, h, w], float32.
+    """Returns a function from images [N, 3, H, W] to feature maps [N, C, h, w], float32.
 
-    The mean of each map over its places is the feature vector, so a linear head over the
-    features is one over the places too: ``logit = mean(weight @ map) + bias`` (Zhou et al.
-    2016, equation 2). It runs the ONNX file of the feature backend with one more output, so
+    There is one tensor for each vector that ``backbone`` gives: of every stage where it has them,
+    the last feature map last. The mean of a map over its places is that vector, so a linear head
+    over the features is one over the places too: ``logit = mean(weight @ map) + bias`` (Zhou et
+    al. 2016, equation 2). It runs the ONNX file of the feature backend with one more output, so
     that it costs a forward pass on the fastest path and no second export.
 
     Args:
@@ -45,10 +46,11 @@ def open_feature_maps(backbone: Backbone, size: tuple[int, int], cache: Path) ->
     import onnxruntime
 
     model = onnx.load_from_string(export_backbone(backbone, size, cache))
-    pooled = _find_pooled(model)
+    pooled = find_pooled(model)
     if pooled is None:
         raise _not_a_mean(backbone)
-    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(pooled))
+    for name in pooled:
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # one call a core: see foveal.features.backends
     options.inter_op_num_threads = 1
@@ -57,25 +59,33 @@ def open_feature_maps(backbone: Backbone, size: tuple[int, int], cache: Path) ->
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 
-    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        maps: NDArray[np.float32] = session.run([pooled], {"images": images})[0]
-        return maps
+    def run(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        return tuple(session.run(pooled, {"images": images}))
 
     # Noise, for which no two different maps have the same mean by chance.
     images = np.random.default_rng(0).standard_normal((1, 3, *size)).astype(np.float32)
-    features, maps = session.run(["features", pooled], {"images": images})
-    is_mean = maps.ndim == 4 and maps.shape[1] == features.shape[1]
+    features, *maps = session.run(["features", *pooled], {"images": images})
+    means = [one.mean((2, 3)) for one in maps if one.ndim == 4]
+    is_mean = len(means) == len(maps) and sum(map(len, (m[0] for m in means))) == features.shape[1]
     if not is_mean or not np.allclose(
-        maps.mean((2, 3)), features, atol=_TOLERANCE * float(np.abs(features).max() + 1e-12)
+        np.concatenate(means, 1),
+        features,
+        atol=_TOLERANCE * float(np.abs(features).max() + 1e-12),
     ):
         raise _not_a_mean(backbone)
     return run
 
 
-def _find_pooled(model: Any) -> str | None:
-    """Returns the name of what is averaged into the features, going back from the end."""
+def find_pooled(model: Any) -> list[str] | None:
+    """Returns the names of what is averaged into the features, going back from the end."""
     makers = {output: node for node in model.graph.node for output in node.output}
-    name = "features"
+    last = makers.get("features")
+    parts = list(last.input) if last is not None and last.op_type == "Concat" else ["features"]
+    found = [_find_map(makers, name) for name in parts]
+    return None if None in found else [name for name in found if name is not None]
+
+
+def _find_map(makers: dict[str, Any], name: str) -> str | None:
     while (node := makers.get(name)) is not None:
         if node.op_type in _POOLS:
             return str(node.input[0])

@@ -1,4 +1,4 @@
-"""Which backend is fastest here: measured on real pictures, checked, and remembered."""
+"""Which backend is fastest here: measured on real images, checked, and remembered."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import BackendError, ModelError, SchemaError
 from foveal.features.backends import (
+    BACKEND_PACKAGES,
     BACKENDS,
     MIN_COSINE,
     Backend,
@@ -82,15 +83,15 @@ def choose_backend(
 
     Args:
         backbone: The network to run.
-        images: A few preprocessed real pictures ``[n, 3, H, W]``.
-        num_images: How many pictures wait: decides whether compiling can pay.
+        images: A few preprocessed real images ``[n, 3, H, W]``.
+        num_images: How many images wait: decides whether compiling can pay.
         cache: The folder that remembers the outcome per machine, model and input size.
         requested: A backend's name, to skip the choice; its agreement is still checked.
 
     Raises:
         UsageError: ``requested`` is unknown or cannot run here.
         BackendError: ``requested`` disagrees with the reference.
-        ModelError: The network cannot take pictures of this size.
+        ModelError: The network cannot take images of this size.
     """
     size = (images.shape[2], images.shape[3])
     if requested is not None:
@@ -159,7 +160,7 @@ def _choose(rows: Sequence[ProbeRow], num_images: int) -> str | None:
 
 
 class _Trial:
-    """One network on a few pictures, with PyTorch's fp32 features to compare with."""
+    """One network on a few images, with PyTorch's fp32 features to compare with."""
 
     def __init__(
         self,
@@ -177,7 +178,7 @@ class _Trial:
                 self.reference = network(torch.from_numpy(images)).float().numpy()
         except Exception as error:  # every family objects to a size in its own way
             raise ModelError(
-                f"{backbone.name} cannot take pictures of {size[1]}×{size[0]} pixels "
+                f"{backbone.name} cannot take images of {size[1]}×{size[0]} pixels "
                 f"({_describe(error)}).",
                 next_step="Leave --size out to use the size the weights were trained for.",
             ) from error
@@ -225,11 +226,11 @@ def _speed(backend: Backend, images: NDArray[np.float32], to_beat: float) -> flo
 def _lowest_cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Returns the least cosine of a row [D] of ``a`` with its row of ``b``."""
     if a.shape != b.shape:
-        raise ValueError(f"features of shape {a.shape} instead of {b.shape}")
+        raise ValueError(f"got features of shape {a.shape}, expected {b.shape}")
     norm_a, norm_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
     norms = norm_a * norm_b
     cosines = (a * b).sum(1) / np.where(norms > 0, norms, 1.0)
-    # A network may give a zero vector for a blank picture; two zero vectors agree.
+    # A network may give a zero vector for a blank image; two zero vectors agree.
     return float(np.min(np.where((norm_a == 0) & (norm_b == 0), 1.0, cosines)))
 
 
@@ -248,7 +249,7 @@ def _memory_key(backbone: Backbone, size: Sequence[int]) -> str:
         *map(str, size),
         *versions,
         # An upgrade may change speeds and, in principle, answers.
-        *(_version(package) for package in ("onnxruntime", "openvino")),
+        *map(_version, BACKEND_PACKAGES),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 

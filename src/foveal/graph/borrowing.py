@@ -1,10 +1,11 @@
-"""A model on loan: whatever its ``forward`` does to it is undone, also after an error."""
+"""Uses a model and puts back whatever its ``forward`` did to it, also after an error."""
 
 from __future__ import annotations
 
 import operator
 import random
 import sys
+import types
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,110 @@ from typing import Any
 
 import torch
 
-from foveal.graph.kept_values import CONTAINERS, Contents, KeptValues, is_plain_object
+Contents = list[Any] | dict[Any, Any] | set[Any] | deque[Any]
+CONTAINERS = (list, dict, set, deque)
+_MAX_DEPTH = 3
+_NO_OBJECTS = (torch.nn.Module, torch.Tensor, type, types.ModuleType, types.FunctionType)
+
+
+class KeptValues:
+    """Copies of memory, taken once for each memory however many tensors are views of it."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._views: list[tuple[torch.Tensor, torch.Tensor, int | None]] = []
+        self._memories: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
+        self._others: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for tensor in tensors_held(model):
+            self._keep(tensor)
+
+    def _keep(self, tensor: torch.Tensor) -> None:
+        if tensor.is_meta:
+            return
+        try:
+            storage = tensor.untyped_storage()
+            key = int(storage._cdata)
+            if key not in self._memories:
+                self._memories[key] = (storage, storage.clone())  # type: ignore[no-untyped-call]
+            version = None if tensor.is_inference() else tensor._version
+            self._views.append((tensor, tensor.data, version))
+        except (NotImplementedError, RuntimeError):  # no plain memory: sparse and the like
+            self._others.append((tensor, tensor.detach().clone()))
+
+    def restore(self) -> None:
+        """Puts back the memory of every tensor and the values in it, where they have changed."""
+        for storage, kept in self._memories.values():
+            if storage.nbytes() != kept.nbytes():
+                storage.resize_(kept.nbytes())
+            # Compared first: memory that nobody wrote to is not written to here, since it may be
+            # a file's, or read by another thread at this moment.
+            if not torch.equal(_as_bytes(storage), _as_bytes(kept)):
+                storage.copy_(kept)
+        for tensor, before, version in self._views:
+            with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+                if not _is_same_view(tensor, before):
+                    tensor.data = before
+            if version is not None and tensor._version != version:
+                # A graph for a backward pass may hold the tensor: to it nothing has happened.
+                torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
+        for tensor, values in self._others:
+            with torch.inference_mode(tensor.is_inference()), torch.no_grad():
+                tensor.copy_(values)
+
+
+def tensors_held(model: torch.nn.Module) -> Iterator[torch.Tensor]:
+    """Yields each tensor once: parameters, gradients, buffers, and those in attributes."""
+    seen: set[int] = set()
+    for module in model.modules():
+        for tensor in _tensors_in(module.__dict__, seen, 0):
+            yield tensor
+            if tensor.is_leaf and tensor.grad is not None and id(tensor.grad) not in seen:
+                seen.add(id(tensor.grad))
+                yield tensor.grad
+
+
+def _tensors_in(value: Any, seen: set[int], depth: int) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield value
+        return
+    if is_plain_object(value):
+        value = value.__dict__
+    if not isinstance(value, (*CONTAINERS, tuple)) or depth > _MAX_DEPTH or not value:
+        return
+    if not isinstance(value, tuple):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+    for item in list(value.values() if isinstance(value, dict) else value):
+        yield from _tensors_in(item, seen, depth + 1)
+
+
+def is_plain_object(value: Any) -> bool:
+    """Whether a value is an object that keeps what it knows in attributes of its own.
+
+    Objects of the standard library (thread pools, loggers) are not: they belong to more than
+    the model.
+    """
+    room = type(value).__module__
+    if room == "builtins" or room.partition(".")[0] in sys.stdlib_module_names:
+        return False
+    return isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, _NO_OBJECTS)
+
+
+def _as_bytes(storage: torch.UntypedStorage) -> torch.Tensor:
+    return torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
+
+
+def _is_same_view(tensor: torch.Tensor, before: torch.Tensor) -> bool:
+    return _view(tensor) == _view(before)
+
+
+def _view(tensor: torch.Tensor) -> tuple[Any, ...]:
+    return (
+        tensor.untyped_storage()._cdata,
+        *(tensor.dtype, tensor.shape, tensor.stride(), tensor.storage_offset()),
+    )
 
 
 @contextmanager
@@ -22,7 +126,7 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
     Restored are the attributes of every module (so training flags, hooks and the tensors
     registered, by identity) with the contents of containers and plain objects among them,
     ``requires_grad`` and ``.grad`` of every parameter, and the random state of Python, NumPy
-    and PyTorch. The *values* of tensors are not copied: whoever borrows must not write to them.
+    and PyTorch. The *values* of tensors are not copied: the caller must not write to them.
     """
     modules = list(model.modules())
     attributes = [dict(module.__dict__) for module in modules]
@@ -39,7 +143,7 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
             elif is_plain_object(value):
                 _remember(value.__dict__, contents)
     gradients = [(p, p.requires_grad, p.grad) for p in model.parameters()]
-    random_state = _random_state()
+    random_state = current_random_state()
     try:
         yield model
     finally:
@@ -55,7 +159,7 @@ def borrowed(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
                 parameter.requires_grad_(needs_gradient)
             if parameter.grad is not gradient:
                 parameter.grad = gradient
-        _restore_random_state(random_state)
+        restore_random_state(random_state)
 
 
 def _remember(
@@ -91,7 +195,8 @@ def _refill(container: Contents, copy: Contents) -> None:
         container.extend(copy)
 
 
-def _random_state() -> tuple[Any, ...]:
+def current_random_state() -> tuple[Any, ...]:
+    """Returns the state of Python's, NumPy's and PyTorch's random numbers."""
     numpy = sys.modules.get("numpy")
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
     return (
@@ -102,7 +207,8 @@ def _random_state() -> tuple[Any, ...]:
     )
 
 
-def _restore_random_state(state: tuple[Any, ...]) -> None:
+def restore_random_state(state: tuple[Any, ...]) -> None:
+    """Puts back what ``current_random_state`` returned."""
     python, numpy_state, cpu, cuda = state
     random.setstate(python)
     if numpy_state is not None:

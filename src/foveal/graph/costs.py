@@ -22,10 +22,10 @@ from foveal.arithmetic import (
     linear_macs,
     transposed_convolution_macs,
 )
-from foveal.graph.attributes import Call
 from foveal.graph.graph import Kind
+from foveal.graph.layer_attributes import Call
+from foveal.graph.nested_tensors import tensors_in
 from foveal.graph.quantity import Quantity
-from foveal.graph.structure import tensors_in
 
 
 def count_macs(kind: Kind, name: str, call: Call, output: torch.Tensor | None) -> Quantity[int]:

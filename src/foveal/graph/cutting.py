@@ -14,9 +14,9 @@ import torch
 from torch import fx
 
 from foveal.errors import TraceError
+from foveal.graph.cut_builder import CutBuilder
 from foveal.graph.cut_points import CutPoint, find_cut_point, require_complete
 from foveal.graph.graph import Graph
-from foveal.graph.part import Part
 from foveal.graph.recordings import Recordings
 
 
@@ -57,6 +57,6 @@ def cut(
         )
     last_op = recordings.first.recorder.ops[point.op_index]
     last_call, cut_ref = last_op.call.index, last_op.output_refs[point.source.output]
-    prefix = Part(recordings, model, "prefix", last_call, cut_ref).build()
-    suffix = Part(recordings, model, "suffix", last_call, cut_ref).build()
+    prefix = CutBuilder(recordings, model, "prefix", last_call, cut_ref).build()
+    suffix = CutBuilder(recordings, model, "suffix", last_call, cut_ref).build()
     return prefix, suffix

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from foveal.errors import TraceError
-from foveal.graph.attributes import Call, read_attributes
+from foveal.graph.attributes import read_attributes
 from foveal.graph.graph import GraphInput, Shape
+from foveal.graph.layer_attributes import Call
+from foveal.graph.missing_values import UnreadValue, depends_on_values
 from foveal.graph.recorder import Recorder
 from foveal.graph.records import Failure
-from foveal.graph.refusals import depends_on_values
-from foveal.graph.unread_value import UnreadValue
 from foveal.text import printable
 
 _OWN_FOLDERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
@@ -68,7 +68,8 @@ def is_plain_from_shapes(recorder: Recorder, error: Exception) -> bool:
     if failure is None or failure.error is not error:
         return False
     found = (
-        _wrong_channels(failure, "")
+        _wrong_axes(failure, "")
+        or _wrong_channels(failure, "")
         or _collapsed(failure, "", (), None)
         or _wrong_features(failure, "", (), None)
     )
@@ -134,7 +135,8 @@ def explain_failure(
             next_step=_size_advice(inputs, works),
         )
     return (
-        _wrong_channels(failure, given)
+        _wrong_axes(failure, given)
+        or _wrong_channels(failure, given)
         or _collapsed(failure, given, inputs, works)
         or _wrong_features(failure, given, inputs, works)
         or TraceError(
@@ -162,6 +164,39 @@ def _shape(failure: Failure) -> str:
     return " x ".join(map(str, first.shape))
 
 
+# What one input of a network is called, and how its shape is given, by the axes of its kernels.
+_ONE_INPUT = {
+    1: ("sequence", "channels x length", "{channels}x128"),
+    2: ("image", "channels x height x width", "{channels}x64x64"),
+    3: ("volume", "channels x depth x height x width", "{channels}x16x64x64"),
+}
+
+
+def _shape_advice(num_axes: int, channels: object) -> str:
+    what, order, example = _ONE_INPUT[num_axes]
+    example = example.format(channels=channels)
+    python = example.replace("x", ", ")
+    return f"Give one {what} as {order}: --input {example}, or ({python}) from Python."
+
+
+def _wrong_axes(failure: Failure, given: str) -> TraceError | None:
+    """Returns the error where a kernel has more or fewer axes than its input has places."""
+    first = _first(failure)
+    if failure.kind not in {"conv", "conv_transpose"} or not isinstance(first, torch.Tensor):
+        return None
+    attributes = read_attributes(failure.kind, failure.name, Call(failure.args, failure.kwargs))
+    kernel, channels = attributes["kernel"], attributes["in_channels"]
+    assert isinstance(kernel, tuple)
+    if len(kernel) not in _ONE_INPUT or first.dim() in {len(kernel) + 1, len(kernel) + 2}:
+        return None
+    what = _ONE_INPUT[len(kernel)][0]
+    return TraceError(
+        f"{_layer(failure)} expects a {what} with {channels} channels, got {_shape(failure)} "
+        f"(the model was given {given}).",
+        next_step=_shape_advice(len(kernel), channels),
+    )
+
+
 def _wrong_channels(failure: Failure, given: str) -> TraceError | None:
     first = _first(failure)
     if failure.kind not in {"conv", "conv_transpose"} or not isinstance(first, torch.Tensor):
@@ -172,12 +207,16 @@ def _wrong_channels(failure: Failure, given: str) -> TraceError | None:
     axis = first.dim() - len(kernel) - 1
     if axis < 0 or first.shape[axis] == expected:
         return None
+    if failure.frame.first_call:
+        advice = "Check what comes before that layer, or the channels of the input."
+    elif len(kernel) == 2:
+        advice = f"Give an input with {expected} channels, or change that layer."
+    else:
+        advice = _shape_advice(len(kernel), expected)
     return TraceError(
-        f"{_layer(failure)} expects {expected} channels, {first.shape[axis]} came "
+        f"{_layer(failure)} expects {expected} channels, got {first.shape[axis]} "
         f"(the model was given {given}).",
-        next_step=f"Give an input with {expected} channels, or change that layer."
-        if not failure.frame.first_call
-        else "Check what comes before that layer, or the channels of the input.",
+        next_step=advice,
     )
 
 
@@ -212,7 +251,7 @@ def _wrong_features(
     if first.shape[-1] == weight.shape[-1]:
         return None
     return TraceError(
-        f"{_layer(failure)} expects {weight.shape[-1]} features, {first.shape[-1]} came "
+        f"{_layer(failure)} expects {weight.shape[-1]} features, got {first.shape[-1]} "
         f"(the model was given {given}).",
         next_step=_size_advice(inputs, works)
         or "The size of the input decides this number where no pooling comes before.",

@@ -169,7 +169,7 @@ def _join(op: Op, left: AxisState, right: AxisState) -> AxisState:
 
 
 def _united_by_unit(left: AxisState, right: AxisState) -> AxisField | None:
-    """Returns the union of two branches over one picture that drift against each other.
+    """Returns the union of two branches over one image that drift against each other.
 
     Resizing with aligned corners keeps the first and the last unit in place and moves those
     between by a part of a unit, so every unit has a union of its own. None where the branches

@@ -11,7 +11,7 @@ import torch
 
 from foveal.errors import UsageError
 from foveal.graph.graph import GraphInput, Shape
-from foveal.graph.structure import map_tensors, tensors_with_paths
+from foveal.graph.nested_tensors import map_tensors, tensors_with_paths
 
 InputShape = Sequence[Any] | Mapping[str, Any] | torch.Tensor
 _CONVOLUTIONS: dict[type[torch.nn.Module], int] = {
@@ -99,8 +99,8 @@ def read_inputs(
     """Returns what ``input_shape`` may mean for the model, the likeliest first.
 
     ``(C, *axes)`` is one image (sequence, volume) where the model's convolutions have that
-    many axes, two if it has none, and gets a batch of one. A model without convolutions may
-    also mean the shape as it stands.
+    many axes, two if it has none, and gets a batch of one. Where that is refused, two axes are
+    tried, and without convolutions the shape as it stands.
 
     Raises:
         UsageError: It is no shape.
@@ -108,13 +108,19 @@ def read_inputs(
     if dtype is None:
         floating = (p.dtype for p in model.parameters() if p.is_floating_point())
         dtype = next(floating, torch.get_default_dtype())
-    dims = {_CONVOLUTIONS[type(m)] for m in model.modules() if type(m) in _CONVOLUTIONS}
+    kinds = tuple(_CONVOLUTIONS)
+    dims = {
+        next(_CONVOLUTIONS[kind] for kind in type(module).__mro__ if kind in _CONVOLUTIONS)
+        for module in model.modules()
+        if isinstance(module, kinds)
+    }
     num_axes = 2 if not dims or 2 in dims else max(dims)
-    readings = [_build(model, input_shape, dtype, num_axes)]
-    if not dims:
-        whole = _build(model, input_shape, dtype, None)
-        if whole.described != readings[0].described:
-            readings.append(whole)
+    readings: list[Inputs] = []
+    # Images may be convolved by a function, in a model whose only such module is of one axis.
+    for axes in (num_axes, 2, *(() if dims else (None,))):
+        reading = _build(model, input_shape, dtype, axes)
+        if all(reading.described != other.described for other in readings):
+            readings.append(reading)
     return readings
 
 
@@ -183,7 +189,7 @@ def _whole_shape(shape: Any, num_axes: int | None) -> Shape:
     sizes = tuple(shape) if isinstance(shape, Sequence) and not isinstance(shape, str) else (shape,)
     if not sizes or not all(type(size) is int and size > 0 for size in sizes):
         raise UsageError(
-            f"an input shape of {sizes!r} came, expected positive whole numbers.",
+            f"got an input shape of {sizes!r}, expected positive whole numbers.",
             next_step="Give one image as (C, H, W), such as (3, 224, 224).",
         )
     is_one = num_axes is not None and len(sizes) == 1 + num_axes

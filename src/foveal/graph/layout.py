@@ -1,4 +1,4 @@
-"""Which dimension of a tensor holds which axis of the picture.
+"""Which dimension of a tensor holds which axis of the image.
 
 Convolutions keep height and width in the last two dimensions. Transformers flatten them to
 tokens, windows split them, channel shuffles split the channels. A layout follows all that:
@@ -20,7 +20,7 @@ class Atom:
 
     Attributes:
         size: How many values it takes.
-        axis: Which axis of the picture it runs along; None for channels and the like.
+        axis: Which axis of the image it runs along; None for channels and the like.
         step: How many units of that axis lie between neighbours; 0 when the order of the
             positions is no longer known (tokens after a class token was put before them).
     """
@@ -35,7 +35,7 @@ Layout = tuple[Dim, ...]
 
 
 def layout_of_input(shape: Shape, num_axes: int) -> Layout:
-    """Returns the layout of a picture ``(N, C, *axes)``."""
+    """Returns the layout of an image ``(N, C, *axes)``."""
     rank = len(shape)
     return tuple(
         (Atom(size, i - (rank - num_axes)),) if i >= rank - num_axes else plain(size)

@@ -32,13 +32,13 @@ class Quantity(Generic[Value]):
 
     def __post_init__(self) -> None:
         if (self.reason is None) != (self.status == "complete"):
-            raise ValueError(f"a figure that is {self.status} came with reason {self.reason!r}")
+            raise ValueError(f"a quantity that is {self.status} came with reason {self.reason!r}")
         if (self.value is None) != (self.status == "unavailable"):
-            raise ValueError(f"a figure that is {self.status} came with value {self.value!r}")
+            raise ValueError(f"a quantity that is {self.status} came with value {self.value!r}")
 
     @classmethod
     def unavailable(cls, reason: str) -> Quantity[Value]:
-        """Returns a figure without a value."""
+        """Returns a quantity without a value."""
         return cls(None, "unavailable", reason)
 
     @classmethod
@@ -47,8 +47,8 @@ class Quantity(Generic[Value]):
         return cls(value, "partial", reason)
 
 
-def total(figures: Iterable[Quantity[int]]) -> Quantity[int]:
-    """Returns the sum; a lower bound as soon as one of the figures is no exact number.
+def total(quantities: Iterable[Quantity[int]]) -> Quantity[int]:
+    """Returns the sum; a lower bound as soon as one of the quantities is no exact number.
 
     >>> total([Quantity(2), Quantity(3)])
     Quantity(value=5, status='complete', reason=None)
@@ -57,10 +57,10 @@ def total(figures: Iterable[Quantity[int]]) -> Quantity[int]:
     """
     sum_known = 0
     reasons: dict[str, None] = {}
-    for figure in figures:
-        sum_known += figure.value or 0
-        if figure.reason is not None:
-            reasons[figure.reason] = None
+    for quantity in quantities:
+        sum_known += quantity.value or 0
+        if quantity.reason is not None:
+            reasons[quantity.reason] = None
     if not reasons:
         return Quantity(sum_known)
     return Quantity.partial(sum_known, "; ".join(reasons))

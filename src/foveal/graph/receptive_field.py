@@ -5,7 +5,7 @@ seen (global pooling, squeeze-and-excitation, attention over the whole map), the
 *global*; what is seen locally beside that is kept. Where it cannot be said, it is not.
 
 Conventions: the input is endless, so padding counts as seen and a field may exceed the
-picture. Normalisation is taken as acting on single elements: that group norm takes its
+image. Normalisation is taken as acting on single elements: that group norm takes its
 statistics from everywhere is not counted, as in every published table.
 """
 
@@ -16,10 +16,9 @@ from fractions import Fraction
 
 from foveal.arithmetic import AxisField
 from foveal.errors import UsageError
-from foveal.graph.field_mixing import attend, merge
+from foveal.graph.field_mixing import TRANSFORMS, attend, merge
 from foveal.graph.field_rules import RULES, through_elements
 from foveal.graph.field_state import AxisState, FieldState, join_axes
-from foveal.graph.field_transforms import TRANSFORMS
 from foveal.graph.graph import Graph, Op, Shape
 from foveal.graph.layout import layout_of_input, plain, sole_axis
 from foveal.graph.quantity import Status
@@ -41,7 +40,7 @@ class ReceptiveField:
     All tuples have one entry per axis, in the order of ``axes``.
 
     Attributes:
-        axes: Names of the axes, ``("h", "w")`` for pictures.
+        axes: Names of the axes, ``("h", "w")`` for images.
         fields: The exact local field with its support set; None where there is none.
         is_global: Whether the whole axis is seen, besides the local field.
         status: ``unavailable`` if that is unknown for some axis.
@@ -77,7 +76,7 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField, ...]:
 
 
 def place_dims(graph: Graph) -> tuple[tuple[int, ...] | None, ...]:
-    """Returns which dimensions of each operation's (first) result are the axes of the picture.
+    """Returns which dimensions of each operation's (first) result are the axes of the image.
 
     ``(2, 3)`` for an ordinary map [N, C, H, W], ``(1, 2)`` for one with its channels last.
     None where an axis is gone, split or mixed with another, or where that is not known.
@@ -164,7 +163,7 @@ def _step(op: Op, before: list[FieldState]) -> FieldState:
                 state = state.lost(f"what {op.name!r} ({op.function}) reads is not known")
             else:
                 state = rule(op, state, layout)
-        # Weights made from the picture (dynamic convolution) bring what they saw.
+        # Weights made from the image (dynamic convolution) bring what they saw.
         for other in rest:
             if op.kind == "max_unpool" and other.layout is not None:  # the indices
                 other = _RULES[op.kind](op, other, other.layout)

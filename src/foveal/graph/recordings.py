@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import torch
+from torch.utils import _pytree as pytree
 
 from foveal.errors import TraceError
 from foveal.graph.graph import Graph, GraphInput, Shape
 from foveal.graph.recorder import Recorder
+from foveal.graph.records import (
+    CallRef,
+    refs_in,
+)
 from foveal.graph.tracing import Recording, record
 
 BATCH_SIZES = (2, 3, 5)
@@ -24,7 +31,7 @@ class Recordings:
 
     @property
     def first(self) -> Recording:
-        """The recording that the halves are read from."""
+        """The recording that the two sides are built from."""
         return self.at(BATCH_SIZES[0])
 
     def at(self, batch_size: int) -> Recording:
@@ -90,3 +97,32 @@ def batch_formula(value: int, others: list[tuple[int, int]]) -> tuple[int, int]:
             f"{[value, *(other for _, other in others)]} for batches of {list(BATCH_SIZES)}."
         )
     return int(slope), int(constant)
+
+
+def result_uses(recording: Recording) -> dict[int, list[tuple[CallRef, int]]]:
+    """For each call, which of its results are read, and by which later call."""
+    found: dict[int, list[tuple[CallRef, int]]] = {}
+    recorder = recording.recorder
+    for call in recorder.calls:
+        for ref in refs_in((call.args, call.kwargs)):
+            if isinstance(ref, CallRef):
+                found.setdefault(ref.call_index, []).append((ref, call.index))
+    for tensor in pytree.tree_leaves(recording.result):
+        if isinstance(tensor, torch.Tensor):
+            ref = recorder.seen.ref(tensor)
+            if isinstance(ref, CallRef):
+                found.setdefault(ref.call_index, []).append((ref, len(recorder.calls)))
+    return found
+
+
+def whole_numbers(value: Any) -> Iterator[int]:
+    """Yields the whole numbers in recorded arguments."""
+    if type(value) is int:
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from whole_numbers(item)
+    elif isinstance(value, dict):
+        yield from whole_numbers(list(value.values()))
+    elif isinstance(value, slice):
+        yield from whole_numbers((value.start, value.stop, value.step))

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from foveal.graph.attributes import Attributes
 from foveal.graph.graph import Kind, Shape, Source
+from foveal.graph.layer_attributes import Attributes
+from foveal.graph.nested_tensors import Path
 from foveal.graph.quantity import Quantity
-from foveal.graph.structure import Path
 
 
 class UnfollowableError(BaseException):

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
+from foveal.graph.borrowing import tensors_held
 from foveal.graph.graph import Shape, Source
-from foveal.graph.kept_values import tensors_held
+from foveal.graph.nested_tensors import map_tensors
 from foveal.graph.records import Ref, TensorRef, UnfollowableError
-from foveal.graph.structure import map_tensors
 
 
 @dataclass(slots=True)

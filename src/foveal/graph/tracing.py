@@ -25,10 +25,10 @@ from foveal.graph.failures import (
 )
 from foveal.graph.graph import Graph, GraphOutput, Op, Parameter, Shape
 from foveal.graph.inputs import Inputs, InputShape, read_inputs
+from foveal.graph.nested_tensors import path_text, tensors_with_paths
+from foveal.graph.real_pass import RealPass, try_for_real
 from foveal.graph.recorder import Recorder
 from foveal.graph.records import RecordedOp, UnfollowableError
-from foveal.graph.structure import path_text, tensors_with_paths
-from foveal.graph.trial import Trial, try_for_real
 
 Mode = Literal["as found", "eval", "train"]
 
@@ -52,7 +52,7 @@ def trace(
     """Returns the graph of ``model`` on inputs of the given shape.
 
     Nothing is computed: tensors have shapes but no memory, so the time does not depend on
-    the size of the picture, and the model may be on any device, the meta device included.
+    the size of the image, and the model may be on any device, the meta device included.
     The model is left as it was found, also after an error: training flags, buffers, hooks,
     gradients and the random state. Its own forward hooks do run, since they may be part of
     what it computes.
@@ -72,7 +72,7 @@ def trace(
             ``model.train()``, which some models use to rewrite their weights.
 
     Returns:
-        The graph. Where the model branches on the values in a picture, or leaves PyTorch's
+        The graph. Where the model branches on the values in an image, or leaves PyTorch's
         Python functions, its status is ``partial`` or ``unavailable`` and its reason and
         place are named: the operations listed are right, those after are missing.
 
@@ -124,7 +124,7 @@ def _record(
                 module.training = mode == "train"
         modes = {module.training for module in model.modules()}
         try:
-            with recorder.watching():
+            with recorder.recording():
                 for index, tensor in enumerate(inputs.tensors):
                     recorder.add_input(tensor, index)
                 result = model(*inputs.args, **inputs.kwargs)
@@ -140,21 +140,18 @@ def _record(
         indices = recorder.inputs_used_as_indices
         if indices:
             return _record(model, inputs.as_indices(indices), mode=mode, explain=explain)
-        stop = _judge(model, recorder, error, inputs, mode=mode, explain=explain)
+        try:
+            stop = _judge(model, recorder, error, inputs, mode=mode, explain=explain)
+        except TraceError as refusal:
+            if explain == "search":  # a search for sizes that work looks at none of this
+                refusal.seen = _seen(model, recorder, inputs, modes, refusal.message, place)
+            raise
     if stop is None and recorder.failure is not None:
         stop = UnfollowableError(
             f"it went on after an error of {recorder.failure.name}, which may come from "
             "having only shapes"
         )
-    graph = Graph(
-        model_type=type(model).__name__,
-        inputs=inputs.described,
-        outputs=(),
-        ops=_finish_ops(recorder),
-        parameters=(),
-        modes="mixed" if len(modes) == 2 else "train" if True in modes else "eval",
-    )
-    graph = replace(graph, parameters=_parameters(model, graph.ops))
+    graph = _seen(model, recorder, inputs, modes)
     if stop is None:
         try:
             graph = replace(graph, outputs=_outputs(recorder, result))
@@ -162,13 +159,38 @@ def _record(
             stop = unfollowable
     if stop is not None:
         place = place or place_of(stop, recorder)
-        graph = replace(
-            graph,
-            status="partial" if graph.ops else "unavailable",
-            reason=f"tracing stopped at {place}: {stop}",
-            stopped_at=place,
-        )
+        graph = _stopped(graph, f"tracing stopped at {place}: {stop}", place)
     return Recording(graph, recorder, result)
+
+
+def _seen(
+    model: torch.nn.Module,
+    recorder: Recorder,
+    inputs: Inputs,
+    modes: set[bool],
+    reason: str | None = None,
+    place: str | None = None,
+) -> Graph:
+    """Returns the graph of what was recorded; partial where a reason is given."""
+    ops = _finish_ops(recorder)
+    graph = Graph(
+        model_type=type(model).__name__,
+        inputs=inputs.described,
+        outputs=(),
+        ops=ops,
+        parameters=_parameters(model, ops),
+        modes="mixed" if len(modes) == 2 else "train" if True in modes else "eval",
+    )
+    return graph if reason is None else _stopped(graph, reason, place)
+
+
+def _stopped(graph: Graph, reason: str, place: str | None) -> Graph:
+    return replace(
+        graph,
+        status="partial" if graph.ops else "unavailable",
+        reason=reason,
+        stopped_at=place,
+    )
 
 
 def _require_weights(model: torch.nn.Module) -> None:
@@ -199,15 +221,17 @@ def _judge(
     if explain == "no search":
         raise explain_failure(recorder, error, inputs.described, None) from error
     if is_plain_from_shapes(recorder, error) and any(p.is_meta for p in model.parameters()):
-        trial = Trial("fails", error)  # to make up values for a whole network would be waste
+        real_pass = RealPass("fails", error)  # to make up values for a whole network would be waste
     else:
-        trial = try_for_real(model, inputs, mode=mode)
-    if trial.outcome == "fails" and trial.error is not None:
+        real_pass = try_for_real(model, inputs, mode=mode)
+    if real_pass.outcome == "fails" and real_pass.error is not None:
         works = _works_with(model, mode=mode)
-        if model_line(trial.error) == model_line(error):
+        if model_line(real_pass.error) == model_line(error):
             raise explain_failure(recorder, error, inputs.described, works) from error
-        raise explain_real_failure(model, trial.error, inputs.described, works) from trial.error
-    return UnfollowableError(describe_limit(recorder, error, trial.outcome))
+        raise explain_real_failure(
+            model, real_pass.error, inputs.described, works
+        ) from real_pass.error
+    return UnfollowableError(describe_limit(recorder, error, real_pass.outcome))
 
 
 @contextmanager
@@ -301,7 +325,7 @@ def _parameters(model: torch.nn.Module, ops: tuple[Op, ...]) -> tuple[Parameter,
 def _outputs(recorder: Recorder, result: Any) -> tuple[GraphOutput, ...]:
     found = []
     for path, tensor in tensors_with_paths(result):
-        known = recorder.book.known(tensor)
+        known = recorder.seen.known(tensor)
         if known is None and tensor.device.type == "meta":
             raise UnfollowableError("it returns a tensor that no recorded function made")
         source = known.source if known is not None else None

@@ -106,7 +106,7 @@ KIND_BY_NAME: dict[str, Kind] = {
 }
 
 # These turn values into Python's numbers or into shapes, so that what the network does next
-# depends on the picture.
+# depends on the image.
 READS_VALUES = words(
     "item tolist numpy to_bool to_int to_float to_index to_complex to_array nonzero unique "
     "unique_consecutive masked_select is_nonzero equal allclose argwhere bincount unique_dim "

@@ -1,14 +1,20 @@
 """From bytes to pixels: formats, bit depth, orientation, DICOM, and one ``Preprocessing``."""
 
 from foveal.images.decoding import ImageSource, count_frames, decode
-from foveal.images.formats import SUPPORTED_FORMATS, SUPPORTED_SUFFIXES, ProblemCode
+from foveal.images.faults import ProblemCode
+from foveal.images.formats import (
+    SUPPORTED_FORMATS,
+    SUPPORTED_SUFFIXES,
+    pixel_versions,
+    pixel_versions_digest,
+    version_differences,
+)
 from foveal.images.frames import FrameChoice, frame_path
 from foveal.images.levels import LevelSummary
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, ImageFacts
 from foveal.images.preprocessing import PREPROCESSING_VERSION, Preprocessing
 from foveal.images.reading import FileContent, frame_of_file, read_content
-from foveal.images.resampling import Interpolation
-from foveal.images.resizing import Fit
+from foveal.images.resizing import Fit, Interpolation
 from foveal.images.set_window import (
     ChosenWindow,
     WindowChoice,
@@ -17,7 +23,6 @@ from foveal.images.set_window import (
     describe_window,
 )
 from foveal.images.thumbnails import THUMBNAIL_MEDIA_TYPE, thumbnail
-from foveal.images.versions import pixel_versions, pixel_versions_digest, version_differences
 from foveal.images.views import VIEWS, View
 from foveal.images.window import FixedRange, Window
 

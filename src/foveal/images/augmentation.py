@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.errors import UsageError
-from foveal.images.normalising import Triple
+from foveal.images.pixels import Triple
 from foveal.images.views import VIEWS, turn
 from foveal.text import near_names
 
@@ -25,7 +25,7 @@ Pixels = NDArray[np.float32]
 AUGMENTATION_VERSION: Final = 1
 """Raised whenever a policy would give other pixels; part of every key of what is kept."""
 
-PolicyName = Literal["none", "light", "xray", "any-orientation", "strong"]
+PolicyName = Literal["none", "light", "xray", "any-orientation", "strong", "padded-crop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +234,16 @@ def _any_orientation(pixels: Pixels, random: np.random.Generator, view: int) -> 
     return _brightened(_contrasted(turned, random.uniform(0.9, 1.1)), random.uniform(-0.05, 0.05))
 
 
+def _padded_crop(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+    if random.random() < 0.5:
+        pixels = pixels[:, :, ::-1]
+    height, width = pixels.shape[1:]
+    most = max(1, height // 8), max(1, width // 8)
+    padded = np.pad(pixels, ((0, 0), (most[0],) * 2, (most[1],) * 2))
+    top, left = (int(random.integers(0, 2 * distance + 1)) for distance in most)
+    return padded[:, top : top + height, left : left + width]
+
+
 def _strong(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
     if random.random() < 0.5:
         pixels = pixels[:, :, ::-1]
@@ -294,6 +304,13 @@ POLICIES: Final[tuple[Policy, ...]] = (
         "rectangle of 2 to 20% of the picture is made grey.",
         True,
         _strong,
+    ),
+    Policy(
+        "padded-crop",
+        "For small pictures: half of the views are mirrored left to right; moved by up to an "
+        "eighth of the side, black where nothing was (He et al. 2016, section 4.2).",
+        True,
+        _padded_crop,
     ),
 )
 """Every policy; ``PolicyName`` names them in the same order."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from foveal.images.formats import unsupported
+from foveal.images.faults import unsupported
 from foveal.images.window import Stretched, Window, stretch
 
 _GRAY_MODES: Final = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")

@@ -1,43 +1,38 @@
-"""Is the whole file there? Judged from its structure, before any pixel is decoded.
+"""Checks from its structure whether a file is all there, before any pixel is decoded.
 
 Decoders differ in how they take a missing end: some raise, some paint the rest grey. What
 is checked here does not depend on them. Each format says where it ends: GIF by a closing
 marker, PNG by chunks with checksums, WebP and BMP by a length, TIFF by offsets. For JPEG see
 ``foveal.images.jpeg``.
+
+A PNG may be whole, with every checksum right, and yet hold too few rows. Pillow leaves the
+rest black without a word. Counting means inflating a second time, so that is only done where
+the last row is black indeed.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from PIL import Image
 
-from foveal.images.faults import corrupt, truncated
-from foveal.images.formats import Format, unsupported
+from foveal.images.faults import corrupt, truncated, unsupported
 from foveal.images.tiff import read_tags
 
-
-def require_complete(data: bytes, format_name: Format) -> None:
-    """Refuses a file whose structure shows that it was cut short or damaged.
-
-    Raises:
-        ImageError: ``truncated``, ``corrupt``, or ``unsupported_format`` for variants
-            that would otherwise decode to something else than the picture.
-    """
-    check = _CHECKS.get(format_name)
-    if check is not None:
-        check(data)
-
-
-# Some decoders take time that grows with the square of what stands before a picture.
+# Some decoders take time that grows with the square of what stands before an image.
 _MAX_BLOCKS: Final = 1 << 12
 
 # --- PNG: ISO/IEC 15948 -----------------------------------------------------------------
 
 
-def _check_png(data: bytes) -> None:
+def check_png(data: bytes) -> None:
+    """Refuses a PNG that lacks a chunk or has one with a wrong checksum.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     position, view = 8, memoryview(data)
     num_others = 0
     while position + 12 <= len(data):
@@ -54,7 +49,7 @@ def _check_png(data: bytes) -> None:
             return
         num_others += kind not in (b"IDAT", b"fdAT", b"fcTL")
         if num_others > _MAX_BLOCKS:
-            raise corrupt(f"a PNG with more than {_MAX_BLOCKS:,} chunks beside its picture")
+            raise corrupt(f"a PNG with more than {_MAX_BLOCKS:,} chunks beside its image")
         position = end
     raise truncated("a PNG without its end chunk")
 
@@ -81,17 +76,27 @@ def webp_size(data: bytes) -> tuple[int, int]:
     elif kind == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
         width, height = (int.from_bytes(body[at : at + 2], "little") & 0x3FFF for at in (6, 8))
     else:
-        raise corrupt("a WebP whose first chunk is no picture")
+        raise corrupt("a WebP whose first chunk is no image")
     return width, height
 
 
-def _check_webp(data: bytes) -> None:
+def check_webp(data: bytes) -> None:
+    """Refuses a WebP shorter than it announces.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     announced = 8 + int.from_bytes(data[4:8], "little")
     if announced > len(data):
         raise truncated(f"{len(data):,} of {announced:,} bytes are there")
 
 
-def _check_bmp(data: bytes) -> None:
+def check_bmp(data: bytes) -> None:
+    """Refuses a BMP of run lengths that is shorter than it announces.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     # Run lengths may stop early, so only the announced size tells that some are missing.
     # Uncompressed files often announce a wrong one; there, the decoder counts the rows.
     is_run_length = int.from_bytes(data[30:34], "little") in (1, 2)
@@ -103,7 +108,12 @@ def _check_bmp(data: bytes) -> None:
 # --- AVIF and HEIC: ISO/IEC 14496-12 ----------------------------------------------------
 
 
-def _check_boxes(data: bytes) -> None:
+def check_boxes(data: bytes) -> None:
+    """Refuses an AVIF or HEIC whose boxes reach beyond its end.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     position = num_boxes = 0
     while position + 8 <= len(data):
         size = int.from_bytes(data[position : position + 4], "big")
@@ -122,12 +132,17 @@ def _check_boxes(data: bytes) -> None:
 # --- GIF: GIF89a specification ----------------------------------------------------------
 
 
-def _check_gif(data: bytes) -> None:
+def check_gif(data: bytes) -> None:
+    """Refuses a GIF whose blocks end too early.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt``.
+    """
     count_gif_pictures(data)
 
 
 def count_gif_pictures(data: bytes) -> int:
-    """Follows the blocks to the end and counts the pictures; a missing end mark is forgiven.
+    """Follows the blocks to the end and counts the images; a missing end mark is forgiven.
 
     Not where there are several pictures: then the one in the middle would be another.
 
@@ -140,13 +155,13 @@ def count_gif_pictures(data: bytes) -> int:
         introducer = data[position]
         if introducer == 0x3B:
             if not num_pictures:
-                raise corrupt("a GIF without a picture")
+                raise corrupt("a GIF without an image")
             return num_pictures
         if introducer == 0x21:
             position = _skip_sub_blocks(data, position + 2)
             num_blocks += not num_pictures
             if num_blocks > _MAX_BLOCKS:
-                raise corrupt(f"a GIF with more than {_MAX_BLOCKS:,} blocks before its picture")
+                raise corrupt(f"a GIF with more than {_MAX_BLOCKS:,} blocks before its image")
         elif introducer == 0x2C:
             position += 10
             position += _colour_table_bytes(data[position - 1 : position])
@@ -158,7 +173,7 @@ def count_gif_pictures(data: bytes) -> int:
             raise corrupt("a GIF block of no known kind")
     if num_pictures == 1:
         return 1
-    raise truncated(f"a GIF that ends after {num_pictures} of its pictures")
+    raise truncated(f"a GIF that ends after {num_pictures} of its images")
 
 
 def _colour_table_bytes(flags: bytes) -> int:
@@ -180,7 +195,12 @@ _UNCOMPRESSED: Final = 1
 _DNG_VERSION: Final = 50706
 
 
-def _check_tiff(data: bytes) -> None:
+def check_tiff(data: bytes) -> None:
+    """Refuses a TIFF whose image lies beyond its end, and camera raw.
+
+    Raises:
+        ImageError: ``truncated``, ``corrupt`` or ``unsupported_format``.
+    """
     tags = read_tags(data)
     if _DNG_VERSION in tags:
         raise unsupported("a camera raw (DNG) image")
@@ -194,15 +214,57 @@ def _check_tiff(data: bytes) -> None:
             # Each below 2^63, or the sum of two unsigned numbers could begin anew at 0.
             beyond = np.minimum(offsets[:count], 1 << 62) + np.minimum(lengths[:count], 1 << 62)
             if (beyond > len(data)).any():
-                raise truncated("a TIFF whose picture lies beyond its end")
+                raise truncated("a TIFF whose image lies beyond its end")
 
 
-_CHECKS: Final[dict[Format, Callable[[bytes], None]]] = {
-    "PNG": _check_png,
-    "TIFF": _check_tiff,
-    "WEBP": _check_webp,
-    "BMP": _check_bmp,
-    "GIF": _check_gif,
-    "AVIF": _check_boxes,
-    "HEIC": _check_boxes,
-}
+_CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PIECE_BYTES: Final = 1 << 20
+# Adam7, ISO/IEC 15948 section 8.2: first column and row of each pass, and their steps.
+_PASSES: Final = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
+
+
+def require_all_rows(image: Image.Image, data: bytes) -> None:
+    """Refuses a PNG whose rows run out before its height is reached.
+
+    Args:
+        image: The image as Pillow decoded it, before it is turned.
+        data: The whole file, already known to be well formed.
+
+    Raises:
+        ImageError: ``truncated``.
+    """
+    is_interlaced = data[28] == 1
+    last_row = image.crop((0, image.height - 1, image.width, image.height))
+    if not is_interlaced and last_row.getbbox(alpha_only=False) is not None:
+        return
+    if _num_inflated(data) < _num_expected(data, image.width, image.height, is_interlaced):
+        raise truncated("a PNG with fewer rows than it announces")
+
+
+def _num_expected(data: bytes, width_px: int, height_px: int, is_interlaced: bool) -> int:
+    bits = data[24] * _CHANNELS.get(data[25], 1)
+    total = 0
+    for left, top, step_x, step_y in _PASSES if is_interlaced else ((0, 0, 1, 1),):
+        columns = -(-(width_px - left) // step_x)
+        rows = -(-(height_px - top) // step_y)
+        if columns > 0 and rows > 0:
+            total += rows * (1 + -(-columns * bits // 8))
+    return total
+
+
+def _num_inflated(data: bytes) -> int:
+    """Returns how many bytes the image data inflate to, in bounded memory."""
+    inflate = zlib.decompressobj()
+    total, position = 0, 8
+    while position + 12 <= len(data) and not inflate.eof:
+        length = int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] == b"IDAT":
+            rest = data[position + 8 : position + 8 + length]
+            while rest and not inflate.eof:
+                total += len(inflate.decompress(rest, _PIECE_BYTES))
+                rest = inflate.unconsumed_tail
+        position += 12 + length
+    return total + len(inflate.flush())

@@ -1,4 +1,4 @@
-"""What decoding will take, judged before it begins: bytes at the peak, not pixels.
+"""Estimates the memory that decoding will take at its peak, before it begins.
 
 A PNG of 16-bit RGBA with a small file takes forty bytes a pixel while it is decoded and
 stretched; a gray one takes four. So the limit is on their product. The figures are measured
@@ -12,7 +12,6 @@ from typing import Final
 from PIL import Image
 
 from foveal.images.faults import too_large
-from foveal.images.formats import Format
 
 MAX_WORKING_BYTES: Final = 800_000_000
 """Most memory that one image may take while it is decoded."""
@@ -26,16 +25,13 @@ _OF_ALPHA_KEY: Final = 12
 _OF_COMPOSING: Final = 14
 
 
-def bytes_per_pixel(
-    image: Image.Image, format_name: Format, *, bits: int, is_composed: bool
-) -> int:
+def bytes_per_pixel(image: Image.Image, *, bits: int, is_composed: bool) -> int:
     """Returns how many bytes a pixel of an opened image takes while it is decoded.
 
     Args:
         image: Opened, not loaded.
-        format_name: Its format.
         bits: A sample, as stored.
-        is_composed: Whether frames before it have to be decoded for it.
+        is_composed: Whether a canvas is composed beside it, of itself or of frames before it.
     """
     if image.mode in _OF_DEEP_GRAY:
         return _OF_DEEP_GRAY[image.mode]
@@ -44,7 +40,7 @@ def bytes_per_pixel(
     total = _OF_MODES.get(image.mode, _OF_OTHER_MODES)
     if "transparency" in image.info:
         total += _OF_ALPHA_KEY
-    if is_composed or format_name in ("WEBP", "AVIF", "HEIC"):
+    if is_composed:
         total += _OF_COMPOSING
     return total
 
@@ -63,7 +59,7 @@ def require_affordable(num_bytes: int) -> None:
 
 
 def require_few_scans(num_scans: int, num_pixels: int) -> None:
-    """Refuses a JPEG whose picture is coded in so many scans that it takes long to decode.
+    """Refuses a JPEG whose image is coded in so many scans that it takes long to decode.
 
     Raises:
         ImageError: ``too_large``.

@@ -1,4 +1,4 @@
-"""Bytes or a path become an upright image: the one door to pixels."""
+"""Decodes bytes or a path into an upright image. Everything that reads pixels calls this."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 from dataclasses import replace
 
 from foveal.errors import ImageError
-from foveal.images.formats import identify
+from foveal.images.formats import format_of
 from foveal.images.frames import FrameChoice, check_frame_choice
-from foveal.images.guarded import decode_guarded, needs_guard
+from foveal.images.guarded import Request, decode_guarded
 from foveal.images.ordinary import count_ordinary, decode_ordinary
 from foveal.images.pixels import MAX_PIXELS, DecodedImage, Raster
 from foveal.images.reading import FileContent, read_content
-from foveal.images.request import Request
 from foveal.images.window import Window
 
 ImageSource = str | os.PathLike[str] | bytes | FileContent
@@ -29,7 +28,7 @@ def decode(
 ) -> DecodedImage:
     """Decodes one image file, upright and in one of two forms.
 
-    JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF, HEIC and DICOM are recognised by content, whatever
+    The formats of :data:`foveal.images.SUPPORTED_FORMATS` are recognised by content, whatever
     the name. EXIF orientation is undone. Palettes, CMYK, YCbCr and 1-bit become RGB or gray;
     what is transparent is shown on white. Of several frames or pages one is taken. 8-bit pixels
     stay ``uint8``; deeper ones (16-bit, float, DICOM gray) are mapped to
@@ -75,9 +74,9 @@ def count_frames(source: ImageSource) -> int:
     if isinstance(source, bytes):
         source = FileContent(source)
     content = source if isinstance(source, FileContent) else read_content(source)
-    format_name = identify(content.data)
-    if format_name != "DICOM":
-        return count_ordinary(content.data, format_name)
+    form = format_of(content.data)
+    if form.decoder == "pillow":
+        return count_ordinary(content.data, form)
     request = Request(Window(), MAX_PIXELS, None, 1)
     return _decode_content(content, request).facts.num_frames
 
@@ -108,15 +107,15 @@ def _decode_content(content: FileContent, request: Request) -> Raster:
     if content.frame is not None:
         request = replace(request, frame=content.frame)
     raster = None
-    if needs_guard(content.data, identify(content.data)):
+    if format_of(content.data).is_guarded(content.data):
         raster = decode_guarded(content.data, request)
     return decode_here(content.data, request) if raster is None else raster
 
 
 def decode_here(data: bytes, request: Request) -> Raster:
     """Decodes in this process, whatever that takes."""
-    format_name = identify(data)
-    if format_name == "DICOM":
+    form = format_of(data)
+    if form.decoder == "dicom":
         # pydicom takes a third of a second to import: only who has DICOM pays.
         from foveal.images.dicom import decode_dicom
 
@@ -125,7 +124,7 @@ def decode_here(data: bytes, request: Request) -> Raster:
         )
     return decode_ordinary(
         data,
-        format_name,
+        form,
         window=request.window,
         max_pixels=request.max_pixels,
         reduce_to_px=request.reduce_to_px,

@@ -1,4 +1,4 @@
-"""DICOM files become pixels, and nothing about the patient becomes anything.
+"""Decodes DICOM files. Nothing about the patient is kept.
 
 pydicom's errors and warnings may quote values from the file. They are therefore never
 chained, shown or noted: an error raised here is worded here, and outside of the handler
@@ -20,8 +20,7 @@ from PIL import Image
 from foveal.errors import ImageError
 from foveal.images.cost import require_affordable
 from foveal.images.dicom_bytes import refuse_deflated_bomb, refuse_endless_boxes
-from foveal.images.faults import corrupt, too_large, truncated
-from foveal.images.formats import unsupported
+from foveal.images.faults import corrupt, too_large, truncated, unsupported
 from foveal.images.frames import FrameChoice, frame_index, frame_note
 from foveal.images.grey_levels import frame_rules, show
 from foveal.images.levels import LevelKind, LevelSummary
@@ -100,17 +99,17 @@ def _attempt(step: Callable[[], Result]) -> Result | _Failed:
 def _parse(data: bytes) -> Dataset:
     import pydicom
 
-    # Old devices write no preamble; identify() has made sure that this looks like DICOM.
+    # Old devices write no preamble; format_of() has made sure that this looks like DICOM.
     return pydicom.dcmread(io.BytesIO(data), force=True)
 
 
 def _decode(dataset: Dataset, window: Window, max_pixels: int, frame: FrameChoice) -> Raster:
     keyword = next((name for name in _PIXEL_KEYWORDS if name in dataset), None)
     if keyword is None and "Rows" in dataset:
-        raise truncated("the DICOM header announces a picture that is not there")
+        raise truncated("the DICOM header announces an image that is not there")
     if keyword is None:
         raise ImageError(
-            "this is a DICOM file without a picture (a report, plan or directory)",
+            "this is a DICOM file without an image (a report, plan or directory)",
             code="not_an_image",
             next_step="Leave it out of the data.",
         )
@@ -225,7 +224,7 @@ def _require_pixel_bytes(dataset: Dataset, keyword: str, num_frames: int) -> Non
     if keyword == "PixelData" and _is_subsampled(dataset):
         expected = expected * 2 // 3
     if len(dataset[keyword].value or b"") < expected:
-        raise truncated("the DICOM pixels end before the picture does")
+        raise truncated("the DICOM pixels end before the image does")
 
 
 def _is_subsampled(dataset: Dataset) -> bool:

@@ -1,4 +1,4 @@
-"""What can be said of a DICOM file from its bytes alone, before pydicom is given them.
+"""Checks the bytes of a DICOM file before pydicom is given them.
 
 pydicom believes lengths that it finds: it inflates a deflated data set at once, and follows the
 boxes of a JPEG 2000 file for ever where one has no length.

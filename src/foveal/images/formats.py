@@ -1,187 +1,145 @@
-"""Which formats are read, and how bytes say what they are.
+"""Which formats are read: a table, one row a format.
 
-A file's name is never believed: only its first bytes decide. Formats that Foveal does not
-read are recognised too, so that the reader is told "this is HEIC" and not "broken".
+A row says how bytes announce the format, how files of it are decoded and checked, and which
+installed software has a part in their pixels. A file's name is never believed: only its first
+bytes decide. Formats that Foveal does not read are recognised too (``foreign``), so that the
+reader is told "this is HEIC" and not "broken".
+
+Resampling and normalisation are ours and exact. What is left to others is decoding, and the
+decoders of lossy formats may change a level from one version to the next, so versions are told.
 """
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Final, Literal
 
+from PIL import Image, ImageFile, features
+
 from foveal.errors import ImageError
-
-ProblemCode = Literal[
-    "empty_file",
-    "not_an_image",
-    "unsupported_format",
-    "corrupt",
-    "truncated",
-    "too_large",
-    "unreadable",
-    "missing",
-    "outside_folder",
-    "missing_codec",
-    "missing_label",
-]
-"""Why one file cannot be used; a stable word for tables and tests."""
-
-Format = Literal["JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF", "HEIC", "DICOM"]
-
-SUPPORTED_FORMATS: Final[tuple[Format, ...]] = (
-    "JPEG",
-    "PNG",
-    "TIFF",
-    "WEBP",
-    "BMP",
-    "GIF",
-    "AVIF",
-    "HEIC",
-    "DICOM",
+from foveal.images.completeness import (
+    check_bmp,
+    check_boxes,
+    check_gif,
+    check_png,
+    check_tiff,
+    check_webp,
+    count_gif_pictures,
+    webp_size,
 )
-
-SUPPORTED_SUFFIXES: Final[frozenset[str]] = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-        *(".png", ".apng"),
-        *(".tif", ".tiff"),
-        *(".webp", ".bmp", ".dib", ".gif"),
-        *(".avif", ".heic", ".heif", ".hif"),
-        *(".dcm", ".dicom"),
-    }
-)
-"""Suffixes, lower-case with the dot, by which a folder is searched for images."""
+from foveal.images.faults import unsupported
+from foveal.images.foreign import describe_file, foreign_image
+from foveal.images.tiff import read_tags
 
 
 @dataclass(frozen=True, slots=True)
-class _Foreign:
-    """A signature of something Foveal does not read."""
+class Codec:
+    """A decoder that may be missing: whether it is here, and what to install."""
 
-    offset: int
-    magic: bytes
-    name: str
-
-
-_FOREIGN_IMAGES: Final = (
-    _Foreign(4, b"ftypcrx", "camera raw (CR3)"),
-    _Foreign(0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
-    _Foreign(0, b"\xff\x4f\xff\x51", "JPEG 2000"),
-    _Foreign(0, b"\xff\x0a", "JPEG XL"),
-    _Foreign(0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
-    _Foreign(0, b"II\xbc\x01", "JPEG XR"),
-    _Foreign(0, b"II*\x00\x10\x00\x00\x00CR", "camera raw (CR2)"),
-    _Foreign(0, b"IIRO", "camera raw (ORF)"),
-    _Foreign(0, b"IIU\x00", "camera raw (RW2)"),
-    _Foreign(0, b"FUJIFILM", "camera raw (RAF)"),
-    _Foreign(0, b"8BPS", "Photoshop (PSD)"),
-    _Foreign(0, b"gimp xcf", "GIMP (XCF)"),
-    _Foreign(0, b"\x00\x00\x01\x00", "Windows icon (ICO)"),
-    _Foreign(0, b"\x00\x00\x02\x00", "Windows cursor (CUR)"),
-    _Foreign(0, b"icns", "Apple icon (ICNS)"),
-    _Foreign(0, b"\x76\x2f\x31\x01", "OpenEXR"),
-    _Foreign(0, b"#?RADIANCE", "Radiance HDR"),
-    _Foreign(0, b"DDS ", "DDS"),
-    _Foreign(0, b"qoif", "QOI"),
-    _Foreign(0, b"SIMPLE  =", "FITS"),
-    _Foreign(0, b"AT&TFORM", "DjVu"),
-    _Foreign(0, b"%!PS", "PostScript"),
-    _Foreign(0, b"\xc5\xd0\xd3\xc6", "PostScript"),
-    _Foreign(0, b"\xd7\xcd\xc6\x9a", "Windows metafile (WMF)"),
-    _Foreign(0, b"NRRD0", "NRRD"),
-    _Foreign(344, b"n+1\x00", "NIfTI"),
-    _Foreign(344, b"ni1\x00", "NIfTI"),
-)
-
-_FOREIGN_FILES: Final = (
-    _Foreign(0, b"%PDF", "a PDF document"),
-    _Foreign(0, b"PK\x03\x04", "a ZIP archive or office document"),
-    _Foreign(0, b"\x1f\x8b", "gzip-compressed data"),
-    _Foreign(0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    _Foreign(0, b"Rar!", "a RAR archive"),
-    _Foreign(0, b"\x93NUMPY", "a NumPy array"),
-    _Foreign(0, b"\x89HDF", "an HDF5 file"),
-    _Foreign(4, b"ftyp", "a video or audio file"),
-    _Foreign(0, b"\x1aE\xdf\xa3", "a video file"),
-    _Foreign(0, b"\x00\x05\x16\x07", "a macOS metadata file"),
-    _Foreign(0, b"\x7fELF", "a program"),
-    _Foreign(0, b"MZ", "a program"),
-)
-
-_NEXT_STEP_CONVERT: Final = "Convert it to PNG, TIFF or JPEG, then try again."
+    is_there: Callable[[], bool]
+    remedy: str
 
 
-def identify(data: bytes) -> Format:
-    r"""Returns the format that the first bytes of ``data`` announce.
+def _nothing_to_check(data: bytes) -> None:
+    """Accepts any structure; the decoder judges it."""
 
-    Args:
-        data: The whole file, or at least its first 512 bytes.
 
-    Raises:
-        ImageError: ``empty_file``; ``unsupported_format`` for an image of another format,
-            which is named; ``not_an_image`` for everything else.
+def _never(data: bytes) -> bool:
+    return False
 
-    >>> identify(b"\x89PNG\r\n\x1a\n...")
-    'PNG'
+
+def _always(data: bytes) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFormat:
+    """One format that is read.
+
+    Attributes:
+        name: As readers are told; where Pillow decodes it, Pillow's own name.
+        suffixes: Lower-case with the dot; a folder is searched for images by them.
+        is_announced_by: Whether the first 512 bytes announce it. The last row is asked first.
+        resembles: Whether it may be one, asked where no row is announced.
+        decoder: ``"pillow"``, or ``"dicom"`` for pydicom.
+        open: How Pillow opens it, where that is not the plug-in of the format's name.
+        codec: What decodes it, where that may be missing.
+        check: Refuses a file whose structure shows that it was cut short or damaged.
+        is_checked_first: Whether ``check`` comes before the decoder is given the data, because
+            opening a damaged file costs or misleads.
+        is_guarded: Whether only trying shows what a file takes, so that it is decoded in a
+            process that may die.
+        several: What further images of one file are: ``"frames"`` or ``"pages"`` of a stack, or
+            other ``"views"`` of the first, which alone is used then.
+        count: How many there are, where Pillow would have to decode them for that.
+        canvas_px: Width and height, where opening already makes the canvas.
+        is_composed: Whether a canvas is composed beside the image, which takes more memory.
+        packages: Python packages whose version decides the pixels, beside Pillow.
+        pillow_codecs: Codecs inside Pillow whose version does.
     """
-    if not data:
-        raise ImageError(
-            "the file is empty (0 bytes)",
-            code="empty_file",
-            next_step="Copy it again from its source, or delete it.",
-        )
-    known = _known_format(data)
-    if known is not None:
-        return known
-    for foreign in _FOREIGN_IMAGES:
-        if data.startswith(foreign.magic, foreign.offset):
-            raise unsupported(f"a {foreign.name} image")
-    # Portable pixmaps have but two letters: what follows must look like one too.
-    if data[:1] == b"P" and data[1:2] in b"1234567" and data[2:3].isspace():
-        raise unsupported("a portable pixmap (PPM/PGM/PBM) image")
-    text = _as_text(data[:1024])
-    if text is not None and "<svg" in text:
-        raise unsupported("an SVG drawing")
-    raise ImageError(
-        f"this is {_describe(data, text)}, not an image",
-        code="not_an_image",
-        next_step="Check where the file comes from; whatever its name says, it holds no picture.",
-    )
+
+    name: str
+    suffixes: tuple[str, ...]
+    is_announced_by: Callable[[bytes], bool]
+    resembles: Callable[[bytes], bool] = _never
+    decoder: Literal["pillow", "dicom"] = "pillow"
+    open: Callable[[bytes], ImageFile.ImageFile] | None = None
+    codec: Codec | None = None
+    check: Callable[[bytes], None] = _nothing_to_check
+    is_checked_first: bool = False
+    is_guarded: Callable[[bytes], bool] = _never
+    several: Literal["frames", "pages", "views"] = "frames"
+    count: Callable[[bytes], int] | None = None
+    canvas_px: Callable[[bytes], tuple[int, int]] | None = None
+    is_composed: bool = False
+    packages: tuple[str, ...] = ()
+    pillow_codecs: tuple[str, ...] = ()
+
+    def opened(self, data: bytes) -> ImageFile.ImageFile:
+        """Returns the file opened by Pillow; no other plug-in is given the data."""
+        if self.open is not None:
+            return self.open(data)
+        return Image.open(io.BytesIO(data), formats=(self.name,))
+
+    def require_codec(self) -> None:
+        """Refuses the format where its decoder is not installed.
+
+        Raises:
+            ImageError: ``missing_codec``.
+        """
+        if self.codec is not None and not self.codec.is_there():
+            # In the message itself, since a list of bad files shows that and no next step.
+            raise ImageError(
+                f"this is a {self.name} image, which needs {self.codec.remedy}",
+                code="missing_codec",
+            )
 
 
-def unsupported(what: str) -> ImageError:
-    """Returns the error for a real image that Foveal does not read."""
-    return ImageError(
-        f"this is {what}, which Foveal does not read; it reads {', '.join(SUPPORTED_FORMATS)}",
-        code="unsupported_format",
-        next_step=_NEXT_STEP_CONVERT,
-    )
+def _open_jpeg(data: bytes) -> ImageFile.ImageFile:
+    return Image.open(io.BytesIO(data), formats=("JPEG", "MPO"))
 
 
-def _known_format(data: bytes) -> Format | None:
-    # The preamble of a DICOM file is free, and often holds a TIFF header (PS3.10 7.1).
-    if data[128:132] == b"DICM" and data[132:134] == b"\x02\x00":
-        return "DICOM"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
-        return None if data[8:10] == b"CR" else "TIFF"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data.startswith(b"BM") and data[6:10] == bytes(4):
-        return "BMP"
-    if data[:6] in (b"GIF87a", b"GIF89a"):
-        return "GIF"
-    if data[4:8] == b"ftyp":
-        return _heif_format(data)
-    if data[128:132] == b"DICM" or _is_bare_dicom(data):
-        return "DICOM"
-    return None
+def _open_heic(data: bytes) -> ImageFile.ImageFile:
+    from pillow_heif import HeifImageFile
+
+    image: ImageFile.ImageFile = HeifImageFile(io.BytesIO(data))
+    return image
 
 
-def _heif_format(data: bytes) -> Format | None:
+def _is_tiff(data: bytes) -> bool:
+    is_camera_raw = data[8:10] == b"CR"
+    return data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+") and not is_camera_raw
+
+
+def _heif_brand(data: bytes) -> Literal["AVIF", "HEIC"] | None:
     """Tells AVIF from HEIC by the brands of the first box (ISO/IEC 23008-12, 10.2)."""
+    if data[4:8] != b"ftyp":
+        return None
     end = min(int.from_bytes(data[:4], "big"), 512)
     brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
     if brands[0] in (b"avif", b"avis"):
@@ -202,30 +160,184 @@ def _is_bare_dicom(data: bytes) -> bool:
     return is_explicit or int.from_bytes(data[4:8], "little") <= 64
 
 
-def _as_text(head: bytes) -> str | None:
-    """Returns the first bytes as text, or ``None`` where they are no text."""
-    if b"\x00" in head:
-        return None
-    for cut in range(4):  # the slice may have split one UTF-8 character
+def _is_run_length_bmp(data: bytes) -> bool:
+    # Pillow follows run lengths one by one.
+    return int.from_bytes(data[30:34], "little") in (1, 2)
+
+
+def _is_laborious_tiff(data: bytes) -> bool:
+    try:
+        tags = read_tags(data)
+    except ImageError:
+        return False  # it will be refused
+    is_compressed = 259 in tags and int(tags[259][0]) != 1
+    # A strip or tile takes Pillow some microseconds, whatever is in it.
+    return is_compressed or max(len(tags.get(tag, ())) for tag in (273, 324)) > 1 << 13
+
+
+FORMATS: Final = (
+    ImageFormat(
+        name="JPEG",
+        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+        is_announced_by=lambda data: data.startswith(b"\xff\xd8\xff"),
+        open=_open_jpeg,
+        several="views",
+        pillow_codecs=("libjpeg_turbo", "jpg"),
+    ),
+    ImageFormat(
+        name="PNG",
+        suffixes=(".png", ".apng"),
+        is_announced_by=lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"),
+        check=check_png,
+    ),
+    ImageFormat(
+        name="TIFF",
+        suffixes=(".tif", ".tiff"),
+        is_announced_by=_is_tiff,
+        check=check_tiff,
+        is_checked_first=True,
+        is_guarded=_is_laborious_tiff,
+        several="pages",
+        pillow_codecs=("libtiff",),
+    ),
+    ImageFormat(
+        name="WEBP",
+        suffixes=(".webp",),
+        is_announced_by=lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP",
+        check=check_webp,
+        is_checked_first=True,
+        canvas_px=webp_size,
+        is_composed=True,
+        pillow_codecs=("webp",),
+    ),
+    ImageFormat(
+        name="BMP",
+        suffixes=(".bmp", ".dib"),
+        is_announced_by=lambda data: data.startswith(b"BM") and data[6:10] == bytes(4),
+        check=check_bmp,
+        is_guarded=_is_run_length_bmp,
+    ),
+    ImageFormat(
+        name="GIF",
+        suffixes=(".gif",),
+        is_announced_by=lambda data: data[:6] in (b"GIF87a", b"GIF89a"),
+        check=check_gif,
+        count=count_gif_pictures,
+    ),
+    ImageFormat(
+        name="AVIF",
+        suffixes=(".avif",),
+        is_announced_by=lambda data: _heif_brand(data) == "AVIF",
+        codec=Codec(lambda: bool(features.check("avif")), "a Pillow that was built with AVIF"),
+        check=check_boxes,
+        is_checked_first=True,
+        is_guarded=_always,
+        is_composed=True,
+        pillow_codecs=("avif",),
+    ),
+    ImageFormat(
+        name="HEIC",
+        suffixes=(".heic", ".heif", ".hif"),
+        is_announced_by=lambda data: _heif_brand(data) == "HEIC",
+        open=_open_heic,
+        codec=Codec(
+            lambda: importlib.util.find_spec("pillow_heif") is not None,
+            "the package pillow-heif (pip install 'foveal[heic]')",
+        ),
+        check=check_boxes,
+        is_checked_first=True,
+        is_guarded=_always,
+        several="views",
+        is_composed=True,
+        packages=("pillow-heif",),
+    ),
+    # The preamble of a DICOM file is free, and often holds a TIFF header (PS3.10 7.1): so it
+    # stands last, which is asked first.
+    ImageFormat(
+        name="DICOM",
+        suffixes=(".dcm", ".dicom"),
+        is_announced_by=lambda data: data[128:134] == b"DICM\x02\x00",
+        resembles=lambda data: data[128:132] == b"DICM" or _is_bare_dicom(data),
+        decoder="dicom",
+        is_guarded=_always,
+        packages=("pydicom", "pylibjpeg", "pylibjpeg-openjpeg", "python-gdcm"),
+        pillow_codecs=("jpg_2000",),
+    ),
+)
+"""The formats that are read. A new one is one more row."""
+
+SUPPORTED_FORMATS: Final = tuple(one.name for one in FORMATS)
+
+SUPPORTED_SUFFIXES: Final = frozenset(suffix for one in FORMATS for suffix in one.suffixes)
+"""Suffixes, lower-case with the dot, by which a folder is searched for images."""
+
+
+def format_of(data: bytes) -> ImageFormat:
+    r"""Returns the format that the first bytes of ``data`` announce.
+
+    Args:
+        data: The whole file, or at least its first 512 bytes.
+
+    Raises:
+        ImageError: ``empty_file``; ``unsupported_format`` for an image of another format,
+            which is named; ``not_an_image`` for everything else.
+
+    >>> format_of(b"\x89PNG\r\n\x1a\n...").name
+    'PNG'
+    """
+    if not data:
+        raise ImageError(
+            "the file is empty (0 bytes)",
+            code="empty_file",
+            next_step="Copy it again from its source, or delete it.",
+        )
+    for one in reversed(FORMATS):
+        if one.is_announced_by(data):
+            return one
+    for one in FORMATS:
+        if one.resembles(data):
+            return one
+    foreign = foreign_image(data)
+    if foreign is not None:
+        raise unsupported(foreign, readable=SUPPORTED_FORMATS)
+    raise ImageError(
+        f"this is {describe_file(data)}, not an image",
+        code="not_an_image",
+        next_step="Check where the file comes from; whatever its name says, it holds no image.",
+    )
+
+
+def pixel_versions() -> dict[str, str]:
+    """Returns the version of every installed package and codec that decodes pixels, by name."""
+    versions = {}
+    for package in ("pillow", *(name for one in FORMATS for name in one.packages)):
         try:
-            text = head[: len(head) - cut].decode("utf-8")
-        except UnicodeDecodeError:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
             continue
-        is_printable = all(character.isprintable() or character in "\t\r\n\f" for character in text)
-        return text.lower() if is_printable else None
-    return None
+    for codec in (name for one in FORMATS for name in one.pillow_codecs):
+        version = features.version(codec) if features.check(codec) else None
+        if version is not None:
+            versions[f"{codec} in pillow"] = str(version)
+    return versions
 
 
-def _describe(data: bytes, text: str | None) -> str:
-    for foreign in _FOREIGN_FILES:
-        if data.startswith(foreign.magic, foreign.offset):
-            return foreign.name
-    if not any(data[:4096]):
-        return "a file of zeros"
-    if text is None:
-        return "data of no known format"
-    if "<html" in text or "<!doctype html" in text:
-        return "a web page"
-    if text.startswith("version https://git-lfs"):
-        return "a Git LFS pointer"
-    return "text"
+def pixel_versions_digest() -> str:
+    """Returns a short digest of :func:`pixel_versions`, for the keys of what pixels lead to."""
+    text = "\0".join(f"{name}={version}" for name, version in sorted(pixel_versions().items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def version_differences(recorded: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns one phrase for each decoder whose version is not the recorded one.
+
+    >>> version_differences(pixel_versions())
+    ()
+    """
+    installed = pixel_versions()
+    return tuple(
+        f"{name} {recorded.get(name, 'not installed')} then, "
+        f"{installed.get(name, 'not installed')} now"
+        for name in sorted({*recorded, *installed})
+        if recorded.get(name) != installed.get(name)
+    )

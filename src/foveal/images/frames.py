@@ -1,4 +1,4 @@
-"""Which picture of a file that holds several: a stack, a volume, an animation.
+"""Which image of a file that holds several: a stack, a volume, an animation.
 
 The first frame of a volume is often empty and the first of an animation a title, so the one in
 the middle stands for the file unless another is asked for.
@@ -31,7 +31,7 @@ def check_frame_choice(frame: object) -> None:
     is_number = isinstance(frame, int) and not isinstance(frame, bool) and frame >= 1
     if frame != "middle" and not is_number:
         raise UsageError(
-            f"frame is {frame!r}; 'middle' or a number from 1 on was expected",
+            f"frame: got {frame!r}, expected 'middle' or a number from 1 on",
             next_step="Use 'middle', or 1 for the first frame.",
         )
 

@@ -14,14 +14,46 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from foveal.errors import ImageError
 from foveal.images.faults import corrupt, too_large
-from foveal.images.formats import Format
+from foveal.images.frames import FrameChoice
 from foveal.images.pixels import Raster
-from foveal.images.request import Request
-from foveal.images.tiff import read_tags
+from foveal.images.window import FixedRange, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How to decode; see :func:`foveal.images.decode` for the meaning of each."""
+
+    window: Window
+    max_pixels: int
+    reduce_to_px: tuple[int, int] | None
+    frame: FrameChoice
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values; :meth:`from_json` reads them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Request:
+        """Reads what :meth:`to_json` wrote.
+
+        >>> request = Request(Window(), 100, (4, 5), "middle")
+        >>> Request.from_json(request.to_json()) == request
+        True
+        """
+        window, reduce_to_px = dict(value["window"]), value["reduce_to_px"]
+        window["fixed"] = tuple(FixedRange(**one) for one in window["fixed"])
+        return cls(
+            window=Window(**window),
+            max_pixels=value["max_pixels"],
+            reduce_to_px=None if reduce_to_px is None else (reduce_to_px[0], reduce_to_px[1]),
+            frame=value["frame"],
+        )
+
 
 # Of processor time, so that a busy machine does not make a good file a bad one.
 _CPU_SECONDS: Final = 1.5
@@ -29,28 +61,10 @@ _CPU_SECONDS_PER_BYTE: Final = 0.4 / 1_000_000
 # Of the clock: for what waits without working, and where no processor time is counted.
 _CLOCK_SECONDS: Final = 60.0
 _CLOCK_SECONDS_PER_BYTE: Final = 10 / 1_000_000
-# A strip or tile takes Pillow some microseconds, whatever is in it.
-_MANY_PIECES: Final = 1 << 13
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; from foveal.images.worker import main; main()"
 )
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
-
-def needs_guard(data: bytes, format_name: Format) -> bool:
-    """Whether only trying shows what a file takes."""
-    if format_name in ("DICOM", "AVIF", "HEIC"):
-        return True
-    if format_name == "BMP":  # run lengths, which Pillow follows one by one
-        return int.from_bytes(data[30:34], "little") in (1, 2)
-    if format_name == "TIFF":
-        try:
-            tags = read_tags(data)
-        except ImageError:
-            return False  # it will be refused
-        is_compressed = 259 in tags and int(tags[259][0]) != 1
-        return is_compressed or max(len(tags.get(tag, ())) for tag in (273, 324)) > _MANY_PIECES
-    return False
 
 
 def decode_guarded(data: bytes, request: Request) -> Raster | None:

@@ -1,6 +1,6 @@
-"""Pictures that are in memory become the bytes of a file, so that they take the same way.
+"""Encodes images that are in memory as files, so that they are decoded like all others.
 
-One decoder, one orientation, one window: a picture answers alike whether it was read from a
+One decoder, one orientation, one window: an image answers alike whether it was read from a
 file, opened with Pillow or cut out of an array.
 """
 

@@ -1,4 +1,4 @@
-"""JPEG by its markers (ITU-T T.81, annex B): what is announced, and whether all of it is there."""
+"""Reads a JPEG's markers (ITU-T T.81, annex B): what is announced, and whether all is there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Final
 
 from PIL import Image
 
-from foveal.images.faults import corrupt, truncated
-from foveal.images.formats import unsupported
+from foveal.images.faults import corrupt, truncated, unsupported
 
 _START_OF_SCAN: Final = 0xDA
 _END_OF_IMAGE: Final = 0xD9
@@ -19,7 +18,7 @@ _FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _READABLE_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _MAX_SEGMENTS: Final = 1 << 14
 # What might follow where a file was cut: bits of every kind. Coded data that are complete are
-# not changed by any of them; others read the missing rest of the picture from them.
+# not changed by any of them; others read the missing rest of the image from them.
 _CONTINUATIONS: Final = (b"\0" * 64, b"\x55" * 64, b"\xaa" * 64, b"\xfe" * 64)
 _NUM_COEFFICIENTS: Final = 64
 
@@ -32,7 +31,7 @@ class JpegHeader:
         width_px, height_px: As stored, before orientation.
         num_components: 1 for gray, 3 for colour, 4 for CMYK.
         is_progressive: Whether all coefficients are held until the last scan.
-        num_scans: Passes over the picture.
+        num_scans: Passes over the image.
         has_end: Whether the end marker is there.
         first_scan: Where the first scan begins.
     """
@@ -67,14 +66,14 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
         if marker == _START_OF_SCAN:
             break
         if marker == _END_OF_IMAGE:
-            raise corrupt("a JPEG without a picture")
+            raise corrupt("a JPEG without an image")
         if marker in _FRAME_MARKERS:
             frame = _read_frame(data, position, marker)
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     else:
-        raise corrupt(f"a JPEG with more than {_MAX_SEGMENTS:,} segments before its picture")
+        raise corrupt(f"a JPEG with more than {_MAX_SEGMENTS:,} segments before its image")
     if frame is None:
-        raise corrupt("a JPEG whose picture comes before its size")
+        raise corrupt("a JPEG whose image comes before its size")
     # Coded data never holds FF D9 or FF DA, so neither can be mistaken there. Searching for the
     # end from the back also finds it before the junk that some cameras append.
     height_px, width_px, num_components, kind = frame
@@ -110,7 +109,7 @@ def with_end_marker(data: bytes, header: JpegHeader) -> bytes:
     Raises:
         ImageError: ``truncated``.
     """
-    missing = truncated("a JPEG without its end marker, and without all of its picture")
+    missing = truncated("a JPEG without its end marker, and without all of its image")
     body = data.removesuffix(b"\xff")
     if header.is_progressive and not _covers_all_coefficients(body, header):
         raise missing

@@ -1,24 +1,21 @@
-"""JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF and HEIC, decoded by Pillow and its plug-in."""
+"""Formats that Pillow and its plug-ins decode; ``foveal.images.formats`` lists them."""
 
 from __future__ import annotations
 
-import importlib.util
-import io
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from PIL import Image, ImageFile, UnidentifiedImageError, features
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from foveal.errors import ImageError
 from foveal.images import bit_depth
-from foveal.images.completeness import count_gif_pictures, require_complete, webp_size
+from foveal.images.completeness import require_all_rows
 from foveal.images.cost import bytes_per_pixel, require_affordable, require_few_scans
-from foveal.images.faults import corrupt, too_large, truncated
-from foveal.images.formats import Format, unsupported
+from foveal.images.faults import corrupt, too_large, truncated, unsupported
+from foveal.images.formats import ImageFormat
 from foveal.images.frames import FrameChoice, frame_index, frame_note, reachable_index
 from foveal.images.jpeg import JpegHeader, read_jpeg_header, with_end_marker
 from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
-from foveal.images.png_rows import require_all_rows
 from foveal.images.quarantine import ANY_ERROR, quarantine
 from foveal.images.tiff import stack_pages, with_first_page
 from foveal.images.window import Window
@@ -34,16 +31,13 @@ _UNDO: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# More pictures in one of these are other views, bursts or depths of the first.
-_OF_ONE_SCENE: Final = ("JPEG", "HEIC")
 _BAND_ROWS: Final = 256
 _SIDEWAYS: Final = frozenset({5, 6, 7, 8})
-_PLUGINS: Final[dict[str, tuple[str, ...]]] = {"JPEG": ("JPEG", "MPO")}
 
 
 def decode_ordinary(
     data: bytes,
-    format_name: Format,
+    form: ImageFormat,
     *,
     window: Window,
     max_pixels: int,
@@ -61,29 +55,28 @@ def decode_ordinary(
         try:
             header, pages, notes = None, _Pages(1, 0), []
             # What can be known without a decoder is looked at before one is given the data.
-            if format_name == "JPEG":
+            if form.name == "JPEG":
                 header = read_jpeg_header(data)
                 require_size(header.width_px, header.height_px, max_pixels=max_pixels)
                 require_few_scans(header.num_scans, header.width_px * header.height_px)
                 if not header.has_end:
                     data = with_end_marker(data, header)
-                    notes.append("The end marker is missing; the picture is all there.")
-            elif format_name in ("AVIF", "HEIC"):
-                require_complete(data, format_name)
-                _require_codec(format_name)
-            elif format_name == "WEBP":
-                require_complete(data, format_name)
-                require_size(*webp_size(data), max_pixels=max_pixels)
-            elif format_name == "TIFF":
-                require_complete(data, format_name)
+                    notes.append("The end marker is missing; the image is all there.")
+            if form.is_checked_first:
+                form.check(data)
+            form.require_codec()
+            if form.canvas_px is not None:
+                require_size(*form.canvas_px(data), max_pixels=max_pixels)
+            if form.several == "pages":
                 data, pages = _turn_to_page(data, frame, notes)
-            image = _open(data, format_name)
+            image = form.opened(data)
             require_size(*image.size, max_pixels=max_pixels)
-            require_complete(data, format_name)
-            if format_name != "TIFF":
-                pages = _find_frame(image, data, format_name, frame)
-            _require_memory(image, data, format_name, pages, header, reduce_to_px)
-            return _decode(image, data, format_name, window, reduce_to_px, pages, frame, notes)
+            if not form.is_checked_first:
+                form.check(data)
+            if form.several != "pages":
+                pages = _find_frame(image, data, form, frame)
+            _require_memory(image, data, form, pages, header, reduce_to_px)
+            return _decode(image, data, form, window, reduce_to_px, pages, frame, notes)
         except ImageError:
             raise
         except Image.DecompressionBombError as error:
@@ -91,21 +84,21 @@ def decode_ordinary(
         except MemoryError as error:
             raise too_large("there is not enough memory to decode it") from error
         except ANY_ERROR as error:
-            raise _reason(error, data, format_name) from error
+            raise _reason(error, data, form) from error
 
 
 def _require_memory(
     image: ImageFile.ImageFile,
     data: bytes,
-    format_name: Format,
+    form: ImageFormat,
     pages: _Pages,
     header: JpegHeader | None,
     reduce_to_px: tuple[int, int] | None,
 ) -> None:
     num_pixels = image.width * image.height
-    bits = _bits_per_sample(image, data, format_name)
-    is_composed = pages.index > 0 and format_name != "TIFF"
-    each = bytes_per_pixel(image, format_name, bits=bits, is_composed=is_composed)
+    bits = _bits_per_sample(image, data, form)
+    is_composed = form.is_composed or (pages.index > 0 and form.several != "pages")
+    each = bytes_per_pixel(image, bits=bits, is_composed=is_composed)
     decoded = num_pixels * each
     if header is not None and reduce_to_px is not None:
         shortest = min(image.width // reduce_to_px[1], image.height // reduce_to_px[0])
@@ -115,37 +108,15 @@ def _require_memory(
     require_affordable(decoded)
 
 
-def _require_codec(format_name: Format) -> None:
-    if format_name == "AVIF":
-        is_there, remedy = features.check("avif"), "a Pillow that was built with AVIF"
-    else:
-        is_there = importlib.util.find_spec("pillow_heif") is not None
-        remedy = "the package pillow-heif (pip install 'foveal[heic]')"
-    if not is_there:
-        # In the message itself, since a list of bad files shows that and no next step.
-        raise ImageError(
-            f"this is a {format_name} image, which needs {remedy}", code="missing_codec"
-        )
-
-
-def _open(data: bytes, format_name: Format) -> ImageFile.ImageFile:
-    if format_name == "HEIC":
-        from pillow_heif import HeifImageFile
-
-        image: ImageFile.ImageFile = HeifImageFile(io.BytesIO(data))
-        return image
-    return Image.open(io.BytesIO(data), formats=_PLUGINS.get(format_name, (format_name,)))
-
-
 @dataclass(frozen=True, slots=True)
 class _Pages:
-    """How many pictures of one stack the file holds, and the index of the one to take."""
+    """How many images of one stack the file holds, and the index of the one to take."""
 
     count: int
     index: int
 
 
-def count_ordinary(data: bytes, format_name: Format) -> int:
+def count_ordinary(data: bytes, form: ImageFormat) -> int:
     """Returns how many frames of one stack a file of one of Pillow's formats holds.
 
     Raises:
@@ -153,13 +124,13 @@ def count_ordinary(data: bytes, format_name: Format) -> int:
     """
     with quarantine():
         try:
-            if format_name == "TIFF":
+            if form.several == "pages":
                 return len(stack_pages(data)[0])
-            if format_name in _OF_ONE_SCENE:
+            if form.several == "views":
                 return 1
-            return _find_frame(_open(data, format_name), data, format_name, 1).count
+            return _find_frame(form.opened(data), data, form, 1).count
         except ANY_ERROR as error:
-            raise _reason(error, data, format_name) from error
+            raise _reason(error, data, form) from error
 
 
 def _turn_to_page(data: bytes, frame: FrameChoice, notes: list[str]) -> tuple[bytes, _Pages]:
@@ -173,14 +144,13 @@ def _turn_to_page(data: bytes, frame: FrameChoice, notes: list[str]) -> tuple[by
 
 
 def _find_frame(
-    image: ImageFile.ImageFile, data: bytes, format_name: Format, frame: FrameChoice
+    image: ImageFile.ImageFile, data: bytes, form: ImageFormat, frame: FrameChoice
 ) -> _Pages:
-    is_gif = format_name == "GIF"  # Pillow would read it to its end for this
-    count = count_gif_pictures(data) if is_gif else int(getattr(image, "n_frames", 1))
-    if count == 1 or format_name in _OF_ONE_SCENE:
+    count = int(getattr(image, "n_frames", 1)) if form.count is None else form.count(data)
+    if count == 1 or form.several == "views":
         return _Pages(count, 0)
     index = frame_index(count, frame)
-    if format_name == "PNG" and data[24] > 8:  # the low bytes are read from the first alone
+    if form.name == "PNG" and data[24] > 8:  # the low bytes are read from the first alone
         index = 0
     return _Pages(count, reachable_index(index, *image.size))
 
@@ -188,46 +158,45 @@ def _find_frame(
 def _decode(
     image: ImageFile.ImageFile,
     data: bytes,
-    format_name: Format,
+    form: ImageFormat,
     window: Window,
     reduce_to_px: tuple[int, int] | None,
     pages: _Pages,
     frame: FrameChoice,
     notes: list[str],
 ) -> Raster:
-    stored_mode, bits = image.mode, _bits_per_sample(image, data, format_name)
+    stored_mode, bits = image.mode, _bits_per_sample(image, data, form)
     canvas_px = image.width * image.height
-    if pages.count > 1 and format_name in _OF_ONE_SCENE:
-        notes.append("The file holds several pictures; the first is used.")
+    if pages.count > 1 and form.several == "views":
+        notes.append("The file holds several images; the first is used.")
     elif pages.count > 1:
-        word = "page" if format_name == "TIFF" else "frame"
-        notes.append(frame_note(pages.count, pages.index, frame, word))
-    if pages.index and format_name != "TIFF":
+        notes.append(frame_note(pages.count, pages.index, frame, form.several.removesuffix("s")))
+    if pages.index and form.several != "pages":
         image.seek(pages.index)
         require_size(*image.size, max_pixels=canvas_px)  # a frame may not widen the canvas
     orientation = 1
     full_size = image.size
-    if format_name == "JPEG":  # a reduced decoding has to know before, what lies sideways
+    if form.name == "JPEG":  # a reduced decoding has to know before, what lies sideways
         orientation = _orientation(image, notes)
         if reduce_to_px is not None:
             height_px, width_px = reduce_to_px
             is_sideways = orientation in _SIDEWAYS
             image.draft(None, (height_px, width_px) if is_sideways else (width_px, height_px))
-    elif format_name == "TIFF":  # Pillow turns a TIFF upright by itself, and forgets the tag
+    elif form.name == "TIFF":  # Pillow turns a TIFF upright by itself, and forgets the tag
         orientation = _orientation(image, notes)
-    second = bit_depth.decode_low_bytes(image, lambda: _open(data, format_name))
+    second = bit_depth.decode_low_bytes(image, lambda: form.opened(data))
     image.load()
-    if format_name == "PNG" and not pages.index:
+    if form.name == "PNG" and not pages.index:
         require_all_rows(image, data)
-    if format_name not in ("JPEG", "TIFF"):
+    if form.name not in ("JPEG", "TIFF"):
         orientation = _orientation(image, notes)
     upright: Image.Image = image
-    if format_name != "TIFF" and orientation in _UNDO:
+    if form.name != "TIFF" and orientation in _UNDO:
         upright = image.transpose(_UNDO[orientation])
         if second is not None:
             second = replace(second, image=second.image.transpose(_UNDO[orientation]))
     width_px, height_px = upright.size
-    if format_name == "JPEG":  # what was decoded may be a reduced picture
+    if form.name == "JPEG":  # what was decoded may be a reduced image
         width_px, height_px = full_size[::-1] if orientation in _SIDEWAYS else full_size
     picture: Picture
     levels = None
@@ -248,7 +217,7 @@ def _decode(
             upright = upright.point(shift)
         picture = _as_gray_or_rgb(upright, notes)
     facts = ImageFacts(
-        format=format_name,
+        format=form.name,
         width_px=width_px,
         height_px=height_px,
         stored_mode=stored_mode,
@@ -293,15 +262,15 @@ def _orientation(image: ImageFile.ImageFile, notes: list[str]) -> int:
     try:
         stored: Any = image.getexif().get(_EXIF_ORIENTATION, 1)
         return stored if isinstance(stored, int) and stored in _UNDO else 1
-    except ANY_ERROR:  # a broken EXIF block does no harm to the picture
+    except ANY_ERROR:  # a broken EXIF block does no harm to the image
         notes.append("The EXIF block cannot be read; the image is taken as upright.")
         return 1
 
 
-def _bits_per_sample(image: ImageFile.ImageFile, data: bytes, format_name: Format) -> int:
-    if format_name == "PNG":
+def _bits_per_sample(image: ImageFile.ImageFile, data: bytes, form: ImageFormat) -> int:
+    if form.name == "PNG":
         return data[24]
-    if format_name == "TIFF":
+    if form.name == "TIFF":
         bits: Any = getattr(image, "tag_v2", {}).get(258, 1)
         return int(max(bits)) if isinstance(bits, tuple) else int(bits)
     return 1 if image.mode == "1" else 8
@@ -313,17 +282,17 @@ def _is_signed(image: ImageFile.ImageFile) -> bool:
     return set(form if isinstance(form, tuple) else (form,)) == {_SIGNED}
 
 
-def _reason(error: Exception, data: bytes, format_name: Format) -> ImageError:
+def _reason(error: Exception, data: bytes, form: ImageFormat) -> ImageError:
     """Returns why Pillow gave up: what the structure shows first, then what it said."""
     try:
-        require_complete(data, format_name)
+        form.check(data)
     except ImageError as found:
         return found
     text = str(error)
     if "truncated" in text or isinstance(error, EOFError):
-        return truncated(f"the {format_name} data ends before the picture does")
+        return truncated(f"the {form.name} data ends before the image does")
     if "unknown pixel mode" in text or (
-        format_name == "TIFF" and isinstance(error, UnidentifiedImageError)
+        form.name == "TIFF" and isinstance(error, UnidentifiedImageError)
     ):
-        return unsupported(f"a {format_name} with an unusual arrangement of samples")
-    return corrupt(f"the {format_name} data cannot be decoded")
+        return unsupported(f"a {form.name} with an unusual arrangement of samples")
+    return corrupt(f"the {form.name} data cannot be decoded")

@@ -1,4 +1,4 @@
-"""What a decoded image is: its pixels and the facts of its file."""
+"""What a decoded image is: its pixels, the facts of its file, and the network's numbers of it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ImageFacts:
         stored_mode: How the file stores a pixel: Pillow's word (``"L"``, ``"RGB"``,
             ``"P"``, ``"I;16"``), or DICOM's photometric interpretation.
         bits_per_sample: Bits of one sample as stored.
-        num_frames: Pictures of one stack in the file; thumbnails and masks do not count.
+        num_frames: Images of one stack in the file; thumbnails and masks do not count.
         frame: The number of the one that was decoded, from 1 on.
         orientation: The EXIF orientation (1 to 8) that was undone; 1 is upright.
         patient_key: For DICOM, the first 16 hexadecimal digits of the SHA-256 of the
@@ -86,14 +86,14 @@ class Raster:
 
 
 def height_and_width(picture: Picture) -> tuple[int, int]:
-    """Returns the height and the width of a picture in pixels."""
+    """Returns the height and the width of an image in pixels."""
     if isinstance(picture, Image.Image):
         return picture.height, picture.width
     return picture.shape[0], picture.shape[1]
 
 
 def as_array(picture: Picture) -> NDArray[Any]:
-    """Returns a picture as an array, band by band: Pillow would make two copies on the way."""
+    """Returns an image as an array, band by band: Pillow would make two copies on the way."""
     if not isinstance(picture, Image.Image):
         return picture
     if picture.width * picture.height <= _BAND_PIXELS:
@@ -131,3 +131,44 @@ def require_size(width_px: int, height_px: int, *, max_pixels: int) -> None:
             code="too_large",
             next_step="Make it smaller, or raise max_pixels if you trust its source.",
         )
+
+
+Triple = tuple[float, float, float]
+
+
+def normalise(
+    pixels: NDArray[Any], *, mean: Triple, std: Triple, into: NDArray[np.float32]
+) -> None:
+    """Writes ``(x - mean) / std`` for each channel, one multiplication and one addition.
+
+    Args:
+        pixels: ``uint8``, where 255 is 1, or ``float32`` in [0, 1]; [H, W] or [H, W, 3].
+        mean: Mean for each channel, of values in [0, 1].
+        std: Standard deviation for each channel.
+        into: ``float32`` [3, H, W] to be filled, which may be a part of a larger array.
+    """
+    top = 255.0 if pixels.dtype == np.uint8 else 1.0
+    is_gray = pixels.ndim == 2
+    for channel in range(3):
+        # Gray with the same mean and deviation for all channels is computed but once.
+        if is_gray and channel and (mean[channel], std[channel]) == (mean[0], std[0]):
+            into[channel] = into[0]
+            continue
+        plane = pixels if is_gray else pixels[..., channel]
+        np.multiply(plane, np.float32(1.0 / (top * std[channel])), out=into[channel])
+        into[channel] -= np.float32(mean[channel] / std[channel])
+
+
+# Of red, green and blue in the luma of ITU-R BT.601, as Pillow converts to "L".
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def grey_of(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns images [N, 3, H, W] in grey, [N, 1, H, W]; of equal channels, that channel.
+
+    Where mean and std are the same for all three channels, grey of the normalised is the
+    normalised grey.
+    """
+    weights = np.array(_LUMA, np.float32)[:, None, None]
+    grey: NDArray[np.float32] = (images * weights).sum(1, keepdims=True, dtype=np.float32)
+    return grey

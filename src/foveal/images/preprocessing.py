@@ -20,16 +20,16 @@ from numpy.typing import NDArray
 from foveal.errors import UsageError
 from foveal.images.decoding import ImageSource, decode_raster
 from foveal.images.frames import FrameChoice, check_frame_choice
-from foveal.images.normalising import Triple, normalise
 from foveal.images.pixels import (
     MAX_PIXELS,
     DecodedImage,
     Picture,
+    Triple,
     as_picture,
     height_and_width,
+    normalise,
 )
-from foveal.images.resampling import Interpolation
-from foveal.images.resizing import Fit, plan_resize, resample
+from foveal.images.resizing import Fit, Interpolation, plan_resize, resample
 from foveal.images.settings import as_data_error, checked_settings, pretrained_settings
 from foveal.images.views import QUARTER_TURNS, VIEWS, View, turn
 from foveal.images.window import FixedRange, Window
@@ -57,7 +57,7 @@ class Preprocessing:
             with the mean, which is 0 after normalisation.
         crop_fraction: Share of each side that is kept (timm's ``crop_pct``).
         interpolation: Filter of the resampling, always antialiased; see
-            ``foveal.images.resampling``, whose bytes depend on no library.
+            ``foveal.images.resizing``, whose bytes depend on no library.
         mean: Mean for each channel, of values in [0, 1].
         std: Standard deviation for each channel.
         window: How deep grey levels become [0, 1].
@@ -246,6 +246,6 @@ class Preprocessing:
 
 def _bad(name: str, value: object, expected: str) -> UsageError:
     return UsageError(
-        f"{name} is {value!r}; {expected} was expected",
+        f"{name}: got {value!r}, expected {expected}",
         next_step=f"Give Preprocessing another {name}.",
     )

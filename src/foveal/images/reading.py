@@ -1,4 +1,4 @@
-"""A file's bytes, or the reason why there are none."""
+"""Reads a file's bytes, or says why they cannot be read."""
 
 from __future__ import annotations
 

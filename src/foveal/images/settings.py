@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from foveal.errors import DataError, UsageError
-from foveal.images.normalising import Triple
+from foveal.images.pixels import Triple
 from foveal.text import near_names
 
 _INTEGERS: Final = ("height_px", "width_px", "max_pixels")
@@ -36,7 +36,7 @@ def checked_settings(value: Mapping[str, Any], *, version: int) -> dict[str, Any
     _require_keys(value, _KEYS, where="preprocessing")
     if value["version"] != version:
         raise DataError(
-            f"the preprocessing has version {value['version']!r}; version {version} was expected",
+            f"preprocessing: got version {value['version']!r}, expected {version}",
             next_step="Use the version of Foveal that wrote it, or train again with this one.",
         )
     window = value["window"]
@@ -76,14 +76,14 @@ def pretrained_settings(config: Mapping[str, Any], *, size_px: int | None) -> di
     size = config.get("input_size")
     if size_px is None and (size is None or len(size) != 3 or size[0] != 3):
         raise DataError(
-            f"the pretrained configuration has the input size {size!r}; (3, H, W) was expected",
+            f"pretrained configuration: got input size {size!r}, expected (3, H, W)",
             next_step="Pass size_px, or choose weights for three-channel images.",
         )
     interpolation = config.get("interpolation") or "bicubic"
     if interpolation not in ("bilinear", "bicubic", "lanczos"):
         raise DataError(
-            f"the weights expect the interpolation {interpolation!r}; "
-            "bilinear, bicubic or lanczos was expected",
+            f"pretrained configuration: got interpolation {interpolation!r}, expected bilinear, "
+            "bicubic or lanczos",
             next_step="Build a Preprocessing by hand with the nearest of the three.",
         )
     height, width = (size_px, size_px) if size_px is not None else (size[1], size[2])  # type: ignore[index]
@@ -105,7 +105,7 @@ def as_data_error(error: UsageError) -> DataError:
 def _require_keys(value: object, known: tuple[str, ...], *, where: str) -> None:
     if not isinstance(value, Mapping):
         raise DataError(
-            f"{where}: a JSON object was expected, {type(value).__name__} came",
+            f"{where}: got {type(value).__name__}, expected a JSON object",
             next_step=_NEXT_STEP,
         )
     for key in value:
@@ -157,5 +157,5 @@ def _triple(name: str, value: object) -> Triple:
 
 def _wrong(name: str, value: object, expected: str) -> DataError:
     return DataError(
-        f"preprocessing: {name} is {value!r}; {expected} was expected", next_step=_NEXT_STEP
+        f"preprocessing.{name}: got {value!r}, expected {expected}", next_step=_NEXT_STEP
     )

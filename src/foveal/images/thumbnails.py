@@ -1,4 +1,4 @@
-"""Small encoded pictures for reports."""
+"""Small encoded images for reports."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def thumbnail(
     """
     if size_px < 1:
         raise UsageError(
-            f"size_px is {size_px}; a positive number was expected", next_step="Use 128."
+            f"size_px: got {size_px}, expected a positive number", next_step="Use 128."
         )
     raster = decode_raster(
         source,
@@ -69,6 +69,6 @@ def thumbnail(
     if pixels.dtype != np.uint8:
         pixels = np.rint(pixels * 255.0).astype(np.uint8)
     stream = io.BytesIO()
-    # A picture made from bare pixels has no EXIF, no profile and no comment to pass on.
+    # An image made from bare pixels has no EXIF, no profile and no comment to pass on.
     Image.fromarray(pixels).convert("RGB").save(stream, "WEBP", quality=_QUALITY, method=4)
     return stream.getvalue()

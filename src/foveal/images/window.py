@@ -47,8 +47,8 @@ class FixedRange:
         """Refuses what could only divide by zero, or turn black to white."""
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise UsageError(
-                f"a window from level {self.low} to {self.high} was asked for; two finite "
-                "numbers, the lower first, were expected",
+                f"window: got levels {self.low} to {self.high}, expected two finite numbers, the "
+                "lower first",
                 next_step="Use for instance -160:240, Hounsfield units of soft tissue.",
             )
 
@@ -83,8 +83,8 @@ class Window:
         """Refuses percentiles that are none, and unknown policies."""
         if not 0 <= self.low_percentile < self.high_percentile <= 100:
             raise UsageError(
-                f"a window from percentile {self.low_percentile} to {self.high_percentile} "
-                "was asked for; 0 <= low < high <= 100 was expected",
+                f"window: got percentiles {self.low_percentile} to {self.high_percentile}, "
+                "expected 0 <= low < high <= 100",
                 next_step="Use for instance low_percentile=0.5, high_percentile=99.5.",
             )
         if self.dicom not in ("header", "percentile"):

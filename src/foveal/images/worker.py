@@ -24,9 +24,9 @@ from PIL import Image
 from foveal.errors import ImageError
 from foveal.images.cost import MAX_WORKING_BYTES
 from foveal.images.faults import too_large
+from foveal.images.guarded import Request
 from foveal.images.levels import LevelKind, LevelSummary
 from foveal.images.pixels import ImageFacts, Picture, Raster
-from foveal.images.request import Request
 
 _HEADER_BYTES: Final = 8
 _MAX_HEADER_BYTES: Final = 1 << 20

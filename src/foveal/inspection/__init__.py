@@ -3,8 +3,7 @@
 from foveal.inspection.as_json import comparison_json, effective_json, inspection_json
 from foveal.inspection.as_text import render_inspection_text
 from foveal.inspection.blocks import Block, Line, fold_blocks
-from foveal.inspection.comparing import Comparison, Contrast, compare
-from foveal.inspection.comparison_text import render_comparison_text
+from foveal.inspection.comparison import Comparison, Contrast, compare, render_comparison_text
 from foveal.inspection.effective import EffectiveField, effective_receptive_field
 from foveal.inspection.effective_text import render_effective_text
 from foveal.inspection.equivariance import Equivariance, ShiftError, measure_equivariance

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from foveal.graph import Quantity, ReceptiveField
-from foveal.inspection.comparing import Comparison
+from foveal.inspection.comparison import Comparison
 from foveal.inspection.effective import EffectiveField
 from foveal.inspection.inspection import Inspection, OpRow, Stage
 from foveal.inspection.sizes import SizeLaw
@@ -39,10 +39,10 @@ def inspection_json(table: Inspection) -> dict[str, Any]:
             "trainable_parameters": totals.trainable_parameters,
             "unused_parameters": totals.unused_parameters,
             "parameter_bytes": totals.parameter_bytes,
-            **_figure("macs", totals.macs),
-            **_figure("activation_bytes", totals.activation_bytes),
-            **_figure("peak_bytes", totals.peak_bytes),
-            **_figure("kept_bytes", totals.kept_bytes),
+            **_quantity("macs", totals.macs),
+            **_quantity("activation_bytes", totals.activation_bytes),
+            **_quantity("peak_bytes", totals.peak_bytes),
+            **_quantity("kept_bytes", totals.kept_bytes),
             **_last_field(table),
             "receptive_field_of": totals.receptive_field_of,
             "layers_with_weights": totals.num_weighted_layers,
@@ -97,9 +97,9 @@ def _op_json(row: OpRow, sizes: SizeLaw | None) -> dict[str, Any]:
         "output_shape": list(row.output_shape),
         "parameters": row.parameters,
         "trainable_parameters": row.trainable_parameters,
-        **_figure("macs", row.macs),
+        **_quantity("macs", row.macs),
         "activation_bytes": row.activation_bytes,
-        **_figure("kept_bytes", row.kept_bytes),
+        **_quantity("kept_bytes", row.kept_bytes),
         **_field(row.receptive_field),
         "inputs": list(op.input_indices),
         "attributes": {key: _plain(value) for key, value in op.attributes.items()},
@@ -119,9 +119,9 @@ def _stage_json(stage: Stage) -> dict[str, Any]:
         "output_shape": list(stage.output_shape),
         "parameters": stage.parameters,
         "trainable_parameters": stage.trainable_parameters,
-        **_figure("macs", stage.macs),
+        **_quantity("macs", stage.macs),
         "activation_bytes": stage.activation_bytes,
-        **_figure("kept_bytes", stage.kept_bytes),
+        **_quantity("kept_bytes", stage.kept_bytes),
         **_field(stage.receptive_field),
         "share_of_parameters": stage.share_of_parameters,
         "share_of_macs": stage.share_of_macs,
@@ -141,10 +141,10 @@ def _sizes_json(law: SizeLaw) -> dict[str, Any]:
     }
 
 
-def _figure(name: str, figure: Quantity[int]) -> dict[str, Any]:
-    found: dict[str, Any] = {name: figure.value}
-    if figure.status != "complete":
-        found |= {f"{name}_status": figure.status, f"{name}_reason": figure.reason}
+def _quantity(name: str, quantity: Quantity[int]) -> dict[str, Any]:
+    found: dict[str, Any] = {name: quantity.value}
+    if quantity.status != "complete":
+        found |= {f"{name}_status": quantity.status, f"{name}_reason": quantity.reason}
     return found
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from foveal.draw.text_layout import COLUMNS, Style, plain, wrap
-from foveal.draw.width import display_width, pad, shorten_end, shorten_middle
+from foveal.draw.text_layout import (
+    COLUMNS,
+    Style,
+    display_width,
+    pad,
+    plain,
+    shorten_end,
+    shorten_middle,
+    wrap,
+)
 from foveal.graph import Quantity
 from foveal.inspection import wording
 from foveal.inspection.blocks import Block, Line, fold_blocks
@@ -127,8 +135,8 @@ def _line(line: Line, block: Block, indent: str, common: str) -> tuple[str, ...]
     )
 
 
-def _or_none(figure: Quantity[int]) -> str:
-    return wording.NONE if figure == Quantity(0) else wording.figure_count(figure)
+def _or_none(quantity: Quantity[int]) -> str:
+    return wording.NONE if quantity == Quantity(0) else wording.count_text(quantity)
 
 
 def _columns_that_fit(
@@ -231,16 +239,16 @@ def _totals(table: Inspection, style: Style) -> str:
         ),
         (
             "memory",
-            f"{wording.figure_bytes(totals.activation_bytes)} of activations, "
-            f"{wording.figure_bytes(totals.peak_bytes)} alive at once; training keeps "
-            f"{wording.figure_bytes(totals.kept_bytes)}",
+            f"{wording.bytes_text(totals.activation_bytes)} of activations, "
+            f"{wording.bytes_text(totals.peak_bytes)} alive at once; training keeps "
+            f"{wording.bytes_text(totals.kept_bytes)}",
         ),
         ("receptive field", field_sentence(table)),
     ]
     reasons = [
-        f"{name}: {figure.reason}"
-        for name, figure in (("MACs", macs), ("training keeps", totals.kept_bytes))
-        if figure.status == "partial" and table.status == "complete"
+        f"{name}: {quantity.reason}"
+        for name, quantity in (("MACs", macs), ("training keeps", totals.kept_bytes))
+        if quantity.status == "partial" and table.status == "complete"
     ]
     pairs += [("lower bounds", "; ".join(reasons))] if reasons else []
     return "\n".join(

@@ -16,7 +16,7 @@ from foveal.graph.vocabulary import words
 from foveal.inspection.inspection import Inspection, OpRow
 from foveal.inspection.stages import Segment, segments_below
 
-_FOLLOWERS = words(
+FOLLOWERS = words(
     "batch_norm layer_norm group_norm instance_norm norm activation dropout copy softmax "
     "flatten permute reshape"
 )
@@ -148,7 +148,7 @@ def _lines(table: Inspection, segment: Segment) -> list[list[OpRow]]:
         sources = row.op.inputs
         follows = (
             before is not None
-            and row.kind in _FOLLOWERS
+            and row.kind in FOLLOWERS
             and len(sources) == 1
             and sources[0].kind == "op"
             and sources[0].index == before.op.index
@@ -165,16 +165,23 @@ def _signature(table: Inspection, segment: Segment) -> tuple[object, ...]:
     return tuple(
         (
             row.name[skip:] if row.name.startswith(segment.path) else row.name,
-            row.kind,
-            row.op.function,
-            tuple(sorted((key, str(value)) for key, value in row.op.attributes.items())),
-            row.op.input_shapes,
-            row.op.output_shapes,
-            row.trainable_parameters,
-            row.frozen_parameters,
-            row.macs,
+            *structure_of(row),
         )
         for row in table.ops[segment.first : segment.last + 1]
+    )
+
+
+def structure_of(row: OpRow) -> tuple[object, ...]:
+    """Returns all that two equal operations have in common: settings, shapes and counts."""
+    return (
+        row.kind,
+        row.op.function,
+        tuple(sorted((key, str(value)) for key, value in row.op.attributes.items())),
+        row.op.input_shapes,
+        row.op.output_shapes,
+        row.trainable_parameters,
+        row.frozen_parameters,
+        row.macs,
     )
 
 
@@ -211,7 +218,7 @@ def _join_loose(blocks: list[Block]) -> Iterator[Block]:
             sources = row.op.inputs
             if (
                 before is not None
-                and row.kind in _FOLLOWERS
+                and row.kind in FOLLOWERS
                 and len(sources) == 1
                 and sources[0].kind == "op"
                 and sources[0].index == before.op.index

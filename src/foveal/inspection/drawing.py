@@ -80,7 +80,7 @@ def _input_mark(table: Inspection) -> str:
 def _stage(stage: Stage, index: int, x: float, base: float, width: float, height: float) -> str:
     tip = (
         f"{stage.name}: {wording.shape_text(stage.output_shape)}, "
-        f"{wording.figure_count(stage.macs)} MACs, {stage.parameters:,} parameters"
+        f"{wording.count_text(stage.macs)} MACs, {stage.parameters:,} parameters"
     )
     box = element(
         "rect",

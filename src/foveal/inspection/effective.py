@@ -12,6 +12,7 @@ channels would cancel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.errors import ModelError
-from foveal.inspection.inspection import Inspection, OpRow
-from foveal.inspection.reaching import Place, find_map, run_up_to
+from foveal.inspection.inspection import Inspection
+from foveal.inspection.reaching import reached_map
 
 if TYPE_CHECKING:
     import torch
@@ -79,25 +80,17 @@ def effective_receptive_field(
     Args:
         model: With real weights, on any device.
         table: Its inspection, for one input of shape ``(N, C, H, W)``.
-        at: The operation; the last one with places before global pooling if None. Must be
-            the result of a module.
+        at: An operation or module; the last map before global pooling if None.
         images: Pictures ``[N, C, H, W]`` to measure on; white noise if None.
         num_images: How many pictures of white noise.
         seed: Of noise and signs.
 
     Raises:
-        UsageError: There is no such operation, or it has no places.
+        UsageError: There is no such operation, or it has no positions.
         ModelError: The model has no weights, or the operation does not see the input.
     """
     import torch
 
-    row, place = find_map(table, at, purpose="The effective receptive field")
-    if any(tensor.device.type == "meta" for tensor in model.parameters()):
-        raise ModelError(
-            f"{table.name} was built without weights, and the effective receptive field follows "
-            "from them.",
-            next_step="Build the model on a real device.",
-        )
     shape = table.inputs[0].shape
     generator = torch.Generator().manual_seed(seed)
     anchor = next(model.parameters(), None)
@@ -108,18 +101,19 @@ def effective_receptive_field(
     )
     if anchor is not None:
         pictures = pictures.to(device=anchor.device, dtype=anchor.dtype)
-    height, width = row.output_shape[2:4]
-    unit = (height // 2, width // 2)
-    energy = np.zeros(shape[2:4])
-    for picture in pictures:
-        energy += _energy(model, row, place, picture[None], unit, generator)
+    with reached_map(model, table, at, purpose="the effective receptive field") as reached:
+        height, width = reached.grid
+        unit = (height // 2, width // 2)
+        energy = np.zeros(shape[2:4])
+        for picture in pictures:
+            energy += _energy(reached.result, picture[None], unit, generator)
     if not energy.max() > 0:
         raise ModelError(
-            f"No gradient reaches the input from {row.name!r}: it does not depend on the image.",
-            next_step="Choose another operation with --at, or look for dead layers: foveal lint.",
+            f"No gradient reaches the input from {reached.name!r}: it does not depend on the "
+            "image.",
+            next_step="Choose another layer with --layer, or look for dead layers: foveal lint.",
         )
-    seen = row.receptive_field
-    fields = seen.fields
+    fields = () if reached.row is None else reached.row.receptive_field.fields
     known = len(fields) == 2 and all(item is not None for item in fields)
     spans = (
         tuple(
@@ -132,7 +126,7 @@ def effective_receptive_field(
     )
     strength = np.sqrt(energy / energy.max())
     return EffectiveField(
-        op_name=row.name,
+        op_name=reached.name,
         unit=unit,
         strength=strength,
         theoretical=(spans[0], spans[1]) if spans is not None else None,
@@ -152,9 +146,7 @@ def _extent(profile: NDArray[np.float64]) -> int:
 
 
 def _energy(
-    model: torch.nn.Module,
-    row: OpRow,
-    place: Place,
+    result_of: Callable[[torch.Tensor], torch.Tensor],
     picture: torch.Tensor,
     unit: tuple[int, int],
     generator: torch.Generator,
@@ -164,7 +156,7 @@ def _energy(
 
     picture = picture.clone().requires_grad_(True)
     with torch.enable_grad():
-        result = run_up_to(model, row, place, picture)
+        result = result_of(picture)
         values = result[0, :, unit[0], unit[1]]
         signs = torch.randint(0, 2, values.shape, generator=generator) * 2 - 1
         score = (values * signs.to(values)).sum()

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from foveal.arithmetic import AxisField
 from foveal.errors import ModelError, UsageError
-from foveal.inspection.inspection import Inspection, OpRow
-from foveal.inspection.reaching import find_map, run_up_to
+from foveal.inspection.inspection import Inspection
+from foveal.inspection.reaching import Reached, reached_map
 
 if TYPE_CHECKING:
     import torch
@@ -99,41 +99,40 @@ def measure_equivariance(
     """
     import torch
 
-    row, place = find_map(table, at, purpose="Equivariance")
     expected = table.inputs[0].shape[1:]
     if images.ndim != 4 or images.shape[1:] != expected or not len(images):
         raise UsageError(
-            f"images has shape {images.shape}; the network was inspected for (N, "
-            f"{', '.join(map(str, expected))})."
+            f"got images of shape {images.shape}, expected (N, {', '.join(map(str, expected))}) "
+            "as the network was inspected for."
         )
     if not shifts_px or min(shifts_px) < 1:
-        raise UsageError(f"shifts_px is {tuple(shifts_px)}; whole numbers from 1 on were expected.")
-    fields = _fields(row, borders)
+        raise UsageError(f"got shifts_px={tuple(shifts_px)}, expected whole numbers from 1 on.")
     anchor = next(model.parameters(), None)
+    with reached_map(model, table, at, purpose="equivariance") as reached, torch.no_grad():
+        fields = _fields(reached, borders)
 
-    def map_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
-        batch = torch.from_numpy(np.ascontiguousarray(pictures))
-        if anchor is not None:
-            batch = batch.to(device=anchor.device, dtype=anchor.dtype)
-        with torch.no_grad():
-            result = run_up_to(model, row, place, batch)
-        return np.asarray(result.double().cpu().numpy())
+        def map_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
+            batch = torch.from_numpy(np.ascontiguousarray(pictures))
+            if anchor is not None:
+                batch = batch.to(device=anchor.device, dtype=anchor.dtype)
+            return np.asarray(reached.result(batch).double().cpu().numpy())
 
-    still = map_of(images)
+        still = map_of(images)
+        shifts = tuple(
+            _error(reached.name, images, still, map_of, fields, distance_px, borders)
+            for distance_px in shifts_px
+        )
     return Equivariance(
-        op_name=row.name,
+        op_name=reached.name,
         effective_stride=tuple(field.effective_stride for field in fields),
         borders=borders,
         num_images=len(images),
-        shifts=tuple(
-            _error(row, images, still, map_of, fields, distance_px, borders)
-            for distance_px in shifts_px
-        ),
+        shifts=shifts,
     )
 
 
 def _error(
-    row: OpRow,
+    name: str,
     images: NDArray[np.float32],
     still: NDArray[np.float64],
     map_of: Callable[[NDArray[np.float32]], NDArray[np.float64]],
@@ -141,7 +140,7 @@ def _error(
     distance_px: int,
     borders: Borders,
 ) -> ShiftError:
-    from foveal.images.shifting import shift
+    from foveal.images.views import shift
 
     squares = reference = 0.0
     num_units = 0
@@ -166,7 +165,7 @@ def _error(
         ]
         if not chosen:
             raise UsageError(
-                f"No unit of {row.name!r} is free of the border along the {_AXIS_NAMES[axis]}: it "
+                f"No unit of {name!r} is free of the border along the {_AXIS_NAMES[axis]}: it "
                 f"sees {field.size} px, and the picture of {size_px} px moves by {distance_px}.",
                 next_step='Inspect for a larger picture, or compare all with borders="keep".',
             )
@@ -178,7 +177,7 @@ def _error(
         reference += float(np.square(expected).sum())
         num_units += len(chosen) * (still.shape[2] * still.shape[3] // length)
     if reference == 0:
-        raise ModelError(f"The map of {row.name!r} is all zero, so it says nothing about shifts.")
+        raise ModelError(f"The map of {name!r} is all zero, so it says nothing about shifts.")
     return ShiftError(
         shift_px=int(distance_px),
         error=float(np.sqrt(squares / reference)),
@@ -187,17 +186,19 @@ def _error(
     )
 
 
-def _fields(row: OpRow, borders: Borders) -> tuple[AxisField, ...]:
-    seen = row.receptive_field
-    known = tuple(field for field in seen.fields if field is not None)
-    reason = seen.reason if seen.status != "complete" else None
+def _fields(reached: Reached, borders: Borders) -> tuple[AxisField, ...]:
+    seen = None if reached.row is None else reached.row.receptive_field
+    known = () if seen is None else tuple(field for field in seen.fields if field is not None)
+    reason = reached.reason
+    if seen is not None:
+        reason = seen.reason if seen.status != "complete" else None
     if len(known) < 2:
-        reason = reason or "its units have no place"
-    elif borders == "exclude" and any(seen.is_global):
-        reason = "something before it reads the whole picture, border included"
+        reason = reason or "its units have no position"
+    elif borders == "exclude" and seen is not None and any(seen.is_global):
+        reason = "something before it reads the whole image, border included"
     if reason is not None:
         raise ModelError(
-            f"Which pixels the units of {row.name!r} see cannot be said: {reason}.",
+            f"Which pixels the units of {reached.name!r} see cannot be said: {reason}.",
             next_step='Choose a layer before that, or compare all units with borders="keep".',
         )
     return known

@@ -8,26 +8,28 @@ product over all layers, which vanishes or explodes with depth (Glorot and Bengi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from foveal.errors import ModelError, UsageError
-from foveal.text import near_names
 
 if TYPE_CHECKING:
     import torch
 
+    from foveal.layers import Site
+
 Mode = Literal["train", "eval", "as found"]
-Places = Literal["blocks", "layers"] | Sequence[str]
+At = Literal["blocks", "layers"] | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class LayerGradient:
-    """The gradient of the loss at one place.
+    """The gradient of the loss at one layer.
 
     Attributes:
-        name: Path of the module.
+        name: Of the layer: an operation, or the path of a module.
         rms: Root mean square over the elements of the gradient.
         norm: Euclidean norm of the gradient.
         value_norm: Euclidean norm of what the gradient is taken of.
@@ -50,7 +52,7 @@ class GradientFlow:
 
     Attributes:
         loss: Its value.
-        activations: ∂L/∂(result) of the chosen modules, from the first to run to the last.
+        activations: ∂L/∂(result) of the chosen layers, from the first to run to the last.
         weights: ∂L/∂(weight) of every convolution and linear layer that ran, in that order.
         mode: The mode that the network ran in.
     """
@@ -62,23 +64,23 @@ class GradientFlow:
 
     @property
     def ratio(self) -> float | None:
-        """Norm of the activation gradient at the first place over that at the last.
+        """Norm of the activation gradient at the first layer over that at the last.
 
         Far below 1 it vanishes on the way back, far above it explodes. The norm and not the
         root mean square, which a stride changes by itself: the gradient of a map with four
-        times as many elements is the same one, spread thinner. None without places, or if
+        times as many elements is the same one, spread thinner. None without layers, or if
         nothing arrives at the last.
         """
         return _ratio(self.activations)
 
     @property
     def log_slope(self) -> float:
-        """Change of ln(norm) of the activation gradient from one place to the next."""
+        """Change of ln(norm) of the activation gradient from one layer to the next."""
         return log_slope([item.norm for item in self.activations])
 
     @property
     def factor_per_layer(self) -> float:
-        """What a place multiplies the activation gradient by on the way back; 1 is level."""
+        """What a layer multiplies the activation gradient by on the way back; 1 is level."""
         return math.exp(-self.log_slope)
 
     @property
@@ -93,7 +95,7 @@ def gradient_flow(
     *,
     labels: torch.Tensor | None = None,
     loss: Callable[[Any], torch.Tensor] | None = None,
-    at: Places = "blocks",
+    at: At = "blocks",
     mode: Mode = "train",
 ) -> GradientFlow:
     """Returns how strongly one loss pulls at activations and weights, by depth.
@@ -109,49 +111,39 @@ def gradient_flow(
             mean of softplus where there are not several classes.
         at: Whose results to look at. ``"blocks"``: each module that gives a map through which
             all passes (``foveal.graph.cut_points``), such as residual blocks; ``"layers"``:
-            each convolution and linear layer; or paths of modules.
+            each convolution and linear layer; or names of operations and modules.
         mode: In which mode to run; dropout is off in all but ``"as found"``.
 
     Raises:
-        UsageError: A path does not exist or never runs; near ones are offered.
+        UsageError: There is no such layer, with near names; or it has no gradient.
         ModelError: The model has no weights, or the loss does not depend on them.
         TraceError: ``"blocks"`` of a model that cannot be followed.
     """
     import torch
 
-    from foveal.graph.borrowing import fully_borrowed
+    from foveal.layers import lent, require_weights, result_replaced, set_modes
 
-    if any(parameter.device.type == "meta" for parameter in model.parameters()):
-        raise ModelError(
-            f"{type(model).__name__} was built without weights, and gradients follow from them.",
-            next_step="Build the model on a real device.",
-        )
-    places = _places(model, images, at)
+    require_weights(model, purpose="gradient flow")
     results: dict[str, torch.Tensor] = {}
     weights: dict[str, torch.nn.Parameter] = {}
-    with fully_borrowed(model), torch.enable_grad():
+    with lent(model) as twin, ExitStack() as stack:
         if mode != "as found":
-            for module in model.modules():
-                module.training = mode == "train" and not is_dropout(module)
-        for parameter in model.parameters():
+            set_modes(twin, training=mode == "train")
+            set_modes(filter(is_dropout, twin.modules()), training=False)
+        sites = _sites(twin, images, at)
+        for parameter in twin.parameters():
             if parameter.is_floating_point():
                 parameter.requires_grad_(True)
-        handles = [
-            module.register_forward_hook(_keeping(results, path))
-            for path, module in model.named_modules()
-            if path in places
-        ]
-        handles += [
-            module.register_forward_pre_hook(_noting(weights, path))
-            for path, module in model.named_modules()
-            if isinstance(module, torch.nn.modules.conv._ConvNd | torch.nn.Linear)
-        ]
-        try:
-            output = model(images.detach().clone())
-        finally:
-            for handle in handles:
-                handle.remove()
-        missing = [path for path in places if path not in results]
+        stack.enter_context(torch.enable_grad())
+        for path, module in twin.named_modules():
+            if _has_weight(module):
+                stack.callback(module.register_forward_pre_hook(_noting(weights, path)).remove)
+        with ExitStack() as watches:
+            for name, site in sites.items():
+                keep = _keeping(results, name)
+                watches.enter_context(result_replaced(twin, site, len(images), keep))
+            output = twin(images.detach().clone())
+        missing = [name for name in sites if name not in results]
         if missing and not isinstance(at, str):
             raise UsageError(f"{missing[0]!r} gave no tensor with a gradient in this pass.")
         value = usual_loss(first_tensor(output), labels) if loss is None else loss(output)
@@ -208,7 +200,7 @@ def first_tensor(output: Any) -> torch.Tensor:
     Raises:
         ModelError: There is none.
     """
-    from foveal.graph.structure import tensors_with_paths
+    from foveal.graph.nested_tensors import tensors_with_paths
 
     for _, tensor in tensors_with_paths(output):
         if tensor.is_floating_point():
@@ -219,40 +211,41 @@ def first_tensor(output: Any) -> torch.Tensor:
     )
 
 
-def _places(model: torch.nn.Module, images: torch.Tensor, at: Places) -> tuple[str, ...]:
+def _sites(model: torch.nn.Module, images: torch.Tensor, at: At) -> dict[str, Site]:
+    """Returns where the results of the chosen layers are, by name."""
     import torch
+
+    from foveal.graph import cut_points, trace
+    from foveal.layers import ModuleSite, find_layer
+
+    def modules(paths: Iterable[str]) -> dict[str, Site]:
+        return {path: ModuleSite(path, 1, None, None) for path in paths}
 
     paths = [path for path, _ in model.named_modules()]
     if at == "layers":
-        return tuple(
-            path
-            for path, module in model.named_modules()
-            if isinstance(module, torch.nn.modules.conv._ConvNd | torch.nn.Linear)
+        return modules(path for path, module in model.named_modules() if _has_weight(module))
+    if isinstance(at, str) and at != "blocks":
+        raise UsageError(
+            f"got at={at!r}, expected 'blocks', 'layers' or a sequence of layer names.",
+            next_step=f"For that one layer, give at=({at!r},)." if at in paths else None,
         )
-    if at == "blocks":
-        from foveal.graph import cut_points, trace
-
-        graph = trace(model, torch.Size((1, *images.shape[1:])), mode="eval")
-        # Vectors are left out: a global average divides the gradient by the number of places.
+    mode: Literal["eval", "as found"] = "eval" if isinstance(at, str) else "as found"
+    graph = trace(model, torch.Size((1, *images.shape[1:])), mode=mode)
+    if isinstance(at, str):
+        # Vectors are left out: a global average divides the gradient by the number of positions.
         named = {
             point.name
             for point in cut_points(graph)
             if len(point.shape) > 2 and math.prod(point.shape[2:]) > 1
         }
-        return tuple(path for path in paths if path in named)
-    if isinstance(at, str):
-        raise UsageError(
-            f"at is {at!r}; 'blocks', 'layers' or a sequence of module paths was expected.",
-            next_step=f"For that one module, give at=({at!r},)." if at in paths else None,
-        )
-    for path in at:
-        if path not in paths:
-            near = near_names(path, paths)
-            raise UsageError(
-                f"{type(model).__name__} has no module {path!r}.",
-                next_step=f"Did you mean {' or '.join(near)}?" if near else None,
-            )
-    return tuple(at)
+        return modules(path for path in paths if path in named)
+    return {name: find_layer(model, graph, name).site for name in at}
+
+
+def _has_weight(module: torch.nn.Module) -> bool:
+    import torch
+
+    return isinstance(module, torch.nn.modules.conv._ConvNd | torch.nn.Linear)
 
 
 def is_dropout(module: torch.nn.Module) -> bool:
@@ -266,13 +259,11 @@ def is_dropout(module: torch.nn.Module) -> bool:
     }
 
 
-def _keeping(results: dict[str, torch.Tensor], path: str) -> Callable[..., Any]:
-    import torch
-
-    def keep(_module: torch.nn.Module, _arguments: Any, result: Any) -> Any:
-        if not isinstance(result, torch.Tensor) or not result.requires_grad:
-            return None
-        results.setdefault(path, result)
+def _keeping(results: dict[str, torch.Tensor], name: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    def keep(result: torch.Tensor) -> torch.Tensor:
+        if not result.requires_grad:
+            return result
+        results.setdefault(name, result)
         # A copy goes on, so that what comes next cannot overwrite what is kept.
         return result.clone()
 

@@ -121,15 +121,15 @@ def _op_row(table: Inspection, row: OpRow) -> str:
     )
 
 
-def _exact(figure: Quantity[int]) -> str:
-    if figure.value is None:
-        return f"<span{_why(figure.reason)}>{wording.UNKNOWN}</span>"
-    mark = "≥\u202f" if figure.status == "partial" else ""
-    return f"<span{_why(figure.reason)}>{mark}{figure.value:,}</span>"
+def _exact(quantity: Quantity[int]) -> str:
+    if quantity.value is None:
+        return f"<span{_why(quantity.reason)}>{wording.UNKNOWN}</span>"
+    mark = "≥\u202f" if quantity.status == "partial" else ""
+    return f"<span{_why(quantity.reason)}>{mark}{quantity.value:,}</span>"
 
 
-def _bytes(figure: Quantity[int]) -> str:
-    return f"<span{_why(figure.reason)}>{wording.figure_bytes(figure)}</span>"
+def _bytes(quantity: Quantity[int]) -> str:
+    return f"<span{_why(quantity.reason)}>{wording.bytes_text(quantity)}</span>"
 
 
 def _why(reason: str | None) -> str:

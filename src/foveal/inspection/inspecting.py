@@ -32,7 +32,7 @@ def inspect(
 ) -> Inspection:
     """Returns the table of ``model`` for inputs of the given shape.
 
-    Nothing is computed, so time and memory do not depend on the size of the picture; the
+    Nothing is computed, so time and memory do not depend on the size of the image; the
     model may be on any device, the meta device included, and is left as found.
 
     Args:

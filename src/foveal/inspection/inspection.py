@@ -145,7 +145,7 @@ class Inspection:
     """A network, layer by layer. Shows itself in notebooks.
 
     Attributes:
-        name: What it was called by whoever asked.
+        name: As the caller named it.
         model_type: Class name.
         mode: ``"eval"``, ``"train"`` or ``"mixed"``: the state it was looked at in.
         inputs: What it was given.

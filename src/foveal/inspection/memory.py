@@ -64,12 +64,12 @@ def measure_memory(graph: Graph) -> Memory:
     )
 
 
-def _bounded(graph: Graph, figure: Quantity[int]) -> Quantity[int]:
+def _bounded(graph: Graph, quantity: Quantity[int]) -> Quantity[int]:
     if graph.status == "complete" or graph.reason is None:
-        return figure
+        return quantity
     if graph.status == "unavailable":
         return Quantity.unavailable(graph.reason)
-    return Quantity.partial(figure.value or 0, graph.reason)
+    return Quantity.partial(quantity.value or 0, graph.reason)
 
 
 class _Blocks:

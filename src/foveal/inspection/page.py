@@ -1,4 +1,4 @@
-"""The table as one HTML page that needs neither network nor script, and as a fragment of one."""
+"""The table and the picture as one HTML page that needs no network, and as a fragment of one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 from foveal.draw.page import html_page
 from foveal.inspection import wording
 from foveal.inspection.as_text import field_sentence, size_text
-from foveal.inspection.comparing import Comparison
-from foveal.inspection.comparison_text import render_comparison_text
+from foveal.inspection.comparison import Comparison, render_comparison_text
 from foveal.inspection.drawing import draw_fields, draw_shares, draw_stages
 from foveal.inspection.effective import EffectiveField
 from foveal.inspection.effective_picture import draw_effective
 from foveal.inspection.effective_text import render_effective_text
 from foveal.inspection.html_tables import op_tables, stage_table, text
 from foveal.inspection.inspection import Inspection
+from foveal.inspection.picture.component import (
+    Layers,
+    component,
+    page_scripts,
+    page_style,
+    still,
+)
+from foveal.inspection.picture.picture import picture_of
+from foveal.inspection.picture.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +36,7 @@ def render_inspection_html(
     effective: EffectiveField | None = None,
     background: NDArray[np.uint8] | None = None,
     comparison: Comparison | None = None,
+    layers: Layers | None = None,
 ) -> str:
     """Returns a self-contained page, light or dark as the reader's system is.
 
@@ -36,8 +45,14 @@ def render_inspection_html(
         effective: The effective receptive field, drawn if given.
         background: The image beneath it, ``[H, W]`` or ``[H, W, 3]``.
         comparison: Against another network, which is then shown beneath.
+        layers: What is laid over the picture of the network.
     """
-    body = _body(table, effective, background)
+    drawn = (
+        f"<h2>The network</h2>{component(picture_of(table), layers=layers)}"
+        if comparison is None
+        else side_by_side(comparison)
+    )
+    body = _body(table, effective, background, drawn)
     if comparison is not None:
         body += (
             "<h2>Against the second network</h2>"
@@ -47,15 +62,18 @@ def render_inspection_html(
     return html_page(
         title=f"{table.name}, inspected",
         body=f'<main class="fv-inner">{body}</main>',
-        style=_style(),
+        style=_style() + page_style(),
         body_class="fv",
+        scripts=page_scripts(),
     )
 
 
 def render_inspection_fragment(table: Inspection) -> str:
     """Returns the same without the frame of a page, for notebooks."""
+    drawn = f'<h2>The network</h2><div class="fvp-still">{still(picture_of(table))}</div>'
     return (
-        f'<div class="fv"><style>{_style()}</style><div class="fv-inner">{_body(table)}</div></div>'
+        f'<div class="fv"><style>{_style()}{page_style()}</style>'
+        f'<div class="fv-inner">{_body(table, drawn=drawn)}</div></div>'
     )
 
 
@@ -68,6 +86,7 @@ def _body(
     table: Inspection,
     effective: EffectiveField | None = None,
     background: NDArray[np.uint8] | None = None,
+    drawn: str = "",
 ) -> str:
     inputs = ", ".join(wording.shape_text(item.shape) for item in table.inputs)
     parts = [
@@ -79,6 +98,7 @@ def _body(
     parts.append(_cards(table))
     if table.sizes is not None:
         parts.append(f"<p>{text(' '.join(size_text(table.sizes).split()))}</p>")
+    parts.append(drawn)
     if table.stages:
         parts += [
             "<h2>Stages, to scale</h2>",
@@ -111,17 +131,17 @@ def _cards(table: Inspection) -> str:
         ),
         (
             "MACs",
-            wording.figure_count(totals.macs),
+            wording.count_text(totals.macs),
             f"{totals.macs.value:,}" if totals.macs.value is not None else totals.macs.reason or "",
         ),
         (
             "activations",
-            wording.figure_bytes(totals.activation_bytes),
-            f"{wording.figure_bytes(totals.peak_bytes)} alive at once",
+            wording.bytes_text(totals.activation_bytes),
+            f"{wording.bytes_text(totals.peak_bytes)} alive at once",
         ),
         (
             "kept for training",
-            wording.figure_bytes(totals.kept_bytes),
+            wording.bytes_text(totals.kept_bytes),
             "for each batch of the input's size",
         ),
         (

@@ -1,147 +1,95 @@
-"""The result of one operation out of a real forward pass, and no more of the pass than it takes."""
+"""A map of an inspected network in real forward passes."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from foveal.errors import ModelError, UsageError
+from foveal.errors import UsageError
 from foveal.inspection.inspection import Inspection, OpRow
-from foveal.text import near_names
 
 if TYPE_CHECKING:
     import torch
 
-
-# A module and the number of its call; None where a function's result is wanted, which is none's.
-Place = tuple[str, int] | None
+    from foveal.layers import MapLayer, UpTo
 
 
-def find_map(table: Inspection, at: str | None, *, purpose: str) -> tuple[OpRow, Place]:
-    """Returns the operation called ``at`` and where its result comes out of a module.
+@dataclass(frozen=True, slots=True, eq=False)
+class Reached:
+    """One layer of a network that is lent.
+
+    Attributes:
+        layer: The layer.
+        row: Its row of the inspection; None where tracing ended before it.
+        reason: Why there is no row, as a clause.
+    """
+
+    layer: MapLayer
+    row: OpRow | None
+    reason: str | None
+    _up_to: UpTo
+
+    @property
+    def name(self) -> str:
+        """Of the layer."""
+        return self.layer.name
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w) of the map."""
+        return self.layer.grid
+
+    def result(self, images: torch.Tensor) -> torch.Tensor:
+        """Returns the layer's result [N, C, h, w] for images [N, C, H, W]."""
+        return self.layer.channels_first(self._up_to(images))
+
+
+@contextmanager
+def reached_map(
+    model: torch.nn.Module, table: Inspection, at: str | None, *, purpose: str
+) -> Iterator[Reached]:
+    """Lends the network in evaluation mode, with the map called ``at``.
 
     Args:
-        table: The network's inspection.
+        model: The network; left as found.
+        table: Its inspection, for one input of shape [N, C, H, W].
         at: An operation or a module; the last map before global pooling if None.
         purpose: Who asks, as the subject of a message.
 
-    Returns:
-        The row, and the path of a module with the number of the call that gives the result;
-        None in its place for a function in the middle of a module.
-
     Raises:
-        UsageError: There is none of that name, or it has no places.
+        UsageError: There is no layer of that name, its result is no map, or the network has
+            other inputs.
+        ModelError: The network has no weights.
     """
+    from foveal.graph import trace
+    from foveal.layers import UpTo, find_map, predicting
+
     if len(table.inputs) != 1 or len(table.inputs[0].shape) != 4:
         raise UsageError(
-            f"{purpose} needs one input of N, C, H, W; {table.name} takes "
-            f"{len(table.inputs)} inputs, the first of shape {table.inputs[0].shape}."
+            f"{purpose} needs one input [N, C, H, W]; {table.name} takes {len(table.inputs)} "
+            f"inputs, the first of shape {table.inputs[0].shape}."
         )
-    name = at or table.totals.receptive_field_of
+    name = table.totals.receptive_field_of if at is None else at
     if name is None:
-        raise UsageError(f"No operation of {table.name} has places.")
-    row, place = _find(table, name)
-    if len(row.output_shape) != 4 or max(row.output_shape[2:]) < 2:
-        raise UsageError(
-            f"{row.name!r} has no places: its output is {row.output_shape}.",
-            next_step=f"Choose a map, such as --at {table.totals.receptive_field_of}.",
-        )
-    return row, place
+        raise UsageError(f"no layer of {table.name} has a map.")
+    with predicting(model, purpose=purpose) as lent:
+        graph = trace(lent, tuple(table.inputs[0].shape))
+        layer = find_map(lent, graph, name)
+        yield Reached(layer, _row(table, layer), graph.reason, UpTo(lent, layer.layer.site))
 
 
-def _find(table: Inspection, name: str) -> tuple[OpRow, Place]:
-    """Returns the operation called ``name`` and the module call that gives its result.
+def _row(table: Inspection, layer: MapLayer) -> OpRow | None:
+    from foveal.layers.finding import COMPILED
 
-    The name of a module stands for the last operation in it.
-    """
-    inside = [row for row in table.ops if f"{row.op.module_path}.".startswith(f"{name}.")]
-    exact = next((row for row in table.ops if row.name == name), None)
-    if exact is None and inside:
-        return inside[-1], (name, 1)
-    if exact is None:
-        near = near_names(name, [row.name for row in table.ops])
-        raise UsageError(
-            f"{table.name} has neither operation nor module named {name!r}.",
-            next_step=f"Did you mean {' or '.join(near)}?" if near else None,
-        )
-    return exact, _module_call(table, exact)
+    def plain(name: str) -> str:
+        return f"{name}.".removeprefix(COMPILED)
 
-
-class _ReachedError(BaseException):
-    """Ends the forward pass where the wanted result is; no ``except Exception`` stops it."""
-
-
-def run_up_to(
-    model: torch.nn.Module, row: OpRow, place: Place, picture: torch.Tensor
-) -> torch.Tensor:
-    """Returns the result of ``row`` for ``picture [N, C, H, W]``, in evaluation mode.
-
-    The model is left as found.
-
-    Raises:
-        ModelError: The pass gave no result of the shape that was traced.
-    """
-    from foveal.graph.borrowing import fully_borrowed
-
-    if place is None:
-        return _result_of_function(model, row, picture)
-    path, call = place
-    results: list[Any] = []
-
-    def stop(module: torch.nn.Module, args: Any, result: Any) -> None:
-        results.append(result)
-        if len(results) == call:
-            raise _ReachedError
-
-    with fully_borrowed(model):
-        for module in model.modules():
-            module.training = False
-        handle = model.get_submodule(path).register_forward_hook(stop)
-        try:
-            _run(model, picture)
-        finally:
-            handle.remove()
-    if len(results) == call and tuple(results[-1].shape[1:]) == row.output_shape[1:]:
-        return cast("torch.Tensor", results[-1])
-    raise ModelError(
-        f"The forward pass of real numbers gave no result of shape {row.output_shape} at {path!r}.",
-        next_step="Choose another operation with --at.",
-    )
-
-
-def _result_of_function(model: torch.nn.Module, row: OpRow, picture: torch.Tensor) -> torch.Tensor:
-    from foveal.graph import trace
-    from foveal.graph.borrowing import fully_borrowed
-    from foveal.graph.cut_points import require_complete
-    from foveal.graph.prefix import prefix_of
-    from foveal.graph.recordings import Recordings
-
-    graph = trace(model, tuple(picture.shape), mode="eval")
-    require_complete(graph, purpose=f"Reaching {row.name!r}")
-    with fully_borrowed(model):
-        for module in model.modules():
-            module.training = False
-        recordings = Recordings(model, graph)
-        prefix = prefix_of(recordings, model, op_index=row.op.index, name=row.name)
-        return cast("torch.Tensor", prefix(picture))
-
-
-def _run(model: torch.nn.Module, picture: torch.Tensor) -> None:
-    with suppress(_ReachedError):
-        model(picture)
-
-
-def _module_call(table: Inspection, row: OpRow) -> Place:
-    """Returns the module whose result an operation is, and which of its calls."""
-    name, _, number = row.name.partition("#")
-    path = row.op.module_path
-    if path and name == path:
-        return path, int(number or 1)
-    # A function at the very end of a module that is called once: the module's result.
-    parts = path.split(".") if path else []
-    for length in range(len(parts), 0, -1):
-        outer = ".".join(parts[:length])
-        last = [r for r in table.ops if f"{r.op.module_path}.".startswith(f"{outer}.")][-1]
-        if last.op.index == row.op.index:
-            return outer, 1
-    return None
+    wanted = plain(layer.name)
+    exact = next((row for row in table.ops if plain(row.name) == wanted), None)
+    if exact is not None or layer.layer.op is not None:
+        return exact
+    inside = [row for row in table.ops if plain(row.op.module_path).startswith(wanted)]
+    # Where tracing ended inside the module, its last operation is not known.
+    return inside[-1] if inside and inside[-1] is not table.ops[-1] else None

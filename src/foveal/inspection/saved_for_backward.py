@@ -92,7 +92,7 @@ def saved_by(op: Op, *, has_trainable_weight: bool, needing: Sequence[bool]) -> 
 
 
 def _weighted(op: Op, has_trainable_weight: bool) -> Saved:
-    if len(op.inputs) > 1:  # weights made from the picture
+    if len(op.inputs) > 1:  # weights made from the image
         return Saved(inputs=tuple(range(len(op.inputs))))
     return _INPUT if has_trainable_weight else _NOTHING
 

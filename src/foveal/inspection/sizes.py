@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from foveal.graph.tracing import Mode
 
-# More, and the sizes to try would be larger than pictures are.
+# More, and the sizes to try would be larger than images are.
 _LARGEST_DIVISOR = 512
 Rounding = Literal["up", "down", "up or down", "not possible"]
 

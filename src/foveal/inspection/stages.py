@@ -57,7 +57,7 @@ def resolution_of(shape: Shape, input_shape: Shape) -> Resolution:
     """Returns height and width of a map, None for a vector or a map of one place.
 
     Some networks keep channels last; of the two readings the one whose proportions are the
-    picture's is taken.
+    image's is taken.
     """
     axes = len(input_shape) - 2
     if axes < 1 or len(shape) != len(input_shape):

@@ -32,16 +32,16 @@ _SHORT = {
 _MOVING = frozenset({"permute", "reshape", "copy", "flatten"})
 
 
-def figure_count(figure: Quantity[int]) -> str:
+def count_text(quantity: Quantity[int]) -> str:
     """Returns a count; a lower bound begins with ≥."""
-    mark = "≥" if figure.status == "partial" else ""
-    return mark + short_count(figure.value)
+    mark = "≥" if quantity.status == "partial" else ""
+    return mark + short_count(quantity.value)
 
 
-def figure_bytes(figure: Quantity[int]) -> str:
+def bytes_text(quantity: Quantity[int]) -> str:
     """Returns a size; a lower bound begins with ≥."""
-    mark = "≥" if figure.status == "partial" else ""
-    return mark + short_bytes(figure.value)
+    mark = "≥" if quantity.status == "partial" else ""
+    return mark + short_bytes(quantity.value)
 
 
 def share(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What rules look at: a model, what is known beside it, and facts that several rules share."""
+"""What rules are given: a model, what is known about it, and facts that several rules share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_SIZE_PX = 224
 class LintContext:
     """One model under examination. Frozen; the cached facts are computed on first use.
 
-    A fact that cannot be had raises ``CannotTellError``, which makes the rule that asked
+    A fact that cannot be computed raises ``CannotTellError``, which makes the rule that asked
     for it ``Undetermined``.
 
     Attributes:
@@ -42,7 +42,7 @@ class LintContext:
         given_input: How the batch was prepared, in the same words, if known.
         settings: Further facts about the planned training that a caller may state, such as
             ``{"batch_size": 4}``.
-        kept: What passes that several rules need gave, by name.
+        kept: Results of passes that several rules need, by name.
     """
 
     model: nn.Module

@@ -1,4 +1,4 @@
-"""Runs rules over a model; a rule that fails is never silent and never stops the others."""
+"""Runs rules over a model; a rule that fails is reported and does not stop the others."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from foveal.errors import UsageError
-from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.inputs import InputShape as GivenShape
 from foveal.graph.inputs import shapes_given
+from foveal.layers import fully_borrowed
 from foveal.linting.context import LintContext, infer_input_shape
 from foveal.linting.finding import (
     SEVERITIES,
@@ -120,7 +120,7 @@ def _are_images(batch: torch.Tensor) -> bool:
 
 def run_rules(rules: Iterable[Rule], context: LintContext) -> LintReport:
     """Returns the report of these rules over one context."""
-    # One loan for all: to look a model over before and after costs more than most rules do.
+    # Saved and restored once for all rules, since that costs more than most rules do.
     with fully_borrowed(context.model):
         outcomes = {rule.code: _outcome(rule, context) for rule in rules}
     found = [
@@ -145,6 +145,5 @@ def _outcome(rule: Rule, context: LintContext) -> Outcome:
     except CannotTellError as error:
         return Undetermined(error.reason, isinstance(error, RefusedInputError))
     except Exception as error:
-        # Whatever a rule trips over is news about that rule on this model, not the end of
-        # the run; it is told under the rule's code.
+        # An error of a rule does not end the run: it is reported under the rule's code.
         return Undetermined(f"the rule failed with {type(error).__name__}: {error}")

@@ -13,16 +13,16 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, or worth knowing, at one place of one model.
+    """One thing that is wrong, or useful to know, at one place of one model.
 
     Attributes:
         code: The rule's code, such as ``"S101"``.
         severity: ``error``: the result is wrong or will be; ``warning``: it very likely costs
-            accuracy, memory or correctness; ``info``: true, harmless, worth knowing.
+            accuracy, memory or correctness; ``info``: true, harmless, useful to know.
         place: Qualified name of the layer or operation; ``""`` is the whole model.
         evidence: One or two sentences with numbers measured on this model.
         fix: What to do, as an imperative sentence.
-        fix_id: Name of the mechanical fix that ``foveal.linting.fix`` applies, if there is one.
+        fix_id: Name of the mechanical fix that ``foveal.fix`` applies, if there is one.
         data: The evidence's numbers, as plain JSON values. Read-only.
     """
 
@@ -60,7 +60,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:
-    """The model has nothing that the rule speaks about, such as batch norm or a batch."""
+    """The rule needs something that is missing here, such as a batch norm or a batch."""
 
     reason: str
 
@@ -83,7 +83,7 @@ Outcome = Checked | NotApplicable | Undetermined
 
 
 class CannotTellError(Exception):
-    """Raised by a shared fact that is not to be had; the engine makes it ``Undetermined``."""
+    """Raised by a shared fact that cannot be computed; the engine makes it ``Undetermined``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -114,6 +114,13 @@ class LintReport:
     input_source: str
     findings: tuple[Finding, ...]
     outcomes: Mapping[str, Outcome] = field(hash=False)
+
+    def __str__(self) -> str:
+        """Returns what ``foveal lint`` prints."""
+        from foveal.linting.rules import RULES
+        from foveal.linting.text import render_lint_text
+
+        return render_lint_text(self, titles={rule.code: rule.title for rule in RULES})
 
     def count(self, severity: Severity) -> int:
         """Returns the number of findings of that severity."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from foveal.errors import UsageError
+from foveal.layers import require_module
 from foveal.linting.finding import Finding
 from foveal.models.surgery.fold_batch_norm import BatchNorm, fold_pair
 from foveal.models.surgery.freeze import keep_in_evaluation
@@ -44,17 +45,12 @@ def _module_at(model: nn.Module, finding: Finding, path: str) -> nn.Module:
     Raises:
         UsageError: The model has none there, so the finding is another model's.
     """
-    try:
-        return model.get_submodule(path)
-    except AttributeError:
-        raise UsageError(
-            f"{type(model).__name__} has no module {path!r}, which {finding.code} names.",
-            next_step="Give the model that was linted, or lint this one.",
-        ) from None
+    step = f"{finding.code} names it: give the model that was linted, or lint this one."
+    return require_module(model, path, next_step=step)
 
 
 def _drop_bias(model: nn.Module, finding: Finding) -> None:
-    """Drops the bias and takes it out of the running mean, which had it in.
+    """Drops the bias and subtracts it from the running mean, which includes it.
 
     In training both networks normalise with the batch's own mean, where the bias cancels; in
     evaluation μ - b is the mean of what now arrives. The running mean keeps that difference

@@ -46,7 +46,7 @@ def loss_name(loss: object) -> str | None:
 
 
 def is_classifying(context: LintContext) -> bool:
-    """Whether the loss, or whole-number labels without a loss, speak of classes."""
+    """Whether the loss is one over classes, or there is none and the labels are whole numbers."""
     if context.loss is not None:
         return loss_name(context.loss) in OF_CLASSES
     labels = context.labels

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from foveal.draw.text_layout import COLUMNS, Style, plain, wrap
-from foveal.draw.width import shorten_middle
+from foveal.draw.text_layout import COLUMNS, Style, plain, shorten_middle, wrap
 from foveal.linting.finding import Finding, LintReport
 from foveal.text import count_noun, printable
 

@@ -2,8 +2,9 @@
 
 from foveal.models.backbone import DEFAULT_BACKBONE, Backbone, load_backbone
 from foveal.models.catalogue import CATALOGUE, Architecture, build, find_architecture
-from foveal.models.pretrained import LoadedNetwork, load_network, require_timm_model
-from foveal.models.sources import ResolvedModel, resolve_model
+from foveal.models.network import Network
+from foveal.models.pretrained import TimmNetwork, load_timm_network, require_timm_model
+from foveal.models.sources import open_network
 from foveal.models.weights import WeightsSource, read_state_dict
 
 __all__ = [
@@ -11,14 +12,14 @@ __all__ = [
     "DEFAULT_BACKBONE",
     "Architecture",
     "Backbone",
-    "LoadedNetwork",
-    "ResolvedModel",
+    "Network",
+    "TimmNetwork",
     "WeightsSource",
     "build",
     "find_architecture",
     "load_backbone",
-    "load_network",
+    "load_timm_network",
+    "open_network",
     "read_state_dict",
     "require_timm_model",
-    "resolve_model",
 ]

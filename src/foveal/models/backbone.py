@@ -1,4 +1,4 @@
-"""A pretrained network as a function from pictures to feature vectors.
+"""A pretrained network as a function from images to feature vectors.
 
 ``load_backbone`` accepts any timm model whose classifier is linear over one pooled vector:
 then the features are exactly that vector, and a head fitted on them can be put back into
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import ModelError
-from foveal.models.pretrained import load_network
+from foveal.models.pretrained import load_timm_network
 from foveal.models.weights import WeightsSource, digest_weights
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def load_backbone(name: str = DEFAULT_BACKBONE, *, weights: Path | None = None) 
         WeightsError: The weights cannot be had or do not fit.
         ModelError: The network's classifier is not linear over one pooled vector.
     """
-    loaded = load_network(name, weights=weights)
+    loaded = load_timm_network(name, weights=weights)
     network = _with_linear_head(loaded.network, num_classes=1).eval().requires_grad_(False)
     features = _probe_features(network, loaded.name)
     return Backbone(
@@ -127,7 +127,7 @@ def _probe_features(network: nn.Module, name: str) -> Tensor:
     """Runs one small batch and checks that the classifier is linear over the features."""
     size = network.pretrained_cfg.get("input_size", (3, 224, 224))  # type: ignore[operator, union-attr]
     classifier = network.get_classifier()  # type: ignore[operator]
-    # Noise, not a blank picture, for which a bend in the head might happen not to show.
+    # Noise, not a blank image, for which a bend in the head might happen not to show.
     images = torch.randn(1, *size, generator=torch.Generator().manual_seed(0))
     if not isinstance(classifier, nn.Linear) or classifier.bias is None:
         kind = "Linear without bias" if isinstance(classifier, nn.Linear) else None

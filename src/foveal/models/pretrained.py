@@ -28,7 +28,7 @@ _CLASSIFIER_NAMES = ("classifier", "fc", "head.fc", "head", "last_linear")
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedNetwork:
+class TimmNetwork:
     """A timm network with all its pretrained weights, the classifier's too.
 
     Attributes:
@@ -44,7 +44,7 @@ class LoadedNetwork:
     licence: str | None
 
 
-def load_network(name: str, *, weights: Path | None = None) -> LoadedNetwork:
+def load_timm_network(name: str, *, weights: Path | None = None) -> TimmNetwork:
     """Builds a timm network with the weights that it was published with.
 
     They come from ``weights`` if given; else from an installed package; else from timm's hub
@@ -78,7 +78,7 @@ def load_network(name: str, *, weights: Path | None = None) -> LoadedNetwork:
         file = fetch_from_hub(hub_id, model_name=plain_name)
         network = _build(plain_name, read_state_dict(file), origin=hub_id)
         description, licence = f"timm's hub, {hub_id}", config.get("license")
-    return LoadedNetwork(plain_name, network.eval(), description, licence)
+    return TimmNetwork(plain_name, network.eval(), description, licence)
 
 
 def require_timm_model(name: str) -> None:

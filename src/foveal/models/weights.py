@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from foveal.errors import WeightsError
+from foveal.text import printable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -80,6 +81,22 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         )
     loaded = _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path)
     return _strip_prefixes(_find_state_dict(loaded, path))
+
+
+def load_checkpoint(module: nn.Module, path: Path, *, name: str) -> None:
+    """Loads a checkpoint into a module whose tensors have the same names and shapes.
+
+    Raises:
+        WeightsError: The file cannot be read, or does not fit.
+    """
+    state = read_state_dict(path)
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path} does not fit {name}: {printable(str(error).splitlines()[-1].strip())}",
+            next_step="Give the network that it was saved from, such as file.py:factory.",
+        ) from error
 
 
 def _load_safetensors(path: Path) -> Any:

@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from foveal.draw.numbers import percent
-from foveal.draw.text_layout import COLUMNS, Style, facts, plain, wrap
-from foveal.draw.width import display_width, pad, shorten_middle
+from foveal.draw.text_layout import (
+    COLUMNS,
+    Style,
+    display_width,
+    facts,
+    pad,
+    plain,
+    shorten_middle,
+    wrap,
+)
 from foveal.reporting.figures import NUM_WEAKEST, are_many
 from foveal.reporting.numbers import count
 from foveal.reporting.report_input import AuditLike

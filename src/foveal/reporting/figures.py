@@ -105,7 +105,7 @@ def point_mark(
     """Returns the dot (``a``) or diamond (``b``) alone."""
     if series == "a":
         return element("circle", class_=f"mark a {kind}", cx=scale.x(value), cy=y, r=5)
-    # A nested SVG gives the diamond its own origin at a place given in per cent.
+    # A nested SVG gives the diamond its own origin at a position given in per cent.
     return element(
         "svg",
         element("path", class_=f"mark b {kind}", d="M0 -6L6 0L0 6L-6 0Z"),
@@ -246,7 +246,7 @@ def bin_counts(values: Sequence[int]) -> Binned:
         for low, high in pairwise(edges)
     ]
     filled = [(label, sum(low <= value < high for value in values)) for label, low, high in bins]
-    first = next((place for place, (_, number) in enumerate(filled) if number), 0)
+    first = next((index for index, (_, number) in enumerate(filled) if number), 0)
     return (
         tuple(label for label, _ in filled[first:]),
         tuple(number for _, number in filled[first:]),

@@ -1,4 +1,4 @@
-"""From a classifier to what its report shows: just trained, or a finished run read back."""
+"""From a finished run, read back, to what its report shows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.errors import ImageError
-from foveal.images import thumbnail
 from foveal.images.frames import split_frame_path
 from foveal.images.views import turn_back
-from foveal.reporting import BackendTiming, Making, ReportInput
-from foveal.reporting.figures import NUM_WEAKEST, are_many
-from foveal.runs.environment import describe_hardware, describe_versions
+from foveal.reporting import ReportInput
+from foveal.reporting.from_training import (
+    ReportRecord,
+    draw_thumbnails,
+    inspect_backbone,
+    wanted_rows,
+)
 from foveal.runs.folder import (
     EVALUATION_NAME,
     EXPLANATIONS_NAME,
@@ -38,18 +41,14 @@ from foveal.runs.reading import (
     refuse,
 )
 from foveal.runs.tables import UsableImage, read_usable
-from foveal.schema import to_json
-from foveal.shortcuts.shown import MapSources, ShownExplanations, show_over_inputs
-from foveal.text import count_noun, printable
+from foveal.shortcuts.figures import MapSources, ShownExplanations, show_over_inputs
+from foveal.text import count_noun
 
 if TYPE_CHECKING:
     from foveal.evaluation import Evidence
     from foveal.images import Preprocessing, View
     from foveal.shortcuts.explained_run import ExplainedRun
-    from foveal.training import TrainedClassifier
 
-_THUMBNAIL_PX = 160
-_MAX_EXAMPLES = 48
 _NEEDED = (
     EVALUATION_NAME,
     EXPLANATIONS_NAME,
@@ -57,26 +56,6 @@ _NEEDED = (
     PREPROCESSING_NAME,
     REPORT_RECORD_NAME,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ReportRecord:
-    """What a report shows beside evidence, audit and explanations: ``report.json`` of a run.
-
-    Attributes:
-        title: Heading of the report.
-        making: How the classifier was made.
-        examples: Rows among the usable images to show, by class name.
-        images_root: The folder that the images' paths start from, as a path from the run
-            folder, so that it names no person's folders; ``None`` where it must not be told.
-        maps: What the heat maps were drawn over; ``None`` where there are none.
-    """
-
-    title: str
-    making: Making
-    examples: dict[str, tuple[int, ...]]
-    images_root: str | None
-    maps: MapSources | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,67 +73,10 @@ class ReadReport:
     missing: tuple[str, ...]
 
 
-def describe_training(
-    trained: TrainedClassifier,
-    *,
-    title: str,
-    command: str,
-    created: str,
-    data_licence: str | None = None,
-    explanations: ShownExplanations | None = None,
-) -> ReportInput:
-    """Returns everything the report and the model card are rendered from.
-
-    Args:
-        trained: The classifier and its evidence.
-        title: Heading of the report.
-        command: How it was made.
-        created: ISO 8601.
-        data_licence: Under which the images come, if known.
-        explanations: Where its answers come from.
-    """
-    manifest = trained.manifest
-    examples = _choose_examples(trained)
-    wanted = _wanted_rows(trained.evidence, examples)
-    paths = {row: manifest.resolve(manifest.usable[row]) for row in wanted}
-    return ReportInput(
-        title=title,
-        evidence=trained.evidence,
-        audit=trained.audit,
-        making=describe_making(
-            trained, command=command, created=created, data_licence=data_licence
-        ),
-        pictures=_draw_thumbnails(paths, trained.preprocessing),
-        examples=examples,
-        explanations=explanations,
-    )
-
-
-def record_json(report: ReportInput, trained: TrainedClassifier, folder: Path) -> dict[str, Any]:
-    """Returns the contents of ``report.json``.
-
-    Args:
-        report: From :func:`describe_training`.
-        trained: The classifier.
-        folder: Where the run will be.
-    """
-    assert report.making is not None
-    content: dict[str, Any] = to_json(
-        ReportRecord(
-            title=printable(report.title),
-            making=report.making,
-            examples=dict(report.examples),
-            images_root=_relative_root(trained, folder),
-            maps=None if report.explanations is None else report.explanations.sources,
-        )
-    )
-    return content
-
-
 def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
     """Reads everything that a finished run's report shows.
 
-    Images are drawn anew where the very files that were trained on are still at their place.
+    Images are drawn anew where the very files that were trained on are still there.
 
     Args:
         folder: The run.
@@ -172,7 +94,7 @@ def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
     usable = read_usable(folder)
     if images_root is None and record.images_root is not None:
         images_root = folder / record.images_root
-    rows = _wanted_rows(evidence, record.examples)
+    rows = wanted_rows(evidence, record.examples)
     rows += () if record.maps is None else record.maps.rows
     _check_indices(folder, rows, usable, evidence, explained)
     paths, missing = _find_images(rows, usable, images_root)
@@ -193,12 +115,13 @@ def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
         evidence=evidence,
         audit=audit,
         making=making,
-        pictures=_draw_thumbnails(
-            {row: paths[row] for row in _wanted_rows(evidence, record.examples) if row in paths},
+        pictures=draw_thumbnails(
+            {row: paths[row] for row in wanted_rows(evidence, record.examples) if row in paths},
             preprocessing,
         ),
         examples=record.examples,
         explanations=shown,
+        network=inspect_backbone(making.backbone, preprocessing),
     )
     return ReadReport(report, len(set(rows)), missing)
 
@@ -221,7 +144,7 @@ def _check_indices(
     indices += [one.class_index for one in explained.borders]
     indices += [one.suspicion.class_index for one in explained.shortcuts]
     for one in explained.examples:
-        indices += [one.label_index, one.said_index]
+        indices += [one.label_index, one.predicted_index]
     for index in indices:
         if not 0 <= index < len(names):
             refuse(folder, EXPLANATIONS_NAME, "", f"got class {index} of {len(names)}")
@@ -238,92 +161,6 @@ def describe_missing(missing: tuple[str, ...]) -> str:
         f"Drawn again later without {what}, first {missing[0]}. Placeholders stand for "
         f"{'it' if len(missing) == 1 else 'them'}."
     )
-
-
-def describe_making(
-    trained: TrainedClassifier, *, command: str, created: str, data_licence: str | None = None
-) -> Making:
-    """Returns how the classifier was made."""
-    versions = describe_versions()
-    hardware = describe_hardware()
-    config = trained.config
-    return Making(
-        backbone=trained.backbone.name,
-        weights_source=printable(trained.backbone.weights.description),
-        weights_licence=trained.backbone.weights.licence,
-        preprocessing=trained.preprocessing.to_json(),
-        head_strength=trained.head.penalty,
-        views=config.views,
-        backend=trained.probe.chosen,
-        probe=tuple(
-            BackendTiming(row.backend, row.images_per_second, row.cosine, row.reason or "")
-            for row in trained.probe.rows
-        ),
-        seeds={"all": config.seed},
-        versions={name: value for name, value in versions.items() if name != "foveal"},
-        hardware=", ".join(
-            (
-                str(hardware["processor"]),
-                f"{hardware['num_cores']} cores",
-                *((f"{hardware['memory_gib']} GiB",) if "memory_gib" in hardware else ()),
-            )
-        ),
-        command=command,
-        created=created,
-        foveal_version=versions.get("foveal", "not installed"),
-        data_source=None,
-        data_licence=data_licence,
-        notes=tuple(map(printable, trained.manifest.notes)),
-    )
-
-
-def _wanted_rows(evidence: Evidence, examples: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
-    """Returns the rows whose thumbnails the page shows, each once."""
-    wanted = [issue.index for issue in evidence.label_review]
-    wanted += [mistake.index for mistake in evidence.mistakes]
-    wanted += [row for rows in examples.values() for row in rows]
-    return tuple(dict.fromkeys(wanted))
-
-
-def _choose_examples(trained: TrainedClassifier) -> dict[str, tuple[int, ...]]:
-    """Returns rows to show for each class, spread over it; of many classes, a few of them."""
-    labels = trained.manifest.labels
-    names = trained.evidence.data.class_names
-    shown = np.arange(len(names))
-    if are_many(names):
-        shown = np.unique(np.linspace(0, len(names) - 1, NUM_WEAKEST).astype(int))
-    each = max(1, min(6, _MAX_EXAMPLES // len(shown)))
-    chosen = {}
-    for index, name in ((int(place), names[place]) for place in shown):
-        rows = np.flatnonzero(labels == index)
-        spread = np.linspace(0, len(rows) - 1, min(each, len(rows)))
-        chosen[name] = tuple(int(rows[int(place)]) for place in spread)
-    return chosen
-
-
-def _draw_thumbnails(paths: Mapping[int, Path], preprocessing: Preprocessing) -> dict[int, bytes]:
-    pictures = {}
-    for row, path in paths.items():
-        try:
-            pictures[row] = thumbnail(
-                path,
-                size_px=_THUMBNAIL_PX,
-                window=preprocessing.window,
-                frame=preprocessing.frame,
-            )
-        except ImageError:
-            continue  # the file went away meanwhile; the report draws a placeholder
-    return pictures
-
-
-def _relative_root(trained: TrainedClassifier, folder: Path) -> str | None:
-    if trained.config.anonymous_paths:
-        return None
-    try:
-        root = os.path.relpath(trained.manifest.root, folder)
-    except ValueError:  # on another drive of Windows
-        return None
-    return root if printable(root) == root else None
 
 
 def _find_images(
@@ -349,16 +186,16 @@ def _find_images(
 
 
 def _locate(root: Path, path: str) -> tuple[Path, Path | None]:
-    """Returns the place of an image and its file; ``None`` where there is none.
+    """Returns the path of an image and its file; ``None`` where there is none.
 
     As the system follows ``..`` first, then by the names alone: the table of a data frame
     lay in a folder that is gone.
     """
-    for place in (root / path, Path(os.path.normpath(root.absolute() / path))):
-        frame = split_frame_path(str(place))
-        for file in (place, *(() if frame is None else (Path(frame[0]),))):
+    for found in (root / path, Path(os.path.normpath(root.absolute() / path))):
+        frame = split_frame_path(str(found))
+        for file in (found, *(() if frame is None else (Path(frame[0]),))):
             if file.is_file():
-                return place, file
+                return found, file
     return root / path, None
 
 

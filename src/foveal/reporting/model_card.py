@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from foveal.draw.numbers import percent
-from foveal.draw.width import shorten_end
-from foveal.evaluation.evidence import DataFacts, Interval
+from foveal.draw.text_layout import shorten_end
+from foveal.evaluation.evidence import DataFacts, Interval, Metrics
+from foveal.evaluation.metrics import HEADLINE_METRICS
 from foveal.evaluation.wording import (
     describe_against_baseline,
-    describe_calibration,
     describe_interval,
     describe_judged,
-    describe_leak,
-    describe_learning_curve,
-    describe_prediction_sets,
 )
 from foveal.reporting.audit import read_audit
 from foveal.reporting.figures import NUM_WEAKEST, are_many
-from foveal.reporting.hub_metadata import hub_metadata, to_yaml
 from foveal.reporting.numbers import count
-from foveal.reporting.report_input import ReportInput
+from foveal.reporting.report_input import Making, ReportInput
+from foveal.reporting.sections import SECTIONS
 from foveal.reporting.sections.headline import spoken_range
 from foveal.reporting.sections.heat_maps import shortcut_warnings
 from foveal.reporting.sections.meaning import meaning
 from foveal.text import count_noun, printable
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCardData
 
 MAX_NAME_COLUMNS = 80
 
@@ -43,7 +45,7 @@ def render_model_card(
         run_name: The run folder as a reader would type it in the examples.
         file_names: What the folder holds; the loading examples follow it.
     """
-    metadata = to_yaml(hub_metadata(report.title, report.evidence.metrics, report.making))
+    metadata = hub_metadata(report.title, report.evidence.metrics, report.making).to_yaml()
     sections = (
         _opening(report),
         _use(report),
@@ -54,6 +56,43 @@ def render_model_card(
         "## Limits\n\n" + _list([*_shortcuts(report), *meaning(report.evidence).limits]),
     )
     return f"---\n{metadata}\n---\n\n" + "\n\n".join(part for part in sections if part) + "\n"
+
+
+def hub_metadata(title: str, metrics: Metrics, making: Making | None) -> ModelCardData:
+    """Returns the metadata that the Hugging Face Hub reads from a card.
+
+    ``license`` is left out: the licence of the weights is told in the card, but only the owner
+    can say under which one the whole may be handed on.
+
+    Args:
+        title: May be hostile.
+        metrics: Those that are undefined are left out.
+        making: Its backbone is the base model where it names one of the Hub.
+    """
+    from huggingface_hub import EvalResult, ModelCardData
+
+    estimates = [(one, one.of(metrics).estimate) for one in HEADLINE_METRICS]
+    return ModelCardData(
+        model_name=printable(title),
+        base_model=making.backbone if making is not None and "/" in making.backbone else None,
+        library_name="timm",
+        pipeline_tag="image-classification",
+        tags=["image-classification", "timm", "foveal", "onnx", "safetensors"],
+        metrics=[one.hub_type for one in HEADLINE_METRICS],
+        eval_results=[
+            EvalResult(
+                task_type="image-classification",
+                task_name="Image classification",
+                dataset_type="custom",
+                dataset_name="Held-out images of the owner's data",
+                metric_type=one.hub_type,
+                metric_name=one.hub_label or one.label,
+                metric_value=round(estimate, 4),
+            )
+            for one, estimate in estimates
+            if estimate is not None and math.isfinite(estimate)
+        ],
+    )
 
 
 def _shortcuts(report: ReportInput) -> list[str]:
@@ -151,10 +190,7 @@ def _evidence(report: ReportInput) -> str:
     evidence = report.evidence
     metrics = evidence.metrics
     rows = [
-        ("Accuracy", *_figure(metrics.accuracy)),
-        ("Balanced accuracy", *_figure(metrics.balanced_accuracy)),
-        ("Macro F1", *_figure(metrics.macro_f1)),
-        ("AUROC", *_figure(metrics.auroc)),
+        *((one.label, *_figure(one.of(metrics))) for one in HEADLINE_METRICS),
         ("Accuracy of a constant answer", f"{evidence.baseline.accuracy:.3f}", "by count"),
     ]
     by_class, which = metrics.per_class, ""
@@ -165,14 +201,7 @@ def _evidence(report: ReportInput) -> str:
         (_name(item.name), count(item.num_images), _short(item.recall), _short(item.precision))
         for item in by_class
     ]
-    said = [describe_leak(evidence.grouping)]
-    if evidence.calibration is not None:
-        said.append(describe_calibration(evidence.calibration))
-    if evidence.prediction_sets is not None:
-        names = evidence.data.class_names
-        said.append(describe_prediction_sets(evidence.prediction_sets, class_names=names))
-    if evidence.learning_curve is not None:
-        said.append(describe_learning_curve(evidence.learning_curve))
+    sentences = [sentence for one in SECTIONS for sentence in one.card(report)]
     return "\n\n".join(
         (
             "## Evidence",
@@ -180,7 +209,7 @@ def _evidence(report: ReportInput) -> str:
             _table(("Figure", "Estimate", "95% interval"), rows),
             *((which,) if which else ()),
             _table(("Class", "Images", "Recall", "Precision"), class_rows),
-            _list(said),
+            _list(sentences),
             "`report.html` shows all of it with figures; `evaluation.json` holds the numbers.",
         )
     )

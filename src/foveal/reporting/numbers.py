@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from foveal.draw.numbers import MISSING, percent_span
+from foveal.draw.numbers import MISSING, percent, percent_span
 from foveal.evaluation.evidence import Interval
+from foveal.evaluation.metrics import HeadlineMetric
 
 
 def points(value: float | None) -> str:
@@ -28,7 +29,7 @@ def points_range(interval: Interval) -> str:
     return f"{_signed(interval.low)} to {_signed(interval.high)}"
 
 
-def percent_range(interval: Interval) -> str:
+def percent_range(interval: Interval, *, digits: int = 1) -> str:
     """Returns the interval's ends in per cent.
 
     >>> percent_range(Interval(0.842, 0.809, 0.873)), percent_range(Interval(1.0, None, None))
@@ -36,23 +37,37 @@ def percent_range(interval: Interval) -> str:
     """
     if interval.low is None or interval.high is None:
         return "no interval"
-    return percent_span(interval.low, interval.high, digits=1, joint="–")
+    return percent_span(interval.low, interval.high, digits=digits, joint="–")
 
 
-def area(value: float | None) -> str:
-    """Returns an area under a curve, a cosine or a probability-like figure to 3 decimals.
+def area(value: float | None, *, digits: int = 3) -> str:
+    """Returns an area under a curve, a cosine or a probability-like figure.
 
     >>> area(0.9432)
     '0.943'
     """
-    return MISSING if value is None else f"{value:.3f}"
+    return MISSING if value is None else f"{value:.{digits}f}"
 
 
-def area_range(interval: Interval) -> str:
-    """Returns the interval's ends to 3 decimals."""
+def area_range(interval: Interval, *, digits: int = 3) -> str:
+    """Returns the interval's ends."""
     if interval.low is None or interval.high is None:
         return "no interval"
-    return f"{interval.low:.3f}–{interval.high:.3f}"
+    return f"{interval.low:.{digits}f}–{interval.high:.{digits}f}"
+
+
+def metric_value(metric: HeadlineMetric, value: float | None) -> str:
+    """Returns a value of a headline metric in its unit."""
+    if metric.unit == "share":
+        return percent(value, digits=metric.digits)
+    return area(value, digits=metric.digits)
+
+
+def metric_range(metric: HeadlineMetric, interval: Interval) -> str:
+    """Returns the ends of a headline metric's interval in its unit."""
+    if metric.unit == "share":
+        return percent_range(interval, digits=metric.digits)
+    return area_range(interval, digits=metric.digits)
 
 
 def seconds(value: float) -> str:

@@ -11,22 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from foveal.draw.numbers import percent
 from foveal.reporting.report_input import ReportInput
-from foveal.reporting.sections.calibration import calibration_section
-from foveal.reporting.sections.classes import classes_drawings, confusion_section
-from foveal.reporting.sections.data import data_section
+from foveal.reporting.sections import SECTIONS
 from foveal.reporting.sections.headline import headline
-from foveal.reporting.sections.heat_maps import NUM_IN_SIGHT, heat_maps_section, wanted_heat_maps
-from foveal.reporting.sections.leak import leak_section
-from foveal.reporting.sections.learning_curve import learning_curve_section
-from foveal.reporting.sections.making import making_section
-from foveal.reporting.sections.meaning import meaning
-from foveal.reporting.sections.prediction_sets import sets_section
-from foveal.reporting.sections.review import label_gallery, mistake_gallery, wanted_pictures
-from foveal.reporting.sections.stability import stability_section
+from foveal.reporting.sections.heat_maps import first_warning, wanted_heat_maps
+from foveal.reporting.sections.review import wanted_pictures
 from foveal.text import printable
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 
 _MIME_BY_MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -36,7 +28,7 @@ _MIME_BY_MAGIC: tuple[tuple[bytes, str], ...] = (
 
 
 def data_uri(picture: bytes) -> str | None:
-    """Returns the picture as a data URI; ``None`` where it is no JPEG, PNG or WebP.
+    """Returns the image as a data URI; ``None`` where it is no JPEG, PNG or WebP.
 
     The type is read from the bytes, so nothing that a browser would run gets in.
     """
@@ -50,7 +42,7 @@ def data_uri(picture: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """The pictures that go into the page, as data URIs by place.
+    """The images that go into the page, as data URIs by slot.
 
     ``num_left_out`` had to stay outside to keep the page small.
     """
@@ -58,24 +50,24 @@ class Album:
     uris: Mapping[str, str]
     num_left_out: int
 
-    def get(self, place: str) -> str | None:
-        """Returns the picture at ``place``; ``None`` where there is none."""
-        return self.uris.get(place)
+    def get(self, slot: str) -> str | None:
+        """Returns the image at ``slot``; ``None`` where there is none."""
+        return self.uris.get(slot)
 
 
 def choose_pictures(
     wanted: Iterable[tuple[str, int]], pictures: Mapping[int, bytes], *, budget_bytes: int
 ) -> Album:
-    """Returns the pictures that fit, taking the wanted ones in order.
+    """Returns the images that fit, taking the wanted ones in order.
 
     Args:
-        wanted: Pairs of a place in the page and the picture's index, dearest first.
+        wanted: Pairs of a slot of the page and the image's index, the most important first.
         pictures: Encoded thumbnails by index.
         budget_bytes: Bytes that all data URIs together may take.
     """
     uris: dict[str, str] = {}
     left, num_left_out = budget_bytes, 0
-    for place, index in wanted:
+    for slot, index in wanted:
         picture = pictures.get(index)
         # Base64 makes four bytes of three; the rest is the URI's head.
         if picture is not None and len(picture) * 4 // 3 + 32 > left:
@@ -83,22 +75,22 @@ def choose_pictures(
             continue
         uri = None if picture is None else data_uri(picture)
         if uri is not None:
-            uris[place] = uri
+            uris[slot] = uri
             left -= len(uri)
     return Album(uris, num_left_out)
 
 
 MAX_PAGE_BYTES = 5_000_000
-# Room for the note that says pictures were left out.
+# Room for the note that says images were left out.
 _RESERVE_BYTES = 20_000
-# Mistakes and suspicious labels need their pictures too.
+# Mistakes and suspicious labels need their images too.
 _MAX_HEAT_MAP_BYTES = 2_000_000
 
 
 def render_html(report: ReportInput) -> str:
     """Returns the report as one self-contained page of less than 5 MB.
 
-    Where the pictures do not fit, the least important ones are left out and the page says how
+    Where the images do not fit, the least important ones are left out and the page says how
     many. Names and paths may be hostile: all text is made printable and escaped, and the
     page's own policy forbids scripts, foreign styles and any request.
     """
@@ -113,48 +105,63 @@ def render_html(report: ReportInput) -> str:
 def _choose_heat_maps(report: ReportInput, budget_bytes: int) -> Album:
     if report.explanations is None:
         return Album({}, 0)
-    places = wanted_heat_maps(report.explanations)
-    pictures = dict(enumerate(report.explanations.pictures[place] for place in places))
-    wanted = ((place, number) for number, place in enumerate(places))
+    slots = wanted_heat_maps(report.explanations)
+    pictures = dict(enumerate(report.explanations.pictures[slot] for slot in slots))
+    wanted = ((slot, number) for number, slot in enumerate(slots))
     return choose_pictures(wanted, pictures, budget_bytes=budget_bytes)
+
+
+_ABOVE = """\
+{% import "macros.html.j2" as m %}
+<section id="{{ anchor }}" aria-labelledby="h-{{ anchor }}">
+<h2 id="h-{{ anchor }}">{{ heading }}</h2>
+{% if view is none %}
+<p class="absent">{{ absent }}</p>
+{% else %}
+"""
+_BELOW = """\
+{% endif %}
+</section>
+"""
 
 
 def _render(report: ReportInput, album: Album, heat: Album) -> str:
     from markupsafe import Markup
 
-    evidence = report.evidence
-    environment = _environment()
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        evidence=evidence,
-        album=album,
-        heat=heat,
-        style=Markup(style),  # our own file
-        style_digest=digest,
-        headline=headline(evidence),
-        meaning=meaning(evidence),
-        data=data_section(report),
-        classes=classes_drawings(evidence.metrics),
-        confusion=confusion_section(evidence.metrics),
-        looks=None if report.explanations is None else heat_maps_section(report.explanations),
-        num_in_sight=NUM_IN_SIGHT,
-        calibration=None
-        if evidence.calibration is None
-        else calibration_section(evidence.calibration),
-        sets=None
-        if evidence.prediction_sets is None
-        else sets_section(evidence, evidence.prediction_sets),
-        stability=None if evidence.stability is None else stability_section(evidence.stability),
-        leak=leak_section(evidence.grouping),
-        curve=None
-        if evidence.learning_curve is None
-        else learning_curve_section(evidence.learning_curve, evidence.baseline),
-        labels=label_gallery(report),
-        mistakes=mistake_gallery(report),
-        making=None if report.making is None else making_section(report.making, evidence),
+    known = {"report": report, "evidence": report.evidence, "album": album, "heat": heat}
+    parts = [
+        Markup(
+            _template(one.html).render(
+                known,
+                anchor=one.anchor,
+                heading=one.heading,
+                absent=one.absent,
+                view=one.view(report),
+            )
+        )
+        for one in SECTIONS
+    ]
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            known,
+            style=Markup(style),  # our own file
+            style_digest=digest,
+            headline=headline(report.evidence),
+            warning=first_warning(report),
+            sections=SECTIONS,
+            parts=parts,
+        )
     )
+
+
+@cache
+def _template(html: str) -> Template:
+    """Returns a section's template: a heading, and what stands below it or why nothing does."""
+    return _environment().from_string(f"{_ABOVE}{html}{_BELOW}")
 
 
 @cache
@@ -183,4 +190,7 @@ def _environment() -> Environment:
 def _style() -> str:
     from importlib.resources import files
 
-    return (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
+    from foveal.inspection.picture.component import page_style
+
+    own = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
+    return own + page_style()

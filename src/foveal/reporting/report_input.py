@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from foveal.evaluation.evidence import Evidence
+from foveal.evaluation.model_choice import ModelDescription
 
 if TYPE_CHECKING:
-    from foveal.shortcuts.shown import ShownExplanations
+    from foveal.inspection import Inspection
+    from foveal.shortcuts.figures import ShownExplanations
 
 
 class SupportsAudit(Protocol):
@@ -46,7 +48,7 @@ class Making:
         weights_source: Where its weights came from, as a phrase.
         weights_licence: Licence of the weights; ``None`` where unknown.
         preprocessing: ``Preprocessing.to_json()``.
-        head_strength: L2 strength of the final head; ``None`` where not applicable.
+        model: What was fitted over the network; ``None`` where nobody says.
         views: The views whose features were averaged.
         backend: Name of the backend that computed the features.
         probe: What every backend managed on this machine.
@@ -68,7 +70,7 @@ class Making:
     command: str
     created: str
     weights_licence: str | None = None
-    head_strength: float | None = None
+    model: ModelDescription | None = None
     views: tuple[str, ...] = ("identity",)
     probe: tuple[BackendTiming, ...] = ()
     seeds: Mapping[str, int] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class ReportInput:
             becomes a placeholder.
         examples: Rows among the usable images to show, by class name.
         explanations: Where the answers come from; ``None`` where nobody looked.
+        network: The frozen network, to be drawn; ``None`` where it could not be built.
     """
 
     title: str
@@ -102,3 +105,4 @@ class ReportInput:
     pictures: Mapping[int, bytes] = field(default_factory=dict)
     examples: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     explanations: ShownExplanations | None = None
+    network: Inspection | None = None

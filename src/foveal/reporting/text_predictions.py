@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from foveal.draw.numbers import percent
-from foveal.draw.text_layout import COLUMNS, Style, plain, wrap
-from foveal.draw.width import display_width, pad, shorten_end, shorten_middle
+from foveal.draw.text_layout import (
+    COLUMNS,
+    Style,
+    display_width,
+    pad,
+    plain,
+    shorten_end,
+    shorten_middle,
+    wrap,
+)
 from foveal.text import count_noun, printable
 
 MAX_LABEL_COLUMNS = 18
@@ -102,17 +110,17 @@ def _cells(row: PredictionRow) -> tuple[str, ...] | None:
         for word, is_set in zip(FLAG_WORDS, (row.is_unsure, row.is_unlike_training), strict=True)
         if is_set
     )
-    chance = "" if row.probability is None else percent(row.probability)
-    return (printable(row.path), printable(row.label), chance, shown, flags)
+    probability = "" if row.probability is None else percent(row.probability)
+    return (printable(row.path), printable(row.label), probability, shown, flags)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    path, label, chance, labels, flags = cells
+    path, label, probability, labels, flags = cells
     return "  ".join(
         (
             pad(shorten_middle(path, widths[0]), widths[0]),
             pad(shorten_middle(label, widths[1]), widths[1]),
-            pad(chance, widths[2], right=True),
+            pad(probability, widths[2], right=True),
             pad(shorten_end(labels, widths[3]), widths[3]),
             flags,
         )

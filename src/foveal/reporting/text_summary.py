@@ -7,24 +7,21 @@ from collections.abc import Sequence
 from foveal.draw.numbers import MISSING, percent, percent_span
 from foveal.draw.text_layout import Style, columns_table, facts, plain, wrap
 from foveal.evaluation.evidence import Evidence, Interval
+from foveal.evaluation.metrics import HEADLINE_METRICS
 from foveal.evaluation.wording import (
     describe_against_baseline,
-    describe_calibration,
     describe_interval,
     describe_judged,
-    describe_leak,
-    describe_learning_curve,
-    describe_prediction_sets,
-    describe_stability,
 )
 from foveal.reporting.audit import finding_line, read_audit
 from foveal.reporting.numbers import count, seconds
 from foveal.reporting.report_input import AuditLike
+from foveal.reporting.sections import SECTIONS
 from foveal.text import count_noun, printable
 
 MAX_CLASSES = 12
 MAX_WARNINGS = 3
-NAME_COLUMNS = len("Balanced accuracy")
+NAME_COLUMNS = max(len(one.label) for one in HEADLINE_METRICS)
 
 
 def render_text(
@@ -149,28 +146,22 @@ def _rate(interval: Interval) -> str:
 def _figures(evidence: Evidence) -> list[tuple[str, str]]:
     metrics = evidence.metrics
     return [
-        ("Balanced accuracy", describe_interval(metrics.balanced_accuracy)),
-        ("Macro F1", describe_interval(metrics.macro_f1)),
-        ("AUROC", describe_interval(metrics.auroc, percent=False)),
+        (
+            one.label,
+            describe_interval(one.of(metrics), percent=one.unit == "share", digits=one.digits),
+        )
+        for one in HEADLINE_METRICS
+        if one.key != "accuracy"  # it is the last line by itself
     ]
 
 
 def _findings(evidence: Evidence) -> list[tuple[str, str]]:
-    pairs = []
-    if evidence.calibration is not None:
-        pairs.append(("Calibration", describe_calibration(evidence.calibration)))
-    if evidence.prediction_sets is not None:
-        pairs.append(("Prediction sets", describe_prediction_sets(evidence.prediction_sets)))
-    if evidence.stability is not None:
-        pairs.append(("Small shifts", describe_stability(evidence.stability)))
-    if evidence.grouping.grouped_accuracy is not None:
-        pairs.append(("Grouping", describe_leak(evidence.grouping)))
-    if evidence.learning_curve is not None:
-        pairs.append(("More images", describe_learning_curve(evidence.learning_curve)))
-    if evidence.label_note:
-        pairs.append(("Labels", evidence.label_note))
-    pairs.append(("Time", seconds(evidence.timing.total_seconds)))
-    return pairs
+    pairs = [
+        (one.text_name or one.contents, text)
+        for one in SECTIONS
+        if (text := one.text(evidence)) is not None
+    ]
+    return [*pairs, ("Time", seconds(evidence.timing.total_seconds))]
 
 
 def _headline(evidence: Evidence, style: Style) -> str:

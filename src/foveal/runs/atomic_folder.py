@@ -1,4 +1,4 @@
-"""The run folder's place: claimed before the work, filled aside, put in place at once.
+"""Claims a run folder before the work, fills it aside, and renames it at once.
 
 While a run is made, its files gather in ``.NAME.partial`` beside the folder, and
 ``.NAME.lock`` is locked. The folder itself appears by one rename, complete. The system

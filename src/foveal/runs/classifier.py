@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,8 +17,7 @@ from foveal.errors import ImageError, RunAlteredError
 from foveal.evaluation import Evidence, NoveltyReference, predict_sets, score_novelty
 from foveal.evaluation.wording import describe_interval, describe_judged
 from foveal.features import num_cores, stream_batches
-from foveal.images import Preprocessing, version_differences
-from foveal.images.in_memory import as_source, is_one_image, name_of
+from foveal.images import Preprocessing, View, version_differences
 from foveal.runs.folder import (
     CONFIG_NAME,
     EVALUATION_NAME,
@@ -30,13 +30,15 @@ from foveal.runs.folder import (
     read_manifest,
     verify_files,
 )
+from foveal.runs.named_images import NamedImage, name_images
 from foveal.runs.notebook import columns, overview
 from foveal.runs.reading import read_evidence, read_explanations, read_run
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.dataset import Audit
-    from foveal.explanation.pictures import ExplainedPicture
+    from foveal.explanation.images import ExplainedImage
+    from foveal.models import Network
     from foveal.shortcuts.explained_run import ExplainedRun
 
 _NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
@@ -58,8 +60,8 @@ class Prediction:
         probabilities: One a class, calibrated, adding up to 1.
         prediction_set: The classes that cannot be ruled out.
         is_unsure: Whether the set holds more, or less, than one class.
-        is_unlike_training: Whether the picture is unlike those trained on.
-        novelty: How unlike; about 1 for an ordinary picture.
+        is_unlike_training: Whether the image is unlike those trained on.
+        novelty: How unlike; about 1 for an ordinary image.
         error: Why there is no answer.
         logits: One a class, before calibration.
     """
@@ -76,6 +78,14 @@ class Prediction:
     logits: tuple[float, ...] = field(default=(), repr=False)
 
 
+@dataclass(slots=True)
+class _Kept:
+    """What is built once, when it is first needed."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    network: Network | None = None
+
+
 @dataclass(frozen=True, repr=False)
 class Classifier:
     """A run's classifier.
@@ -83,7 +93,7 @@ class Classifier:
     Attributes:
         folder: The run.
         class_names: K names, in the order of every array.
-        preprocessing: The one way pictures enter.
+        preprocessing: The one way images enter.
         evidence: What was measured when it was trained; ``evaluation.json`` as values.
         temperature: Applied to the logits.
         set_thresholds: [K], the probability at which a class enters the prediction set.
@@ -91,6 +101,7 @@ class Classifier:
         notes: What a reader of its answers should know, one sentence each: that images are
             decoded by other versions here than where the run was made.
         manifest: ``manifest.json``, as it was when the run was loaded.
+        views: Whose features are averaged.
     """
 
     folder: Path
@@ -102,7 +113,9 @@ class Classifier:
     novelty: NoveltyReference
     notes: tuple[str, ...]
     manifest: dict[str, Any]
+    views: tuple[View, ...]
     _session: Any
+    _kept: _Kept = field(default_factory=_Kept, init=False, compare=False)
 
     @property
     def audit(self) -> Audit:
@@ -139,63 +152,94 @@ class Classifier:
         """Answers for images, in order; one that cannot be read is a row with an error.
 
         Args:
-            images: One image or several: paths (for folders and globs see ``foveal
-                predict``), bytes of a file, open binary files, PIL images, or arrays
+            images: One image or several: paths of files and folders, patterns such as
+                ``"day*/*.png"``, bytes of a file, open binary files, PIL images, or arrays
                 ``uint8`` [H, W], [H, W, 3], [H, W, 4] and ``uint16`` [H, W]; also one
                 array of several, ``uint8`` [N, H, W, 3].
             num_workers: Threads; by default one a core.
             progress: Called with (done, total).
 
         Raises:
-            UsageError: Something among them is no image.
+            UsageError: Something among them is no image, or the folders hold none.
         """
-        several = [images] if is_one_image(images) else list(images)
-        named = [
-            (name_of(image, number=number), image) for number, image in enumerate(several, start=1)
-        ]
+        return self.answer(name_images(images), num_workers=num_workers, progress=progress)
+
+    def answer(
+        self,
+        images: Sequence[NamedImage],
+        *,
+        num_workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[Prediction, ...]:
+        """Answers for images that have names; what :meth:`predict` calls."""
         predictions: list[Prediction] = []
-        for batch, outcomes in self._stream(named, num_workers):
-            for (name, _), outcome in zip(batch, outcomes, strict=True):
-                predictions.append(self._describe(name, outcome))
+        for batch, outcomes in self._stream(images, num_workers):
+            for one, outcome in zip(batch, outcomes, strict=True):
+                predictions.append(self._describe(one.name, outcome))
             if progress is not None:
-                progress(len(predictions), len(several))
+                progress(len(predictions), len(images))
         return tuple(predictions)
+
+    def network(self) -> Network:
+        """Returns the run's network in PyTorch; its weights are read and checked once.
+
+        Safe to call from several threads.
+
+        Raises:
+            RunAlteredError: The weights are not as they were written, or the run was replaced
+                since it was loaded.
+        """
+        from foveal.models import open_network
+
+        with self._kept.lock:
+            if self._kept.network is None:
+                self.verify_files(WEIGHTS_NAME)
+                self._kept.network = replace(
+                    open_network(self.folder),
+                    source="run",
+                    preprocessing=self.preprocessing,
+                    class_names=self.class_names,
+                    views=self.views,
+                    temperature=self.temperature,
+                    digest=self.manifest["files"][WEIGHTS_NAME]["sha256"],
+                    notes=self.notes,
+                )
+            return self._kept.network
 
     def explain(
         self,
-        paths: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+        images: Any,
         *,
         classes: Sequence[str | int] | str | int | None = None,
         method: str = "auto",
         layer: str | None = None,
         effort: Literal["quick", "full"] = "quick",
+        labels: Literal["auto", "exclusive", "independent"] = "auto",
         progress: Progress | None = None,
-    ) -> tuple[ExplainedPicture, ...]:
-        """Shows where in image files the answers come from, with a verdict on every map.
+    ) -> tuple[ExplainedImage, ...]:
+        """Shows where in images the answers come from, with a verdict on every map.
 
         Args:
-            paths: One path or several; one that cannot be read is a row with an error.
-            classes: Names or indices; each image's likeliest class if None.
-            method: See ``foveal.explanation.methods.METHODS``; ``"auto"`` suits every run.
+            images: As for :meth:`predict`; one that cannot be read is a row with an error.
+            classes: Names or indices, or ``"all"``; each image's likeliest class if None.
+            method: See ``foveal.explanation.methods.list_methods()``; ``"auto"`` suits every run.
             layer: An operation or module of the network; the method's own choice if None.
             effort: How much the verdict tries.
+            labels: Whether the classes exclude one another; ``"auto"`` finds it in the network.
             progress: Called with (done, total).
 
         Raises:
             UsageError: Class, method or layer do not exist.
-            RunAlteredError: The weights have another digest than recorded.
+            RunAlteredError: The weights have another digest than recorded, or the run was
+                replaced since it was loaded.
         """
-        from foveal.explanation.pictures import Asked
-        from foveal.runs.explaining import class_indices, explain_run
+        from foveal.explanation.requests import Request, requested_classes
+        from foveal.runs.explaining import explain_run
 
-        self.verify_files(WEIGHTS_NAME, PREPROCESSING_NAME)
-        several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-        wanted = [classes] if isinstance(classes, (str, int)) else classes
-        indices = None if wanted is None else class_indices(wanted, self.class_names)
         return explain_run(
             self,
-            [Path(path) for path in several],
-            asked_for=Asked(indices, method, layer, effort),
+            name_images(images),
+            request=Request(requested_classes(classes), method, layer, effort, labels=labels),
             progress=progress,
         )
 
@@ -234,11 +278,10 @@ class Classifier:
             f"  input {size}, temperature {self.temperature:.3g}"
         )
 
-    def _stream(self, named: Sequence[tuple[str, Any]], num_workers: int | None) -> Iterator[Any]:
-        def load_image(one: tuple[str, Any]) -> NDArray[np.float32] | ImageError:
-            name, image = one
+    def _stream(self, named: Sequence[NamedImage], num_workers: int | None) -> Iterator[Any]:
+        def load_image(one: NamedImage) -> NDArray[np.float32] | ImageError:
             try:
-                return self.preprocessing.apply(as_source(image, name=name))
+                return self.preprocessing.apply(one.source())
             except ImageError as error:
                 return error
 
@@ -305,6 +348,7 @@ def _read(folder: Path, manifest: dict[str, Any]) -> Classifier:
         novelty=stored.novelty,
         notes=_version_notes(stored.decoders),
         manifest=manifest,
+        views=stored.views,
         _session=stored.session,
     )
 

@@ -7,6 +7,8 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from foveal.features.backends import BACKEND_PACKAGES
+
 _PACKAGES = (
     "foveal",
     "torch",
@@ -25,7 +27,7 @@ _PACKAGES = (
 def describe_versions() -> dict[str, str]:
     """Returns the version of Python and of every package that can change a result."""
     versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in dict.fromkeys((*_PACKAGES, *BACKEND_PACKAGES)):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

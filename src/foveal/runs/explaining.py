@@ -1,66 +1,81 @@
-"""A run's answers explained, with the probabilities that it predicts."""
+"""Images explained by a network, and by a run with the probabilities that it predicts."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foveal.explanation.requests import class_indices as class_indices
-from foveal.runs.folder import (
-    PREPROCESSING_NAME,
-    WEIGHTS_NAME,
-    read_manifest,
-    verify_files,
-)
+from foveal.runs.named_images import NamedImage
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from foveal.explanation.pictures import Asked, ExplainedPicture
-    from foveal.images import View
+    from foveal.explanation.images import ExplainedImage
+    from foveal.explanation.requests import Request
+    from foveal.models import Network
     from foveal.runs.classifier import Classifier
 
 Progress = Callable[[int, int], None]
 
 
+def explain_images(
+    network: Network,
+    images: Sequence[NamedImage],
+    *,
+    request: Request,
+    progress: Progress | None = None,
+) -> tuple[ExplainedImage, ...]:
+    """Explains images by a network, in order; one that cannot be read is a row with its error.
+
+    Args:
+        network: With weights.
+        images: The images.
+        request: Classes, method, layer and effort.
+        progress: Called with (done, total).
+
+    Raises:
+        UsageError: Class, method or layer do not exist, or the network takes no images.
+        ModelError: The network cannot be explained.
+    """
+    from foveal.explanation.images import explain_named_images
+
+    return explain_named_images(
+        network.module,
+        images,
+        preprocessing=network.prepared(),
+        class_names=network.class_names,
+        request=request,
+        views=network.views,
+        temperature=network.temperature,
+        channels=network.channels,
+        progress=progress,
+    )
+
+
 def explain_run(
     classifier: Classifier,
-    paths: Sequence[Path],
+    images: Sequence[NamedImage],
     *,
-    asked_for: Asked,
-    network: nn.Module | None = None,
+    request: Request,
     progress: Progress | None = None,
-) -> tuple[ExplainedPicture, ...]:
-    """Explains picture files by a run's network; label and probabilities are the predicted ones.
+) -> tuple[ExplainedImage, ...]:
+    """Explains images by a run's network; label and probabilities are the predicted ones.
 
     Args:
         classifier: The run.
-        paths: The files.
-        asked_for: Classes, method, layer and effort.
-        network: Of :func:`load_network`, if it is at hand.
+        images: The images.
+        request: Classes, method, layer and effort.
         progress: Called with (done, total).
 
     Raises:
         UsageError: Class, method or layer do not exist.
-        RunAlteredError: A file has another digest than recorded.
+        RunAlteredError: A file has another digest than recorded, or the run was replaced since
+            it was loaded.
     """
-    from foveal.explanation.pictures import explain_pictures
-
-    explained = explain_pictures(
-        network or load_network(classifier.folder),
-        paths,
-        preprocessing=classifier.preprocessing,
-        class_names=classifier.class_names,
-        asked_for=asked_for,
-        views=_views(classifier.folder),
-        temperature=classifier.temperature,
-        progress=progress,
-    )
+    classifier.verify_files()
+    network = classifier.network()
+    explained = explain_images(network, images, request=request, progress=progress)
     # The run answers by its ONNX file; the last digits are its, not this network's.
-    predictions = classifier.predict(list(paths))
+    predictions = classifier.answer(images)
     return tuple(
         one
         if one.error is not None or answer.error is not None
@@ -75,20 +90,3 @@ def explain_run(
         )
         for one, answer in zip(explained, predictions, strict=True)
     )
-
-
-def load_network(folder: Path) -> nn.Module:
-    """Returns the run's network in PyTorch, after checking its weights' digest.
-
-    Raises:
-        RunAlteredError: The weights are not as they were written.
-    """
-    from foveal.models.sources import resolve_model
-
-    verify_files(folder, read_manifest(folder), (WEIGHTS_NAME,))
-    return resolve_model(str(folder), weights="pretrained").network
-
-
-def _views(folder: Path) -> tuple[View, ...]:
-    content = json.loads((folder / PREPROCESSING_NAME).read_text("utf-8"))
-    return tuple(content["views"])

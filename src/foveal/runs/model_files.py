@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from numpy.typing import NDArray
 
 from foveal.errors import RunError
 from foveal.features import export_onnx
-from foveal.images import View
 from foveal.runs.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME
 from foveal.schema import stamped
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from foveal.training import TrainedClassifier
+    from foveal.models import Backbone
+    from foveal.training import FoldModel, TrainedClassifier
 
 # Two implementations of fp32 differ by the order of their sums, a few units in the fifth
 # digit after fifty layers.
@@ -30,7 +29,7 @@ _MAX_ONNX_DIFFERENCE = 1e-2
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far ``model.onnx`` is from PyTorch on ``num_images`` real pictures."""
+    """How far ``model.onnx`` is from PyTorch on ``num_images`` real images."""
 
     num_images: int
     max_logit_difference: float
@@ -38,22 +37,11 @@ class Parity:
     same_labels: int
 
 
-def assemble_network(trained: TrainedClassifier) -> nn.Module:
-    """Returns a copy of the timm network with the fitted head as its classifier."""
-    import torch
-
-    from foveal.models.backbone import install_head
-
-    network = copy.deepcopy(trained.backbone.network)
-    install_head(
-        network, torch.from_numpy(trained.head.weight), torch.from_numpy(trained.head.bias)
-    )
-    return network.eval()
-
-
 def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifier) -> None:
     """Writes ``config.json`` and ``model.safetensors`` as timm's hub layout wants them."""
     from safetensors.torch import save
+
+    from foveal.models.over_stages import StagedClassifier, head_settings
 
     names = list(trained.evidence.data.class_names)
     preprocessing = trained.preprocessing
@@ -83,6 +71,9 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
         "label_names": names,
         "pretrained_cfg": config,
     }
+    if isinstance(network, StagedClassifier):  # not timm's own: foveal.models.over_stages
+        reading = trained.model.reading
+        content["foveal_head"] = head_settings(network.head, reading.stages, reading.widths)
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     (folder / CONFIG_NAME).write_text(text, "utf-8")
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -92,7 +83,6 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
 
 def write_onnx(
     folder: Path,
-    network: nn.Module,
     trained: TrainedClassifier,
     *,
     metadata: Mapping[str, Any],
@@ -112,8 +102,8 @@ def write_onnx(
 
     calibration = trained.evidence.calibration
     temperature = 1.0 if calibration is None else calibration.temperature
-    whole = _build_whole(network, trained.config.views, temperature)
     size = trained.preprocessing.height_px, trained.preprocessing.width_px
+    whole = _build_whole(trained.backbone, trained.model, temperature, size)
     exported = export_onnx(whole, size, output_names=["probabilities", "logits", "features"])
     model = onnx.load_from_string(exported)
     model.producer_name = "foveal"
@@ -144,23 +134,31 @@ def write_onnx(
     return parity
 
 
-def _build_whole(network: nn.Module, views: tuple[View, ...], temperature: float) -> nn.Module:
+def _build_whole(
+    backbone: Backbone, model: FoldModel, temperature: float, size: tuple[int, int]
+) -> nn.Module:
     import torch
     from torch import nn
 
     from foveal.explanation.averaged_views import turn_batch
-    from foveal.models.backbone import FeatureNetwork
+    from foveal.features.reading_network import ReadingNetwork
+
+    views = model.reading.views
 
     class Whole(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.feature_network = FeatureNetwork(network)
-            self.classifier = network.get_classifier()  # type: ignore[operator]
+            self.reading = ReadingNetwork(backbone, model.reading, size)
+            self.model = model.module()
 
         def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            turned = [self.feature_network(turn_batch(images, view)) for view in views]
-            features = torch.stack(turned).mean(0) if len(turned) > 1 else turned[0]
-            logits = self.classifier(features)
+            turned = [self.reading(turn_batch(images, view)) for view in views]
+            features, read = turned[0]
+            if len(turned) > 1:
+                features, read = (
+                    torch.stack(of_views).mean(0) for of_views in zip(*turned, strict=True)
+                )
+            logits = self.model(read)
             return (logits / temperature).softmax(1), logits, features
 
     return Whole().eval()

@@ -55,9 +55,12 @@ def overview(evidence: Evidence, folder: Path, *, size_px: tuple[int, int]) -> s
         escape(printable(evidence.protocol.sentence)),
         escape(f"{facts}. Run: {printable(str(folder))}"),
     ]
-    head = "".join(f"<th>{one}</th>" for one in ("Class", "Images", "Precision", "Recall"))
+    names = ("Class", "Images", "Precision (95% interval)", "Recall (95% interval)")
+    head = "".join(f"<th>{one}</th>" for one in names)
     body = "".join(
-        f"<tr>{''.join(f'<td>{escape(printable(cell))}</td>' for cell in row)}</tr>" for row in rows
+        f"<tr><td>{escape(printable(name))}</td>"
+        f"{''.join(f'<td align=right>{escape(printable(cell))}</td>' for cell in figures)}</tr>"
+        for name, *figures in rows
     )
     rest = f"<p>and {count_noun(more, 'more class', 'more classes')}</p>" if more > 0 else ""
     return (

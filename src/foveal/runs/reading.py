@@ -1,4 +1,4 @@
-"""A run's files read back: every field has its type, range and length, or it is named.
+"""Reads a run's files. A field of a wrong type, range or length is named in the error.
 
 The digests of a run are no signature: whoever changes a file can write its new digest beside it.
 So what is read is checked, and a field that cannot be right is an error with its name.
@@ -80,14 +80,14 @@ def read_run(folder: Path) -> StoredRun:
     novelty = _novelty(folder)
     session = _open_session(folder, preprocessing, len(names), novelty.mean.size)
     said = _File.of_metadata(folder, session)
-    for place, value in (
+    for field, value in (
         ("class_names", list(names)),
         ("temperature", temperature),
         ("set_thresholds", thresholds.tolist()),
         ("views", list(views)),
         ("preprocessing", prepared.get("preprocessing")),
     ):
-        said.require(place, said.get(place) == value, "what the run's other files say")
+        said.require(field, said.get(field) == value, "what the run's other files say")
     return StoredRun(
         class_names=names,
         preprocessing=preprocessing,
@@ -136,7 +136,7 @@ def read_typed(folder: Path, name: str, kind: type[_T], *, schema: str) -> _T:
 
 
 def read_preprocessing(folder: Path) -> tuple[Preprocessing, tuple[View, ...]]:
-    """Reads how pictures enter the network, and the views whose features are averaged.
+    """Reads how images enter the network, and the views whose features are averaged.
 
     Raises:
         RunAlteredError: A field is missing or cannot be.
@@ -170,9 +170,9 @@ def named_as_altered(folder: Path, file: str) -> Iterator[None]:
         refuse(folder, file, "", f"it cannot be read ({type(error).__name__}: {error})")
 
 
-def refuse(folder: Path, file: str, place: str, reason: str) -> NoReturn:
-    """Raises ``RunAlteredError``, which names the file and the field's place in it."""
-    where = printable(str(folder / file)) + (f", {place}" if place else "")
+def refuse(folder: Path, file: str, field: str, reason: str) -> NoReturn:
+    """Raises ``RunAlteredError``, which names the file and the field in it."""
+    where = printable(str(folder / file)) + (f", {field}" if field else "")
     raise RunAlteredError(
         f"{where}: {printable(reason)[:300]}. The run was altered, or written by another version.",
         next_step="Restore the folder from a copy, or train again.",
@@ -181,7 +181,7 @@ def refuse(folder: Path, file: str, place: str, reason: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of JSON, whose fields are asked for by their place, such as ``a.b``."""
+    """A file of JSON, whose fields are asked for by their path, such as ``a.b``."""
 
     folder: Path
     name: str
@@ -211,45 +211,45 @@ class _File:
         with named_as_altered(self.folder, self.name):
             return _File(self.folder, self.name, unstamped(schema, self.content))
 
-    def get(self, place: str) -> Any:
+    def get(self, field: str) -> Any:
         value: Any = self.content
-        for key in place.split("."):
+        for key in field.split("."):
             if not isinstance(value, dict) or key not in value:
-                refuse(self.folder, self.name, place, "it is missing")
+                refuse(self.folder, self.name, field, "it is missing")
             value = value[key]
         return value
 
-    def require(self, place: str, is_right: bool, expected: str) -> None:
+    def require(self, field: str, is_right: bool, expected: str) -> None:
         if not is_right:
-            got = json.dumps(self.content.get(place, self._shown(place)), ensure_ascii=True)[:80]
-            refuse(self.folder, self.name, place, f"got {got}, expected {expected}")
+            got = json.dumps(self.content.get(field, self._shown(field)), ensure_ascii=True)[:80]
+            refuse(self.folder, self.name, field, f"got {got}, expected {expected}")
 
-    def number(self, place: str, *, above: float) -> float:
-        value = self.get(place)
+    def number(self, field: str, *, above: float) -> float:
+        value = self.get(field)
         is_right = _is_number(value) and value > above
-        self.require(place, is_right, f"a finite number above {above:g}")
+        self.require(field, is_right, f"a finite number above {above:g}")
         return float(value)
 
-    def numbers(self, place: str, count: int) -> NDArray[np.float64]:
-        values = self.get(place)
+    def numbers(self, field: str, count: int) -> NDArray[np.float64]:
+        values = self.get(field)
         is_right = (
             isinstance(values, list)
             and len(values) == count
             and all(_is_number(value) and 0.0 <= value <= 1.0 for value in values)
         )
-        self.require(place, is_right, f"{count} numbers from 0 to 1")
+        self.require(field, is_right, f"{count} numbers from 0 to 1")
         return np.array(values, np.float64)
 
-    def words(self, place: str, known: tuple[_T, ...]) -> tuple[_T, ...]:
-        values = self.get(place)
+    def words(self, field: str, known: tuple[_T, ...]) -> tuple[_T, ...]:
+        values = self.get(field)
         is_right = isinstance(values, list) and bool(values)
         is_right = is_right and all(isinstance(one, str) and one in known for one in values)
-        self.require(place, is_right, f"some of {', '.join(map(str, known))}")
+        self.require(field, is_right, f"some of {', '.join(map(str, known))}")
         return tuple(values)
 
-    def _shown(self, place: str) -> Any:
+    def _shown(self, field: str) -> Any:
         value: Any = self.content
-        for key in place.split("."):
+        for key in field.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
@@ -279,8 +279,8 @@ def _preprocessing(prepared: _File) -> Preprocessing:
         return Preprocessing.from_json(prepared.get("preprocessing"))
 
 
-def _check_interval(file: _File, place: str) -> None:
-    interval = file.get(place)
+def _check_interval(file: _File, field: str) -> None:
+    interval = file.get(field)
     is_right = (
         isinstance(interval, dict)
         and set(interval) == {"estimate", "low", "high"}
@@ -289,7 +289,7 @@ def _check_interval(file: _File, place: str) -> None:
             for value in interval.values()
         )
     )
-    file.require(place, is_right, "estimate, low and high from 0 to 1")
+    file.require(field, is_right, "estimate, low and high from 0 to 1")
 
 
 def _novelty(folder: Path) -> NoveltyReference:

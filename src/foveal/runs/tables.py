@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsInt
 import numpy as np
 
 from foveal.dataset import ImageRecord, SeenImages
-from foveal.dataset.duplicates import shows_something
+from foveal.dataset.duplicates import shows_something, sketch_records
 from foveal.dataset.near_pairs import SKETCH_PX
-from foveal.dataset.seen import sketch_records
 from foveal.runs.folder import MANIFEST_TABLE_NAME, OUT_OF_FOLD_NAME
 from foveal.runs.reading import named_as_altered
 from foveal.text import printable

@@ -25,7 +25,7 @@ from foveal.runs.folder import (
     json_bytes,
     seal,
 )
-from foveal.runs.model_files import Parity, assemble_network, write_onnx, write_timm_files
+from foveal.runs.model_files import Parity, write_onnx, write_timm_files
 from foveal.runs.tables import write_manifest_table, write_out_of_fold
 from foveal.schema import stamped
 from foveal.text import printable
@@ -98,7 +98,7 @@ def _write_files(
     evidence = trained.evidence
     preparing = {
         "preprocessing": trained.preprocessing.to_json(),
-        "views": list(trained.config.views),
+        "views": list(trained.model.reading.views),
         "decoders": pixel_versions(),
     }
     for name, schema, content in (
@@ -111,17 +111,17 @@ def _write_files(
     _write_novelty(folder, trained)
     write_manifest_table(folder, trained)
     write_out_of_fold(folder, trained)
-    network = assemble_network(trained)
-    write_timm_files(folder, network, trained)
+    network = trained.model.whole_network(trained.backbone.network)
+    if network is not None:
+        write_timm_files(folder, network, trained)
     calibration, sets = evidence.calibration, evidence.prediction_sets
     parity = write_onnx(
         folder,
-        network,
         trained,
         metadata={
             "class_names": list(evidence.data.class_names),
             "preprocessing": trained.preprocessing.to_json(),
-            "views": list(trained.config.views),
+            "views": list(trained.model.reading.views),
             "temperature": 1.0 if calibration is None else calibration.temperature,
             "set_thresholds": None if sets is None else list(sets.thresholds),
             "backbone": trained.backbone.name,

@@ -1,8 +1,8 @@
 """Whether a classifier relies on what runs along the border: a frame, a margin, a caption.
 
-Such a thing leaves no peak in a map. So it is taken away: the outermost part of each picture is
+Such a thing leaves no peak in a map. So it is taken away: the outermost part of each image is
 replaced by the mirror image of what lies inside it, which leaves neither frame nor edge. A
-classifier of what the pictures show hardly notices.
+classifier of what the images show hardly notices.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.schema import Unbounded
-from foveal.shortcuts.separation import Floats
+from foveal.shortcuts.marks import (
+    MAX_PER_TRIAL,
+    is_told_apart,
+)
+from foveal.shortcuts.network import HeldOutNetwork, Images
+from foveal.shortcuts.separation import ClassSeparation, Floats, HeldOutMaps
 from foveal.text import printable
 
 MARGIN_SHARE = 0.07
@@ -27,15 +32,15 @@ _MIN_T = 4.0
 
 @dataclass(frozen=True, slots=True)
 class BorderReliance:
-    """What taking the border away does to pictures of one class.
+    """What taking the border away does to images of one class.
 
     Attributes:
         class_index: Which class.
-        num_images: Pictures of the class that were tried.
+        num_images: Images of the class that were tried.
         num_right: How many of them were answered rightly before.
         num_changed: How many right answers became wrong ones.
         loss: By how much the class's lead over the runner-up fell, in logits, on average.
-        loss_t: Its t over the pictures.
+        loss_t: Its t over the images.
     """
 
     class_index: int
@@ -54,7 +59,7 @@ def without_border(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def judge_border(before: Floats, after: Floats, class_index: int) -> BorderReliance:
-    """Returns what it did, from logits [n, K] of pictures of one class with and without border."""
+    """Returns what it did, from logits [n, K] of images of one class with and without border."""
     lead, left = (
         logits[:, class_index] - np.delete(logits, class_index, axis=1).max(1)
         for logits in (before, after)
@@ -89,3 +94,27 @@ def describe_border(found: BorderReliance, *, class_name: str) -> str:
         f"“{printable(class_name)}”. Look for a frame, a margin or a caption: the figures hold "
         "only as long as it comes with the class."
     )
+
+
+_MAX_BORDERS_TRIED = 5
+
+
+def find_border_reliance(
+    maps: HeldOutMaps,
+    separations: tuple[ClassSeparation, ...],
+    network: HeldOutNetwork,
+    images: Images,
+    places: NDArray[np.int64],
+) -> tuple[BorderReliance, ...]:
+    """Returns the classes whose answers go when the images lose their border."""
+    found = []
+    told = [one for one in separations if is_told_apart(maps, one)]
+    told.sort(key=lambda one: -one.gap)
+    for separation in told[:_MAX_BORDERS_TRIED]:
+        index = separation.class_index
+        rows = np.flatnonzero(maps.labels == index)[:MAX_PER_TRIAL]
+        after = network.logits(without_border(images[rows]), places[rows])
+        reliance = judge_border(maps.logits[rows], after, index)
+        if is_relied_on(reliance, gap=separation.gap):
+            found.append(reliance)
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""What the heat maps of a run's held-out pictures show, as values: part of evaluation.json."""
+"""What the heat maps of a run's held-out images show, as values: part of evaluation.json."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from numpy.typing import NDArray
 
 from foveal.schema import from_json, to_json
 from foveal.shortcuts.border import MARGIN_SHARE, BorderReliance, describe_border
+from foveal.shortcuts.marks import Shortcut
 from foveal.shortcuts.separation import ClassSeparation
-from foveal.shortcuts.simple import NOT_LOOKED_FOR, SimpleResult, describe_simple
-from foveal.shortcuts.suspicion import Shortcut
+from foveal.shortcuts.simple_classifiers import NOT_LOOKED_FOR, SimpleResult, describe_simple
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExplainedExample:
-    """One held-out picture with the map of the head that had not seen it.
+    """One held-out image with the map of the head that had not seen it.
 
     Attributes:
         row: Among the usable images.
         path: Printable.
         label_index: The class it is labelled with.
-        said_index: The class that the head answered.
+        predicted_index: The class that the head answered.
         probability: Of that answer, calibrated.
         fold: Whose head.
-        said_map: [h, w], signed, for the class answered.
+        predicted_map: [h, w], signed, for the class answered.
         label_map: The same for the class labelled.
     """
 
     row: int
     path: str
     label_index: int
-    said_index: int
+    predicted_index: int
     probability: float
     fold: int
-    said_map: NDArray[np.float32]
+    predicted_map: NDArray[np.float32]
     label_map: NDArray[np.float32]
 
     @property
     def is_right(self) -> bool:
         """Whether the answer is the label."""
-        return self.label_index == self.said_index
+        return self.label_index == self.predicted_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,17 @@ class ExplainedRun:
     Attributes:
         class_names: Printable, in the order of every index.
         grid: (rows, columns) of the maps; None where there are none.
-        num_images: Held-out pictures that the averages rest on.
+        num_images: Held-out images that the averages rest on.
         max_completeness_error: The largest difference, in logits, between a map's mean plus
-            bias and the held-out logit that the run recorded.
+            bias and the held-out logit that the run recorded; None where the maps are made of
+            gradients, which are exact nowhere.
         separations: One a class that was looked at.
         shortcuts: The places that give a class away.
         borders: The classes whose answers rest on what runs along the border; not looked for
             where a place was found.
         untested: Why the search for such places was not made, or not for every class.
         examples: Right and wrong answers.
-        simple: What classifiers reach that see nothing of what the pictures show.
+        simple: What classifiers reach that see nothing of what the images show.
         simple_reason: Why none was tried.
         reason: Why there are no maps at all.
     """
@@ -96,13 +97,14 @@ class ExplainedRun:
 
     def summary_json(self) -> dict[str, Any]:
         """Returns what a reader wants, in names and sentences; maps have four decimals."""
-        from foveal.shortcuts.wording import describe_shortcut
+        from foveal.shortcuts.marks import describe_shortcut
 
         names = self.class_names
         return {
             "status": "complete" if self.reason is None else "unavailable",
             "reason": self.reason,
-            "method": "cam",
+            # Without a closed form there is no such error.
+            "method": "gradient" if self.grid and self.max_completeness_error is None else "cam",
             "grid": None if self.grid is None else list(self.grid),
             "num_images": self.num_images,
             "max_completeness_error": self.max_completeness_error,
@@ -152,10 +154,10 @@ class ExplainedRun:
                 {
                     "path": one.path,
                     "label": names[one.label_index],
-                    "predicted": names[one.said_index],
+                    "predicted": names[one.predicted_index],
                     "probability": one.probability,
                     "fold": one.fold,
-                    "map": _rounded(one.said_map),
+                    "map": _rounded(one.predicted_map),
                 }
                 for one in self.examples
             ],

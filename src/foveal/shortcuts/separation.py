@@ -1,13 +1,13 @@
-"""Where, on average over many pictures, a classifier tells one class from the others.
+"""Where, on average over many images, a classifier tells one class from the others.
 
-With a pooled linear head the logit of class k for picture n is the mean of its class
+With a pooled linear head the logit of class k for image n is the mean of its class
 activation map plus a bias (Zhou et al. 2016, equation 2). What separates the classes is
 therefore itself a mean over places::
 
     E[logit_k | n in k] - E[logit_k | n not in k]
         = mean over places of  E[map_k | n in k] - E[map_k | n not in k]
 
-The bias and everything that all pictures share cancel. A finding that lies now here, now
+The bias and everything that all images share cancel. A finding that lies now here, now
 there gives a broad map; a mark that always sits at one place gives a peak at that place.
 """
 
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldOutMaps:
-    """Class activation maps of pictures by heads that had not seen them.
+    """Class activation maps of images by heads that had not seen them.
 
     Attributes:
         signed: [n, K, h, w]; the mean of each over its places, plus ``bias``, is the logit.
@@ -56,14 +56,14 @@ class ClassSeparation:
 
     Attributes:
         class_index: Which class.
-        num_images: Pictures of the class that were looked at.
+        num_images: Images of the class that were looked at.
         values: [h, w]; the mean is ``gap``. Negative where a place speaks against the class
-            in its own pictures.
-        gap: By how much the class's logit is higher in its own pictures.
+            in its own images.
+        gap: By how much the class's logit is higher in its own images.
         gap_error: Standard error of ``gap``.
         outside_share: Share of what is positive in ``values`` that lies outside the central
             region; None where nothing is.
-        outside_area: That region's share of the picture: what a map without preference has.
+        outside_area: That region's share of the image: what a map without preference has.
     """
 
     class_index: int
@@ -78,7 +78,7 @@ class ClassSeparation:
 def separate(maps: HeldOutMaps, class_index: int) -> ClassSeparation:
     """Returns where ``class_index`` is told from the other classes.
 
-    Both the class and the others need at least one picture.
+    Both the class and the others need at least one image.
     """
     inside = maps.labels == class_index
     own = maps.signed[inside, class_index].astype(np.float64)

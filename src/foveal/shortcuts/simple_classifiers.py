@@ -1,22 +1,23 @@
-"""How far a classifier comes that sees nothing of what the pictures show.
+"""How far a classifier comes that sees nothing of what the images show.
 
 Linear heads are fitted on each family of simple features, with the folds and groups of the run
-and by its own solver, and judged out of fold on the same pictures as the network.
+and by its own solver, and judged out of fold on the same images as the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.draw.numbers import percent
 from foveal.errors import FovealError
 from foveal.features import num_cores
-from foveal.shortcuts.simple import SimpleName, SimpleResult
 from foveal.shortcuts.simple_features import (
     HEAD_BYTES,
     MARGINS,
@@ -27,13 +28,122 @@ from foveal.shortcuts.simple_features import (
     patterns_of,
     properties_of,
     standardised,
-    unrest_of,
+    texture_of,
 )
 
 if TYPE_CHECKING:
+    from foveal.shortcuts.held_out_images import Progress
     from foveal.training import TrainedClassifier
 
-Progress = Callable[[int, int], None]
+
+SimpleName = Literal["colour", "border", "pattern", "file"]
+
+# Of what the network has above chance, and how sure the rest must be above chance.
+_REACHES = 0.9
+_MIN_ERRORS = 4.0
+_MIN_ABOVE = 0.15
+
+NOT_LOOKED_FOR = (
+    "Not looked for: a mark over the object itself, one that wanders from picture to picture, one "
+    "that fewer than about half of a class’s pictures have, what stands behind the object, and "
+    "whatever all classes share here but not where the classifier will be used."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleResult:
+    """How far one family of simple features comes, out of fold.
+
+    Attributes:
+        name: ``"colour"``: colour and brightness of the whole image. ``"border"``: the
+            outermost part alone. ``"pattern"``: what stands at the same pixels in the outermost
+            quarter. ``"file"``: sizes, format, quality and metadata.
+        margin: How deep the border is, as a share of height and width; None for the others.
+        num_images: Images judged, the same for the network.
+        accuracy: Mean of the classes' recalls.
+        network_accuracy: The network's on the same images.
+        chance: One by the number of classes.
+    """
+
+    name: SimpleName
+    margin: float | None
+    num_images: int
+    accuracy: float
+    network_accuracy: float
+    chance: float
+
+    @property
+    def reaches_the_network(self) -> bool:
+        """Whether it has nine tenths of what the network has above chance, and surely so."""
+        above, most = self.accuracy - self.chance, self.network_accuracy - self.chance
+        error = math.sqrt(self.chance * (1 - self.chance) / self.num_images)
+        return above >= max(_REACHES * most, _MIN_ERRORS * error, _MIN_ABOVE)
+
+
+def reaching(results: Sequence[SimpleResult]) -> tuple[SimpleResult, ...]:
+    """Returns what reaches the network, one a family: of several margins the narrowest."""
+    found: dict[str, SimpleResult] = {}
+    for one in results:
+        if one.reaches_the_network:
+            found.setdefault(one.name, one)
+    return tuple(found.values())
+
+
+def describe_simple(one: SimpleResult) -> str:
+    """Returns what a family of simple features reaches, and what to do about it.
+
+    >>> print(describe_simple(SimpleResult("file", None, 200, 0.97, 0.98, 0.5)))
+    A classifier that sees only the files’ own properties (size, format, quality, metadata) reaches 97% on held-out images, the network 98% (balanced accuracy: every class counts the same). Save all classes alike, and train again: where the classes come from decides, not what they show.
+    """  # noqa: E501
+    what, advice = _WORDS[one.name]
+    if one.margin is not None:
+        what = what.format(margin=percent(one.margin))
+    return (
+        f"A classifier that sees only {what} reaches {percent(one.accuracy)} on held-out images, "
+        f"the network {percent(one.network_accuracy)} (balanced accuracy: every class counts the "
+        f"same). {advice}"
+    )
+
+
+def title_of(one: SimpleResult) -> str:
+    """Returns the finding as a heading.
+
+    >>> title_of(SimpleResult("border", 0.07, 200, 0.97, 0.98, 0.5))
+    'The border alone tells the classes apart as well as the network does'
+    """
+    return f"{_TITLES[one.name]} the classes apart as well as the network does"
+
+
+_TITLES: dict[SimpleName, str] = {
+    "colour": "Colour and brightness of the whole picture alone tell",
+    "border": "The border alone tells",
+    "pattern": "A pattern at the same pixels of every picture tells",
+    "file": "The file alone, without its picture, tells",
+}
+_WORDS: dict[SimpleName, tuple[str, str]] = {
+    "colour": (
+        "the colour and brightness of the whole picture, and nothing of what is where,",
+        "If colour is not what sets the classes apart, look for another camera, lamp or stain by "
+        "class: the figures hold only as long as it comes with the class.",
+    ),
+    "border": (
+        "the outermost {margin} of the picture on each side",
+        "If the findings lie in the middle, look for bars, frames, margins or another background: "
+        "the figures hold only as long as they come with the class.",
+    ),
+    "pattern": (
+        "the fine detail at fixed pixels in the outermost {margin} on each side",
+        "Look for a watermark, a grid or a caption that comes with the class: the figures hold "
+        "only as long as it does.",
+    ),
+    "file": (
+        "the files’ own properties (size, format, quality, metadata)",
+        "Save all classes alike, and train again: where the classes come from decides, not what "
+        "they show.",
+    ),
+}
+
+
 Ints = NDArray[np.int64]
 
 _MAX_IMAGES = 400
@@ -42,12 +152,12 @@ _NOT_JUDGED = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Simple:
-    """What one picture and its file say without being looked at."""
+class _SimpleFeatures:
+    """What one image and its file say without being looked at."""
 
     colour: list[float]
     borders: tuple[list[float], ...]
-    unrest: Rows
+    texture: Rows
     properties: dict[str, float]
 
 
@@ -58,7 +168,7 @@ def judge_simple_classifiers(
 
     Args:
         trained: The classifier with its folds.
-        progress: Called with (done, total) pictures.
+        progress: Called with (done, total) images.
     """
     labels = trained.manifest.labels
     num_classes = len(trained.evidence.data.class_names)
@@ -76,8 +186,8 @@ def judge_simple_classifiers(
     place_of = np.full(len(labels), -1)
     place_of[trained.judged.rows] = np.arange(len(trained.judged.rows))
     judged = fold_index >= 0
-    said = trained.judged.logits[place_of[rows[judged]]].argmax(1)
-    network_right = said == labels[rows[judged]]
+    predicted = trained.judged.logits[place_of[rows[judged]]].argmax(1)
+    network_right = predicted == labels[rows[judged]]
     results = []
     for name, margin, features in _families(simple):
         if not features.shape[1]:
@@ -85,7 +195,7 @@ def judge_simple_classifiers(
         answers = _out_of_fold(trained, features, labels[rows], fold_index, trained.groups[rows])
         if answers is None:
             continue
-        right = answers[judged] == labels[rows[judged]]
+        right = answers == labels[rows[judged]]
         results.append(
             SimpleResult(
                 name=name,
@@ -99,7 +209,7 @@ def judge_simple_classifiers(
     return tuple(results), None
 
 
-def _families(simple: list[_Simple]) -> list[tuple[SimpleName, float | None, Rows]]:
+def _families(simple: list[_SimpleFeatures]) -> list[tuple[SimpleName, float | None, Rows]]:
     """Returns name, margin and features [N, D] of each family."""
     families: list[tuple[SimpleName, float | None, Rows]] = [
         ("colour", None, standardised(np.array([one.colour for one in simple])))
@@ -107,8 +217,8 @@ def _families(simple: list[_Simple]) -> list[tuple[SimpleName, float | None, Row
     for index, margin in enumerate(MARGINS):
         table = np.array([one.borders[index] for one in simple])
         families.append(("border", margin, standardised(table)))
-    unrest = np.stack([one.unrest for one in simple])
-    families.append(("pattern", MARGINS[-1], standardised(patterns_of(unrest))))
+    texture = np.stack([one.texture for one in simple])
+    families.append(("pattern", MARGINS[-1], standardised(patterns_of(texture))))
     families.append(("file", None, standardised(as_table([one.properties for one in simple]))))
     return families
 
@@ -122,7 +232,7 @@ def _sample(trained: TrainedClassifier, labels: Ints, num_classes: int) -> tuple
     fold_of = np.full(len(labels), _NOT_JUDGED)
     fold_of[judged.rows] = judged.fold_index
     candidates = np.arange(len(labels))
-    if len(judged.fold_heads) > 1:
+    if len(judged.fold_models) > 1:
         candidates = judged.rows  # what no fold judges is not among the images
     random = np.random.default_rng(trained.config.seed)
     each = max(_MIN_PER_CLASS, _MAX_IMAGES // num_classes)
@@ -142,11 +252,11 @@ def _sample(trained: TrainedClassifier, labels: Ints, num_classes: int) -> tuple
 
 def _load(
     trained: TrainedClassifier, rows: Ints, progress: Progress | None
-) -> list[_Simple | None]:
+) -> list[_SimpleFeatures | None]:
     manifest, preprocessing = trained.manifest, trained.preprocessing
     mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
 
-    def load(row: int) -> _Simple | None:
+    def load(row: int) -> _SimpleFeatures | None:
         record = manifest.usable[row]
         path = manifest.resolve(record)
         try:
@@ -156,14 +266,14 @@ def _load(
         except (FovealError, OSError):
             return None  # it went away meanwhile
         levels = np.clip(image.transpose(1, 2, 0) * std + mean, 0.0, 1.0)
-        return _Simple(
+        return _SimpleFeatures(
             colour_of(levels),
             tuple(border_of(levels, margin) for margin in MARGINS),
-            unrest_of(levels),
+            texture_of(levels),
             properties_of(record, head),
         )
 
-    found: list[_Simple | None] = []
+    found: list[_SimpleFeatures | None] = []
     with ThreadPoolExecutor(trained.config.num_workers or num_cores()) as pool:
         for one in pool.map(load, map(int, rows)):
             found.append(one)
@@ -175,44 +285,24 @@ def _load(
 def _out_of_fold(
     trained: TrainedClassifier, features: Rows, labels: Ints, fold_index: Ints, groups: Ints
 ) -> Ints | None:
-    """Returns what the heads answer, [N], each by one that had not seen the picture's group."""
-    from foveal.training.cross_validation import choose_penalty, cross_validate
-    from foveal.training.heads import fit_head
+    """Returns the answers for the judged images, each by a head that had not seen its group."""
+    from foveal.training import LinearMaker, Problem
 
-    config = trained.config
-    num_classes = len(trained.evidence.data.class_names)
-    if (fold_index >= 0).all():
-        folds, numbered = np.unique(fold_index, return_inverse=True)
-        if len(folds) < 2:
-            return None
-        crossed = cross_validate(
-            features,
-            labels,
-            numbered.reshape(-1).astype(np.int64),
-            groups=groups,
-            num_classes=num_classes,
-            class_weights="balanced",
-            seed=config.seed,
-        )
-        crossed_answers: Ints = crossed.logits.argmax(1)
-        return crossed_answers
-    train = np.flatnonzero(fold_index < 0)
-    penalty, _ = choose_penalty(
-        features[train],
-        labels[train],
-        groups=groups[train],
-        num_classes=num_classes,
+    folds, numbered = np.unique(fold_index, return_inverse=True)
+    is_holdout = bool((fold_index < 0).any())
+    if len(folds) < 2:
+        return None
+    problem = Problem.of_features(
+        features,
+        labels,
+        num_classes=len(trained.evidence.data.class_names),
+        groups=groups,
+        # Folds without gaps: a sample may have missed one.
+        fold_index=fold_index if is_holdout else numbered.reshape(-1).astype(np.int64),
         class_weights="balanced",
-        seed=config.seed,
+        seed=trained.config.seed,
     )
-    head = fit_head(
-        features[train],
-        labels[train],
-        penalty=penalty,
-        num_classes=num_classes,
-        class_weights="balanced",
-    )
-    answers: Ints = head.logits(features).argmax(1)
+    answers: Ints = LinearMaker().fit_folds(problem).logits.argmax(1)
     return answers
 
 

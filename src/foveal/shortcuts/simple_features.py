@@ -1,8 +1,8 @@
-"""What little there is to tell pictures by, without looking at what they show.
+"""Simple features of an image and its file, which do not say what the image shows.
 
-Each family is a few numbers a picture: the colour and brightness of the whole, the outermost
+Each family is a few numbers an image: the colour and brightness of the whole, the outermost
 part alone, a pattern that stands at the same pixels there, and the file's own properties. A
-classifier of these alone has nothing of what a picture shows; where it is as good as the
+classifier of these alone has nothing of what an image shows; where it is as good as the
 network, the network may rest on the same.
 """
 
@@ -33,11 +33,11 @@ _BLUR_PX = 9
 _LEAST_SPREAD = 1e-3  # a quarter of a grey level: below, there is no detail
 _LEAST_SHARE = 0.02
 HEAD_BYTES = 1 << 16
-"""How much of a file is read for its properties: what stands before the picture."""
+"""How much of a file is read for its properties: what stands before the image."""
 
 
 def colour_of(levels: Floats) -> list[float]:
-    """Returns the colour and brightness of a picture [H, W, 3] in [0, 1], wherever they lie."""
+    """Returns the colour and brightness of an image [H, W, 3] in [0, 1], wherever they lie."""
     grey = levels.mean(2)
     saturation = levels.max(2) - levels.min(2)
     return [
@@ -50,7 +50,7 @@ def colour_of(levels: Floats) -> list[float]:
 
 
 def border_of(levels: Floats, margin: float) -> list[float]:
-    """Returns the colour and unrest of segments along the four sides, nothing of the inside."""
+    """Returns the colour and texture of segments along the four sides, nothing of the inside."""
     rows, columns = (max(1, round(margin * length)) for length in levels.shape[:2])
     strips = (
         levels[:rows],
@@ -65,7 +65,7 @@ def border_of(levels: Floats, margin: float) -> list[float]:
     return found
 
 
-def unrest_of(levels: Floats) -> Rows:
+def texture_of(levels: Floats) -> Rows:
     """Returns the fine detail of the outermost quarter, pixel by pixel, [P], about -1 to 1."""
     image = Image.fromarray(levels.mean(2).astype(np.float32))
     grey = np.asarray(image.resize((_PATTERN_PX, _PATTERN_PX), Image.Resampling.BOX))
@@ -79,17 +79,17 @@ def unrest_of(levels: Floats) -> Rows:
     outside[margin:-margin, margin:-margin] = False
     spread = max(float(detail[outside].std()), _LEAST_SPREAD)
     # Strong edges of what is shown there would otherwise drown a faint pattern.
-    unrest: Rows = np.tanh(detail[outside] / spread).astype(np.float32)
-    return unrest
+    texture: Rows = np.tanh(detail[outside] / spread).astype(np.float32)
+    return texture
 
 
-def patterns_of(unrest: Rows) -> Rows:
-    """Returns how much of each of the strongest common patterns a picture has, [N, D].
+def patterns_of(texture: Rows) -> Rows:
+    """Returns how much of each of the strongest common patterns an image has, [N, D].
 
-    Principal components of ``unrest`` [N, P] that stand out from the others: what stands at the
-    same pixels in many pictures is among the first, what moves about is spread over all alike.
+    Principal components of ``texture`` [N, P] that stand out from the others: what stands at the
+    same pixels in many images is among the first, what moves about is spread over all alike.
     """
-    centred = unrest - unrest.mean(0)
+    centred = texture - texture.mean(0)
     values, vectors = np.linalg.eigh(centred @ centred.T)
     values, vectors = values[::-1], vectors[:, ::-1]
     stands_out = values > _LEAST_PATTERN * np.median(values)
@@ -99,9 +99,9 @@ def patterns_of(unrest: Rows) -> Rows:
 
 
 def properties_of(record: ImageRecord, head: bytes) -> dict[str, float]:
-    """Returns what a file is apart from its picture: sizes, format, quality, metadata.
+    """Returns what a file is apart from its image: sizes, format, quality, metadata.
 
-    The length of the file is left out: it follows from what the picture shows.
+    The length of the file is left out: it follows from what the image shows.
 
     Args:
         record: Of the file.
@@ -163,7 +163,7 @@ def _jpeg_properties(head: bytes) -> dict[str, float]:
 
 
 def _png_properties(head: bytes) -> dict[str, float]:
-    """Returns the chunks that stand before the picture (PNG, third edition, section 5)."""
+    """Returns the chunks that stand before the image (PNG, third edition, section 5)."""
     found: dict[str, float] = {}
     position = 8
     while position + 8 <= len(head):

@@ -1,4 +1,4 @@
-"""Places in a picture as a reader names them, on the grid of a feature map."""
+"""Places in an image as a reader names them, on the grid of a feature map."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from foveal.explanation.cell_centres import CellCentres
 
-# Two of the seven cells that a picture of 224 px has on either axis.
+# Two of the seven cells that an image of 224 px has on either axis.
 _WINDOW_SHARE = 2 / 7
 _RING_SHARE = 1 / 7
 MIN_CELLS = 4
-"""With fewer cells on an axis, a corner is a quarter of the picture and tells nothing."""
+"""With fewer cells on an axis, a corner is a quarter of the image and tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in a picture, its sides as shares of the picture's height and width."""
+    """A rectangle in an image, its sides as shares of the image's height and width."""
 
     top: float
     left: float
@@ -29,7 +29,7 @@ class Box:
 
     @property
     def area_share(self) -> float:
-        """Its share of the picture."""
+        """Its share of the image."""
         return (self.bottom - self.top) * (self.right - self.left)
 
     @property
@@ -85,7 +85,7 @@ class Window:
         )
 
     def box(self, centres: CellCentres, image_size_px: tuple[int, int]) -> Box:
-        """Returns where its cells lie in the picture."""
+        """Returns where its cells lie in the image."""
         rows, columns = centres.edges(image_size_px)
         return Box(
             float(rows[self.top]),
@@ -95,7 +95,7 @@ class Window:
         )
 
     def mirrored(self) -> tuple[Window, ...]:
-        """Returns the windows that it falls on when the picture is mirrored, itself left out."""
+        """Returns the windows that it falls on when the image is mirrored, itself left out."""
         rows, columns = self.grid
         tops = (self.top, rows - self.height - self.top)
         lefts = (self.left, columns - self.width - self.left)
@@ -109,7 +109,7 @@ class Window:
 
 
 def border_windows(grid: tuple[int, int]) -> Iterator[Window]:
-    """Yields the windows that touch the picture's border."""
+    """Yields the windows that touch the image's border."""
     # Never a single cell: what a unit answers to reaches beyond its own.
     height, width = (max(2, round(cells * _WINDOW_SHARE)) for cells in grid)
     last_top, last_left = grid[0] - height, grid[1] - width

@@ -1,16 +1,23 @@
-"""Heads over frozen features, their cross-validation, and the recipe from data to evidence."""
+"""Models over a frozen network, their cross-validation, and the recipe from data to evidence."""
 
 from foveal.training.config import TrainConfig
-from foveal.training.cross_validation import CrossValidated, cross_validate, score_random_folds
-from foveal.training.heads import LinearHead, fit_head
+from foveal.training.fold_model import ExactMap, FoldFits, FoldModel, FoldModelMaker, Split
+from foveal.training.linear import LinearHead, LinearMaker, cross_validate, fit_head
+from foveal.training.problem import Problem
 from foveal.training.recipe import TrainedClassifier, train_classifier
 from foveal.training.solver import LinearHeads, default_penalties, fit_heads
 from foveal.training.steps import StepListener, StepLog
 
 __all__ = [
-    "CrossValidated",
+    "ExactMap",
+    "FoldFits",
+    "FoldModel",
+    "FoldModelMaker",
     "LinearHead",
     "LinearHeads",
+    "LinearMaker",
+    "Problem",
+    "Split",
     "StepListener",
     "StepLog",
     "TrainConfig",
@@ -19,6 +26,5 @@ __all__ = [
     "default_penalties",
     "fit_head",
     "fit_heads",
-    "score_random_folds",
     "train_classifier",
 ]

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from foveal.dataset import DataOptions, GroupOptions
-from foveal.dataset.frame_rows import FrameRule
+from foveal.dataset.scan import FrameRule
 from foveal.errors import UsageError
+from foveal.finetuning.settings import read_budget
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
+from foveal.images.augmentation import PolicyName, find_policy
 from foveal.images.frames import check_frame_choice
 from foveal.models import DEFAULT_BACKBONE
 from foveal.text import near_names
 
 ClassWeights = Literal["auto", "balanced", "none"]
 Conditional = Literal["marginal", "class"]
+HeadChoice = Literal["auto", "linear", "stages", "kernel"]
+FineTune = Literal["none", "auto", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class TrainConfig:
         backbone: A timm model whose classifier is linear over a pooled vector.
         weights: A local checkpoint for it; by default, packaged or hub weights.
         size_px: Height and width of the network's input; by default, what the weights expect.
-        fit: How a picture that is not square meets a square input.
+        fit: How an image that is not square meets a square input.
         window: How grey levels of more than 8 bits, and of DICOM, become the network's [0, 1]:
             a word of ``foveal.images.WindowChoice``, or two levels such as ``"-160:240"``.
         frames: Which frame stands for a file that holds several (DICOM, TIFF, GIF …): "middle",
@@ -40,12 +44,23 @@ class TrainConfig:
         class_weights: ``"balanced"`` makes every class count the same; ``"auto"`` does so
             when the commonest class has over five times the images of the rarest. Weights
             shift the probabilities towards rare classes, so mild imbalance is left alone.
+        head: What is fitted over the frozen network: ``"linear"`` (one linear layer over its last
+            pooled vector), ``"stages"`` (one over the pooled results of all stages), ``"kernel"``
+            (an RBF kernel a stage), or ``"auto"``: the simplest of them that none beats, by a
+            paired test over groups.
         backend: A feature backend by name, instead of the fastest.
         num_workers: Threads that decode; by default, one a core.
         groups: Where groups come from.
         anonymous_paths: Whether files and groups appear under numbers everywhere in the run;
             which is which is written to a private table beside it.
         reading: How the data are read where their form leaves a choice.
+        fine_tune: Whether the last part of the network is trained too: ``"none"``; ``"auto"``
+            keeps that only where it is better out of fold; ``"always"``.
+        budget: Time for fine-tuning, such as ``"5m"``: chooses cut, views and epochs.
+        unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
+        augment: How pictures are changed to train on; a policy of ``foveal.images.augmentation``.
+        resume: The checkpoints of a fine-tuning that was stopped, to go on with.
+        remove_bank: Whether the bank of activations is deleted in the end.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -61,11 +76,18 @@ class TrainConfig:
     alpha: float = 0.1
     conditional: Conditional = "marginal"
     class_weights: ClassWeights = "auto"
+    head: HeadChoice = "auto"
     backend: str | None = None
     num_workers: int | None = None
     groups: GroupOptions = field(default_factory=GroupOptions)
     anonymous_paths: bool = False
     reading: DataOptions = field(default_factory=DataOptions)
+    fine_tune: FineTune = "none"
+    budget: str | None = None
+    unfreeze: str | None = None
+    augment: PolicyName = "light"
+    resume: Path | None = None
+    remove_bank: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -96,6 +118,7 @@ class TrainConfig:
             )
         _require_known("fit", self.fit, get_args(Fit))
         _require_known("class weighting", self.class_weights, get_args(ClassWeights))
+        _require_known("head", self.head, get_args(HeadChoice))
         _require_known("kind of coverage", self.conditional, get_args(Conditional))
         check_window_choice(self.window)
         if self.frames != "each":
@@ -104,6 +127,31 @@ class TrainConfig:
             raise UsageError("At least one view is needed.", next_step="Use --views identity.")
         for view in self.views:
             _require_known("view", view, VIEWS)
+        _require_known("choice of fine-tuning", self.fine_tune, get_args(FineTune))
+        find_policy(self.augment)
+        self._check_fine_tuning()
+
+    def _check_fine_tuning(self) -> None:
+        if self.budget is not None:
+            read_budget(self.budget)
+        if self.fine_tune == "none":
+            for option, value in (
+                ("--budget", self.budget),
+                ("--unfreeze", self.unfreeze),
+                ("--resume", self.resume),
+            ):
+                if value is not None:
+                    raise UsageError(
+                        f"{option} is about fine-tuning, which is not asked for.",
+                        next_step="Add --fine-tune auto.",
+                    )
+        elif self.views != ("identity",):
+            raise UsageError(
+                "Views that are averaged at prediction and fine-tuning do not go together yet; "
+                f"got --views {','.join(self.views)}.",
+                next_step="Leave --views out, and choose the views that are trained on with "
+                "--augment.",
+            )
 
     @property
     def frame(self) -> FrameChoice:

@@ -14,6 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.dataset import AuditFinding, Duplicates, FoldPlan, Manifest, assign_folds, fuse_groups
+from foveal.dataset.group_checks import (
+    describe_candidate,
+    describe_confounded,
+    describe_passed_over,
+)
 from foveal.dataset.structure import (
     Candidate,
     find_structure,
@@ -23,16 +28,12 @@ from foveal.dataset.structure import (
     with_groups,
     without_groups,
 )
-from foveal.dataset.structure_checks import (
-    describe_candidate,
-    describe_confounded,
-    describe_passed_over,
-)
 from foveal.errors import DataError
 from foveal.evaluation import HeldOutGroups, accuracy_difference, describe_tested
 from foveal.text import count_noun, printable
 from foveal.training.config import TrainConfig
-from foveal.training.cross_validation import choose_penalty, predict_out_of_fold
+from foveal.training.linear import choose_penalty, predict_out_of_fold
+from foveal.training.problem import Problem
 
 _MAX_TESTED = 8
 _WORTH_A_WARNING = 0.02  # of accuracy, where the groups are too few to be sure
@@ -134,10 +135,16 @@ class _HoldOut:
         config: TrainConfig,
     ) -> None:
         self._labels = manifest.labels
-        self._features = features
         self._groups = groups
         self._config = config
-        self._num_classes = len(manifest.class_names)
+        self._problem = Problem.of_features(
+            features,
+            manifest.labels,
+            num_classes=len(manifest.class_names),
+            groups=groups,
+            class_weights=config.class_weights,
+            seed=config.seed,
+        )
         self._mixed: dict[int, NDArray[np.bool_]] = {}
         self._penalty: float | None = None
 
@@ -170,21 +177,9 @@ class _HoldOut:
     def _right(self, plan: FoldPlan) -> NDArray[np.bool_]:
         if self._penalty is None:
             # As a training without these groups would choose it.
-            self._penalty, _ = choose_penalty(
-                self._features,
-                self._labels,
-                groups=self._groups,
-                num_classes=self._num_classes,
-                class_weights=self._config.class_weights,
-                seed=self._config.seed,
-            )
+            self._penalty, _ = choose_penalty(self._problem)
         predicted = predict_out_of_fold(
-            self._features,
-            self._labels,
-            plan.fold_index,
-            penalty=self._penalty,
-            num_classes=self._num_classes,
-            class_weights=self._config.class_weights,
+            self._problem.with_folds(plan.fold_index), penalty=self._penalty
         )
         is_right: NDArray[np.bool_] = predicted == self._labels
         return is_right

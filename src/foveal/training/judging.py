@@ -36,7 +36,7 @@ from foveal.evaluation.evidence import Protocol
 from foveal.text import printable
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import Fitted
-from foveal.training.heads import LinearHead
+from foveal.training.fold_model import FoldModel
 
 _Row = TypeVar("_Row", LabelIssue, Mistake)
 
@@ -50,7 +50,7 @@ class Judged:
         fold_index: [M].
         logits: [M, K].
         probabilities: [M, K], calibrated without the image's own fold.
-        fold_heads: By fold, the head that gave its logits and had not seen its images.
+        fold_models: By fold, the model that gave its logits and had not seen its images.
         fitted_rows: [N'], the usable images that the finished classifier was fitted to.
     """
 
@@ -58,7 +58,7 @@ class Judged:
     fold_index: NDArray[np.int64]
     logits: NDArray[np.float64]
     probabilities: NDArray[np.float64]
-    fold_heads: tuple[LinearHead, ...]
+    fold_models: tuple[FoldModel, ...]
     fitted_rows: NDArray[np.int64]
 
 
@@ -136,6 +136,7 @@ def judge(
         novelty=novelty,
         timing=finish(),
         stability=stability,
+        model_choice=fitted.choice,
         label_note=not_reviewed or describe_label_review(issues),
     )
     judged = Judged(
@@ -143,7 +144,7 @@ def judge(
         fitted.fold_index,
         fitted.logits,
         probabilities,
-        fitted.fold_heads,
+        fitted.fold_models,
         fitted.fitted_rows,
     )
     return judged, evidence

@@ -1,60 +1,44 @@
-"""Accuracy against the number of training images, from the features already computed."""
+"""Accuracy against the number of training images, from what is already computed."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from foveal.training.config import ClassWeights
-from foveal.training.heads import row_weights
-from foveal.training.solver import fit_heads
+from foveal.training.fold_model import FoldModel, FoldModelMaker, Split
+from foveal.training.problem import Problem
 
 _NUM_SIZES = 6
 _SMALLEST_SHARE = 0.1
 
 
 def measure_learning_curve(
-    features: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    fold_index: NDArray[np.int64],
-    *,
-    groups: NDArray[np.int64],
-    full_accuracy: float,
-    penalty: float,
-    num_classes: int,
-    class_weights: ClassWeights,
-    seed: int,
+    problem: Problem, maker: FoldModelMaker, *, like: FoldModel, full_accuracy: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Returns training sizes [M] and accuracies [M, R], NaN where a repeat does not apply.
 
     For every fold and repeat, whole groups are drawn from the other folds in random order,
     every class first, until the size is nearly reached; every held-out image is then
-    predicted once a repeat. A size is the mean of what was really drawn. The penalty on the
-    mean loss grows as images are taken away, so that the prior stays the same.
+    predicted once a repeat. A size is the mean of what was really drawn. The prior stays the
+    same as images are taken away.
 
     Args:
-        features: [N, D].
-        labels: [N].
-        fold_index: [N], from 0.
-        groups: [N].
+        problem: The images, every one in a fold.
+        maker: Of the models.
+        like: The model whose settings were chosen with all images.
         full_accuracy: Out-of-fold accuracy with all images: the last point.
-        penalty: The strength chosen with all images.
-        num_classes: K.
-        class_weights: How classes count.
-        seed: Fixes the draws.
     """
-    num_images = len(labels)
-    num_folds = int(fold_index.max()) + 1
+    labels, groups, fold_index = problem.labels, problem.groups, problem.fold_index
+    num_images, num_folds, num_classes = len(problem), problem.num_folds, problem.num_classes
     num_full = round(num_images * (num_folds - 1) / num_folds)
     smallest = max(4 * num_classes, round(_SMALLEST_SHARE * num_full))
     if smallest * 2 > num_full:
         return np.array([num_full]), np.array([[full_accuracy]])
     sizes = np.unique(np.geomspace(smallest, num_full, _NUM_SIZES).round().astype(np.int64))
     num_repeats = 4 if num_images <= 5000 else 2
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(problem.seed)
 
-    masks, penalties, keys = [], [], []
+    splits, keys = [], []
     drawn = np.zeros(len(sizes))
     for fold in range(num_folds):
         for repeat in range(num_repeats):
@@ -64,28 +48,16 @@ def measure_learning_curve(
             for row, size in enumerate(sizes[:-1]):
                 mask = np.zeros(num_images, bool)
                 mask[order[: _end_of_group(order, groups, int(size), least=num_needed)]] = True
-                masks.append(mask)
+                splits.append(Split(mask, np.flatnonzero(fold_index == fold)))
                 drawn[row] += mask.sum()
-                penalties.append(penalty * num_full / max(1, mask.sum()))
-                keys.append((fold, repeat, row))
+                keys.append((repeat, row))
 
     accuracies = np.full((len(sizes), num_repeats), np.nan)
     accuracies[-1, 0] = full_accuracy
     right = np.zeros((len(sizes), num_repeats))
-    inputs, targets = torch.from_numpy(features), torch.from_numpy(labels)
-    rows = torch.from_numpy(np.stack(masks)).float()
-    heads = fit_heads(
-        inputs,
-        targets,
-        weights=row_weights(targets, rows, num_classes=num_classes, class_weights=class_weights),
-        penalties=torch.tensor(penalties),
-        num_classes=num_classes,
-        tolerance=1e-3,  # a thousandth of a nat moves no answer that a curve would show
-    )
-    for index, (fold, repeat, row) in enumerate(keys):
-        held_out = np.flatnonzero(fold_index == fold)
-        logits = inputs[held_out] @ heads.weight[index].T + heads.bias[index]
-        right[row, repeat] += float((logits.argmax(1) == targets[held_out]).sum())
+    answers = maker.refit(problem, splits, like=like, num_rows=num_full)
+    for (repeat, row), split, logits in zip(keys, splits, answers, strict=True):
+        right[row, repeat] += float((logits.argmax(1) == labels[split.tested]).sum())
     accuracies[:-1] = right[:-1] / num_images
     sizes[:-1] = (drawn[:-1] / (num_folds * num_repeats)).round()
     # Large groups can make two sizes one; the full size keeps its own, exact, point.

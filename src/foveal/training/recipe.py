@@ -2,7 +2,7 @@
 
 Every step is a call into another room; what is decided here is only their order. Duplicates
 are fused into groups before folds are drawn, and folds before anything is fitted, so that
-no image is ever judged by a head that saw it or its twin.
+no image is ever judged by a model that saw it or its twin.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from foveal.dataset import (
     require_trainable,
     scan,
 )
+from foveal.errors import ModelError
 from foveal.evaluation import (
     Evidence,
     NoveltyReference,
@@ -48,6 +49,7 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
+from foveal.features.stages import reading_of, with_stages
 from foveal.images import Preprocessing, pixel_versions_digest
 from foveal.models import (
     DEFAULT_BACKBONE,
@@ -59,9 +61,11 @@ from foveal.models import (
 from foveal.text import count_noun
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import fit_by_plan
+from foveal.training.fold_model import FoldModel
 from foveal.training.group_search import search_groups
-from foveal.training.heads import LinearHead
 from foveal.training.judging import Judged, judge
+from foveal.training.makers import choose_makers
+from foveal.training.problem import Problem
 from foveal.training.protocol import choose_plan
 from foveal.training.stability import measure_stability
 from foveal.training.steps import StepLog
@@ -81,11 +85,10 @@ class TrainedClassifier:
         manifest: The data as found.
         duplicates: Over ``manifest.usable``.
         audit: What is wrong with the data.
-        backbone: With a placeholder for a classifier; ``head`` belongs into it.
+        backbone: With a placeholder for a classifier; ``model`` belongs into it.
         preprocessing: The one way pictures enter.
         probe: How the backend was chosen.
-        head: Fitted on all training images.
-        penalty_losses: Log loss by strength.
+        model: Fitted on all training images.
         evidence: The numbers.
         judged: Logits and calibrated probabilities of the images that were judged.
         groups: Group index of every usable image, duplicates fused.
@@ -101,8 +104,7 @@ class TrainedClassifier:
     backbone: Backbone
     preprocessing: Preprocessing
     probe: ProbeReport
-    head: LinearHead
-    penalty_losses: dict[float, float]
+    model: FoldModel
     evidence: Evidence
     judged: Judged
     groups: NDArray[np.int64]
@@ -112,7 +114,11 @@ class TrainedClassifier:
 
 
 def train_classifier(
-    data: Path, config: TrainConfig | None = None, *, log: StepLog | None = None
+    data: Path,
+    config: TrainConfig | None = None,
+    *,
+    log: StepLog | None = None,
+    checkpoints: Path | None = None,
 ) -> TrainedClassifier:
     """Trains a classifier on ``data`` and gathers the evidence about it.
 
@@ -120,6 +126,7 @@ def train_classifier(
         data: A folder of class folders, a folder with train, val and test, or a table.
         config: The choices; defaults otherwise.
         log: Follows the steps.
+        checkpoints: Where fine-tuning keeps what it needs to go on after being stopped.
 
     Raises:
         DataError: The data cannot be trained on.
@@ -135,6 +142,13 @@ def train_classifier(
         require_timm_model(config.backbone.removeprefix("timm:"))
     if config.weights is not None:
         read_state_dict(config.weights)
+    if config.fine_tune != "none":
+        from foveal.finetuning.checkpoints import read_origin, require_new
+
+        if config.resume is not None:
+            read_origin(config.resume)
+        elif checkpoints is not None:
+            require_new(checkpoints)
     _import_ahead()
     with log.step("scan", "Reading the images") as step:
         manifest = scan(
@@ -164,7 +178,10 @@ def train_classifier(
             frame=config.frame,
         )
         step.note(f"{backbone.name}, weights from {backbone.weights.description}")
-    features, probe = extract_manifest(manifest, backbone, preprocessing, config, log)
+    frozen, no_stages = _frozen_network(backbone, preprocessing, config)
+    read, probe = extract_manifest(manifest, frozen, preprocessing, config, log)
+    # The vector that the classifier would see stands last.
+    features = np.ascontiguousarray(read[:, -backbone.num_features :])
 
     with log.step("audit", "Looking for duplicates and other trouble") as step:
         duplicates = find_duplicates(manifest, features=features)
@@ -180,15 +197,29 @@ def train_classifier(
     plan = choose_plan(
         manifest, groups, config, pictures=number_copies(duplicates, len(manifest.usable))
     )
-    fitted = fit_by_plan(
-        features,
-        manifest.labels,
-        plan,
+    problem = Problem(
+        source=lambda reading: read if reading.stages else features,
+        rows=np.arange(len(features)),
+        labels=manifest.labels,
         groups=groups,
-        num_classes=len(manifest.class_names),
-        config=config,
-        log=log,
+        fold_index=plan.fold_index,
+        class_names=manifest.class_names,
+        class_weights=config.class_weights,
+        seed=config.seed,
     )
+    makers, passed_over = choose_makers(
+        config.head,
+        reading_of(frozen, config.views),
+        num_images=int((plan.fold_index >= -1).sum()),
+        num_classes=problem.num_classes,
+        no_stages=no_stages,
+    )
+    fitted = fit_by_plan(problem, makers, log=log, passed_over=passed_over)
+    if config.fine_tune != "none":
+        from foveal.training.fine_tuning import TuningData, fine_tune
+
+        tuning_data = TuningData(manifest, backbone, preprocessing, probe)
+        fitted = fine_tune(problem, fitted, tuning_data, config, log=log, checkpoints=checkpoints)
     with log.step("stability", "Moving pictures by a few pixels"):
         stability = measure_stability(
             manifest,
@@ -197,9 +228,8 @@ def train_classifier(
             fitted_rows=fitted.fitted_rows,
             backbone=backbone,
             preprocessing=preprocessing,
-            head=fitted.head,
+            model=fitted.model,
             temperature=fit_temperature(fitted.logits, manifest.labels[fitted.rows]),
-            views=config.views,
             backend_name=probe.chosen,
             seed=config.seed,
             num_workers=config.num_workers,
@@ -228,8 +258,7 @@ def train_classifier(
         backbone=backbone,
         preprocessing=preprocessing,
         probe=probe,
-        head=fitted.head,
-        penalty_losses=fitted.losses,
+        model=fitted.model,
         evidence=evidence,
         judged=judged,
         groups=groups,
@@ -237,6 +266,21 @@ def train_classifier(
         events=tuple(log.events),
         private_names=private_names,
     )
+
+
+def _frozen_network(
+    backbone: Backbone, preprocessing: Preprocessing, config: TrainConfig
+) -> tuple[Backbone, str | None]:
+    """Returns the network with what is read of it, and why its stages are not."""
+    if config.head == "linear":
+        return backbone, None
+    size = preprocessing.height_px, preprocessing.width_px
+    try:
+        return with_stages(backbone, size), None
+    except ModelError as error:
+        if config.head != "auto":
+            raise
+        return backbone, error.message.rstrip(".")
 
 
 def _import_ahead() -> None:

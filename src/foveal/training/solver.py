@@ -1,6 +1,6 @@
 """Many logistic regressions at once: one matrix product a step serves them all.
 
-Cross-validation over folds and strengths asks for a hundred fits on the same features that
+Cross-validation over folds and penalties asks for a hundred fits on the same features that
 differ only in which rows count and how strong the penalty is. Fitted together, the features
 are read once a step, and the fits cost little more than one.
 
@@ -16,6 +16,7 @@ It is convex, and strictly so in V, so the optimum does not depend on the optimi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,6 +65,7 @@ def fit_heads(
     weights: Tensor,
     penalties: Tensor,
     num_classes: int,
+    widths: Sequence[int] = (),
     tolerance: float = 1e-4,
     max_steps: int = 300,
     memory_bytes: int = 400_000_000,
@@ -76,6 +78,8 @@ def fit_heads(
         weights: [P, N], not negative; 0 leaves an image out of that fit.
         penalties: [P], positive.
         num_classes: K; a class without rows in a fit is pushed down by its bias alone.
+        widths: Lengths of the vectors that make up D where these have scales of their own: the
+            floor under the variance is then each one's; by default it is one vector.
         tolerance: On the largest component of the gradient.
         max_steps: L-BFGS steps, after which a fit is returned with ``converged`` false.
         memory_bytes: What the optimiser's history and the logits may take; more fits than
@@ -98,6 +102,7 @@ def fit_heads(
             weights[start : start + portion],
             penalties[start : start + portion],
             num_classes,
+            widths or (num_features,),
             tolerance,
             max_steps,
         )
@@ -134,7 +139,13 @@ class _Problem:
     """The objective and gradient of a portion of fits; narrows to those still running."""
 
     def __init__(
-        self, features: Tensor, labels: Tensor, weights: Tensor, penalties: Tensor, num_classes: int
+        self,
+        features: Tensor,
+        labels: Tensor,
+        weights: Tensor,
+        penalties: Tensor,
+        num_classes: int,
+        widths: Sequence[int],
     ) -> None:
         # Features after a ReLU have large means; centred once, float32 sums stay exact enough.
         self.offset = features.mean(0)
@@ -145,7 +156,13 @@ class _Problem:
         self.weights = weights / weights.sum(1, keepdim=True)
         self.mean = self.weights @ self.features
         variance = (self.weights @ self.features.square() - self.mean.square()).clamp_min(0)
-        floor = _VARIANCE_FLOOR * variance.mean(1, keepdim=True)
+        floor = torch.cat(
+            [
+                (_VARIANCE_FLOOR * part.mean(1, keepdim=True)).expand_as(part)
+                for part in torch.split(variance, list(widths), 1)
+            ],
+            1,
+        )
         self.scale = (variance + floor).sqrt().clamp_min(1e-6)
 
     def narrow(self, keep: Tensor) -> None:
@@ -204,10 +221,11 @@ def _fit_portion(
     weights: Tensor,
     penalties: Tensor,
     num_classes: int,
+    widths: Sequence[int],
     tolerance: float,
     max_steps: int,
 ) -> LinearHeads:
-    problem = _Problem(features, labels, weights, penalties, num_classes)
+    problem = _Problem(features, labels, weights, penalties, num_classes, widths)
     num_fits, num_features = problem.mean.shape
     scale, mean = problem.scale, problem.mean
     solution = torch.zeros(num_fits, num_classes * (num_features + 1))
@@ -303,12 +321,12 @@ def _line_search(
 
 
 def default_penalties(num_images: int, *, is_large: bool = False) -> tuple[float, ...]:
-    """Returns the strengths to try: half-decades about 7/√n, where the best is usually found.
+    """Returns the penalties to try: half-decades about 7/√n, where the best is usually found.
 
     The optimum falls as images are added, because the likelihood then speaks louder than the
     prior. On ELPV it lay below the middle for random folds and above it for grouped ones.
     A large problem (``is_large_problem``) tries the lower three: with hundreds of classes the
-    accuracy hardly depends on the strength, and the temperature is fitted afterwards.
+    accuracy hardly depends on the penalty, and the temperature is fitted afterwards.
     """
     centre = 7 / math.sqrt(num_images)
     return tuple(centre * 10 ** (exponent / 2) for exponent in range(-2, 1 if is_large else 4))

@@ -1,8 +1,8 @@
-"""Small shifts put to the finished classifier: its preprocessing, its backbone, its head."""
+"""Small shifts put to the finished classifier: its preprocessing, its backbone, its model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,11 @@ from foveal.features import (
     num_cores,
     stream_batches,
 )
+from foveal.features.reading_network import readable_network
 from foveal.images import Preprocessing, View
 from foveal.images.views import turn
 from foveal.models import Backbone
-from foveal.training.heads import LinearHead
+from foveal.training.fold_model import FoldModel
 
 # With five passes a picture: a second or two on two cores.
 MAX_IMAGES = 64
@@ -38,9 +39,8 @@ def measure_stability(
     fitted_rows: NDArray[np.int64],
     backbone: Backbone,
     preprocessing: Preprocessing,
-    head: LinearHead,
+    model: FoldModel,
     temperature: float,
-    views: Sequence[View],
     backend_name: str,
     seed: int,
     num_workers: int | None = None,
@@ -55,12 +55,11 @@ def measure_stability(
         manifest: The data.
         rows: [M], the usable images that were judged.
         groups: [N] over the usable images, duplicates fused.
-        fitted_rows: The usable images that ``head`` has seen.
+        fitted_rows: The usable images that ``model`` has seen.
         backbone: The network.
         preprocessing: How pictures enter.
-        head: Fitted on ``fitted_rows``.
+        model: Fitted on ``fitted_rows``.
         temperature: Of the calibration.
-        views: Whose features are averaged.
         backend_name: The one that computed the features; one that takes long to open is not
             opened again.
         seed: Of the sample and the bootstrap.
@@ -68,7 +67,7 @@ def measure_stability(
     """
     size_px = (preprocessing.height_px, preprocessing.width_px)
     shifts_px = [distance for distance in SHIFTS_PX if distance < min(size_px) // 4]
-    wanted = max(_MIN_IMAGES, MAX_IMAGES // len(views))
+    wanted = max(_MIN_IMAGES, MAX_IMAGES // len(model.reading.views))
     drawn = np.random.default_rng(seed).permutation(rows)[:wanted]
     pictures: list[NDArray[np.float32]] = []
     kept: list[int] = []
@@ -83,8 +82,9 @@ def measure_stability(
     spec = find_backend(backend_name)
     if spec.setup == "slow":
         spec = find_backend(_PLAIN_BACKEND)
+    network = readable_network(backbone, model.reading, size_px)
     run = _predictor(
-        spec.open(backbone, size_px, cache_directory()), head, temperature, views, num_workers
+        spec.open(network, size_px, cache_directory()), model, temperature, num_workers
     )
     return decision_consistency(
         run,
@@ -99,16 +99,15 @@ def measure_stability(
 
 def _predictor(
     backend: Backend,
-    head: LinearHead,
+    model: FoldModel,
     temperature: float,
-    views: Sequence[View],
     num_workers: int | None,
 ) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
     """Returns the classifier as a function from inputs [N, 3, H, W] to probabilities [N, K]."""
 
     def predict(images: NDArray[Any]) -> NDArray[np.float64]:
         total: NDArray[np.float32] | None = None
-        for view in views:
+        for view in model.reading.views:
             turned = _turned(images, view)
             features = [
                 vector
@@ -124,8 +123,8 @@ def _predictor(
             stacked = np.stack([np.asarray(vector, np.float32) for vector in features])
             total = stacked if total is None else total + stacked
         assert total is not None
-        total /= np.float32(len(views))
-        return softmax(head.logits(total), temperature=temperature)
+        total /= np.float32(len(model.reading.views))
+        return softmax(model.logits(total), temperature=temperature)
 
     return predict
 

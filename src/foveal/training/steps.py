@@ -20,6 +20,9 @@ class StepListener(Protocol):
     def end(self, title: str, seconds: float, detail: str) -> None:
         """The step is over; ``detail`` is what there is to say about it, or empty."""
 
+    def say(self, line: str) -> None:
+        """A step has a line to show while it goes on, such as a row of a table."""
+
 
 class StepLog:
     """Runs steps, tells a listener, and remembers what happened.
@@ -35,7 +38,7 @@ class StepLog:
     ) -> None:
         self._listener = listener
         self._clock = clock
-        self._start = clock()
+        self._start = self._step_start = clock()
         self.seconds: dict[str, float] = {}
         self.events: list[dict[str, Any]] = []
 
@@ -44,13 +47,18 @@ class StepLog:
         """Seconds since the log was made."""
         return self._clock() - self._start
 
+    @property
+    def step_seconds(self) -> float:
+        """Seconds since the step in progress began."""
+        return self._clock() - self._step_start
+
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Step]:
         """Runs one step. ``name`` is its key in the history, ``title`` what people read."""
         step = Step(self._listener)
         if self._listener is not None:
             self._listener.begin(title)
-        start = self._clock()
+        start = self._step_start = self._clock()
         yield step
         seconds = self._clock() - start
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
@@ -71,6 +79,11 @@ class Step:
         """Tells how much is done."""
         if self._listener is not None:
             self._listener.advance(done, total)
+
+    def say(self, line: str) -> None:
+        """Shows a line while the step goes on."""
+        if self._listener is not None:
+            self._listener.say(line)
 
     def note(self, detail: str, **facts: Any) -> None:
         """Sets the line people read at the end, and facts for the history."""

@@ -6,23 +6,8 @@
     picture = maximise(model, Channel("layer3", 12))
 """
 
-from foveal.visualisation.class_pictures import (
-    ClassPictures,
-    maximise_classes,
-)
-from foveal.visualisation.cost import estimate_seconds
-from foveal.visualisation.depth_sheet import (
-    DepthSheet,
-    PlannedRow,
-    SheetPlan,
-    SheetRow,
-    estimate_sheet_seconds,
-    plan_pictures,
-    plan_sheet,
-    sheet_by_depth,
-)
-from foveal.visualisation.maximised import Maximised
-from foveal.visualisation.maximising import maximise, maximise_each
+from foveal.visualisation.ascent import Maximised
+from foveal.visualisation.maximising import estimate_seconds, maximise, maximise_each
 from foveal.visualisation.objectives import (
     Channel,
     ClassLogit,
@@ -31,14 +16,17 @@ from foveal.visualisation.objectives import (
     every_channel,
 )
 from foveal.visualisation.pixels import PixelScale
-from foveal.visualisation.robustness import Robustness
-from foveal.visualisation.settings import Ascent
+from foveal.visualisation.plan import PlannedRow, SheetPlan, plan_pictures, plan_sheet
+from foveal.visualisation.settings import (
+    Ascent,
+    Robustness,
+)
+from foveal.visualisation.sheet import DepthSheet, SheetRow, estimate_sheet_seconds, sheet_by_depth
 
 __all__ = [
     "Ascent",
     "Channel",
     "ClassLogit",
-    "ClassPictures",
     "DepthSheet",
     "Direction",
     "Maximised",
@@ -52,7 +40,6 @@ __all__ = [
     "estimate_sheet_seconds",
     "every_channel",
     "maximise",
-    "maximise_classes",
     "maximise_each",
     "plan_pictures",
     "plan_sheet",

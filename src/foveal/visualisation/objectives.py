@@ -20,7 +20,7 @@ class Channel:
     Attributes:
         layer: An operation of the graph, or a module: then its last operation.
         channel: Which channel, from 0.
-        where: ``"mean"`` over all places, which gives a texture; ``"centre"`` is the one
+        where: ``"mean"`` over all positions, which gives a texture; ``"centre"`` is the one
             unit in the middle, which gives one example of the feature.
         sign: ``"most"`` or ``"least"`` activation.
     """
@@ -80,7 +80,7 @@ class Direction:
         object.__setattr__(self, "weights", weights)
         if not all(map(math.isfinite, weights)) or not any(weights):
             raise UsageError(
-                f"A direction of {len(weights)} weights came that are all zero or not all finite.",
+                f"got a direction of {len(weights)} weights that are all zero or not all finite.",
                 next_step="Give one finite weight a channel, at least one of them not zero.",
             )
 

@@ -36,8 +36,8 @@ class PixelScale:
         finite = all(map(math.isfinite, (*self.mean, *self.std)))
         if not self.mean or len(self.mean) != len(self.std) or not finite or min(self.std) <= 0:
             raise UsageError(
-                f"mean {self.mean} and std {self.std} came; as many finite numbers in each were "
-                "expected, those of std above 0.",
+                f"got mean {self.mean} and std {self.std}, expected as many finite numbers in "
+                "each, those of std above 0.",
                 next_step="Give one number a channel, for values in 0..1.",
             )
 
@@ -49,7 +49,7 @@ class PixelScale:
         ((0.5,), (0.5,))
         """
         if not low < high:
-            raise UsageError(f"A range from {low} to {high} came, expected the smaller first.")
+            raise UsageError(f"got a range from {low} to {high}, expected the smaller first.")
         span = high - low
         return cls((-low / span,), (1 / span,), f"a range from {low:g} to {high:g}")
 

@@ -20,27 +20,27 @@ _MOVES = frozenset({"pad", "copy", "permute"})
 
 
 @dataclass(frozen=True, slots=True)
-class RowPlace:
+class RowLayer:
     """One layer that a sheet shows.
 
     Attributes:
-        layer: Name of the operation, or ``"classes"``.
+        name: Of the operation, or ``"classes"``.
         num_channels: How many it has.
         receptive_field_px: Height and width of what one unit sees; None where unknown.
         is_classes: Whether its channels are the classes.
     """
 
-    layer: str
+    name: str
     num_channels: int
     receptive_field_px: tuple[int, int] | None
     is_classes: bool = False
 
 
-def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
+def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowLayer, ...]:
     """Returns up to ``num_rows`` layers in order, the classes last where there are several.
 
     Raises:
-        UsageError: The network has no layer with places.
+        UsageError: The network has no layer with a map.
         TraceError: The graph is not complete.
     """
     require_complete(graph, purpose="a sheet by depth")
@@ -50,7 +50,7 @@ def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
     known = _maps(graph, fields)
     if not known:
         raise UsageError(
-            f"{graph.model_type} has no layer with places, so there is nothing to show by depth.",
+            f"{graph.model_type} has no layer with a map, so there is nothing to show by depth.",
             next_step="Use maximise with a ClassLogit instead.",
         )
     chosen = _spread(graph, fields, sorted(known), room)
@@ -58,14 +58,14 @@ def choose_rows(graph: Graph, *, num_rows: int) -> tuple[RowPlace, ...]:
     for index in chosen:
         sizes = [size for size in fields[index].size if size is not None]
         rows.append(
-            RowPlace(
+            RowLayer(
                 graph.ops[index].name,
                 known[index].num_channels,
                 (sizes[0], sizes[1]) if len(sizes) == 2 else None,
             )
         )
     if classes is not None and len(rows) < num_rows:
-        rows.append(RowPlace(CLASSES, classes.num_channels, None, is_classes=True))
+        rows.append(RowLayer(CLASSES, classes.num_channels, None, is_classes=True))
     return tuple(rows)
 
 
@@ -78,12 +78,12 @@ def _classes(graph: Graph) -> Target | None:
 
 
 def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]:
-    """Returns the operations that may stand for a layer: a single tensor, with places.
+    """Returns the operations that may stand for a layer: a single tensor, with positions.
 
     Those that read one tensor, or see as much in as many channels (a convolution, its norm,
     its activation), are one layer; the last of them stands for it.
     """
-    by_target: dict[int, tuple[int, Target]] = {}
+    by_target: dict[str, tuple[int, Target]] = {}
     ends = [output.source for output in graph.outputs[:1]]
     indices = [
         *(point.op_index for point in cut_points(graph)),
@@ -93,9 +93,9 @@ def _maps(graph: Graph, fields: tuple[ReceptiveField, ...]) -> dict[int, Target]
         if len(op.output_shape) != 4 or op.kind in _MOVES:
             continue
         target = find_target(graph, Channel(op.name, 0))
-        places = target.shape[2:] if target.layout == "map" else target.shape[1:3]
-        if target.layout != "vector" and 1 not in places:
-            by_target[target.op_index] = (op.index, target)
+        positions = target.shape[2:] if target.layout == "map" else target.shape[1:3]
+        if target.layout != "vector" and 1 not in positions:
+            by_target[target.name] = (op.index, target)
     layers: dict[object, tuple[int, Target]] = {}
     for index, target in by_target.values():
         size = fields[index].size
@@ -127,7 +127,7 @@ def _spread(
 
 
 def _depths(fields: tuple[ReceptiveField, ...], known: list[int]) -> dict[int, float]:
-    """Returns how deep each layer is: by how much a unit sees, else by its place in order."""
+    """Returns how deep each layer is: by how much a unit sees, else by its position in order."""
     sizes = {index: [size for size in fields[index].size if size is not None] for index in known}
     if all(len(size) == 2 for size in sizes.values()):
         return {index: math.log(max(size)) for index, size in sizes.items()}

@@ -1,4 +1,8 @@
-"""Maximised pictures as one PNG: a row for each layer, and rows of classes."""
+"""Sheets of maximised pictures: a network by depth, from the first layer to the classes; as PNG.
+
+Early layers answer to edges and colours, later ones to textures, then to parts and whole
+things (Zeiler and Fergus 2014; Olah et al. 2017).
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,100 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from foveal.draw.lettering import Font, shorten_pixels
 from foveal.text import printable
-from foveal.visualisation.depth_sheet import DepthSheet, SheetRow
-from foveal.visualisation.maximised import Maximised
+from foveal.visualisation.ascent import Maximised
+from foveal.visualisation.maximising import Progress, estimate_seconds, maximise_each
 from foveal.visualisation.objectives import Channel, ClassLogit
+from foveal.visualisation.pixels import PixelScale
+from foveal.visualisation.plan import PlannedRow, SheetPlan, plan_sheet
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """One layer of a sheet.
+
+    Attributes:
+        plan: What was sought.
+        pictures: One for each of its objectives.
+    """
+
+    plan: PlannedRow
+    pictures: tuple[Maximised, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DepthSheet:
+    """Pictures by depth.
+
+    Attributes:
+        model_type: Class name of the model.
+        rows: First layer first.
+        seconds: What all of them took.
+    """
+
+    model_type: str
+    rows: tuple[SheetRow, ...]
+    seconds: float
+
+    @property
+    def pictures(self) -> tuple[Maximised, ...]:
+        """All pictures, row by row."""
+        return tuple(picture for row in self.rows for picture in row.pictures)
+
+
+def estimate_sheet_seconds(
+    model: torch.nn.Module, plan: SheetPlan, *, scale: PixelScale | None = None
+) -> float:
+    """Returns about how long :func:`sheet_by_depth` will take, from a few timed steps a row."""
+    return sum(
+        estimate_seconds(model, row.objectives, ascent=row.ascent, scale=scale) for row in plan.rows
+    )
+
+
+def sheet_by_depth(
+    model: torch.nn.Module,
+    plan: SheetPlan | None = None,
+    *,
+    scale: PixelScale | None = None,
+    progress: Progress | None = None,
+) -> DepthSheet:
+    """Makes all pictures of a sheet, the channels of one layer in one batch.
+
+    Args:
+        model: As for :func:`maximise`.
+        plan: From :func:`plan_sheet`; its defaults if None.
+        scale: As for :func:`maximise`.
+        progress: Called after every step with the steps done and their total.
+
+    Raises:
+        The errors of :func:`maximise`.
+    """
+    chosen = plan or plan_sheet(model)
+    total = sum(row.ascent.num_steps for row in chosen.rows)
+    done, made = 0, []
+    for row in chosen.rows:
+
+        def step_done(step: int, _steps: int, before: int = done) -> None:
+            if progress is not None:
+                progress(before + step, total)
+
+        pictures = maximise_each(
+            model,
+            row.objectives,
+            ascent=row.ascent,
+            scale=scale,
+            batch_size=len(row.objectives),
+            progress=step_done,
+        )
+        made.append(SheetRow(row, pictures))
+        done += row.ascent.num_steps
+    seconds = sum(picture.seconds for row in made for picture in row.pictures)
+    return DepthSheet(type(model).__name__, tuple(made), seconds)
+
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,7 +156,7 @@ def _strip(row: SheetRow) -> _Strip:
     notes.append(f"pictures of {ascent.height_px} by {ascent.width_px} px")
     objective = row.plan.objectives[0]
     if isinstance(objective, Channel):
-        notes.append("one unit" if objective.where == "centre" else "mean over all places")
+        notes.append("one unit" if objective.where == "centre" else "mean over all positions")
     return _Strip(
         printable(row.plan.layer),
         ", ".join(notes),

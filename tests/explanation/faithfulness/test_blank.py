@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from foveal.explanation.faithfulness.blank import explain_blank
+from foveal.explanation.faithfulness.completeness import explain_blank
 
 
 def _network() -> nn.Sequential:
@@ -39,7 +39,7 @@ def test_weights_of_zero_are_named(make_map):
 
 def test_otherwise_the_features_are_dead(make_map):
     found = _reason(_network(), make_map(np.zeros((4, 4)), signed=np.zeros((4, 4))))
-    assert "dead on this picture" in found.reason
+    assert "dead on this image" in found.reason
     assert found.is_fault
 
 
@@ -52,7 +52,7 @@ def test_numbers_that_are_not_finite_are_named(make_map, value: float):
 
 @pytest.mark.parametrize(
     ("method", "words"),
-    [("occlusion", "Covering any place leaves"), ("input-gradients", "zero everywhere")],
+    [("occlusion", "Covering any area leaves"), ("input-gradients", "zero everywhere")],
 )
 def test_methods_that_look_at_pixels_say_it_of_pixels(make_map, method: str, words: str):
     assert words in _reason(_network(), make_map(np.zeros((4, 4)), method=method)).reason
@@ -64,4 +64,4 @@ def test_a_network_that_cannot_be_traced_still_gets_an_answer(make_map):
             return images.mean((2, 3)) if images.sum() > 0 else images.amax((2, 3))
 
     found = _reason(Branching(), make_map(np.zeros((4, 4)), signed=np.zeros((4, 4))))
-    assert "dead on this picture" in found.reason
+    assert "dead on this image" in found.reason

@@ -8,8 +8,8 @@ from foveal.explanation.faithfulness.deletion import (
     NUM_COPIES,
     check_deletion,
     check_insertion,
-    num_pictures,
-    pictures,
+    covered_images,
+    num_passes,
     response_of,
 )
 from foveal.explanation.faithfulness.ranking import marked, moved_copies, order_of
@@ -25,11 +25,11 @@ def _full(deletion: np.ndarray, insertion: np.ndarray, *, untouched=0.9, all_cov
     return response_of(np.array([untouched, all_covered, *curves.ravel()]), "full", torch.float32)
 
 
-def test_pictures_are_the_untouched_one_and_one_with_a_fifth_covered_for_each_map(
+def test_images_are_the_untouched_one_and_one_with_a_fifth_covered_for_each_map(
     corner_image, true_map
 ):
     orders = (order_of(true_map), *moved_copies(order_of(true_map), 3, np.random.default_rng(0)))
-    found = list(pictures(corner_image, torch.full_like(corner_image, -9.0), orders, "quick"))
+    found = list(covered_images(corner_image, torch.full_like(corner_image, -9.0), orders, "quick"))
     assert found[0].equal(corner_image)
     mostly = [(image < -4.0)[0].numpy() for image in found[1:]]
     fifths = [marked(order, 0.2) for order in orders]
@@ -38,16 +38,16 @@ def test_pictures_are_the_untouched_one_and_one_with_a_fifth_covered_for_each_ma
 
 
 @pytest.mark.parametrize("effort", ["quick", "full"])
-def test_as_many_pictures_come_as_was_said(corner_image, true_map, effort):
+def test_as_many_images_come_as_was_said(corner_image, true_map, effort):
     order = order_of(true_map)
     orders = (order, *moved_copies(order, NUM_COPIES[effort], np.random.default_rng(0)))
-    found = list(pictures(corner_image, corner_image * 0, orders, effort))
-    assert len(found) == num_pictures(effort)
+    found = list(covered_images(corner_image, corner_image * 0, orders, effort))
+    assert len(found) == num_passes(effort)
 
 
 def test_uncovering_shows_what_covering_hides(corner_image, true_map):
     cover = torch.full_like(corner_image, -9.0)
-    _, _, *steps = pictures(corner_image, cover, (order_of(true_map),), "full")
+    _, _, *steps = covered_images(corner_image, cover, (order_of(true_map),), "full")
     both = [hidden + shown for hidden, shown in zip(steps[::2], steps[1::2], strict=True)]
     assert all(torch.allclose(one, corner_image + cover, atol=1e-5) for one in both)
 
@@ -60,7 +60,7 @@ def test_area_is_the_mean_height_of_the_curve():
     assert response.deletion == pytest.approx([expected] * 20)
 
 
-def test_insertion_runs_from_the_covered_picture_to_the_untouched_one():
+def test_insertion_runs_from_the_covered_image_to_the_untouched_one():
     response = _full(np.full(20, 0.5), np.full(20, 0.5))
     expected = 0.05 * 0.3 + 0.75 * 0.5 + 0.2 * 0.7
     assert response.insertion == pytest.approx([expected] * 20)
@@ -87,7 +87,7 @@ def test_what_half_precision_cannot_tell_apart_is_a_tie():
     assert [check.status for check in checks] == ["passed", "failed"]
 
 
-def test_a_picture_that_answers_alike_wherever_it_is_covered_tells_nothing():
+def test_a_image_that_answers_alike_wherever_it_is_covered_tells_nothing():
     check = check_deletion(_quick(0.99, 0.9899, 0.9899, 0.99, 0.99))
     assert (check.status, check.value) == ("unavailable", None)
 

@@ -60,7 +60,7 @@ def test_a_map_that_is_right_by_accident_is_refuted(corner_network, corner_image
         remake=lambda model, images, classes: [true_map] * len(images),
     )  # fmt: skip
     assert (_statuses(verdict)["deletion"], verdict.level) == ("passed", "refuted")
-    assert "shows the picture, not what the network learned" in verdict.sentence
+    assert "shows the image, not what the network learned" in verdict.sentence
 
 
 def test_a_map_that_does_not_add_up_is_refuted(corner_network, corner_image, make_map):
@@ -83,7 +83,7 @@ def test_sentence_tells_place_and_probabilities(corner_network, corner_image, tr
     verdict = judge_map(corner_network, corner_image, true_map, class_names=["sound", "cracked\n"])
     assert re.fullmatch(
         r"The answer 'cracked\\n' rests on the upper left quarter: covering the marked fifth "
-        r"of the picture lowers its probability from \d\d% to \d\d%; covering an equal area "
+        r"of the image lowers its probability from \d\d% to \d\d%; covering an equal area "
         r"elsewhere lowers it to \d\d% on average\.",
         verdict.sentence,
     )
@@ -108,7 +108,7 @@ def test_an_even_map_is_untested(corner_network, corner_image, make_map):
     assert (verdict.level, _statuses(verdict)["deletion"]) == ("untested", "unavailable")
 
 
-def test_a_picture_in_which_nothing_can_be_covered_is_untested(corner_network, true_map):
+def test_a_image_in_which_nothing_can_be_covered_is_untested(corner_network, true_map):
     verdict = judge_map(corner_network, torch.full((1, 32, 32), 0.7), true_map, effort="full")
     assert verdict.level == "untested"
 
@@ -119,7 +119,7 @@ def test_a_blank_map_with_evidence_against_the_class_is_untested(
     found = make_map(np.zeros((4, 4)), signed=-np.eye(4))
     verdict = judge_map(corner_network, corner_image, found)
     assert verdict.level == "untested"
-    assert "blank map. Every place that counts speaks against" in verdict.sentence
+    assert "blank map. Every area that counts speaks against" in verdict.sentence
 
 
 def test_a_blank_map_of_a_broken_network_is_refuted(corner_image, make_map):
@@ -231,14 +231,14 @@ def test_no_maps_no_verdicts(corner_network):
     assert judge_maps(corner_network, torch.zeros(0, 1, 32, 32), []) == ()
 
 
-def test_a_map_of_another_picture_size_is_refused(corner_network, corner_image, make_map):
+def test_a_map_of_another_image_size_is_refused(corner_network, corner_image, make_map):
     found = make_map(np.eye(4), image_size_px=(16, 16))
-    with pytest.raises(UsageError, match=r"made for a picture of \(16, 16\)"):
+    with pytest.raises(UsageError, match=r"expected \(16, 16\) as for the map"):
         judge_map(corner_network, corner_image, found)
 
 
 def test_another_number_of_maps_than_images_is_refused(corner_network, corner_image, true_map):
-    with pytest.raises(UsageError, match="1 images came with 2 maps"):
+    with pytest.raises(UsageError, match="got 1 images for 2 maps"):
         judge_maps(corner_network, corner_image[None], [true_map, true_map])
 
 
@@ -264,7 +264,7 @@ def test_random_weights_that_overflow_leave_the_rest_of_the_verdict(
 
 
 def test_an_unknown_effort_is_refused(corner_network, corner_image, true_map):
-    with pytest.raises(UsageError, match="no effort 'thorough'"):
+    with pytest.raises(UsageError, match=r"got effort='thorough', expected"):
         judge_map(corner_network, corner_image, true_map, effort="thorough")
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foveal.explanation.faithfulness.places import describe_place
+from foveal.explanation.faithfulness.wording import describe_area
 
 
 def _box(top: int, bottom: int, left: int, right: int, size: int = 16) -> np.ndarray:
@@ -25,15 +25,15 @@ def _box(top: int, bottom: int, left: int, right: int, size: int = 16) -> np.nda
         (_box(0, 16, 0, 7), "the left half"),
         (_box(0, 16, 9, 16), "the right half"),
         (1 - _box(2, 14, 2, 14), "the border"),
-        (_box(0, 16, 0, 16), "places spread over the picture"),
-        (_box(0, 0, 0, 0), "no place"),
+        (_box(0, 16, 0, 16), "areas spread over the image"),
+        (_box(0, 0, 0, 0), "no area"),
     ],
 )
 def test_place_is_named_where_most_of_the_map_lies(make_map, values, expected: str):
-    assert describe_place(make_map(values)) == expected
+    assert describe_area(make_map(values)) == expected
 
 
 def test_a_cell_across_the_middle_counts_for_both_sides(make_map):
     values = np.zeros((3, 3))
     values[1, 0] = 1
-    assert describe_place(make_map(values)) == "the left half"
+    assert describe_area(make_map(values)) == "the left half"

@@ -41,7 +41,7 @@ def _gradients(model: nn.Module, images: Tensor, classes) -> list[HeatMap]:
 
 
 def _edges(model: nn.Module, images: Tensor, classes) -> list[HeatMap]:
-    """A map of the picture, which knows nothing of the network."""
+    """A map of the image, which knows nothing of the network."""
     maps = _gradients(model, images, classes)
     pairs = zip(maps, images, strict=True)
     return [
@@ -85,7 +85,7 @@ def test_gradients_depend_on_what_was_learned():
     assert {check.status for check in _check(_gradients)} == {"passed"}
 
 
-def test_a_map_of_the_picture_fails_for_every_stage():
+def test_a_map_of_the_image_fails_for_every_stage():
     checks = _check(_edges)
     assert [(check.status, round(check.value, 6)) for check in checks] == [("failed", 1.0)] * 2
 

@@ -12,7 +12,7 @@ def test_first_places_are_the_highest(make_map):
     assert np.array_equal(marked(order, 0.25), values >= 768)
 
 
-def test_a_share_of_the_picture_is_marked_whatever_the_map_repeats(make_map):
+def test_a_share_of_the_image_is_marked_whatever_the_map_repeats(make_map):
     values = np.zeros((32, 32))
     values[:2, :2] = 1
     assert marked(order_of(make_map(values)), 0.5).sum() == 512
@@ -33,7 +33,7 @@ def test_what_was_cut_off_comes_last_in_its_own_order(make_map):
     assert np.array_equal(marked(order, 0.75), signed >= -1)
 
 
-def test_a_small_map_is_enlarged_to_the_picture(make_map):
+def test_a_small_map_is_enlarged_to_the_image(make_map):
     order = order_of(make_map(np.array([[3.0, 2.0], [1.0, 0.0]])))
     assert order.shape == (32, 32)
     assert order[0, 0] < order[0, -1] < order[-1, 0] < order[-1, -1]

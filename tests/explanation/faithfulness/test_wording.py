@@ -28,7 +28,7 @@ def _failed(name: str, value: float = 0.0, reference: float = 0.0) -> Check:
 
 def test_supported_tells_both_changes():
     assert describe_supported("The answer 'a'", "the middle", _quick(0.93, 0.41, 0.88)) == (
-        "The answer 'a' rests on the middle: covering the marked fifth of the picture lowers its "
+        "The answer 'a' rests on the middle: covering the marked fifth of the image lowers its "
         "probability from 93% to 41%; covering an equal area elsewhere lowers it to 88% on "
         "average."
     )
@@ -61,8 +61,8 @@ def test_equal_figures_tell_no_place_from_another(before, own, elsewhere, told):
 def test_a_map_in_doubt_for_equal_figures_says_both():
     assert describe_alike("The answer 'a'", "the middle", _quick(0.08, 0.011, 0.014)) == (
         "The answer 'a' may not rest on the middle, where the map points: covering the marked "
-        "fifth of the picture lowers its probability from 8% to 1%, covering an equal area "
-        "elsewhere to 1% on average: too little between the two to tell the places apart."
+        "fifth of the image lowers its probability from 8% to 1%, covering an equal area "
+        "elsewhere to 1% on average: too little between the two to tell the areas apart."
     )
 
 
@@ -76,7 +76,7 @@ def test_a_covered_fifth_with_places_against_the_class_says_so():
     spot[0, 0] = 3.0
     sentence = describe_against(_map(spot.tolist()))
     assert sentence is not None
-    assert sentence.startswith("Only 2% of the picture speaks for it: the covered fifth includes")
+    assert sentence.startswith("Only 2% of the image speaks for it: the covered fifth includes")
 
 
 @pytest.mark.parametrize("signed", [[[1.0, -1.0], [-1.0, 1.0]], [[0.0, 1.0], [0.0, 0.0]]])
@@ -107,7 +107,7 @@ def test_places_that_are_enough_but_not_needed_are_called_so():
     check = Check("insertion", "passed", 0.8, 0.5, "")
     assert describe_sufficient("The answer 'a'", "the middle", check) == (
         "The answer 'a' can be told from the middle alone: uncovering what the map marks first, "
-        "its probability averages 80%, uncovering other places first 50%; but covering them takes "
+        "its probability averages 80%, uncovering other areas first 50%; but covering them takes "
         "no more away than covering others, so it does not rest there only."
     )
 
@@ -115,7 +115,7 @@ def test_places_that_are_enough_but_not_needed_are_called_so():
 def test_where_one_other_place_hurts_as_much_the_sentence_tells_how_much():
     response = response_of(np.array([0.9, 0.3, 0.2, 0.7, 0.9]), "quick", torch.float32)
     sentence = describe_doubtful("The answer 'a'", "the middle", response, [_failed("deletion")])
-    assert "elsewhere gives 60% on average and 20% at one place" in sentence
+    assert "elsewhere gives 60% on average and 20% at one area" in sentence
 
 
 def test_places_that_are_needed_but_not_enough_are_called_so():
@@ -124,8 +124,8 @@ def test_places_that_are_needed_but_not_enough_are_called_so():
     )
     assert sentence == (
         "The answer 'a' needs the middle, but not that alone: covering the marked fifth of the "
-        "picture lowers its probability from 93% to 41% (elsewhere: 88%), yet uncovering what "
-        "the map marks first brings it back no better than uncovering other places."
+        "image lowers its probability from 93% to 41% (elsewhere: 88%), yet uncovering what "
+        "the map marks first brings it back no better than uncovering other areas."
     )
 
 

@@ -1,4 +1,4 @@
-"""Made-up explained pictures, with names that are out to break something."""
+"""Made-up explained images, with names that are out to break something."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from foveal.explanation import HeatMap, Verdict
 from foveal.explanation.cell_centres import even_centres
 from foveal.explanation.heat_map import VerdictLevel
-from foveal.explanation.pictures import ExplainedMap, ExplainedPicture
+from foveal.explanation.images import ExplainedImage, ExplainedMap
 from foveal.explanation.placement import Placement
 from foveal.images import Preprocessing
 
@@ -22,8 +22,8 @@ def make_up(
     level: VerdictLevel = "supported",
     peak: float = 4.0,
     size_px: tuple[int, int] = (60, 90),
-) -> ExplainedPicture:
-    """A picture with one map that is hot in its lower right cell."""
+) -> ExplainedImage:
+    """An image with one map that is hot in its lower right cell."""
     values = np.zeros((4, 4), np.float32)
     values[3, 3] = peak
     heat_map = HeatMap(
@@ -38,7 +38,7 @@ def make_up(
         image_size_px=(64, 64),
     )
     preprocessing = Preprocessing(64, 64)
-    return ExplainedPicture(
+    return ExplainedImage(
         path=path,
         label=class_name,
         probability=0.93,
@@ -52,11 +52,11 @@ def make_up(
             ),
         ),
         pixels=np.full(size_px, 120, np.uint8),
-        placement=Placement.of(preprocessing, picture_px=size_px, shown_px=size_px),
+        placement=Placement.of(preprocessing, image_px=size_px, shown_px=size_px),
     )
 
 
 @pytest.fixture
-def explained() -> Callable[..., ExplainedPicture]:
+def explained() -> Callable[..., ExplainedImage]:
     """Makes one up."""
     return make_up

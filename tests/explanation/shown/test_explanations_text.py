@@ -1,4 +1,4 @@
-"""Explained pictures in the terminal."""
+"""Explained images in the terminal."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from foveal.draw.width import display_width
-from foveal.explanation.pictures import ExplainedPicture
+from foveal.draw.text_layout import display_width
+from foveal.explanation.images import ExplainedImage
 from foveal.explanation.text import render_explanations_text, shade
 
-Make = Callable[..., ExplainedPicture]
+Make = Callable[..., ExplainedImage]
 
 
 def test_the_hot_cell_is_dark_in_its_corner(explained: Make) -> None:

@@ -1,4 +1,4 @@
-"""The sheet: what stands on it, at which place, and that names stay text."""
+"""The sheet: what stands on it, at which position, and that names stay text."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from PIL import Image
 
 from foveal.draw.lettering import Font, wrap_pixels
 from foveal.explanation.drawing import draw_overlay
-from foveal.explanation.pictures import ExplainedPicture
-from foveal.explanation.sheet import WIDTH_PX, lay_out
-from foveal.explanation.sheet_files import sheet_png, sheet_svg
+from foveal.explanation.images import ExplainedImage
+from foveal.explanation.sheet import WIDTH_PX, lay_out, sheet_png, sheet_svg
 
-Make = Callable[..., ExplainedPicture]
+Make = Callable[..., ExplainedImage]
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = ("<script>alert(1)</script>", 'a"b&c', "line\nbreak\u202e", "x" * 400, "日本語 🫀")
 
@@ -70,25 +69,25 @@ def test_the_png_is_twice_the_sheets_size(explained: Make) -> None:
     assert image.size == (2 * sheet.width_px, 2 * sheet.height_px)
 
 
-def test_a_picture_with_an_error_is_named_with_it() -> None:
-    sheet = lay_out([ExplainedPicture("bad.png", error="it is no image")], title="run")
+def test_a_image_with_an_error_is_named_with_it() -> None:
+    sheet = lay_out([ExplainedImage("bad.png", error="it is no image")], title="run")
     assert [line.text for line in sheet.lines] == ["run", "bad.png", "it is no image"]
 
 
-def test_a_blank_map_leaves_the_picture_grey(explained: Make) -> None:
+def test_a_blank_map_leaves_the_image_grey(explained: Make) -> None:
     sheet = lay_out([explained(peak=0.0)], title="run")
     assert np.ptp(sheet.tiles[1].pixels, axis=2).max() == 0
 
 
 def test_the_overlay_is_hot_where_the_map_is(explained: Make) -> None:
-    picture = explained()
-    (one,) = picture.maps
-    assert picture.pixels is not None
-    assert picture.placement is not None
+    image = explained()
+    (one,) = image.maps
+    assert image.pixels is not None
+    assert image.placement is not None
     drawn = draw_overlay(
-        picture.pixels,
+        image.pixels,
         one.heat_map,
-        placement=picture.placement,
+        placement=image.placement,
         centres=one.centres,
         most=4.0,
         side_px=90,

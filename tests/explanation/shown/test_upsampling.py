@@ -1,18 +1,18 @@
-"""A map between its cells: through their values, never beyond them, at the right place."""
+"""A map between its cells: through their values, never beyond them, at the right position."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from foveal.explanation.cell_centres import CellCentres, even_centres
-from foveal.explanation.upsampling import spread
+from foveal.explanation.placement import spread
 
 AT = np.arange(64.0)
 
 
 def centres(first: float, step: float, num: int = 4) -> CellCentres:
-    places = first + step * np.arange(num)
-    return CellCentres(places, places, "receptive field")
+    positions = first + step * np.arange(num)
+    return CellCentres(positions, positions, "receptive field")
 
 
 def test_it_passes_through_the_cells_at_their_centres() -> None:
@@ -43,7 +43,7 @@ def test_beyond_the_outermost_centres_the_nearest_value_holds() -> None:
     assert shown[-1, -1] == 4.0
 
 
-def test_one_cell_fills_the_picture() -> None:
+def test_one_cell_fills_the_image() -> None:
     shown = spread(np.array([[7.0]]), even_centres((1, 1), (64, 64)), rows=AT, columns=AT)
     assert (shown == 7.0).all()
 

@@ -5,9 +5,10 @@ import pytest
 from foveal.errors import UsageError
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.diagrams import field_through
-from foveal.learn.drills.layers import Conv, Pool, Window, shape_mistakes
+from foveal.learn.drills.layers import Conv, Pool, shape_mistakes
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import fault
+from foveal.learn.drills.window import Window
 from foveal.learn.formula import evaluate
 from foveal.learn.mistakes import MISTAKES, mistake_kind
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-import shutil
-import subprocess
-import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from foveal.learn.rechecking import recheck
 from foveal.learn.topics import TOPICS
 from foveal.learn.web.recorded import recorded_labs
 
+Violations = Callable[[Any], list[str]]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 
@@ -286,7 +283,7 @@ def test_the_explorer_says_what_the_engine_says_over_the_learners_own_picture(
       return r > 250 && g < 5;
     }""")
     table = inspect(build("cifar_net"), (3, 32, 32))
-    tab.get_by_role("button", name="features.3").click()
+    tab.get_by_role("button", name="features.3", exact=True).click()
     row = next(row for row in table.ops if row.name == "features.3")
     words = tab.get_attribute("canvas.seen", "aria-label")
     height, width = row.receptive_field.size
@@ -301,6 +298,17 @@ def test_the_explorer_says_what_the_engine_says_over_the_learners_own_picture(
     (tmp_path / "no.png").write_bytes(b"no picture")
     tab.set_input_files("#picture", tmp_path / "no.png")
     tab.wait_for_selector("text=could not be shown as a picture")
+
+
+def test_a_box_of_the_drawing_leads_to_its_layer_and_a_layer_to_its_box(tab: Any) -> None:
+    tab.open_page("#/network")
+    tab.locator(".fvp-boxes .fvp-n", has_text="features.3").first.click()
+    assert tab.inner_text("p.layer") == "5 of 11. features.4: activation"
+    tab.get_by_role("button", name="classifier", exact=True).click()
+    assert "classifier" in tab.locator(".fvp-chosen").text_content()
+    tab.select_option("#network", "ResNet-18, 2015")
+    tab.locator(".fvp-boxes .fvp-n", has_text="+").first.click()
+    assert "conv2" in tab.locator(".fvp-boxes").text_content()
 
 
 @pytest.mark.parametrize(
@@ -333,43 +341,10 @@ def test_nothing_is_wider_than_a_phone(tab: Any) -> None:
     assert wide == []
 
 
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, and axe-core comes from it")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(
-        [npm, "pack", "axe-core@4", "--silent"],
-        cwd=folder,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    packages = list(folder.glob("axe-core-*.tgz"))
-    if done.returncode or not packages:
-        pytest.skip("axe-core could not be had from npm")
-    with tarfile.open(fileobj=io.BytesIO(packages[0].read_bytes())) as package:
-        script = package.extractfile("package/axe.min.js")
-        assert script is not None
-        return script.read().decode("utf-8")
-
-
-def violations(page: Any) -> list[str]:
-    """Returns what axe finds on the page as it is, light and then dark."""
-    found = []
-    for scheme, options in (("light", "{}"), ("dark", "{runOnly: ['color-contrast']}")):
-        page.emulate_media(color_scheme=scheme)
-        for each in page.evaluate(f"axe.run(document, {options})")["violations"]:
-            found += [f"{scheme}: {each['id']}: {node['html'][:120]}" for node in each["nodes"]]
-    return found
-
-
 @pytest.mark.slow
-def test_axe_finds_nothing_on_any_page(tab: Any, axe: str) -> None:
+def test_axe_finds_nothing_on_any_page(tab: Any, violations: Violations) -> None:
     found = {}
     tab.open_page("#/")
-    tab.evaluate(axe)  # it stays: pages change without loading
     for route in ROUTES:
         tab.evaluate("route => { location.hash = route }", route)
         tab.wait_for_function("route => document.body.dataset.shown === route", arg=route)
@@ -382,10 +357,9 @@ def test_axe_finds_nothing_on_any_page(tab: Any, axe: str) -> None:
 
 
 @pytest.mark.slow
-def test_axe_finds_nothing_while_an_exercise_is_answered(tab: Any, axe: str) -> None:
+def test_axe_finds_nothing_while_an_exercise_is_answered(tab: Any, violations: Violations) -> None:
     exercise = template("gridding").exercise(0, 1)
     tab.open_page("#/drill/12/gridding")
-    tab.evaluate(axe)
     tab.get_by_role("button", name="Hint").click()
     put(tab, exercise, {field.key: spell(field.mistakes[0].value) for field in exercise.fields})
     tab.get_by_role("button", name="Check").click()

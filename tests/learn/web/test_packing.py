@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from foveal.draw.page import packed
 from foveal.learn.drills import TEMPLATES
 from foveal.learn.web import packing
 
@@ -26,8 +27,8 @@ def kept_file(cache_folder: Path) -> Path:
 
 def test_a_pack_holds_the_exercises_and_is_the_same_each_time() -> None:
     content = [{"question": "3×3?"}]
-    assert json.loads(gzip.decompress(base64.b64decode(packing.pack(content)))) == content
-    assert packing.pack(content) == packing.pack(content)
+    assert json.loads(gzip.decompress(base64.b64decode(packed(content)))) == content
+    assert packed(content) == packed(content)
 
 
 @pytest.mark.usefixtures("few")

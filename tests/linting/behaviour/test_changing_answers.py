@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -92,3 +93,27 @@ def test_dropout_belongs_to_training_if_evaluation_switches_it_off(batch: torch.
     found = outcome(WithLast(AlwaysDrops()).train(), batch=batch, optimizer=optimizer)
     assert isinstance(found, Checked)
     assert [finding.severity for finding in found.findings] == ["warning"]
+
+
+class AddsTheBatchBefore(nn.Module):
+    def __init__(self, *, only_in_training: bool) -> None:
+        super().__init__()
+        self.before: torch.Tensor | None = None
+        self.only_in_training = only_in_training
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.only_in_training and not self.training:
+            return x
+        kept, self.before = self.before, x.detach()
+        return x if kept is None or kept.shape != x.shape else x + kept
+
+
+@pytest.mark.parametrize(("only_in_training", "expected"), [(False, ["warning"]), (True, [])])
+def test_a_model_in_training_is_asked_whether_it_remembers_in_evaluation(
+    batch: torch.Tensor, *, only_in_training: bool, expected: list[str]
+) -> None:
+    net = WithLast(AddsTheBatchBefore(only_in_training=only_in_training)).train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    found = outcome(net, batch=batch, optimizer=optimizer)
+    assert isinstance(found, Checked)
+    assert [finding.severity for finding in found.findings] == expected

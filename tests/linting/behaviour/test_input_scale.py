@@ -4,30 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.linting.calls import of_rule, small
 from torch import nn
 
 from foveal.linting import Checked, NotApplicable, lint
 
-
-def outcome(net: nn.Module, **options: object) -> object:
-    return lint(net, select=["B308"], **options).outcomes["B308"]  # type: ignore[arg-type]
-
-
-def severities(net: nn.Module, **options: object) -> list[str]:
-    found = outcome(net, **options)
-    assert isinstance(found, Checked)
-    return [finding.severity for finding in found.findings]
-
-
-def small(num_outputs: int = 4) -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(8, num_outputs),
-    )
+outcome, severities = of_rule("B308")
 
 
 PICTURES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -44,6 +26,7 @@ PICTURES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
         (PICTURES[:, :1], "error"),
         (PICTURES[:1].expand(4, 3, 16, 16), "error"),
         (0 * PICTURES, "error"),
+        (PICTURES.mean((2, 3), keepdim=True).expand(4, 3, 16, 16), "error"),
     ],
 )
 def test_fires(batch: torch.Tensor, severity: str) -> None:

@@ -6,19 +6,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests.linting.calls import of_rule
 from torch import nn
 
-from foveal.linting import Checked, NotApplicable, lint
+from foveal.linting import Checked, NotApplicable
 
-
-def outcome(net: nn.Module, **options: object) -> object:
-    return lint(net, select=["B307"], **options).outcomes["B307"]  # type: ignore[arg-type]
-
-
-def severities(net: nn.Module, **options: object) -> list[str]:
-    found = outcome(net, **options)
-    assert isinstance(found, Checked)
-    return [finding.severity for finding in found.findings]
+outcome, severities = of_rule("B307")
 
 
 BATCH = torch.rand(4, 3, 16, 16)

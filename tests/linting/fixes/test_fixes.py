@@ -179,5 +179,5 @@ def test_an_unknown_fix_is_answered_with_the_near_one() -> None:
 
 def test_a_finding_of_another_model_is_refused() -> None:
     finding = finding_of(biased(), "S101")
-    with pytest.raises(UsageError, match="Linear has no module '0'"):
+    with pytest.raises(UsageError, match="Linear has no module named '0'"):
         fix(nn.Linear(2, 2), finding)

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import torch
+from tests.linting.calls import of_rule
 from torch import nn
 
-from foveal.linting import Checked, NotApplicable, lint
+from foveal.linting import Checked, NotApplicable
 
-
-def outcome(net: nn.Module, **options: object) -> object:
-    return lint(net, select=["S125"], **options).outcomes["S125"]  # type: ignore[arg-type]
-
-
-def severities(net: nn.Module, **options: object) -> list[str]:
-    found = outcome(net, **options)
-    assert isinstance(found, Checked)
-    return [finding.severity for finding in found.findings]
+outcome, severities = of_rule("S125")
 
 
 def through(width: int, num_outputs: int = 10) -> nn.Module:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.linting.calls import of_rule
 from torch import nn
 
-from foveal.linting import Checked, NotApplicable, lint
+from foveal.linting import Checked, NotApplicable
 
-
-def outcome(net: nn.Module, **options: object) -> object:
-    return lint(net, select=["S124"], **options).outcomes["S124"]  # type: ignore[arg-type]
-
-
-def severities(net: nn.Module, **options: object) -> list[str]:
-    found = outcome(net, **options)
-    assert isinstance(found, Checked)
-    return [finding.severity for finding in found.findings]
+outcome, severities = of_rule("S124")
 
 
 def with_middle(*middle: nn.Module) -> nn.Module:

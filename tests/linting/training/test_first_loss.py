@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import torch
+from tests.linting.calls import BATCH, CLASSES, of_rule, small
 from torch import nn
 
-from foveal.linting import Checked, NotApplicable, lint
+from foveal.linting import Checked, NotApplicable
 
-
-def outcome(net: nn.Module, **options: object) -> object:
-    return lint(net, select=["T411"], **options).outcomes["T411"]  # type: ignore[arg-type]
-
-
-def severities(net: nn.Module, **options: object) -> list[str]:
-    found = outcome(net, **options)
-    assert isinstance(found, Checked)
-    return [finding.severity for finding in found.findings]
-
-
-def small(num_outputs: int = 4) -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(8, num_outputs),
-    )
-
-
-BATCH = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-CLASSES = torch.arange(8) % 4
+outcome, severities = of_rule("T411")
 
 
 def sure(scale: float) -> nn.Module:

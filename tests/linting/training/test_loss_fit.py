@@ -4,34 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.linting.calls import BATCH, CLASSES, of_rule, small
 from torch import nn
 
-from foveal.linting import Checked, NotApplicable, lint
+from foveal.linting import Checked, NotApplicable
+
+outcome, severities = of_rule("T410")
 
 
-def outcome(net: nn.Module, **options: object) -> object:
-    return lint(net, select=["T410"], **options).outcomes["T410"]  # type: ignore[arg-type]
-
-
-def severities(net: nn.Module, **options: object) -> list[str]:
-    found = outcome(net, **options)
-    assert isinstance(found, Checked)
-    return [finding.severity for finding in found.findings]
-
-
-def small(num_outputs: int = 4) -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(8, num_outputs),
-    )
-
-
-BATCH = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-CLASSES = torch.arange(8) % 4
 ONE_HOT = nn.functional.one_hot(CLASSES, 4)
 CE, BCE = nn.CrossEntropyLoss(), nn.BCEWithLogitsLoss()
 
@@ -182,3 +162,47 @@ def test_class_weights(weights: list[float], expected: list[str]) -> None:
 def test_label_smoothing(smoothing: float, expected: list[str]) -> None:
     loss = nn.CrossEntropyLoss(label_smoothing=smoothing)
     assert severities(small(), batch=BATCH, labels=CLASSES, loss=loss) == expected
+
+
+class MeanOfAxis(nn.Module):
+    """Averages tokens over an axis; eight images of eight tokens hide which one it is."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.tokens, self.head, self.axis = nn.Conv2d(3, 6, 4, (4, 8)), nn.Linear(6, 4), axis
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.tokens(x).flatten(2).transpose(1, 2)
+        answers: torch.Tensor = self.head(tokens.mean(self.axis))
+        return answers
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(0, ["error"]), (1, [])])
+def test_rows_that_are_as_many_as_images_by_chance(axis: int, expected: list[str]) -> None:
+    assert severities(MeanOfAxis(axis), batch=BATCH, labels=CLASSES, loss=CE) == expected
+
+
+SEVERAL = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0]] * 4)
+
+
+@pytest.mark.parametrize(
+    ("tail", "labels", "expected"),
+    [
+        (nn.Softmax(1), SEVERAL, ["error"]),
+        (nn.Softmax(1), torch.eye(4).repeat(2, 1), ["warning"]),
+        (nn.Sigmoid(), SEVERAL, []),
+    ],
+)
+def test_softmax_for_several_right_answers(
+    tail: nn.Module, labels: torch.Tensor, expected: list[str]
+) -> None:
+    found = severities(with_tail(4, tail), batch=BATCH, labels=labels, loss=nn.BCELoss())
+    assert found == expected
+
+
+def python_number(outputs: torch.Tensor, labels: torch.Tensor) -> float:
+    return nn.functional.cross_entropy(outputs, labels).item()
+
+
+def test_a_loss_that_is_a_python_number_has_no_gradient() -> None:
+    assert "has no gradient" in told(small(), CLASSES, python_number)

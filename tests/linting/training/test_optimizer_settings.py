@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.linting.calls import of_rule
 from torch import nn
 
-from foveal.linting import Checked, NotApplicable, lint
+from foveal.linting import Checked, NotApplicable
 
-
-def outcome(net: nn.Module, **options: object) -> object:
-    return lint(net, select=["T413"], **options).outcomes["T413"]  # type: ignore[arg-type]
-
-
-def severities(net: nn.Module, **options: object) -> list[str]:
-    found = outcome(net, **options)
-    assert isinstance(found, Checked)
-    return [finding.severity for finding in found.findings]
+outcome, severities = of_rule("T413")
 
 
 def with_settings(kind: str, key: str, value: object) -> dict[str, object]:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.linting.calls import of_rule
 from torch import nn
 
-from foveal.linting import Checked, NotApplicable, lint
+from foveal.linting import Checked, NotApplicable
 
-
-def outcome(net: nn.Module, **options: object) -> object:
-    return lint(net, select=["T412"], **options).outcomes["T412"]  # type: ignore[arg-type]
-
-
-def severities(net: nn.Module, **options: object) -> list[str]:
-    found = outcome(net, **options)
-    assert isinstance(found, Checked)
-    return [finding.severity for finding in found.findings]
+outcome, severities = of_rule("T412")
 
 
 def at(rate: float, kind: str = "SGD", *, scheduled: bool = False) -> dict[str, object]:

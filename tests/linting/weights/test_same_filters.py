@@ -4,30 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.linting.calls import of_rule, small
 from torch import nn
 
-from foveal.linting import Checked, NotApplicable, lint
+from foveal.linting import Checked, NotApplicable
 
-
-def outcome(net: nn.Module, **options: object) -> object:
-    return lint(net, select=["W206"], **options).outcomes["W206"]  # type: ignore[arg-type]
-
-
-def severities(net: nn.Module, **options: object) -> list[str]:
-    found = outcome(net, **options)
-    assert isinstance(found, Checked)
-    return [finding.severity for finding in found.findings]
-
-
-def small(num_outputs: int = 4) -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(8, num_outputs),
-    )
+outcome, severities = of_rule("W206")
 
 
 @pytest.mark.parametrize("value", [0.1, -1.0])

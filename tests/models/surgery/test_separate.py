@@ -124,7 +124,9 @@ def test_a_layer_in_two_places_is_replaced_in_both() -> None:
 def test_what_is_no_dense_convolution_is_refused(resnet) -> None:
     with pytest.raises(UsageError, match="'fc' is no dense 2-D convolution"):
         separate(resnet, ["fc"])
-    with pytest.raises(UsageError, match=r"no module 'block1.convl'.\nDid you mean .*block1.conv1"):
+    with pytest.raises(
+        UsageError, match=r"no module named 'block1.convl'.\nDid you mean .*block1.conv1"
+    ):
         separate(resnet, ["block1.convl"])
     with pytest.raises(UsageError, match="initialise is 'zeros'"):
         separate(resnet, initialise="zeros")

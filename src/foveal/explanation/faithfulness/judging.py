@@ -1,4 +1,4 @@
-"""Can this map be believed?"""
+"""Judges whether a map can be believed: runs the tests and draws the conclusion."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import UsageError
-from foveal.explanation.faithfulness.answers import Inquiry, inquire
-from foveal.explanation.faithfulness.blank import Blank, explain_blank
-from foveal.explanation.faithfulness.completeness import check_completeness
+from foveal.explanation.faithfulness.completeness import Blank, check_completeness, explain_blank
 from foveal.explanation.faithfulness.deletion import (
     NUM_COPIES,
-    Effort,
+    Measured,
     check_deletion,
     check_insertion,
-    num_pictures,
+    measure_maps,
+    num_passes,
 )
-from foveal.explanation.faithfulness.places import describe_place
 from foveal.explanation.faithfulness.randomisation import Remake, check_randomisation, num_remakes
 from foveal.explanation.faithfulness.wording import (
     describe_against,
     describe_alike,
+    describe_area,
     describe_doubtful,
     describe_refuted,
     describe_sufficient,
@@ -32,11 +31,10 @@ from foveal.explanation.faithfulness.wording import (
     tells_apart,
 )
 from foveal.explanation.heat_map import Check, CheckName, HeatMap, Verdict, VerdictLevel
-from foveal.explanation.logits import Labels, names_of_classes
-from foveal.explanation.private_copy import predicting
-from foveal.explanation.requests import ready_images
+from foveal.explanation.requests import Effort, names_of_classes, ready_images
+from foveal.layers import Labels, predicting
 
-_FLAT = "The map is the same everywhere, so it ranks no place before another."
+_FLAT = "The map is the same everywhere, so it ranks no area before another."
 _NOT_REMADE = "Random weights are tried at full effort only, given a way to make the map again."
 
 
@@ -45,7 +43,7 @@ class Cost:
     """What judging costs at most.
 
     Attributes:
-        forward_passes: Pictures that the network is asked about.
+        forward_passes: Images that the network is asked about.
         remakes: How often each map is made again for random weights.
     """
 
@@ -62,7 +60,7 @@ def cost_of_judging(num_maps: int, *, effort: Effort = "quick", remakes: bool = 
     Cost(forward_passes=282, remakes=6)
     """
     num_remade = num_maps * num_remakes() if remakes and effort == "full" else 0
-    return Cost(num_maps * num_pictures(effort), num_remade)
+    return Cost(num_maps * num_passes(effort), num_remade)
 
 
 def judge_map(
@@ -115,8 +113,8 @@ def judge_maps(
 ) -> tuple[Verdict, ...]:
     """Returns for each map whether it can be believed, with the tests that say so.
 
-    ``"quick"``: completeness, and covering the marked fifth of the picture against covering
-    as much in three other places. ``"full"``: also deletion and insertion step by step
+    ``"quick"``: completeness, and covering the marked fifth of the image against covering
+    as much in three other areas. ``"full"``: also deletion and insertion step by step
     against 19 copies of the map moved elsewhere, and, given ``remake``, the map again with
     random weights. :func:`cost_of_judging` says what that costs.
 
@@ -124,9 +122,9 @@ def judge_maps(
     blank through a fault, or fails deletion and insertion both; ``doubtful`` where it fails
     one of the two, or passes by less than a reader can see in the figures; ``supported`` where
     nothing failed and one of the two passed; else ``untested``.
-    Adding up alone supports nothing: a wrong place can add up too. Same seed, same verdict.
+    Adding up alone supports nothing: a wrong area can add up too. Same seed, same verdict.
 
-    What the model's outputs are is told by ``foveal.explanation.logits``. A network with one
+    What the model's outputs are is told by ``foveal.layers.logits``. A network with one
     output has two classes, 0 for "yes" and 1 for "no". The model may be frozen, in any mode and
     precision; it is left as found.
 
@@ -144,12 +142,12 @@ def judge_maps(
             network returns logits, which do not say so.
 
     Raises:
-        UsageError: Not one image a map, a map of another picture size, no such class, or not
+        UsageError: Not one image a map, a map of another image size, no such class, or not
             one name a class.
         ModelError: The network does not answer with one tensor [N, K].
     """
     if effort not in NUM_COPIES:
-        raise UsageError(f"There is no effort {effort!r}.", next_step="Choose quick or full.")
+        raise UsageError(f"got effort={effort!r}, expected 'quick' or 'full'.")
     if not heat_maps:
         return ()
     with predicting(model) as lent:
@@ -158,12 +156,12 @@ def judge_maps(
         dtype = _coarsest(lent, images)
         channels = images.shape[1]
         blanks = [explain_blank(lent, item, image_channels=channels) for item in heat_maps]
-        inquiries = inquire(
+        measured = measure_maps(
             lent, images, heat_maps, effort=effort, seed=seed, dtype=dtype, labels=labels
         )
-        first = inquiries[0]
+        first = measured[0]
         names = names_of_classes(class_names, first.kind, first.num_classes)
-        todo = [index for index, inquiry in enumerate(inquiries) if inquiry.response is not None]
+        todo = [index for index, found in enumerate(measured) if found.response is not None]
         if effort == "quick" or not todo:
             remake = None
         remade: dict[int, Check] = {}
@@ -178,15 +176,13 @@ def judge_maps(
             remade = dict(zip(todo, checks, strict=True))
     skipped = _unavailable("randomisation", _NOT_REMADE)
     verdicts = []
-    for index, (heat_map, blank, inquiry) in enumerate(
-        zip(heat_maps, blanks, inquiries, strict=True)
-    ):
-        whole = _completeness(heat_map, inquiry, dtype)
+    for index, (heat_map, blank, found) in enumerate(zip(heat_maps, blanks, measured, strict=True)):
+        whole = _completeness(heat_map, found, dtype)
         if blank is not None:
-            verdicts.append(_of_blank(blank, heat_map, inquiry, whole, names))
+            verdicts.append(_of_blank(blank, heat_map, found, whole, names))
         else:
             random_weights = remade.get(index, skipped)
-            verdicts.append(_conclude(heat_map, inquiry, whole, random_weights, names))
+            verdicts.append(_conclude(heat_map, found, whole, random_weights, names))
     return tuple(verdicts)
 
 
@@ -194,14 +190,13 @@ def _require_pairs(images: Tensor, heat_maps: Sequence[HeatMap]) -> None:
     size = (int(images.shape[2]), int(images.shape[3]))
     if len(images) != len(heat_maps):
         raise UsageError(
-            f"{len(images)} images came with {len(heat_maps)} maps; expected one image a map.",
+            f"got {len(images)} images for {len(heat_maps)} maps, expected one image a map.",
             next_step="Repeat an image that has several maps.",
         )
     for heat_map in heat_maps:
         if heat_map.image_size_px != size:
             raise UsageError(
-                f"The map was made for a picture of {heat_map.image_size_px}; the image has "
-                f"{size}.",
+                f"got an image of {size}, expected {heat_map.image_size_px} as for the map.",
                 next_step="Pass the image that the map explains, as the network saw it.",
             )
 
@@ -213,9 +208,9 @@ def _coarsest(model: nn.Module, images: Tensor) -> torch.dtype:
     return max(types, key=lambda dtype: torch.finfo(dtype).eps)
 
 
-def _completeness(heat_map: HeatMap, inquiry: Inquiry, dtype: torch.dtype) -> Check:
+def _completeness(heat_map: HeatMap, found: Measured, dtype: torch.dtype) -> Check:
     # A network that ends in a softmax does not tell its logits; the map recorded its own.
-    logit = heat_map.logit if inquiry.logit is None else inquiry.logit
+    logit = heat_map.logit if found.logit is None else found.logit
     return check_completeness(heat_map, logit, dtype)
 
 
@@ -226,11 +221,11 @@ def _unavailable(name: CheckName, reason: str) -> Check:
 def _of_blank(
     blank: Blank,
     heat_map: HeatMap,
-    inquiry: Inquiry,
+    found: Measured,
     whole: Check,
     class_names: Sequence[str] | None,
 ) -> Verdict:
-    who = subject(heat_map.class_index, class_names, is_answer=inquiry.is_answer, kind=inquiry.kind)
+    who = subject(heat_map.class_index, class_names, is_answer=found.is_answer, kind=found.kind)
     level: VerdictLevel = "refuted" if blank.is_fault or whole.status == "failed" else "untested"
     sentence = f"{who} has a blank map. {blank.reason}"
     return Verdict(level, sentence, (whole, blank.as_check()))
@@ -238,22 +233,22 @@ def _of_blank(
 
 def _conclude(
     heat_map: HeatMap,
-    inquiry: Inquiry,
+    found: Measured,
     whole: Check,
     random_weights: Check,
     class_names: Sequence[str] | None,
 ) -> Verdict:
-    response = inquiry.response
+    response = found.response
     if response is None:
-        places = (_unavailable("deletion", _FLAT), _unavailable("insertion", _FLAT))
+        areas = (_unavailable("deletion", _FLAT), _unavailable("insertion", _FLAT))
     else:
-        places = (check_deletion(response), check_insertion(response))
-    checks = (whole, *places, random_weights)
-    who = subject(heat_map.class_index, class_names, is_answer=inquiry.is_answer, kind=inquiry.kind)
-    where = describe_place(heat_map)
+        areas = (check_deletion(response), check_insertion(response))
+    checks = (whole, *areas, random_weights)
+    who = subject(heat_map.class_index, class_names, is_answer=found.is_answer, kind=found.kind)
+    where = describe_area(heat_map)
     failed = [check for check in checks if check.status == "failed"]
-    failed_places = [check for check in failed if check in places]
-    if failed != failed_places or len(failed_places) == 2:
+    failed_areas = [check for check in failed if check in areas]
+    if failed != failed_areas or len(failed_areas) == 2:
         return Verdict("refuted", describe_refuted(failed), checks)
     if response is None:
         return Verdict("untested", f"{who} has an even map. {_FLAT}", checks)
@@ -261,11 +256,11 @@ def _conclude(
     more = "" if against is None else f" {against}"
     if failed:
         return Verdict("doubtful", describe_doubtful(who, where, response, failed) + more, checks)
-    if places[0].status == "passed":
+    if areas[0].status == "passed":
         if not tells_apart(response):
             return Verdict("doubtful", describe_alike(who, where, response) + more, checks)
         return Verdict("supported", describe_supported(who, where, response) + more, checks)
-    if places[1].status == "passed":
-        return Verdict("supported", describe_sufficient(who, where, places[1]) + more, checks)
+    if areas[1].status == "passed":
+        return Verdict("supported", describe_sufficient(who, where, areas[1]) + more, checks)
     sentence = f"Whether {who[:1].lower()}{who[1:]} rests on {where} cannot be told. "
-    return Verdict("untested", sentence + places[0].sentence, checks)
+    return Verdict("untested", sentence + areas[0].sentence, checks)

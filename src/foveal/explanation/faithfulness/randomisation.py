@@ -1,8 +1,8 @@
-"""Does the map depend on what the network learned?
+"""The randomisation test: does the map depend on what the network learned?
 
 Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim, "Sanity Checks for Saliency Maps"
 (NeurIPS 2018): replace the weights by random ones, the last layer alone and then downwards,
-and make the map again. A map that stays is a drawing of the picture's edges.
+and make the map again. A map that stays is a drawing of the image's edges.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The order in which a map ranks the places of its picture, and that of chance."""
+"""The order in which a map ranks the pixels of its image, and the orders of moved copies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from foveal.explanation.covering import blurred, enlarged
 from foveal.explanation.heat_map import HeatMap
 
-# What is covered first: a fifth of the picture.
+# What is covered first: a fifth of the image.
 MARKED_SHARE = 0.2
-# Two fifths of a picture drawn at random share a fifth. A copy whose marked fifth lies on more
-# of the map's own is no other place.
+# Two fifths of an image drawn at random share a fifth. A copy whose marked fifth lies on more
+# of the map's own is no other area.
 _MAX_OVERLAP = 0.25
 _TRIES_PER_COPY = 16
-# How far a high place makes its neighbours come first, as a share of the picture's side.
+# How far a high area makes its neighbours come first, as a share of the image's side.
 _NEAR_SHARE = 0.25
 _NEAR_GRID = 32
 _TIE_BREAK = 1e-9
@@ -32,7 +32,7 @@ Mask = NDArray[np.bool_]
 def order_of(heat_map: HeatMap) -> Order | None:
     """Returns when each pixel's turn is, ``[H, W]`` from 0 (first) up to 1, or None.
 
-    The map is enlarged to the picture. What it cut off as negative comes last, in the order
+    The map is enlarged to the image. What it cut off as negative comes last, in the order
     of ``signed`` where there is one; among pixels of one value, those near high ones come
     first. None where the map is the same everywhere and so ranks nothing.
     """
@@ -51,14 +51,14 @@ def order_of(heat_map: HeatMap) -> Order | None:
 
 
 def _surroundings(values: torch.Tensor) -> torch.Tensor:
-    """Returns how high each place's wider neighbourhood is, coarsely."""
+    """Returns how high each area's wider neighbourhood is, coarsely."""
     size = (min(_NEAR_GRID, values.shape[0]), min(_NEAR_GRID, values.shape[1]))
     coarse = torch.nn.functional.adaptive_avg_pool2d(values[None, None], size)
     return blurred(coarse, _NEAR_SHARE * min(size))[0, 0]
 
 
 def marked(order: Order, share: float) -> Mask:
-    """Returns which pixels are among the first ``share`` of the picture."""
+    """Returns which pixels are among the first ``share`` of the image."""
     result: Mask = order < share
     return result
 
@@ -67,14 +67,14 @@ def moved_copies(order: Order, count: int, random: np.random.Generator) -> Itera
     """Yields copies of the map put elsewhere: what a map would say that knew nothing.
 
     Each is mirrored or not along either axis and shifted around the edges, so that its
-    values, its smoothness and its shape are the map's own and only the place is chance: a
+    values, its smoothness and its shape are the map's own and only the area is chance: a
     harder rival than scattered pixels, which hardly disturb a network. Copies whose marked
     fifth falls on the map's own by more than chance are drawn again; where there are too few
     others, those that overlap least are taken.
     """
     own = marked(order, MARKED_SHARE)
     area = max(int(own.sum()), 1)
-    # Only the moves are kept: of a large picture, so many copies would not fit into memory.
+    # Only the moves are kept: of a large image, so many copies would not fit into memory.
     drawn: list[tuple[float, _Move]] = []
     for _ in range(count * _TRIES_PER_COPY):
         steps = (int(random.choice((1, -1))), int(random.choice((1, -1))))

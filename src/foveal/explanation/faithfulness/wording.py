@@ -1,4 +1,4 @@
-"""A verdict in one sentence, which says no more than the figures do."""
+"""A verdict in one sentence, which says no more than the figures do, and where a map points."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from foveal.draw.numbers import percent
 from foveal.explanation.covering import enlarged
 from foveal.explanation.faithfulness.deletion import Response, is_noticeable
 from foveal.explanation.faithfulness.ranking import MARKED_SHARE
 from foveal.explanation.heat_map import Check, HeatMap
-from foveal.explanation.logits import ClassKind
+from foveal.layers import ClassKind
 from foveal.text import printable
 
-MARKED_SIDE_PX = 64  # as finely as the share of a picture is told
+MARKED_SIDE_PX = 64  # as finely as the share of an image is told
 # Most of the answer is left where covering takes less than this share of its probability.
 _MOST_REMAINS = 0.2
 
@@ -59,13 +60,13 @@ def subject(
     return f"{name[:1].upper()}{name[1:]}, which is not the answer,"
 
 
-def describe_supported(who: str, place: str, response: Response) -> str:
+def describe_supported(who: str, area: str, response: Response) -> str:
     """Returns what a map shows that passed."""
     before, own, other = _figures(response)
     by_steps = own >= other or own >= before or not _differ(own, other)
     if by_steps and response.deletion is not None:
         return (
-            f"{who} rests on {place} and on more: covered in the map's order the probability "
+            f"{who} rests on {area} and on more: covered in the map's order the probability "
             f"averages {percent(float(response.deletion[0]))}, in the order of chance "
             f"{percent(float(response.deletion[1:].mean()))}, though covering the marked fifth "
             f"alone {change(before, own)} (elsewhere: {percent(other)})."
@@ -76,7 +77,7 @@ def describe_supported(who: str, place: str, response: Response) -> str:
         else f"{'lowers' if other < before else 'raises'} it to {percent(other)}"
     )
     sentence = (
-        f"{who} rests on {place}: covering the marked fifth of the picture "
+        f"{who} rests on {area}: covering the marked fifth of the image "
         f"{_its(change(before, own))}; covering an equal area elsewhere {elsewhere} on average."
     )
     if own > (1 - _MOST_REMAINS) * before:
@@ -85,7 +86,7 @@ def describe_supported(who: str, place: str, response: Response) -> str:
 
 
 def tells_apart(response: Response) -> bool:
-    """Whether a reader sees in the figures that the marked places matter more than others.
+    """Whether a reader sees in the figures that the marked areas matter more than others.
 
     Covering them must lower the probability, and to another printed figure than covering
     others does; or the averages over all steps must be as different.
@@ -102,18 +103,18 @@ def _differ(one: float, other: float) -> bool:
     return percent(one) != percent(other) and is_noticeable(one, other)
 
 
-def describe_alike(who: str, place: str, response: Response) -> str:
+def describe_alike(who: str, area: str, response: Response) -> str:
     """Returns why a map is in doubt whose figures a reader cannot tell apart."""
     before, own, other = _figures(response)
     return (
-        f"{who} may not rest on {place}, where the map points: covering the marked fifth of the "
-        f"picture {_its(change(before, own))}, covering an equal area elsewhere to "
-        f"{percent(other)} on average: too little between the two to tell the places apart."
+        f"{who} may not rest on {area}, where the map points: covering the marked fifth of the "
+        f"image {_its(change(before, own))}, covering an equal area elsewhere to "
+        f"{percent(other)} on average: too little between the two to tell the areas apart."
     )
 
 
 def describe_against(heat_map: HeatMap) -> str | None:
-    """Returns what to know where the covered fifth includes places against the class."""
+    """Returns what to know where the covered fifth includes areas against the class."""
     signed = heat_map.signed
     if signed is None or not (signed < 0).any():
         return None
@@ -124,44 +125,44 @@ def describe_against(heat_map: HeatMap) -> str | None:
     if share >= MARKED_SHARE:
         return None
     return (
-        f"Only {percent(share)} of the picture speaks for it: the covered fifth includes places "
+        f"Only {percent(share)} of the image speaks for it: the covered fifth includes areas "
         "that speak against it."
     )
 
 
-def describe_sufficient(who: str, place: str, insertion: Check) -> str:
-    """Returns what a map shows whose places are enough, though not needed."""
+def describe_sufficient(who: str, area: str, insertion: Check) -> str:
+    """Returns what a map shows whose areas are enough, though not needed."""
     own, other = insertion.value or 0.0, insertion.reference or 0.0
     return (
-        f"{who} can be told from {place} alone: uncovering what the map marks first, its "
-        f"probability averages {percent(own)}, uncovering other places first {percent(other)}; "
+        f"{who} can be told from {area} alone: uncovering what the map marks first, its "
+        f"probability averages {percent(own)}, uncovering other areas first {percent(other)}; "
         "but covering them takes no more away than covering others, so it does not rest there only."
     )
 
 
-def describe_doubtful(who: str, place: str, response: Response, failed: Sequence[Check]) -> str:
-    """Returns why a map that failed one of the tests of its places is in doubt."""
+def describe_doubtful(who: str, area: str, response: Response, failed: Sequence[Check]) -> str:
+    """Returns why a map that failed one of the tests of its areas is in doubt."""
     before, own, other = _figures(response)
     if any(check.name == "deletion" for check in failed):
         elsewhere, which = percent(other), "matter no more than"
         if own < other:
             least = float(response.elsewhere.min())
-            elsewhere = f"{percent(other)} on average and {percent(least)} at one place"
+            elsewhere = f"{percent(other)} on average and {percent(least)} at one area"
             which = "do not clearly matter more than"
         return (
-            f"{who} may not rest on {place}, where the map points: covering the marked fifth "
-            f"of the picture {_its(change(before, own))}, covering an equal area elsewhere gives "
-            f"{elsewhere}, so the marked places {which} others."
+            f"{who} may not rest on {area}, where the map points: covering the marked fifth "
+            f"of the image {_its(change(before, own))}, covering an equal area elsewhere gives "
+            f"{elsewhere}, so the marked areas {which} others."
         )
     if own > other or not is_noticeable(own, other):
         return (
-            f"{who} may not rest on {place}, where the map points: uncovering what it marks first "
-            "brings the probability back no better than uncovering other places."
+            f"{who} may not rest on {area}, where the map points: uncovering what it marks first "
+            "brings the probability back no better than uncovering other areas."
         )
     return (
-        f"{who} needs {place}, but not that alone: covering the marked fifth of the picture "
+        f"{who} needs {area}, but not that alone: covering the marked fifth of the image "
         f"{_its(change(before, own))} (elsewhere: {percent(other)}), yet uncovering what the map "
-        "marks first brings it back no better than uncovering other places."
+        "marks first brings it back no better than uncovering other areas."
     )
 
 
@@ -175,12 +176,12 @@ def describe_refuted(failed: Sequence[Check]) -> str:
         )
     if (check := by_name.get("randomisation")) is not None:
         return (
-            "The map shows the picture, not what the network learned: with random weights it "
+            "The map shows the image, not what the network learned: with random weights it "
             f"comes out much the same (rank correlation {check.value:.2f} of 1)."
         )
     return (
         "The map does not show what the answer rests on: neither covering nor uncovering the "
-        "marked places first changes the probability more than doing so elsewhere."
+        "marked areas first changes the probability more than doing so elsewhere."
     )
 
 
@@ -190,3 +191,59 @@ def _figures(response: Response) -> tuple[float, float, float]:
 
 def _its(phrase: str) -> str:
     return phrase.replace(" it ", " its probability ", 1)
+
+
+Box = tuple[float, float, float, float]
+
+# The middle is half as high and half as wide as the image; the border an eighth deep.
+_MIDDLE: Box = (0.25, 0.75, 0.25, 0.75)
+_INSIDE: Box = (0.125, 0.875, 0.125, 0.875)
+# (top, bottom, left, right) as shares of the image, and the share of the map's sum from
+# which on the area is named: well above what an even map has there.
+_AREAS: tuple[tuple[str, Box, float], ...] = (
+    ("the middle", _MIDDLE, 0.65),
+    ("the upper left quarter", (0.0, 0.5, 0.0, 0.5), 0.7),
+    ("the upper right quarter", (0.0, 0.5, 0.5, 1.0), 0.7),
+    ("the lower left quarter", (0.5, 1.0, 0.0, 0.5), 0.7),
+    ("the lower right quarter", (0.5, 1.0, 0.5, 1.0), 0.7),
+    ("the upper half", (0.0, 0.5, 0.0, 1.0), 0.8),
+    ("the lower half", (0.5, 1.0, 0.0, 1.0), 0.8),
+    ("the left half", (0.0, 1.0, 0.0, 0.5), 0.8),
+    ("the right half", (0.0, 1.0, 0.5, 1.0), 0.8),
+)
+_BORDER_SHARE = 0.75
+
+
+def describe_area(heat_map: HeatMap) -> str:
+    """Returns where most of a map's highest fifth lies, as a noun phrase.
+
+    >>> values = np.zeros((4, 4), np.float32)
+    >>> values[0, :2] = 1
+    >>> describe_area(HeatMap("cam", "", "", 0, 0.0, values, None, None, (32, 32)))
+    'the upper left quarter'
+    """
+    values = heat_map.values.astype(np.float64)
+    if heat_map.is_blank or not np.isfinite(values).all():
+        return "no area"
+    values[values < np.quantile(values, 1 - MARKED_SHARE)] = 0.0
+    for name, box, least in _AREAS:
+        if _share_within(values, box) >= least:
+            return name
+    if 1 - _share_within(values, _INSIDE) >= _BORDER_SHARE:
+        return "the border"
+    return "areas spread over the image"
+
+
+def _share_within(values: NDArray[np.float64], box: Box) -> float:
+    """Returns the share of the map's sum inside a box, cells cut by its edge in part."""
+    top, bottom, left, right = box
+    rows = _covered(values.shape[0], top, bottom)
+    columns = _covered(values.shape[1], left, right)
+    return float(rows @ values @ columns / values.sum())
+
+
+def _covered(size: int, start: float, end: float) -> NDArray[np.float64]:
+    """Returns how much of each of ``size`` equal cells lies between two shares of the whole."""
+    edges = np.arange(size + 1) / size
+    inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)
+    return np.asarray(np.clip(inside * size, 0.0, 1.0))

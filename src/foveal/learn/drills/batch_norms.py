@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.parameters import IMPORTS
+from foveal.learn.drills.counting import IMPORTS
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import PLAIN, Template
 

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from foveal.learn.drills.chance import Chance
+from foveal.learn.drills.counting import IMPORTS, count_proof, draw_width, fill_total, square
 from foveal.learn.drills.layers import Conv, Map
-from foveal.learn.drills.parameters import (
-    IMPORTS,
-    count_proof,
-    draw_width,
-    fill_total,
-    square,
-)
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import Template
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.parameters import (
+from foveal.learn.drills.counting import (
     COUNT,
     IMPORTS,
     count_proof,

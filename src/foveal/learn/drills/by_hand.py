@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from foveal.learn.drills.chance import Chance
+from foveal.learn.drills.counting import IMPORTS
 from foveal.learn.drills.diagrams import number_grids
-from foveal.learn.drills.parameters import IMPORTS
 from foveal.learn.drills.sheet import Sheet, Wrong, bracketed, enumerated
 from foveal.learn.drills.template import PLAIN, Template
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from foveal.learn.drills.layers import Window
+from foveal.learn.drills.window import Window
 from foveal.learn.exercise import Figure, Grid
 from foveal.text import count_noun
 

@@ -7,10 +7,10 @@ from math import gcd
 from foveal.arithmetic import effective_kernel
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.diagrams import field_through
-from foveal.learn.drills.fields import ANY_CHANNELS, FIELD_CODE, code, fields_after, listed
-from foveal.learn.drills.layers import Window
+from foveal.learn.drills.field_layers import ANY_CHANNELS, FIELD_CODE, code, fields_after, listed
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import PLAIN, Template
+from foveal.learn.drills.window import Window
 
 _RULE = (
     "Dilation d puts d − 1 holes between neighbouring taps: the kernel spans k + (k − 1)(d − 1) "

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from foveal.errors import FovealError, TraceError, UsageError
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.fields import FIELD_CODE, RULE, grown, listed
-from foveal.learn.drills.layers import Conv, Pool, Window, shape_mistakes
-from foveal.learn.drills.parameters import fill_total
+from foveal.learn.drills.counting import fill_total
+from foveal.learn.drills.field_layers import FIELD_CODE, RULE, grown, listed
+from foveal.learn.drills.layers import Conv, Pool, shape_mistakes
 from foveal.learn.drills.places import KnownNetwork, Linear, Norm, Place, read_places
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.sizes import CONVENTION
 from foveal.learn.drills.template import Template
+from foveal.learn.drills.window import Window
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,14 +48,14 @@ def network_templates(
     from foveal.inspection import inspect
 
     if isinstance(model, str):
-        from foveal.models.sources import resolve_model
+        from foveal.models.sources import open_network
 
-        resolved = resolve_model(model)
-        network, name = resolved.network, resolved.name
+        resolved = open_network(model, weights="none")
+        network, name = resolved.module, resolved.name
         shape = tuple(input_shape or resolved.input_shape)
         opening = (
-            "from foveal.models.sources import resolve_model\n\n"
-            f"net = resolve_model({model!r}).network.eval()"
+            "from foveal.models.sources import open_network\n\n"
+            f"net = open_network({model!r}).module.eval()"
         )
     else:
         network, name = model, type(model).__name__

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from foveal.arithmetic import linear_parameters
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.parameters import (
-    COUNT,
-    IMPORTS,
-    count_proof,
-    fill_total,
-)
+from foveal.learn.drills.counting import COUNT, IMPORTS, count_proof, fill_total
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import Template
 

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from foveal.arithmetic import linear_parameters
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.layers import (
-    Conv,
-    Layer,
-    Map,
-    Pool,
-    Window,
-    shape_mistakes,
-    shape_traps,
-)
-from foveal.learn.drills.parameters import (
+from foveal.learn.drills.counting import (
     IMPORTS,
     count_proof,
     draw_width,
@@ -21,9 +12,11 @@ from foveal.learn.drills.parameters import (
     fill_total,
     square,
 )
+from foveal.learn.drills.layers import Conv, Layer, Map, Pool, shape_mistakes, shape_traps
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.sizes import CONVENTION
 from foveal.learn.drills.template import PLAIN, Template
+from foveal.learn.drills.window import Window
 
 _CLASSES = (2, 5, 10, 20, 100)
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from foveal.arithmetic import linear_parameters, normalisation_parameters
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.layers import Conv, Map, Pool, Window
+from foveal.learn.drills.layers import Conv, Map, Pool
 from foveal.learn.drills.sheet import Wrong
+from foveal.learn.drills.window import Window
 
 if TYPE_CHECKING:
     from foveal.inspection import Inspection, OpRow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.parameters import IMPORTS, count_proof, same_conv
+from foveal.learn.drills.counting import IMPORTS, count_proof, same_conv
 from foveal.learn.drills.sheet import Sheet, Wrong, bracketed
 from foveal.learn.drills.template import PLAIN, Template
 

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.layers import (
-    Conv,
-    Map,
-    Pool,
-    Window,
-)
-from foveal.learn.drills.parameters import (
-    IMPORTS,
-    square,
-)
+from foveal.learn.drills.counting import IMPORTS, square
+from foveal.learn.drills.layers import Conv, Map, Pool
 from foveal.learn.drills.sheet import Sheet
 from foveal.learn.drills.template import Template
+from foveal.learn.drills.window import Window
 
 _REASONS = {
     "channels": "its in_channels differs from the channels that arrive",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from foveal.learn.drills.chance import Chance
+from foveal.learn.drills.counting import COUNT, IMPORTS, count_proof, fill_total, square
 from foveal.learn.drills.layers import Conv
-from foveal.learn.drills.parameters import COUNT, IMPORTS, count_proof, fill_total, square
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import PLAIN, Template
 

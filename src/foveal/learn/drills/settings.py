@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foveal.arithmetic import convolution_size, effective_kernel
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.parameters import IMPORTS
+from foveal.learn.drills.counting import IMPORTS
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import PLAIN, Template
 

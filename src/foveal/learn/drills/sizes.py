@@ -9,13 +9,13 @@ from foveal.learn.drills.layers import (
     Layer,
     Map,
     Pool,
-    Window,
     shape_mistakes,
     shape_traps,
     tells_apart,
 )
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import PLAIN, Template
+from foveal.learn.drills.window import Window
 from foveal.learn.exercise import Value
 from foveal.learn.formula import evaluate
 

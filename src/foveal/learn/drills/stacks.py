@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from foveal.learn.drills.chance import Chance
-from foveal.learn.drills.fields import FIELD_CODE, fields_after
-from foveal.learn.drills.layers import Window
-from foveal.learn.drills.parameters import COUNT, draw_width, same_conv
+from foveal.learn.drills.counting import COUNT, draw_width, same_conv
+from foveal.learn.drills.field_layers import FIELD_CODE, fields_after
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import PLAIN, Template
+from foveal.learn.drills.window import Window
 
 
 def _stack_or_large(chance: Chance, level: int, trap: str) -> Sheet:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from foveal.draw.svg import Scale, element, figure, number, words
-from foveal.draw.width import display_width, pad
+from foveal.draw.text_layout import display_width, pad
 from foveal.learn.labs.lab import Chart, Point, Series
 
 _PLOT_PX = 240.0

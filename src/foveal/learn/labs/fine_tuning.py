@@ -22,7 +22,7 @@ from foveal.learn.labs.lab import (
 )
 from foveal.learn.labs.training import accuracy, fit
 from foveal.models.surgery import freeze_to
-from foveal.training import fit_head
+from foveal.training import Problem, fit_head
 
 _FROZEN, _TUNED = "frozen", "fine-tuned"
 _NUM_STEPS = 150
@@ -94,11 +94,10 @@ def _frozen(start: Pretrained, num_each: int) -> float:
     with torch.no_grad():
         features, test = body(start.new.images[rows]), body(start.new.test_images)
     head = fit_head(
-        features.numpy(),
-        start.new.labels[rows].numpy(),
+        Problem.of_features(
+            features.numpy(), start.new.labels[rows].numpy(), num_classes=NUM_CLASSES
+        ),
         penalty=_PENALTY,
-        num_classes=NUM_CLASSES,
-        class_weights="none",
     )
     return float((head.logits(test.numpy()).argmax(1) == start.new.test_labels.numpy()).mean())
 

@@ -28,7 +28,7 @@ from foveal.learn.labs.lab import (
 )
 from foveal.learn.labs.pictures import show_map, show_picture
 from foveal.learn.labs.training import fit, seeded
-from foveal.models import load_network
+from foveal.models import load_timm_network
 from foveal.visualisation.pixels import scale_of
 
 _SIDE_PX, _SHAPE_PX = 32, 10
@@ -160,7 +160,7 @@ def _on_one_picture(settings: Settings) -> LabResult:
     network, side = settings.model, _LARGE_PX
     name = settings.model_name
     if network is None:
-        network, name = load_network(_NETWORK).network, _NETWORK
+        network, name = load_timm_network(_NETWORK).network, _NETWORK
     elif settings.input_shape is not None:
         side = max(settings.input_shape[1:])
     network.eval()

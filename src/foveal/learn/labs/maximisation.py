@@ -23,7 +23,7 @@ from foveal.learn.labs.lab import (
     spoken,
 )
 from foveal.learn.labs.pictures import show_picture
-from foveal.models import load_network
+from foveal.models import load_timm_network
 from foveal.visualisation import (
     Ascent,
     Channel,
@@ -33,7 +33,7 @@ from foveal.visualisation import (
     maximise_each,
     plan_sheet,
 )
-from foveal.visualisation.prepared import prepared
+from foveal.visualisation.maximising import prepared
 
 _NETWORK = "tf_efficientnet_lite0"
 _SIDE_PX, _TILE_PX = 64, 16
@@ -44,7 +44,7 @@ _FINE = 0.25
 def run(settings: Settings) -> LabResult:
     """Maximises channels at several depths, then shuffles the tiles of the pictures."""
     num_rows, num_columns, num_steps = (2, 2, 12) if settings.is_small else (4, 4, 32)
-    network = settings.model if settings.model is not None else load_network(_NETWORK).network
+    network = settings.model if settings.model is not None else load_timm_network(_NETWORK).network
     kept: dict[str, list[float]] = {}
     fields: dict[str, str] = {}
     held_back: list[float] = []
@@ -111,10 +111,10 @@ def _share_kept(network: nn.Module, made: Sequence[Maximised], ascent: Ascent) -
     objectives = tuple(one.objective for one in made)
     images = torch.from_numpy(np.stack([one.image for one in made]))
     first = torch.tensor([one.first for one in made])
-    with prepared(network, ascent, made[0].scale) as workshop, torch.no_grad():
-        slope = workshop.slope(workshop.target(objectives[0]))
-        whole = slope.values(images, objectives)
-        cut = slope.values(_shuffled(images, ascent.seed), objectives)
+    with prepared(network, ascent, made[0].scale) as ready, torch.no_grad():
+        reader = ready.reader(ready.target(objectives[0]))
+        whole = reader.values(images, objectives)
+        cut = reader.values(_shuffled(images, ascent.seed), objectives)
     return float((cut - first).sum() / (whole - first).sum())
 
 

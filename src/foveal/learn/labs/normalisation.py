@@ -24,7 +24,7 @@ from foveal.learn.labs.lab import (
 )
 from foveal.learn.labs.real_images import load_real_images
 from foveal.models import Backbone, load_backbone
-from foveal.training import fit_head
+from foveal.training import Problem, fit_head
 
 # Name, mean and standard deviation for values in 0..1; the weights' own come first.
 _OWN = "the weights' own"
@@ -113,11 +113,10 @@ def _tested(
         members = random.permutation(np.flatnonzero(labels == label))
         train[members[: len(members) // 2]] = True
     head = fit_head(
-        features[_OWN][train],
-        labels[train],
+        Problem.of_features(
+            features[_OWN][train], labels[train], num_classes=num_classes, class_weights="auto"
+        ),
         penalty=_PENALTY,
-        num_classes=num_classes,
-        class_weights="auto",
     )
     found = {}
     for name, values in features.items():

@@ -372,7 +372,7 @@ TRAINING: tuple[Exercise, ...] = (
             "No other parameter moves by itself.",
         ),
         reasons="Subtract the bias from the running mean as well; then outputs stay exactly as "
-        "they were. `foveal.linting.fix` does it (S101).",
+        "they were. `foveal.fix` does it (S101).",
         hint="Evaluation mode subtracts the **running** mean. What was it measured on?",
     ),
     choose(

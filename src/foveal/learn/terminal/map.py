@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby, zip_longest
 from typing import Literal
 
-from foveal.draw.text_layout import COLUMNS, Role
-from foveal.draw.width import pad, shorten_end
+from foveal.draw.text_layout import COLUMNS, Role, pad, shorten_end
 from foveal.learn.review import State, due_skills
 from foveal.learn.skills import skill_topics, topic_state
 from foveal.learn.terminal.learner import Learner

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from foveal.draw.text_layout import COLUMNS, Role, Style, plain
-from foveal.draw.width import display_width
+from foveal.draw.text_layout import COLUMNS, Role, Style, display_width, plain
 from foveal.learn.exercise import Figure
 from foveal.learn.terminal.markup import render
 from foveal.text import printable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foveal.arithmetic import AxisField, convolution_parameters, linear_parameters
 from foveal.learn.drills.diagrams import field_through
-from foveal.learn.drills.layers import Window
+from foveal.learn.drills.window import Window
 from foveal.learn.exercise import Figure
 from foveal.learn.topics.known_networks import (
     IMAGENET_CLASSES,

@@ -9,7 +9,7 @@ from foveal.arithmetic import (
     linear_parameters,
 )
 from foveal.learn.drills.diagrams import field_through
-from foveal.learn.drills.layers import Window
+from foveal.learn.drills.window import Window
 from foveal.learn.exercise import Figure
 from foveal.learn.topics.by_hand import correlate, pooled
 from foveal.learn.topics.topic import Topic

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from foveal.inspection import Inspection, OpRow, inspect
-from foveal.models.sources import resolve_model
+from foveal.inspection.picture.component import component
+from foveal.inspection.picture.picture import picture_of
+from foveal.models.sources import open_network
 
 # What to look at, and in a few words what it is.
 NETWORKS: Final[tuple[tuple[str, str], ...]] = (
@@ -16,20 +18,21 @@ NETWORKS: Final[tuple[tuple[str, str], ...]] = (
 
 
 def network_tables(model: str | None = None) -> list[dict[str, Any]]:
-    """Returns the tables, a network of one's own first.
+    """Returns the tables, a network of one's own first, each with its ``drawing`` as markup.
 
     Raises:
         UnknownModelError: There is no such model.
         TraceError: It cannot be followed.
     """
     own = [] if model is None else [(model, f"Yours: {model}")]
-    return [_table(spec, title) for spec, title in (*own, *NETWORKS)]
+    listed = (*own, *NETWORKS)
+    return [_table(spec, title, number) for number, (spec, title) in enumerate(listed)]
 
 
-def _table(spec: str, title: str) -> dict[str, Any]:
-    resolved = resolve_model(spec)
+def _table(spec: str, title: str, number: int) -> dict[str, Any]:
+    resolved = open_network(spec, weights="none")
     shape = resolved.input_shape
-    table: Inspection = inspect(resolved.network, shape, name=spec)
+    table: Inspection = inspect(resolved.module, shape, name=spec)
     size = table.inputs[0].shape[-2:]
     return {
         "name": spec,
@@ -38,6 +41,7 @@ def _table(spec: str, title: str) -> dict[str, Any]:
         "channels": table.inputs[0].shape[1],
         "parameters": table.totals.parameters,
         "rows": [_row(row) for row in table.ops],
+        "drawing": component(picture_of(table), name=f"drawn-{number}"),
     }
 
 

@@ -17,6 +17,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
+from foveal.draw.page import packed
 from foveal.features.cache import cache_directory
 from foveal.files import write_atomically
 from foveal.learn.drills import TEMPLATES, Template
@@ -35,12 +36,6 @@ def variants(template: Template) -> list[dict[str, Any]]:
     return [to_json(template.exercise(seed, level)) for level in LEVELS for seed in range(share)]
 
 
-def pack(content: object) -> str:
-    """Returns JSON, gzipped, in base64; the same content gives the same text."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
-
-
 def packed_drills(progress: Progress = lambda done, total: None) -> dict[str, str]:
     """Returns the packed variants of each drill, from the cache where they are there.
 
@@ -56,7 +51,7 @@ def packed_drills(progress: Progress = lambda done, total: None) -> dict[str, st
     made = {}
     for index, template in enumerate(TEMPLATES):
         progress(index, len(TEMPLATES))
-        made[template.name] = pack(variants(template))
+        made[template.name] = packed(variants(template))
     with suppress(OSError):  # a cache that cannot be written costs time only
         write_atomically(file, json.dumps(made).encode("ascii"))
     return made

@@ -17,8 +17,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from foveal.draw.page import packed
 from foveal.errors import UsageError
 from foveal.files import write_atomically
+from foveal.inspection.picture.component import page_script, page_style
 from foveal.learn.drills import TEMPLATES, Template, templates_of
 from foveal.learn.exercise import Figure, to_json
 from foveal.learn.labs.showing import result_html
@@ -27,7 +29,7 @@ from foveal.learn.quiz import QUESTIONS, questions_of
 from foveal.learn.rechecking import CHECKED
 from foveal.learn.topics import TOPICS, Topic
 from foveal.learn.web.networks import network_tables
-from foveal.learn.web.packing import Progress, pack, packed_drills
+from foveal.learn.web.packing import Progress, packed_drills
 from foveal.learn.web.recorded import RecordedLab, recorded_labs
 from foveal.text import printable
 
@@ -75,27 +77,34 @@ _MARK: Final = f'<meta name="generator" content="{_GENERATOR}">'.encode()
 def site_page(*, model: str | None = None, progress: Progress = lambda done, total: None) -> bytes:
     """Returns the whole page; see ``write_site``."""
     labs = recorded_labs()
+    networks = network_tables(model)
+    drawings = [network.pop("drawing") for network in networks]
     course = {
         "topics": [_topic(topic, labs) for topic in TOPICS],
         "templates": [_template(template) for template in TEMPLATES],
         "mistakes": mistake_titles(),
         "labs": [_lab(lab) for lab in labs],
-        "networks": network_tables(model),
+        "networks": networks,
         "checked": CHECKED,
     }
     blocks = [
         _data("course", course),
-        _packed("quiz", pack([to_json(question) for question in QUESTIONS])),
+        _packed("quiz", packed([to_json(question) for question in QUESTIONS])),
         *(_packed(f"drill-{name}", text) for name, text in packed_drills(progress).items()),
         *(
             f'<template id="lab-{each.lab.name}">{result_html(each.lab, each.result)}</template>'
             for each in labs
         ),
+        *(
+            f'<template id="drawn-{number}">{drawing}</template>'
+            for number, drawing in enumerate(drawings)
+        ),
     ]
     page = files("foveal.learn.web") / "page"
     style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
-    style += (page / "learn.css").read_text("utf-8")
-    scripts = [(page / name).read_text("utf-8") for name in SCRIPTS]
+    style += (page / "learn.css").read_text("utf-8") + page_style()
+    shared = map(page_script, ("packed.js", "places.js", "field.js", "picture.js"))
+    scripts = [*shared, *((page / name).read_text("utf-8") for name in SCRIPTS)]
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -189,8 +198,8 @@ def _data(name: str, content: object) -> str:
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 
-def _packed(name: str, packed: str) -> str:
-    return f'<script type="text/plain" id="{name}">{packed}</script>'
+def _packed(name: str, text: str) -> str:
+    return f'<script type="text/plain" id="{name}">{text}</script>'
 
 
 def _digest(text: str) -> str:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from foveal.draw.numbers import percent
-from foveal.graph.borrowing import fully_borrowed
-from foveal.graph.structure import tensors_in, tensors_with_paths
+from foveal.graph.nested_tensors import tensors_in, tensors_with_paths
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.function_calls import Call, calls_shown_to, channels_last, is_relu
 from foveal.linting.behaviour.passes import call, images_of, reason_not_to_run, set_usual_modes
 from foveal.linting.context import LintContext

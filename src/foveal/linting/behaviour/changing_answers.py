@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from foveal.draw.numbers import percent
-from foveal.graph.borrowing import fully_borrowed
+from foveal.graph.borrowing import current_random_state, restore_random_state
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.function_calls import Call, calls_shown_to
 from foveal.linting.behaviour.passes import (
     answers,
@@ -37,7 +38,7 @@ def batch_dependence(context: LintContext) -> Outcome:
 
     Copies of one image have the statistics of that image alone, and keep the shape of the
     batch: with the same random state, dropout then draws the same masks, so that only the
-    company differs.
+    other images differ.
     """
     if (reason := reason_not_to_run(context)) is not None:
         return reason
@@ -46,9 +47,13 @@ def batch_dependence(context: LintContext) -> Outcome:
         return NotApplicable("the model is being trained, and batch statistics belong to that")
     images = images_of(context, at_most=_MAX_IMAGES)
     if len(images) < 2:
-        return Undetermined("one image has no company; give a batch of two or more")
+        return Undetermined(
+            "got one image, expected two or more, to compare answers with and without others"
+        )
     if bool((images - images[:1]).abs().max() == 0):
-        return Undetermined("all images of the batch are the same, so company makes no difference")
+        return Undetermined(
+            "all images of the batch are the same, so the other images make no difference"
+        )
     learned = any(has_learned_statistics(norm) for _, norm in batch_norms(context.model))
     with fully_borrowed(context.model) as model:
         if is_training:
@@ -148,7 +153,7 @@ def changing_answers(context: LintContext) -> Outcome:
     if (reason := reason_not_to_run(context)) is not None:
         return reason
     if context.optimizer is not None and context.model.training:
-        return _dropout_in_evaluation(context)
+        return _chance_in_evaluation(context)
     images = images_of(context, at_most=_MAX_REPEATED)
     with fully_borrowed(context.model) as model:
         first, second = run(model, images), run(model, images)
@@ -158,8 +163,8 @@ def changing_answers(context: LintContext) -> Outcome:
     return Checked((_repeat_finding(context.model, _change(first, second), cause, place),))
 
 
-def _dropout_in_evaluation(context: LintContext) -> Outcome:
-    """Looks for functional dropout that evaluation mode does not switch off.
+def _chance_in_evaluation(context: LintContext) -> Outcome:
+    """Looks for dropout that evaluation mode does not switch off, and for what is remembered.
 
     A model that is being trained may draw what it likes while it trains, and other draws in
     evaluation mode may be meant (a variational autoencoder); dropout is not.
@@ -176,10 +181,13 @@ def _dropout_in_evaluation(context: LintContext) -> Outcome:
     with fully_borrowed(context.model) as model:
         for module in model.modules():
             module.training = False
+        random_state = current_random_state()
         with calls_shown_to(model, see):
-            run(model, images)
+            first = run(model, images)
+        restore_random_state(random_state)
+        change = 0.0 if found else _change(first, run(model, images))
     if not found:
-        return Checked()
+        return Checked((_memory_finding(change),) if change > _REPEAT_TOLERANCE else ())
     return Checked(
         (
             Finding(
@@ -197,10 +205,25 @@ def _dropout_in_evaluation(context: LintContext) -> Outcome:
     )
 
 
+def _memory_finding(change: float) -> Finding:
+    return Finding(
+        code="B306",
+        severity="warning",
+        place="",
+        evidence=(
+            f"In evaluation mode the same images are answered differently twice in a row, by "
+            f"{percent(change, digits=1)} of the largest output, with the same random state: the "
+            "model keeps something of the batch before."
+        ),
+        fix="Keep nothing of a batch in forward, or only while the model is training.",
+        data={"largest_change": change, "cause": "state"},
+    )
+
+
 def _change(one: Tensor, other: Tensor) -> float:
     if one.shape != other.shape:
         return float("inf")
-    # Where both are not a number the answer is at least the same; B305 speaks of that.
+    # Where both are not a number they are the same; that is a finding of B305.
     both = torch.isfinite(one) & torch.isfinite(other)
     if not bool(both.any()):
         return 0.0

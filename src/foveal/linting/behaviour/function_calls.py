@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from foveal.graph.structure import tensors_in
+from foveal.graph.nested_tensors import tensors_in
 from foveal.graph.vocabulary import function_name
+from foveal.layers import functions_watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,63 +36,27 @@ class Call:
     result: Tensor
 
 
-class _Watch(TorchFunctionMode):
-    def __init__(self, stack: list[tuple[str, bool]], see: Callable[[Call], None]) -> None:
-        super().__init__()
-        self._stack = stack
-        self._see = see
-        self._times: dict[str, int] = {}
-        self._is_looking = False
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        options = dict(kwargs or {})
-        result = function(*args, **options)
-        tensors = [] if self._is_looking else tensors_in(result)
-        if tensors:
-            self._is_looking = True
-            try:
-                name = function_name(function)
-                self._see(Call(self._place(name), name, args, options, tensors[0]))
-            finally:
-                self._is_looking = False
-        return result
-
-    def _place(self, name: str) -> str:
-        path, is_leaf = self._stack[-1] if self._stack else ("", False)
-        place = path if is_leaf and path else ".".join(filter(None, (path, name)))
-        self._times[place] = self._times.get(place, 0) + 1
-        times = self._times[place]
-        return place if times == 1 else f"{place}#{times}"
-
-
 @contextmanager
 def calls_shown_to(model: nn.Module, see: Callable[[Call], None]) -> Iterator[None]:
     """Calls ``see`` after each function that the model calls inside the block.
 
     Calls that a function makes in turn are not seen: ``F.relu`` is one call.
     """
-    stack: list[tuple[str, bool]] = []
-    handles = []
-    try:
-        for path, module in model.named_modules():
-            entry = (path, not any(True for _ in module.children()))
+    leaves = {path for path, module in model.named_modules() if not any(module.children())}
+    times: Counter[str] = Counter()
 
-            def enter(_module: nn.Module, _args: Any, entry: tuple[str, bool] = entry) -> None:
-                stack.append(entry)
+    def note(path: str, function: Any, args: Any, options: dict[str, Any], result: Any) -> Any:
+        tensors = tensors_in(result)
+        if tensors:
+            name = function_name(function)
+            place = path if path and path in leaves else ".".join(filter(None, (path, name)))
+            times[place] += 1
+            where = place if times[place] == 1 else f"{place}#{times[place]}"
+            see(Call(where, name, args, options, tensors[0]))
+        return result
 
-            def leave(_module: nn.Module, _args: Any, _result: Any) -> None:
-                if stack:
-                    stack.pop()
-
-            handles.append(module.register_forward_pre_hook(enter))
-            handles.append(module.register_forward_hook(leave, always_call=True))
-        with _Watch(stack, see):
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    with functions_watched(model, note):
+        yield
 
 
 def is_relu(call: Call) -> bool:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import FovealError
-from foveal.graph.borrowing import fully_borrowed
 from foveal.inspection.gradient_flow import LayerGradient, gradient_flow, log_slope, usual_loss
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.passes import (
     answers,
     call,
@@ -74,7 +74,7 @@ def unstable_gradients(context: LintContext) -> Outcome:
 
 
 def measure_gradients(context: LintContext) -> tuple[LayerGradient, ...]:
-    """Returns one figure for each convolution and linear layer, in the order they run.
+    """Returns one value for each convolution and linear layer, in the order they run.
 
     The loss is the given one on the given labels; without labels the usual one.
     """

@@ -1,6 +1,6 @@
-"""What a batch may have gone through, and what a network may want instead.
+"""How a batch may have been prepared, and how a network may want it instead.
 
-A batch is traced back to pictures in [0, 1] by its range; the pictures are then prepared in
+A batch is traced back to images in [0, 1] by its range; the images are then prepared in
 each of the usual ways. A way that is not among these is never named.
 """
 
@@ -28,18 +28,18 @@ _BYTES_AS_UNIT = "0–255, normalised as if it were 0–1"
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A way to write a picture in [0, 1] as numbers: ``(picture - mean) / std``."""
+    """A way to write an image in [0, 1] as numbers: ``(image - mean) / std``."""
 
     name: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def write(self, pictures: Tensor) -> Tensor:
-        """Returns pictures ``[N, C, H, W]`` in this form."""
+        """Returns images ``[N, C, H, W]`` in this form."""
         return (pictures - _column(self.mean, pictures)) / _column(self.std, pictures)
 
     def read(self, values: Tensor) -> Tensor:
-        """Returns the pictures that these values stand for."""
+        """Returns the images that these values stand for."""
         return values * _column(self.std, values) + _column(self.mean, values)
 
 
@@ -57,7 +57,7 @@ TARGETS: tuple[Form, ...] = (UNIT, IMAGENET, HALF, BYTES)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A guess at what a batch is: its pictures, and the form that it has already."""
+    """A guess at what a batch is: its images, and the form that it has already."""
 
     name: str
     form: Form | None
@@ -122,7 +122,7 @@ def sources(images: Tensor) -> list[Source]:
             for form in (IMAGENET, HALF)
             if _is_picture(form.read(images) / 255)
         ]
-    # The narrower form first: what fits it would fit the wider one as a pale picture.
+    # The narrower form first: what fits it would fit the wider one as a pale image.
     for form in (HALF, IMAGENET):
         if _is_picture(form.read(images)):
             return [Source(f"normalised with {form.name}", form, form.read(images))]
@@ -142,9 +142,9 @@ def _known_source(images: Tensor, form: Form) -> Source:
 def doubt_about(images: Tensor) -> str | None:
     """Returns why the values of a batch do not tell its form; None where they do.
 
-    Over a whole batch, pictures go from nearly black to nearly white, with most values in
+    Over a whole batch, images go from nearly black to nearly white, with most values in
     between. Dark, pale and over-exposed ones fill a part of one form that may just as well be
-    pictures in another form; pictures cut off at black and white are like no others.
+    images in another form; images cut off at black and white are like no others.
     """
     for source in sources(images):
         at_ends = (source.pictures < _AT_END) | (source.pictures > 1 - _AT_END)

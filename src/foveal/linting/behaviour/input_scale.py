@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from foveal.graph import Graph, Kind
-from foveal.graph.borrowing import fully_borrowed
 from foveal.graph.wiring import WEIGHTED
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.passes import first_line, images_of, reason_not_to_run
 from foveal.linting.context import LintContext
 from foveal.linting.finding import Checked, Finding, NotApplicable, Outcome, Severity
 
 # Initialisations are made for inputs with a deviation of about 1; any normalisation in use
-# keeps values within ±20, and 0–1 pictures spread by 0.1 and more.
+# keeps values within ±20, and 0–1 images spread by 0.1 and more.
 HIGHEST, LOWEST = 20.0, 0.02
 _NORMS: frozenset[Kind] = frozenset(
     {"batch_norm", "layer_norm", "group_norm", "instance_norm", "norm"}
@@ -44,6 +44,18 @@ def unsuitable_images(context: LintContext) -> Outcome:
                     "error",
                     f"All {len(values)} images of the batch hold {what}.",
                     "Look at how images are read and prepared.",
+                ),
+            )
+        )
+    flat = values.dim() == 4 and min(values.shape[2:]) > 1
+    if flat and bool((values == values[:, :, :1, :1]).all()):
+        return Checked(
+            (
+                _finding(
+                    "error",
+                    f"Each of the {len(values)} images holds a single colour: no value differs "
+                    "from its neighbours.",
+                    "Look at how images are read and resized.",
                 ),
             )
         )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.borrowing import fully_borrowed
+from foveal.layers import first_reached, fully_borrowed
 from foveal.linting.behaviour.input_forms import (
     Candidate,
     Form,
@@ -33,7 +32,7 @@ class Misfit:
     Attributes:
         usual: The median over channels of log(1 + KL divergence) between the normal
             distributions of batch and memory. What is said of the form of a batch rests on
-            it: pictures unlike those of training move a few channels far, a wrong form moves
+            it: images unlike those of training move a few channels far, a wrong form moves
             all of them.
         mean: The mean over channels of the same, plus that of the distance of the means in
             standard deviations. Only a few channels see colour, so the order of the three
@@ -44,33 +43,17 @@ class Misfit:
     mean: float
 
 
-class _ReachedError(Exception):
-    """Ends a forward pass at the first batch norm."""
-
-
 def reach_first_norm(
     model: nn.Module, norms: list[tuple[str, nn.Module]], images: Tensor
 ) -> tuple[str, nn.Module, Tensor] | None:
     """Returns path, module and input of the first batch norm that runs and has learned."""
-    reached: list[tuple[str, nn.Module, Tensor]] = []
-    handles = []
-    for path, norm in norms:
-
-        def stop(module: nn.Module, arguments: tuple[Any, ...], path: str = path) -> None:
-            if has_learned_statistics(module):
-                reached.append((path, module, arguments[0].detach().float()))
-                raise _ReachedError
-
-        handles.append(norm.register_forward_pre_hook(stop))
-    try:
-        with torch.no_grad():
-            model(images.clone())
-    except _ReachedError:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
-    return reached[0] if reached else None
+    learned = {path: norm for path, norm in norms if has_learned_statistics(norm)}
+    with torch.no_grad():
+        found = first_reached(model, learned, images.clone())
+    if found is None:
+        return None
+    path, given = found
+    return path, learned[path], given.detach().float()
 
 
 def misfit(values: Tensor, norm: nn.Module) -> Misfit:
@@ -92,7 +75,7 @@ def misfit(values: Tensor, norm: nn.Module) -> Misfit:
 
 
 # What follows is measured by ``python -m benchmarks lint-trained`` (docs/lint-trained.md), on
-# networks that were trained on photographs and on solar cells. Rightly prepared pictures of
+# networks that were trained on photographs and on solar cells. Rightly prepared images of
 # the kind that a network knows fit to 0.13; wrongly prepared ones miss by 0.2 and more.
 GOOD_FIT = 0.15
 # A form is named only when it fits nearly as well as that, and how many times better than the
@@ -103,7 +86,7 @@ CLEARLY_BETTER = 2.5
 BETTER_AS_STATED = 1.5
 # From here on the batch is like nothing that the network knows, in whatever form.
 BAD_FIT = 0.5
-# The order of channels is told from the mean over channels; inverted pictures reach 2.5.
+# The order of channels is told from the mean over channels; inverted images reach 2.5.
 ORDER_FIT, ORDER_BETTER = 0.5, 3.5
 
 

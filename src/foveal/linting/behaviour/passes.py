@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.borrowing import fully_borrowed
-from foveal.graph.structure import tensors_with_paths
+from foveal.graph.nested_tensors import tensors_with_paths
 from foveal.inspection.gradient_flow import is_dropout
+from foveal.layers import fully_borrowed
 from foveal.linting.context import LintContext
 from foveal.linting.finding import (
     CannotTellError,
@@ -92,7 +92,7 @@ def batch_norms(model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def has_learned_statistics(norm: nn.Module) -> bool:
-    """Whether the running statistics differ from those that a new layer is born with."""
+    """Whether the running statistics differ from those of a new layer."""
     mean, variance = getattr(norm, "running_mean", None), getattr(norm, "running_var", None)
     if not isinstance(mean, Tensor) or not isinstance(variance, Tensor):
         return False

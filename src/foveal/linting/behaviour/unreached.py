@@ -10,8 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.borrowing import borrowed
-from foveal.graph.structure import tensors_with_paths
+from foveal.graph.nested_tensors import tensors_with_paths
+from foveal.layers import borrowed
 from foveal.linting.behaviour.passes import (
     call,
     copied,
@@ -32,7 +32,7 @@ from foveal.linting.finding import (
 from foveal.linting.structure.wiring import unread_layers
 
 MAX_IMAGES = 8
-# Branches that begin at zero on purpose pull at nothing yet; a little noise sets them going.
+# Branches that begin at zero on purpose give no gradient yet; with a little noise they do.
 _NOISE, _NOISE_ON_ZERO = 0.01, 0.01
 Reach = Literal["reached", "cut", "zero", "not called"]
 
@@ -71,7 +71,7 @@ def unreached_layers(context: LintContext) -> Outcome:
         unread = set()
     findings = []
     for reach in ("cut", "zero", "not called"):
-        # S118 speaks of results that nobody reads.
+        # Results that nothing reads are findings of S118.
         group = [item.path for item in lost if item.reach == reach and item.path not in unread]
         if group:
             findings.append(_finding(context, reach, group, [item.path for item in first], wanted))
@@ -95,7 +95,7 @@ def _trained_layers(context: LintContext) -> Iterator[str]:
 
 
 def measure_reach(context: LintContext, *, seed: int) -> list[_Layer]:
-    """Returns how each convolution and linear layer fares, in the order of registration.
+    """Returns for each convolution and linear layer, as registered, whether a gradient reaches it.
 
     Raises:
         CannotTellError: The model cannot be copied, or fails in training mode.

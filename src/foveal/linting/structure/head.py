@@ -89,7 +89,7 @@ def small_final_map(context: LintContext) -> Outcome:
     pool = _last_pool(context.graph)
     if pool is None:
         return NotApplicable("no global pooling of a map stands before the output")
-    if _is_swallowed(context.graph, pool):
+    if _is_convolved_whole(context.graph, pool):
         return NotApplicable("a kernel as large as its map reads all places: a linear layer")
     shape = pool.input_shapes[0]
     places, extent = shape[2:], context.input_shape[1:]
@@ -129,7 +129,7 @@ def _last_pool(graph: Graph) -> Op | None:
     return None
 
 
-def _is_swallowed(graph: Graph, pool: Op) -> bool:
+def _is_convolved_whole(graph: Graph, pool: Op) -> bool:
     """Whether the map became one place by a convolution that reads all of it, unpadded."""
     op = producer(graph, pool)
     while op is not None and op.input_shapes and op.input_shapes[0][2:] == (1, 1):

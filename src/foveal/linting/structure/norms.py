@@ -208,7 +208,7 @@ def foldable_norm(context: LintContext) -> Outcome:
                 f"reads; folded into it they spare {len(pairs)} of {len(context.graph.ops)} "
                 f"operations and {numbers:,} stored numbers.",
                 "For deployment, and not before training is over, fold them: "
-                "foveal.linting.fix(model, finding).",
+                "foveal.fix(model, finding).",
                 fix_id="fold-batch-norm",
                 data={
                     "num_foldable": len(pairs),

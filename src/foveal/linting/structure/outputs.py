@@ -128,7 +128,6 @@ ACTIVATION_RANGES: dict[str, tuple[float | None, float | None]] = {
     "sigmoid": (0.0, 1.0),
     "hardsigmoid": (0.0, 1.0),
     "tanh": (-1.0, 1.0),
-    "hardtanh": (-1.0, 1.0),
     "softsign": (-1.0, 1.0),
     "relu6": (0.0, 6.0),
     "relu": (0.0, None),
@@ -139,6 +138,21 @@ ACTIVATION_RANGES: dict[str, tuple[float | None, float | None]] = {
     "silu": (-0.2785, None),
 }
 _NOT_DROPOUT = SAME_NUMBERS - {"dropout"}
+# A bound that far out limits no probability by more than 0.0004.
+_FAR = 8.0
+# Floors of a cross-entropy that cost nothing, and that cost little.
+_NO_FLOOR, _LOW_FLOOR = 0.01, 0.1
+
+
+def range_of(op: Op) -> tuple[float | None, float | None]:
+    """Returns the least and the most that an operation can give; None where it has no bound."""
+    low, high = op.attributes.get("low"), op.attributes.get("high")
+    if isinstance(low, float) or isinstance(high, float):
+        return (
+            low if isinstance(low, float) and low > -_FAR else None,
+            high if isinstance(high, float) and high < _FAR else None,
+        )
+    return ACTIVATION_RANGES.get(op.function, (None, None))
 
 
 def squashed_logits(context: LintContext) -> Outcome:
@@ -171,31 +185,32 @@ def squashed_logits(context: LintContext) -> Outcome:
         last = output_op(context.graph, through=SAME_NUMBERS)
     if (
         last is not None
-        and last.kind == "activation"
-        and last.function in ACTIVATION_RANGES
+        and last.kind in {"activation", "elementwise"}
+        and range_of(last) != (None, None)
         and loss in WITH_SOFTMAX | WITH_SIGMOID | OF_LOG_PROBABILITIES
         and not (last.function == "sigmoid" and loss in WITH_SIGMOID)  # S111
         and loss != "KLDivLoss"
     ):
         num_outputs = last.output_shape[1] if len(last.output_shape) > 1 else 1
-        severity, consequence = _consequence(*ACTIVATION_RANGES[last.function], loss, num_outputs)
-        findings.append(
-            Finding(
-                "S120",
-                severity,
-                last.name,
-                f"{last.name} applies {last.function} to the logits that {loss} expects as they "
-                f"are: {consequence}.",
-                "End with the linear layer and return its logits.",
-                data={"function": last.function, "loss": loss},
+        severity, consequence = _consequence(*range_of(last), loss, num_outputs)
+        if severity is not None:
+            findings.append(
+                Finding(
+                    "S120",
+                    severity,
+                    last.name,
+                    f"{last.name} applies {last.function} to the logits that {loss} expects as "
+                    f"they are: {consequence}.",
+                    "End with the linear layer and return its logits.",
+                    data={"function": last.function, "loss": loss},
+                )
             )
-        )
     return Checked(tuple(findings))
 
 
 def _consequence(
     low: float | None, high: float | None, loss: str, num_outputs: int
-) -> tuple[Severity, str]:
+) -> tuple[Severity | None, str]:
     if loss in WITH_SIGMOID:
         least = 0.0 if low is None else 1 / (1 + exp(-low))
         most = 1.0 if high is None else 1 / (1 + exp(-high))
@@ -204,10 +219,12 @@ def _consequence(
         return "error", "they are no logarithms of probabilities, so the loss means nothing"
     if low is not None and high is not None:
         floor = log(1 + (num_outputs - 1) * exp(low - high))
-        return "error", (
+        severity: Severity | None = "error" if floor >= _LOW_FLOOR else "warning"
+        return severity if floor >= _NO_FLOOR else None, (
             f"over {num_outputs:,} classes the loss cannot fall below {floor:.2f}, even when every "
             "answer is right"
         )
     return "warning", (
-        "negative logits are cut off, so a class that is cut for an image learns nothing from it"
+        f"logits {'below' if high is None else 'above'} {low if high is None else high:g} are cut "
+        "off, so a class that is cut for an image learns nothing from it"
     )

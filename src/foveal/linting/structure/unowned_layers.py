@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foveal.graph.borrowing import fully_borrowed
-from foveal.graph.structure import tensors_with_paths
+from foveal.graph.nested_tensors import tensors_with_paths
+from foveal.layers import fully_borrowed
 from foveal.linting.behaviour.function_calls import Call, calls_shown_to
 from foveal.linting.context import LintContext
 from foveal.linting.finding import Checked, Finding, Outcome, Severity

@@ -86,7 +86,7 @@ def share_unseen(op: Op) -> float:
 def _is_read_elsewhere(graph: Graph, op: Op, source: Source) -> bool:
     """Whether something beside ``op`` reads all of a tensor, or all of what it was made from.
 
-    A tensor that the network returns is read by whoever gets it. Looks back through what keeps
+    A tensor that the network returns is read by its caller. Looks back through what keeps
     every value in its place: a shortcut may have a normalisation and an activation of its own.
     """
     if any(other is not op and _reads_all(graph, other) for other in _readers(graph, source)):

@@ -80,8 +80,8 @@ def softmax_between_layers(context: LintContext) -> Outcome:
                 "warning",
                 op.name,
                 f"{op.name} is a softmax over {op.output_shape[1]} channels in the middle of the "
-                f"network, read by {reader.name}: the channels add to 1, so one can only speak "
-                "where the others are silent, and gradients shrink.",
+                f"network, read by {reader.name}: the channels add to 1, so one can be large "
+                "only where the others are small, and gradients shrink.",
                 "Use ReLU between layers; softmax belongs to the loss.",
                 data={"reader": reader.name},
             )

@@ -14,9 +14,7 @@ from foveal.linting.behaviour.passes import (
     training_pass,
 )
 from foveal.linting.context import LintContext
-from foveal.linting.finding import (
-    Severity,
-)
+from foveal.linting.finding import CannotTellError, Severity
 from foveal.linting.losses import (
     KNOWN,
     OF_DISTANCES,
@@ -42,7 +40,7 @@ _MIN_EVEN = 8
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What does not fit, and what to do."""
+    """What does not fit, and what to do about it."""
 
     severity: Severity
     evidence: str
@@ -62,15 +60,32 @@ def wrong_rows(context: LintContext) -> Problem | None:
         )
     result = training_pass(context)
     num_given = min(num_images, MAX_IMAGES)
-    if not isinstance(result, Tensor) or (result.dim() > 0 and len(result) == num_given):
+    if not isinstance(result, Tensor) or loss_name(context.loss) not in KNOWN:
         return None
-    if loss_name(context.loss) not in KNOWN:
-        return None
+    if result.dim() > 0 and len(result) == num_given:
+        return _rows_by_chance(context, result)
     return Problem(
         "error",
         f"the model returns {shape_of(result)} for {num_given} images: the first dimension is "
         "not that of the batch any more.",
         "Keep the batch dimension: flatten(1), reshape(len(x), -1), squeeze only the last axis.",
+    )
+
+
+def _rows_by_chance(context: LintContext, result: Tensor) -> Problem | None:
+    """Finds outputs whose first dimension is as long as the batch, but not that of the batch."""
+    try:
+        graph = context.graph
+    except CannotTellError:
+        return None
+    given, shape = graph.inputs[0].shape, graph.outputs[0].shape
+    if len(shape) != result.dim() or shape[0] == given[0] or given[0] == len(result):
+        return None
+    return Problem(
+        "error",
+        f"the model returns {sizes_text(shape)} for {given[0]} image and {shape_of(result)} for "
+        f"{len(result)}: the first dimension is not that of the batch.",
+        "Keep the batch dimension: average or flatten over the other ones.",
     )
 
 

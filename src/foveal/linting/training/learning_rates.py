@@ -67,7 +67,7 @@ def _is_dead(context: LintContext, index: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Rates that somebody may mean.
+    """Rates that are in use.
 
     Attributes:
         lowest: For a network that begins with new weights.

@@ -34,7 +34,7 @@ from foveal.linting.losses import (
     WITH_SOFTMAX,
     loss_name,
 )
-from foveal.linting.structure.outputs import ACTIVATION_RANGES
+from foveal.linting.structure.outputs import range_of
 from foveal.linting.training.label_fit import (
     SUM_TOLERANCE,
     Problem,
@@ -55,8 +55,8 @@ _BEYOND, _MIN_SHARE_BEYOND = 0.1, 0.05
 def loss_fit(context: LintContext) -> Outcome:
     """Runs the batch in training mode, compares outputs and labels, and calls the loss on both.
 
-    What the loss refuses is the finding; so is what it takes without a word and means
-    something else, such as shapes that broadcast.
+    A finding is what the loss refuses, and what it accepts but means otherwise, such as shapes
+    that broadcast.
     """
     if (reason := reason_not_to_run(context)) is not None:
         return reason
@@ -115,6 +115,12 @@ def _call(
             "each other.",
             "Give both the same shape.",
         )
+    if isinstance(value, bool | int | float):
+        return Problem(
+            "error",
+            f"{name} returns a Python number ({float(value):.4g}), which has no gradient.",
+            "Return the tensor: item() and float() belong to what is printed.",
+        )
     if not isinstance(value, Tensor):
         return None
     if value.numel() != 1:
@@ -160,7 +166,7 @@ def _floor(context: LintContext, outputs: Tensor, labels: Tensor, name: str) -> 
 
 
 def _values(name: str, outputs: Tensor) -> Problem | None:
-    """Judges what the loss took without a word."""
+    """Judges outputs that the loss accepted."""
     detached = outputs.detach().float()
     if name == "BCELoss" and not _is_within(detached, 0.0, 1.0):
         return _not_probabilities(name, detached)
@@ -218,6 +224,14 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Problem | None:
             "exclusive by a softmax: the same fault is counted several times.",
             "Use CrossEntropyLoss on the logits; or a sigmoid where several may be right.",
         )
+    most_right = int(labels.sum(1).max()) if name == "BCELoss" and _are_several(labels) else 1
+    if is_softmax and most_right > 1:
+        return Problem(
+            "error",
+            f"{name} expects up to {most_right} answers of an image to be 1, and {last.name} is a "
+            "softmax: all answers together are 1.",
+            "End with a sigmoid; or return logits and use BCEWithLogitsLoss.",
+        )
     if name not in OF_DISTANCES:
         return None
     if one_hot and (is_softmax or last.function == "sigmoid"):
@@ -227,7 +241,7 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Problem | None:
             "is sure and wrong its gradient vanishes.",
             "Use CrossEntropyLoss on the logits (BCEWithLogitsLoss for yes-or-no answers).",
         )
-    low, high = (0.0, 1.0) if is_softmax else ACTIVATION_RANGES.get(last.function, (None, None))
+    low, high = (0.0, 1.0) if is_softmax else range_of(last)
     beyond = torch.zeros_like(labels, dtype=torch.bool)
     if low is not None:
         beyond |= labels < low - _BEYOND
@@ -243,6 +257,11 @@ def _range(context: LintContext, name: str, labels: Tensor) -> Problem | None:
         f"labels lie beyond (they go from {float(labels.min()):.3g} to {float(labels.max()):.3g}).",
         "End with the linear layer, or bring the labels to that range.",
     )
+
+
+def _are_several(labels: Tensor) -> bool:
+    """Whether they are zeros and ones, one for each class of an image."""
+    return labels.dim() == 2 and bool(((labels == 0) | (labels == 1)).all())
 
 
 def _not_probabilities(name: str, outputs: Tensor) -> Problem:

@@ -10,7 +10,12 @@ from torch import Tensor, nn
 
 from foveal.linting.context import LintContext
 from foveal.linting.finding import Checked, Finding, NotApplicable, Outcome, Severity
-from foveal.linting.weights.start_values import MIN_DEFAULT, describe_start, is_default_start
+from foveal.linting.weights.start_values import (
+    MIN_DEFAULT,
+    MIN_WEIGHTS,
+    describe_start,
+    is_default_start,
+)
 from foveal.linting.weights.stored import NO_VALUES, has_signs_of_training, weighted_layers
 from foveal.text import count_noun
 
@@ -242,7 +247,9 @@ def frozen_new_layers(context: LintContext) -> Outcome:
         for path, module, weight in frozen
         if is_default_start(weight) or describe_start(module, weight) is not None
     ]
-    if len(new) < max(1, 0.8 * len(frozen)):
+    # A small layer tells only of PyTorch's own start, not that it was drawn in another way.
+    told = {path for path, _, weight in frozen if weight.numel() >= MIN_WEIGHTS} | {*new}
+    if not new or len(new) < 0.8 * len(told) or len(new) < 0.5 * len(frozen):
         return Checked()
     return Checked(
         (

@@ -27,12 +27,13 @@ from foveal.linting.training.trial import (
     run_trial,
 )
 from foveal.linting.weights.stored import has_signs_of_training
+from foveal.text import count_noun
 
 # Below it a step is lost in the rounding of single precision (2⁻²³ = 1.2e-7).
 LOST_RATIO = 1e-7
 
 
-# A loss that is so many times the first has left for good.
+# A loss that is so many times the first has diverged.
 DIVERGED = 10.0
 
 
@@ -118,7 +119,8 @@ def _finding(
         "T415",
         severity,
         place,
-        f"In a trial of {trial.num_steps} steps on {trial.num_images} images {evidence}",
+        f"In a trial of {count_noun(trial.num_steps, 'step')} on "
+        f"{count_noun(trial.num_images, 'image')} {evidence}",
         fix,
         data={
             "losses": [loss if math.isfinite(loss) else None for loss in trial.losses],

@@ -69,8 +69,8 @@ WARNING_SHARE = 0.25
 def vanishing_variance(context: LintContext) -> Outcome:
     """Finds channels whose running variance has vanished beside ``eps``, or is negative.
 
-    Their input was the same in every training picture. Should it ever vary, it is multiplied
-    by γ / √eps. Channels whose scale is zero as well are switched off, and let be.
+    Their input was the same in every training image. Should it ever vary, it is multiplied
+    by γ / √eps. Channels whose scale is zero too are switched off, and are no finding.
     """
     if not context.has_values:
         return NO_VALUES

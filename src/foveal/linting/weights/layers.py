@@ -16,7 +16,7 @@ from foveal.text import count_noun
 def non_finite_weights(context: LintContext) -> Outcome:
     """Finds parameters and buffers with NaN or infinity in them.
 
-    Buffers that only attention reads may hold -inf on purpose, as masks; they are let be.
+    Buffers that only attention reads may hold -inf on purpose, as masks; they are not looked at.
     """
     if not context.has_values:
         return NO_VALUES
@@ -125,7 +125,7 @@ def _scattered(few: list[tuple[float, str, int, int]], num_filters: int) -> Find
 def left_at_start(context: LintContext) -> Outcome:
     """Finds layers that look freshly drawn in a network that was trained.
 
-    A checkpoint that was loaded with ``strict=False`` leaves such layers without a word. The
+    A checkpoint that was loaded with ``strict=False`` leaves such layers without a warning. The
     last layer is new on purpose whenever a network is given new classes: an information.
     """
     if not context.has_values:

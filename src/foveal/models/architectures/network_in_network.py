@@ -1,7 +1,7 @@
 """Network in Network: 1×1 convolutions between the layers, and no linear layer at the end.
 
 Lin, Chen and Yan (ICLR 2014, arXiv:1312.4400). A filter followed by 1×1 convolutions is a
-small multilayer perceptron that slides over the picture (section 3.1). The last one gives a
+small multilayer perceptron that slides over the image (section 3.1). The last one gives a
 map for each class, whose mean is the class's score (section 3.2): global average pooling,
 which has nothing to overfit with.
 """

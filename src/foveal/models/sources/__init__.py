@@ -1,6 +1,6 @@
-"""MODEL as people type it: a name, a file with a factory, or a folder."""
+"""A network from a name, a file with a factory, a folder, or a module."""
 
-from foveal.models.sources.resolved import ResolvedModel, Weights
-from foveal.models.sources.resolving import resolve_model
+from foveal.models.sources.building import Weights
+from foveal.models.sources.resolving import open_network
 
-__all__ = ["ResolvedModel", "Weights", "resolve_model"]
+__all__ = ["Weights", "open_network"]

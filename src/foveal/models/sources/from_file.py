@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foveal.errors import ModelError, UnknownModelError
-from foveal.models.sources.resolved import ResolvedModel, guess_input_shape, read_input_shape
+from foveal.models.network import Network, describe_network
+from foveal.models.sources.building import input_shape_of
 from foveal.text import near_names, printable
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def from_file(file: Path, factory: str) -> ResolvedModel:
+def from_file(file: Path, factory: str) -> Network:
     """Imports the file, calls the factory without arguments, returns what it makes.
 
     Raises:
@@ -46,13 +47,9 @@ def from_file(file: Path, factory: str) -> ResolvedModel:
             next_step=f"It has {', '.join(near)}." if near else "It defines no function or class.",
         )
     network = _call_factory(made_by, f"{shown}:{factory}")
-    own_shape = _own_shape(network)
-    shape = (
-        guess_input_shape(network)
-        if own_shape is None
-        else read_input_shape(own_shape, "the model")
+    return describe_network(
+        f"{file.name}:{factory}", network.eval(), "file", *input_shape_of(network)
     )
-    return ResolvedModel(f"{file.name}:{factory}", network.eval(), *shape)
 
 
 def _import_file(file: Path) -> Any:
@@ -121,9 +118,3 @@ def _importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(folder.resolve()))
-
-
-def _own_shape(network: nn.Module) -> Any:
-    shape: Any = getattr(network, "input_shape", None)
-    is_shape = isinstance(shape, (tuple, list)) and len(shape) == 3
-    return shape if is_shape and all(isinstance(size, int) for size in shape) else None

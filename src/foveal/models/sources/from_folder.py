@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from foveal.errors import ModelError, UnknownModelError, WeightsError
-from foveal.models.sources.resolved import (
-    ResolvedModel,
-    Weights,
-    build_network,
-    read_input_shape,
-)
+from foveal.images import Preprocessing
+from foveal.models.network import Network, describe_network
+from foveal.models.sources.building import Weights, build_network, read_input_shape
 from foveal.text import printable
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def from_folder(folder: Path, weights: Weights) -> ResolvedModel:
+def from_folder(folder: Path, weights: Weights) -> Network:
     """Builds what ``config.json`` names; loads ``model.safetensors`` unless told not to.
 
     Raises:
@@ -41,7 +40,9 @@ def from_folder(folder: Path, weights: Weights) -> ResolvedModel:
     try:
         config = json.loads(config_file.read_text("utf-8"))
         architecture, num_classes = config["architecture"], int(config["num_classes"])
-        pretrained = dict(config.get("pretrained_cfg") or {})
+        stated = dict(config.get("pretrained_cfg") or {})
+        head = config.get("foveal_head")
+        stated["label_names"] = config.get("label_names") or stated.get("label_names")
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{shown}/config.json is not what timm's hub has: {type(error).__name__} "
@@ -59,6 +60,8 @@ def from_folder(folder: Path, weights: Weights) -> ResolvedModel:
         network: nn.Module = timm.create_model(
             architecture, pretrained=False, num_classes=num_classes
         )
+        if head is not None:
+            network = _over_stages(network, head, num_classes, shown)
         if weights != "none":
             state = read_state_dict(folder / "model.safetensors")
             try:
@@ -70,7 +73,36 @@ def from_folder(folder: Path, weights: Weights) -> ResolvedModel:
                 ) from error
         return network
 
-    network = build_network(build, weights)
-    return ResolvedModel(
-        shown, network, *read_input_shape(pretrained.get("input_size"), "the folder's config.json")
+    module = build_network(build, weights)
+    shape, origin = read_input_shape(stated.get("input_size"), "the folder's config.json")
+    own = getattr(module, "pretrained_cfg", None) or {}
+    network = describe_network(
+        shown,
+        module,
+        "folder",
+        shape,
+        origin,
+        config={"mean": own.get("mean"), "std": own.get("std"), **stated},
     )
+    of_run = folder / "preprocessing.json"
+    if not of_run.is_file():
+        return network
+    prepared = Preprocessing.from_json(json.loads(of_run.read_text("utf-8"))["preprocessing"])
+    return replace(network, preprocessing=prepared, preprocessing_origin="of the run")
+
+
+def _over_stages(
+    network: nn.Module, settings: Mapping[str, Any], num_classes: int, shown: str
+) -> nn.Module:
+    """Returns the classifier of a run whose model reads more than the last vector."""
+    from foveal.models.over_stages import build_classifier
+
+    network.reset_classifier(1)  # type: ignore[operator]  # a placeholder, as it was trained
+    try:
+        return build_classifier(network, settings, num_classes=num_classes)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{shown}/config.json describes a head that this version does not know: "
+            f"{type(error).__name__} {printable(str(error))}.",
+            next_step="Train again with this version of Foveal.",
+        ) from error

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from foveal.errors import WeightsError
 from foveal.models.catalogue import find_architecture
-from foveal.models.sources.resolved import ResolvedModel, Weights, build_network
+from foveal.models.network import Network, describe_network
+from foveal.models.sources.building import Weights, build_network
 
 
-def from_foveal(name: str, weights: Weights) -> ResolvedModel:
+def from_foveal(name: str, weights: Weights) -> Network:
     """Returns Foveal's network of that name.
 
     Raises:
@@ -21,9 +22,10 @@ def from_foveal(name: str, weights: Weights) -> ResolvedModel:
             next_step="Use timm:NAME or torchvision:NAME, or load a checkpoint into "
             f"foveal.models.build({name!r}) in Python.",
         )
-    return ResolvedModel(
+    return describe_network(
         f"foveal:{name}",
         build_network(architecture.builder, weights),
+        "foveal",
         architecture.input_shape,
         "Foveal's catalogue",
     )

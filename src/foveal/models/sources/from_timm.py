@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from foveal.models.sources.resolved import (
-    ResolvedModel,
-    Weights,
-    build_network,
-    read_input_shape,
-)
+from foveal.models.network import Network, describe_network
+from foveal.models.sources.building import Weights, build_network, read_input_shape
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def from_timm(name: str, weights: Weights) -> ResolvedModel:
+def from_timm(name: str, weights: Weights) -> Network:
     """Returns timm's network of that name.
 
     Raises:
@@ -24,10 +20,10 @@ def from_timm(name: str, weights: Weights) -> ResolvedModel:
     """
     import timm
 
-    from foveal.models.pretrained import load_network, require_timm_model
+    from foveal.models.pretrained import load_timm_network, require_timm_model
 
     if weights == "pretrained":
-        network = load_network(name).network
+        network = load_timm_network(name).network
     else:
         require_timm_model(name)
 
@@ -37,8 +33,9 @@ def from_timm(name: str, weights: Weights) -> ResolvedModel:
 
         network = build_network(build, weights)
     config: dict[str, Any] = getattr(network, "pretrained_cfg", None) or {}
-    return ResolvedModel(
+    return describe_network(
         f"timm:{name}",
         network,
+        "timm",
         *read_input_shape(config.get("input_size"), "timm's configuration"),
     )

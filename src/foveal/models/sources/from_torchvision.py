@@ -6,8 +6,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from foveal.errors import UnknownModelError
-from foveal.models.sources.resolved import (
-    ResolvedModel,
+from foveal.models.network import Network, describe_network
+from foveal.models.sources.building import (
     Weights,
     build_network,
     no_pretrained_weights,
@@ -27,7 +27,7 @@ def torchvision_names() -> list[str]:
     return [str(name) for name in _zoo().list_models()]
 
 
-def from_torchvision(name: str, weights: Weights) -> ResolvedModel:
+def from_torchvision(name: str, weights: Weights) -> Network:
     """Returns torchvision's network of that name.
 
     Raises:
@@ -56,7 +56,7 @@ def from_torchvision(name: str, weights: Weights) -> ResolvedModel:
         network = build_network(build, weights)
     except OSError as error:
         raise no_pretrained_weights(f"torchvision:{name}", error) from error
-    return ResolvedModel(f"torchvision:{name}", network, *_input_of(name))
+    return describe_network(f"torchvision:{name}", network, "torchvision", *_input_of(name))
 
 
 def _input_of(name: str) -> tuple[tuple[int, int, int], str]:

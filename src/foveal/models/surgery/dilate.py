@@ -15,7 +15,7 @@ from torch import nn
 from foveal.errors import ModelError, TraceError, UsageError
 from foveal.graph import Graph, Kind, Op, Source, receptive_fields, trace
 from foveal.graph.wiring import sizes
-from foveal.models.surgery.places import own_copy, replace_module
+from foveal.models.surgery.changed_copy import own_copy, replace_module
 
 # What reads neighbours, or moves places, in a way that nn.Module settings cannot spread.
 _UNSPREADABLE: frozenset[Kind] = frozenset(
@@ -35,7 +35,7 @@ _ACROSS_PLACES: frozenset[Kind] = frozenset({"group_norm", "instance_norm"})
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """A map's place in the picture, by axis.
+    """A map's place in the image, by axis.
 
     Attributes:
         stride: Input pixels from one unit to the next, now.

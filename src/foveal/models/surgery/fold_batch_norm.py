@@ -14,7 +14,7 @@ from torch import nn
 
 from foveal.graph import Graph, Op, trace
 from foveal.graph.wiring import sole_consumer
-from foveal.models.surgery.places import own_copy, replace_module
+from foveal.models.surgery.changed_copy import own_copy, replace_module
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
 _PLAIN_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)

@@ -10,7 +10,7 @@ from torch import nn
 
 from foveal.graph import CutPoint, Graph, trace
 from foveal.graph.cut_points import find_cut_point
-from foveal.models.surgery.places import own_copy
+from foveal.models.surgery.changed_copy import own_copy
 from foveal.text import count_noun
 
 
@@ -55,7 +55,7 @@ def freeze_to(model: nn.Module, point: CutPoint | str, *, input_shape: Sequence[
     is used after it too; every other parameter that is used gets ``True``. Modules that lie
     wholly before the cut are in evaluation mode and stay there after ``model.train()``: batch
     norms keep their statistics, dropout and stochastic depth are off. The part before the
-    cut is thus one function of the picture, and its result may be computed once and kept.
+    cut is thus one function of the image, and its result may be computed once and kept.
     Calling it again with another cut moves the cut, in either direction.
 
     Preserves: the outputs in evaluation mode, bit for bit; all parameters, names and shapes;

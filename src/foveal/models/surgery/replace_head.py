@@ -12,7 +12,7 @@ from torch import nn
 from foveal.errors import ModelError, UsageError
 from foveal.graph import Graph, Head, head, trace
 from foveal.graph.wiring import output_op, producer
-from foveal.models.surgery.places import own_copy, replace_module, unfilled
+from foveal.models.surgery.changed_copy import own_copy, replace_module, unfilled
 
 Pooling = Literal["keep", "average"]
 

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from foveal.errors import ModelError, UsageError
-from foveal.models.surgery.places import module_at, own_copy, replace_module, unfilled
+from foveal.layers import require_module
+from foveal.models.surgery.changed_copy import own_copy, replace_module, unfilled
 
 Initialise = Literal["svd", "random"]
 
@@ -65,7 +66,7 @@ def separate(
         layers = [path for path, module in changed.named_modules() if _is_worth_it(module)]
     generator = torch.Generator().manual_seed(seed)
     for path in layers:
-        dense = module_at(changed, path)
+        dense = require_module(changed, path)
         if not _is_dense(dense) or not isinstance(dense, nn.Conv2d):
             raise UsageError(
                 f"{path!r} is no dense 2-D convolution with a kernel larger than 1: {dense}.",

@@ -1,1 +1,36 @@
-"""Sections of the report: evidence becomes texts, tables and figures, ready to set."""
+"""The sections of the report, in their order: one row a section, one file a section or two."""
+
+from __future__ import annotations
+
+from foveal.reporting.section import Section
+from foveal.reporting.sections.calibration import CALIBRATION
+from foveal.reporting.sections.classes import CLASSES, CONFUSION
+from foveal.reporting.sections.data import DATA
+from foveal.reporting.sections.heat_maps import LOOKS
+from foveal.reporting.sections.leak import LEAK
+from foveal.reporting.sections.learning_curve import LEARNING_CURVE
+from foveal.reporting.sections.making import MAKING
+from foveal.reporting.sections.meaning import LIMITS, MEANING
+from foveal.reporting.sections.network import NETWORK
+from foveal.reporting.sections.prediction_sets import PREDICTION_SETS
+from foveal.reporting.sections.review import LABELS, MISTAKES, NOVELTY
+from foveal.reporting.sections.stability import STABILITY
+
+SECTIONS: tuple[Section, ...] = (
+    MEANING,
+    DATA,
+    CLASSES,
+    CONFUSION,
+    LOOKS,
+    CALIBRATION,
+    PREDICTION_SETS,
+    STABILITY,
+    LEAK,
+    LEARNING_CURVE,
+    LABELS,
+    MISTAKES,
+    NOVELTY,
+    NETWORK,
+    MAKING,
+    LIMITS,
+)

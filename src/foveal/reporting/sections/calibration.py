@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from foveal.draw.numbers import percent, percent_span
 from foveal.draw.svg import Scale, element, figure, words
-from foveal.evaluation.evidence import Calibration, ReliabilityBin
+from foveal.evaluation.evidence import Calibration, Evidence, ReliabilityBin
 from foveal.evaluation.wording import describe_calibration
 from foveal.reporting.figures import Drawing, Table
 from foveal.reporting.numbers import count, percent_range
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 
 PLOT_PX = 220.0
 COUNTS_PX = 46.0
@@ -153,3 +155,40 @@ def _reliability(title: str, bins: tuple[ReliabilityBin, ...], largest: float) -
         ),
         gutter="tick",
     )
+
+
+def _view(report: ReportInput) -> CalibrationView | None:
+    calibration = report.evidence.calibration
+    return None if calibration is None else calibration_section(calibration)
+
+
+def _text(evidence: Evidence) -> str | None:
+    return None if evidence.calibration is None else describe_calibration(evidence.calibration)
+
+
+def _card(report: ReportInput) -> tuple[str, ...]:
+    text = _text(report.evidence)
+    return () if text is None else (text,)
+
+
+CALIBRATION = Section(
+    anchor="calibration",
+    contents="Calibration",
+    heading="Can its probabilities be believed?",
+    view=_view,
+    absent="Not measured: calibration needs held-out predictions that temperature scaling can be fitted on, and this evaluation has none.",
+    text=_text,
+    card=_card,
+    html="""\
+<p class="lead">{{ view.sentence }}</p>
+<div class="pair">
+<div>{% if view.after %}<h3>Before</h3>{% endif %}{{ m.drawing(view.before) }}</div>
+{% if view.after %}
+<div><h3>After</h3>{{ m.drawing(view.after) }}</div>
+{% endif %}
+</div>
+<p class="aside">Across: how sure the model said it was. Up: how often it was right, with 95% intervals. On the dashed diagonal both agree; below it, the model is too sure. Underneath: where the images lie; the area of a bar counts them.</p>
+{{ m.table(view.summary) }}
+<p class="aside">Temperature scaling (Guo et al. 2017) divides the logits by one number. The figures “after” use temperatures fitted without the images they are measured on.</p>
+""",
+)

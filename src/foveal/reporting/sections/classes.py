@@ -20,6 +20,7 @@ from foveal.reporting.figures import (
     spread_drawing,
 )
 from foveal.reporting.numbers import area, area_range, count, percent_range
+from foveal.reporting.section import Section
 from foveal.text import printable
 
 ROW_PX = 22.0
@@ -234,3 +235,67 @@ def _share(value: int, total: int) -> str:
 
 def _rate(interval: Interval) -> Cell:
     return Cell(percent(interval.estimate, digits=1), percent_range(interval))
+
+
+CLASSES = Section(
+    anchor="classes",
+    contents="Class by class",
+    heading="Class by class",
+    view=lambda report: classes_drawings(report.evidence.metrics),
+    html="""\
+{% for drawing in view %}
+{{ m.drawing(drawing, beside=drawing.table.rows|length <= 12) }}
+{% endfor %}
+""",
+)
+
+CONFUSION = Section(
+    anchor="confusion",
+    contents="Mix-ups",
+    heading="Which classes are taken for which",
+    view=lambda report: confusion_section(report.evidence.metrics),
+    html="""\
+{% if view.commonest %}
+<p>Most often:</p>
+<ul class="plain">
+{% for sentence in view.commonest %}
+<li>{{ sentence }}</li>
+{% endfor %}
+</ul>
+{% else %}
+<p>No image was classified wrongly.</p>
+{% endif %}
+{% if view.grid is not none %}
+<figure class="plot">
+<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">
+<table class="confusion">
+<caption class="aside">Confusion matrix: images, and their share of the row</caption>
+<thead>
+<tr><td></td><th class="over" colspan="{{ view.names|length }}" scope="colgroup">predicted</th><td></td></tr>
+<tr><th scope="col" class="words">given</th>
+{% for name in view.names %}
+<th scope="col" title="{{ name }}"><bdi class="clip">{{ name }}</bdi></th>
+{% endfor %}
+<th scope="col">all</th></tr>
+</thead>
+<tbody>
+{% for row in view.grid %}
+{% set i = loop.index0 %}
+<tr><th scope="row" class="words" title="{{ view.names[i] }}"><bdi class="clip">{{ view.names[i] }}</bdi></th>
+{% for cell in row %}
+<td class="s{{ cell.shade }} t{{ cell.shade }}{% if cell.is_diagonal %} diagonal{% endif %}">{{ cell.count }}<small>{{ cell.share }}</small></td>
+{% endfor %}
+<td class="sum">{{ view.totals[i] }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+<figcaption>Read along a row: of the images given as this class, how many were predicted as which. The outlined diagonal is right; the stronger its shade, the larger a cell’s share of the row.</figcaption>
+</figure>
+{% elif view.drawing is not none %}
+{{ m.drawing(view.drawing) }}
+{% else %}
+<p class="absent">A matrix of {{ view.names|length }} classes cannot be read on a page; it is in <code>evaluation.json</code>. The commonest mix-ups are above.</p>
+{% endif %}
+""",
+)

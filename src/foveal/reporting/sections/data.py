@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from foveal.draw.numbers import percent
 from foveal.draw.svg import name_gutter
-from foveal.draw.width import shorten_middle
+from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.audit import FindingFacts, describe_rest, read_audit
 from foveal.reporting.figures import Drawing, Table, are_many, bin_counts, draw_bars, spread_drawing
 from foveal.reporting.numbers import count
 from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 from foveal.text import count_noun, printable
 
 MAX_PATHS = 12
@@ -29,10 +30,10 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True)
 class ExampleRow:
-    """A class with the places of its thumbnails in the album."""
+    """A class with the slots of its thumbnails in the album."""
 
     name: str
-    places: tuple[str, ...]
+    slots: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +152,63 @@ def _tally(values: dict[str, int]) -> str:
     text = ", ".join(f"{shorten_middle(name, 40)} ({count(n)})" for name, n in ordered[:MAX_TALLY])
     more = len(ordered) - MAX_TALLY
     return f"{text} and {more} more" if more > 0 else text
+
+
+DATA = Section(
+    anchor="data",
+    contents="The data",
+    heading="What is in the data, and what is wrong with it",
+    view=data_section,
+    html="""\
+<p class="lead">{{ view.summary }}</p>
+{{ m.drawing(view.drawing) }}
+{% if view.examples %}
+<h3>What the classes look like</h3>
+{{ m.examples(album, view.examples[:8]) }}
+{% if view.examples|length > 8 %}
+<details><summary>{{ view.examples|length - 8 }} more {{ "class" if view.examples|length == 9 else "classes" }}</summary>
+{{ m.examples(album, view.examples[8:]) }}
+</details>
+{% endif %}
+{% endif %}
+<h3>What is wrong with it</h3>
+{% if view.findings is none %}
+<p class="absent">Not examined: this report was made without an audit. <code>foveal audit</code> looks for unreadable files, duplicates, contradictory labels and more.</p>
+{% elif not view.findings %}
+<p>The audit looked for unreadable files, duplicates, contradictory labels, imbalance, mixed sizes and blank images, and found nothing to report.</p>
+{% else %}
+<ul class="findings">
+{% for item in view.findings %}
+<li class="finding {{ item.finding.severity }}">
+<p class="finding-title"><span class="severity">{{ {"error": "Error", "warning": "Warning", "info": "Note"}[item.finding.severity] }}</span> {{ item.finding.title }}</p>
+{% if item.finding.detail %}
+<p>{{ item.finding.detail }}</p>
+{% endif %}
+{% if item.finding.fix %}
+<p class="fix"><b>What to do:</b> {{ item.finding.fix }}</p>
+{% endif %}
+{% if item.paths %}
+<details><summary>{{ "{:,}".format(item.finding.num_affected) }} {{ "file" if item.finding.num_affected == 1 else "files" }}</summary>
+<ul class="paths">
+{% for path in item.paths %}
+<li><bdi>{{ path }}</bdi></li>
+{% endfor %}
+</ul>
+{% if item.rest %}
+<p class="aside">{{ item.rest }}</p>
+{% endif %}
+</details>
+{% endif %}
+</li>
+{% endfor %}
+</ul>
+{% endif %}
+{% if view.tallies %}
+<dl class="facts">
+{% for name, text in view.tallies %}
+<div><dt>{{ name }}</dt><dd>{{ text }}</dd></div>
+{% endfor %}
+</dl>
+{% endif %}
+""",
+)

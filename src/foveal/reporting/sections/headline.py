@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from foveal.draw.numbers import percent
 from foveal.draw.svg import Scale, element, figure, grid, words
 from foveal.evaluation.evidence import Evidence, Interval
+from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric
 from foveal.evaluation.wording import describe_against_baseline, describe_judged
-from foveal.reporting.figures import Cell, Drawing, Table, interval_mark, track
-from foveal.reporting.numbers import area, area_range, percent_range
+from foveal.reporting.figures import Drawing, Table, interval_mark, track
+from foveal.reporting.numbers import metric_range, metric_value
 from foveal.text import printable
 
 ROW_PX = 50.0
@@ -21,10 +22,15 @@ TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 class HeadlineRow:
     """One figure of the strip; ``constant`` is what a constant answer would score."""
 
-    name: str
+    metric: HeadlineMetric
     interval: Interval
-    text: str
     constant: float | None
+
+    @property
+    def text(self) -> str:
+        """The estimate and the ends of its interval."""
+        value = metric_value(self.metric, self.interval.estimate)
+        return f"{value}  ({metric_range(self.metric, self.interval)})"
 
 
 def draw_headline_strip(rows: Sequence[HeadlineRow], *, constant_name: str) -> str:
@@ -35,7 +41,7 @@ def draw_headline_strip(rows: Sequence[HeadlineRow], *, constant_name: str) -> s
     for index, row in enumerate(rows):
         base = ROW_PX * index
         y = base + 33
-        parts.append(words(row.name, class_="row-name halo", x=0, y=base + 17))
+        parts.append(words(row.metric.label, class_="row-name halo", x=0, y=base + 17))
         parts.append(
             words(row.text, class_="row-value halo", x="100%", y=base + 17, text_anchor="end")
         )
@@ -44,7 +50,7 @@ def draw_headline_strip(rows: Sequence[HeadlineRow], *, constant_name: str) -> s
             x = scale.x(row.constant)
             parts.append(element("line", class_="constant", x1=x, x2=x, y1=y - 9, y2=y + 9))
         parts.append(interval_mark(row.interval, scale, y=y))
-    description = "; ".join(f"{row.name} {row.text}" for row in rows)
+    description = "; ".join(f"{row.metric.label} {row.text}" for row in rows)
     return figure(
         parts,
         title="Headline figures with 95% intervals",
@@ -89,7 +95,15 @@ def headline(evidence: Evidence) -> Headline:
             table=Table(
                 "Headline figures",
                 ("Figure", "Estimate", "95% interval", "Constant answer"),
-                tuple(_table_row(row) for row in rows),
+                tuple(
+                    (
+                        row.metric.label,
+                        metric_value(row.metric, row.interval.estimate),
+                        metric_range(row.metric, row.interval),
+                        metric_value(row.metric, row.constant),
+                    )
+                    for row in rows
+                ),
             ),
             legend=(("a", "measured"), ("tick", f"always answering “{name}”")),
         ),
@@ -97,32 +111,11 @@ def headline(evidence: Evidence) -> Headline:
 
 
 def headline_rows(evidence: Evidence) -> tuple[HeadlineRow, ...]:
-    """Returns accuracy, balanced accuracy, macro F1 and AUROC with a constant answer's score.
-
-    A constant answer is right about one class: its recall is 1, that of every other class 0,
-    and its area under the curve is one half.
-    """
-    metrics, share = evidence.metrics, evidence.baseline.accuracy
-    num_present = sum(item.num_images > 0 for item in metrics.per_class) or 1
-    constant_f1 = 2 * share / (1 + share) / num_present
-    rates = (
-        ("Accuracy", metrics.accuracy, share),
-        ("Balanced accuracy", metrics.balanced_accuracy, 1 / num_present),
-        ("Macro F1", metrics.macro_f1, constant_f1),
-    )
-    return (
-        *(
-            HeadlineRow(
-                name, rate, f"{percent(rate.estimate, digits=1)}  ({percent_range(rate)})", constant
-            )
-            for name, rate, constant in rates
-        ),
-        HeadlineRow(
-            "AUROC",
-            metrics.auroc,
-            f"{area(metrics.auroc.estimate)}  ({area_range(metrics.auroc)})",
-            0.5 if metrics.auroc.estimate is not None else None,
-        ),
+    """Returns every headline metric with a constant answer's score."""
+    metrics, baseline = evidence.metrics, evidence.baseline
+    return tuple(
+        HeadlineRow(metric, metric.of(metrics), metric.constant(metrics, baseline))
+        for metric in HEADLINE_METRICS
     )
 
 
@@ -131,13 +124,3 @@ def spoken_range(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return "no interval can be given"
     return f"{percent(interval.low, digits=1)} to {percent(interval.high, digits=1)}"
-
-
-def _table_row(row: HeadlineRow) -> tuple[Cell | str, ...]:
-    if row.name == "AUROC":
-        estimate, ends = area(row.interval.estimate), area_range(row.interval)
-        constant = area(row.constant)
-    else:
-        estimate, ends = percent(row.interval.estimate, digits=1), percent_range(row.interval)
-        constant = percent(row.constant, digits=1)
-    return (row.name, estimate, ends, constant)

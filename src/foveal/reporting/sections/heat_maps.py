@@ -1,4 +1,4 @@
-"""Where the classifier looks: averages, shortcuts, and single pictures."""
+"""Where the classifier looks: averages, shortcuts, and single images."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foveal.draw.numbers import percent
-from foveal.draw.width import shorten_middle
+from foveal.draw.text_layout import shorten_middle
 from foveal.reporting.figures import NUM_WEAKEST, Table, are_many
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.shortcuts.explained_run import ExplainedExample, ExplainedRun
+    from foveal.shortcuts.figures import ShownExplanations
     from foveal.shortcuts.separation import ClassSeparation
-    from foveal.shortcuts.shown import ShownExplanations
 
 NUM_IN_SIGHT = 6
 # Of the border's share against its area, before the page remarks on it.
@@ -34,21 +36,21 @@ class ShortcutWarning:
 class AverageCard:
     """One class: where it is told apart on average."""
 
-    place: str
+    slot: str
     name: str
     caption: str
 
 
 @dataclass(frozen=True, slots=True)
 class HeatCard:
-    """One picture with its map, and a second one for the label where the answer is wrong."""
+    """One image with its map, and a second one for the label where the answer is wrong."""
 
-    seen: str
-    said: str
-    label: str | None
-    given: str
-    answer: str
-    chance: str
+    image: str
+    predicted_map: str
+    label_map: str | None
+    label: str
+    predicted: str
+    probability: str
     path_parts: tuple[str, ...]
     full_path: str
     scale: str
@@ -66,11 +68,12 @@ class HeatMapsView:
     right: tuple[HeatCard, ...]
     wrong: tuple[HeatCard, ...]
     how: str
+    num_in_sight: int = NUM_IN_SIGHT
 
 
 def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
     """Returns the section; None where there are no maps."""
-    from foveal.shortcuts.shown import peak_of
+    from foveal.shortcuts.figures import peak_of
 
     run = shown.run
     if run.reason is not None or run.grid is None:
@@ -90,8 +93,8 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
             for one in _shown_averages(run)
         ),
         table=_table(run),
-        right=tuple(card for card in cards if card.label is None),
-        wrong=tuple(card for card in cards if card.label is not None),
+        right=tuple(card for card in cards if card.label_map is None),
+        wrong=tuple(card for card in cards if card.label_map is not None),
         how=_how(run),
     )
 
@@ -99,8 +102,8 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
 def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
     """Yields a warning for each place that gives a class away."""
     from foveal.shortcuts.border import describe_border
-    from foveal.shortcuts.simple import describe_simple, reaching, title_of
-    from foveal.shortcuts.wording import describe_shortcut
+    from foveal.shortcuts.marks import describe_shortcut
+    from foveal.shortcuts.simple_classifiers import describe_simple, reaching, title_of
 
     for one in run.shortcuts:
         name = run.class_names[one.suspicion.class_index]
@@ -119,12 +122,12 @@ def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
 
 
 def wanted_heat_maps(shown: ShownExplanations) -> tuple[str, ...]:
-    """Returns the places of all pictures, dearest first."""
+    """Returns the slots of all images, the most important first."""
     run = shown.run
-    places = ["bar", *(f"average-{one.class_index}" for one in _shown_averages(run))]
+    slots = ["bar", *(f"average-{one.class_index}" for one in _shown_averages(run))]
     for number in range(len(run.examples)):
-        places += [f"seen-{number}", f"said-{number}", f"label-{number}"]
-    return tuple(place for place in places if place in shown.pictures)
+        slots += [f"seen-{number}", f"predicted-{number}", f"label-{number}"]
+    return tuple(slot for slot in slots if slot in shown.pictures)
 
 
 _SIMPLE_NAMES = {
@@ -136,28 +139,28 @@ _SIMPLE_NAMES = {
 
 
 def _lead(run: ExplainedRun) -> str:
-    from foveal.shortcuts.simple import reaching
+    from foveal.shortcuts.simple_classifiers import reaching
 
     if run.shortcuts:
         what = "One place" if len(run.shortcuts) == 1 else f"{len(run.shortcuts)} places"
         return (
-            f"{what} at the border of the picture {'gives' if what == 'One place' else 'give'} "
-            "a class away. Look at the pictures before you rely on the figures above."
+            f"{what} at the border of the image {'gives' if what == 'One place' else 'give'} "
+            "a class away. Look at the images before you rely on the figures above."
         )
     if run.borders:
         return (
-            "What runs along the border of the picture gives a class away. Look at the pictures "
+            "What runs along the border of the image gives a class away. Look at the images "
             "before you rely on the figures above."
         )
     names = [_SIMPLE_NAMES[one.name] for one in reaching(run.simple)]
     if names:
         return (
             f"{' and '.join(names)} alone {'tells' if len(names) == 1 else 'tell'} the classes "
-            "apart as well as the network does. Look at the pictures before you rely on the "
+            "apart as well as the network does. Look at the images before you rely on the "
             "figures above."
         )
     if run.untested is not None or not run.simple:
-        return "Where its answers come from, by pictures that it had not seen."
+        return "Where its answers come from, by images that it had not seen."
     return (
         "Nothing was found that gives a class away: no mark or label at a fixed place of the "
         "border, no frame, and neither the colour, the border nor the files’ own properties alone "
@@ -166,7 +169,7 @@ def _lead(run: ExplainedRun) -> str:
 
 
 def _remarks(run: ExplainedRun) -> Iterator[str]:
-    from foveal.shortcuts.simple import NOT_LOOKED_FOR
+    from foveal.shortcuts.simple_classifiers import NOT_LOOKED_FOR
 
     if run.untested is not None:
         yield f"Not searched for marks at a fixed place: {run.untested}"
@@ -180,7 +183,7 @@ def _remarks(run: ExplainedRun) -> Iterator[str]:
         yield (
             f"{percent(one.outside_share)} of what sets "
             f"“{run.class_names[one.class_index]}” apart lies outside the central region, which "
-            f"has {percent(one.outside_area)} of the picture. If the findings lie in the "
+            f"has {percent(one.outside_area)} of the image. If the findings lie in the "
             "middle, look for a frame or a margin."
         )
     if len(outside) > _MAX_OUTSIDE:
@@ -192,7 +195,7 @@ def _is_outside(one: ClassSeparation) -> bool:
     share, area = one.outside_share, one.outside_area
     if share is None or one.gap <= 3 * one.gap_error:
         return False
-    # A map of few places has none in the middle, and then nothing can lie outside it.
+    # A map of few cells has none in the middle, and then nothing can lie outside it.
     return area < 1 and share > min(0.95, _MUCH_OUTSIDE * area)
 
 
@@ -221,16 +224,16 @@ def _table(run: ExplainedRun) -> Table:
 
 
 def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
-    from foveal.shortcuts.shown import peak_of_example
+    from foveal.shortcuts.figures import peak_of_example
 
     *folders, name = shorten_middle(one.path, 60).split("/")
     return HeatCard(
-        seen=f"seen-{number}",
-        said=f"said-{number}",
-        label=None if one.is_right else f"label-{number}",
-        given=printable(run.class_names[one.label_index]),
-        answer=printable(run.class_names[one.said_index]),
-        chance=percent(one.probability),
+        image=f"seen-{number}",
+        predicted_map=f"predicted-{number}",
+        label_map=None if one.is_right else f"label-{number}",
+        label=printable(run.class_names[one.label_index]),
+        predicted=printable(run.class_names[one.predicted_index]),
+        probability=percent(one.probability),
         path_parts=(*(f"{folder}/" for folder in folders), name),
         full_path=printable(one.path),
         scale=f"{peak_of_example(one):.3g}",
@@ -239,8 +242,86 @@ def _card(run: ExplainedRun, number: int, one: ExplainedExample) -> HeatCard:
 
 def _how(run: ExplainedRun) -> str:
     rows, columns = run.grid or (0, 0)
-    return (
-        f"Class activation maps (Zhou et al. 2016) of {count_noun(run.num_images, 'picture')}, "
-        f"{rows} by {columns} places each, by heads that had not seen them. The mean of a map "
-        f"plus a bias is the logit; here to within {run.max_completeness_error or 0.0:.0e}."
+    of_pictures = (
+        f"of {count_noun(run.num_images, 'image')}, {rows} by {columns} cells each, by models "
+        "that had not seen them."
     )
+    if run.max_completeness_error is None:
+        return (
+            f"Class activation maps weighted by gradients (Selvaraju et al. 2017) {of_pictures} "
+            "The model is not linear, so they hold near each image and add up to no logit."
+        )
+    return (
+        f"Class activation maps (Zhou et al. 2016) {of_pictures} The mean of a map "
+        f"plus a bias is the logit; here to within {run.max_completeness_error:.0e}."
+    )
+
+
+def _view(report: ReportInput) -> HeatMapsView | str | None:
+    """Returns the section, or why there are no maps; None where nobody looked."""
+    if report.explanations is None:
+        return None
+    return heat_maps_section(report.explanations) or report.explanations.run.reason or ""
+
+
+def first_warning(report: ReportInput) -> str | None:
+    """Returns the title of what gives a class away, for the first screen."""
+    view = _view(report)
+    return view.warnings[0].title if isinstance(view, HeatMapsView) and view.warnings else None
+
+
+LOOKS = Section(
+    anchor="looks",
+    contents="Where it looks",
+    heading="Where it looks",
+    view=_view,
+    absent="Not measured: heat maps are made when a classifier is trained.",
+    html="""\
+{% if view is string %}
+<p class="absent">No heat maps: {{ view }}</p>
+{% else %}
+<p class="lead">{{ view.lead }}</p>
+{% if view.warnings %}
+<ul class="findings">
+{% for item in view.warnings %}
+<li class="finding warning">
+<p class="finding-title"><span class="severity">Warning</span> {{ item.title }}</p>
+<p>{{ item.detail }}</p>
+</li>
+{% endfor %}
+</ul>
+{% endif %}
+{% for remark in view.remarks %}
+<p class="absent">{{ remark }}</p>
+{% endfor %}
+
+<h3>On average</h3>
+<p>What the logit of each class gains in its own images over the others’, cell by cell, on the average of these images. A finding that lies now here, now there gives a broad patch; a mark at a fixed place gives a spot.</p>
+<ul class="averages">
+{% for item in view.averages %}
+<li>
+{{ m.picture(heat, item.slot, "Average of " ~ item.name ~ " with what sets it apart") }}
+<p><bdi title="{{ item.name }}">{{ item.name }}</bdi><small>{{ item.caption }}</small></p>
+</li>
+{% endfor %}
+</ul>
+{{ m.heat_bar(heat) }}
+<details><summary>The numbers</summary>
+{{ m.table(view.table, quiet=true) }}
+</details>
+
+{% if view.wrong %}
+<h3>Wrong answers</h3>
+<p>The surest first: the image, what speaks for the answer, and what speaks for the label.</p>
+{{ m.heat_gallery(heat, view.wrong, view.num_in_sight) }}
+{% endif %}
+{% if view.right %}
+<h3>Right answers</h3>
+<p>The image, and what speaks for the answer.</p>
+{{ m.heat_gallery(heat, view.right, view.num_in_sight, "pairs") }}
+{% endif %}
+{{ m.heat_bar(heat) }}
+<p class="aside">{{ view.how }} The image’s brightness is its own; only the colour is the map’s. A map says where the answer comes from, not what is seen there, and a mark that lies over the object itself looks like the object. One that only few images of a class have may be missed.</p>
+{% endif %}
+""",
+)

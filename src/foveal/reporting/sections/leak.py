@@ -1,13 +1,14 @@
-"""Random against grouped folds: what the model would gain by seeing the group before."""
+"""Random against grouped folds: what seeing the group in training would gain."""
 
 from __future__ import annotations
 
 from foveal.draw.numbers import percent
 from foveal.draw.svg import Scale, element, figure, grid, nice_ticks, words
-from foveal.evaluation.evidence import Grouping, Interval
+from foveal.evaluation.evidence import Evidence, Grouping, Interval
 from foveal.evaluation.wording import describe_leak
 from foveal.reporting.figures import Drawing, Table, Told, interval_mark, point_mark, track
 from foveal.reporting.numbers import points, points_range
+from foveal.reporting.section import Section
 
 ROW_PX = 54.0
 
@@ -86,3 +87,26 @@ def leak_section(grouping: Grouping) -> Told:
             legend=(("a", "grouped, as reported"), ("b", "random, with the difference’s interval")),
         ),
     )
+
+
+def _text(evidence: Evidence) -> str | None:
+    grouping = evidence.grouping
+    return None if grouping.grouped_accuracy is None else describe_leak(grouping)
+
+
+LEAK = Section(
+    anchor="leak",
+    contents="Grouping",
+    heading="What random splitting would have claimed",
+    view=lambda report: leak_section(report.evidence.grouping),
+    text=_text,
+    card=lambda report: (describe_leak(report.evidence.grouping),),
+    html="""\
+{% if view.drawing is none %}
+<p class="absent">{{ view.sentence }}</p>
+{% else %}
+<p class="lead">{{ view.sentence }}</p>
+{{ m.drawing(view.drawing) }}
+{% endif %}
+""",
+)

@@ -7,10 +7,12 @@ from itertools import pairwise
 
 from foveal.draw.numbers import percent, percent_span
 from foveal.draw.svg import Scale, element, figure, nice_ticks, number, words
-from foveal.evaluation.evidence import Baseline, Interval, LearningCurve
+from foveal.evaluation.evidence import Baseline, Evidence, Interval, LearningCurve
 from foveal.evaluation.wording import describe_learning_curve
 from foveal.reporting.figures import Drawing, Table, Told
 from foveal.reporting.numbers import count, percent_range
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 
 PLOT_PX = 250.0
 
@@ -39,12 +41,12 @@ def draw_learning_curve(curve: LearningCurve, *, baseline: float) -> str:
     )
     if ahead is not None:
         parts.append(_band(curve, ahead, up, across))
-    places = [(across.x(math.log(max(1, p.num_images))), p) for p in curve.points]
-    for (x1, a), (x2, b) in pairwise(places):
+    positions = [(across.x(math.log(max(1, p.num_images))), p) for p in curve.points]
+    for (x1, a), (x2, b) in pairwise(positions):
         parts.append(
             element("line", class_="path", x1=x1, y1=up(a.accuracy), x2=x2, y2=up(b.accuracy))
         )
-    for x, point in places:
+    for x, point in positions:
         parts.append(
             element("line", class_="interval a", x1=x, x2=x, y1=up(point.low), y2=up(point.high))
         )
@@ -75,15 +77,15 @@ def _frame(ticks: tuple[float, ...], up: Scale, across: Scale, sizes: list[int])
         )
     shown: list[float] = []
     for size in sorted(set(sizes), reverse=True):
-        place = across(math.log(max(1, size)))
+        position = across(math.log(max(1, size)))
         # Counts closer than a tenth of the width would run into each other.
-        if all(abs(place - other) >= 10 for other in shown):
-            shown.append(place)
+        if all(abs(position - other) >= 10 for other in shown):
+            shown.append(position)
             parts.append(
                 words(
                     count(size),
                     class_="tick",
-                    x=f"{number(place)}%",
+                    x=f"{number(position)}%",
                     y=PLOT_PX + 18,
                     text_anchor="middle",
                 )
@@ -96,7 +98,7 @@ def _band(curve: LearningCurve, ahead: tuple[int, Interval], up: Scale, across: 
     size, expected = ahead
     x1, x2 = across(math.log(last.num_images)), across(math.log(size))
     start, estimate = up(last.accuracy), expected.estimate or 0.0
-    place = f"{number(x2)}%"
+    position = f"{number(x2)}%"
     parts = []
     if expected.low is not None and expected.high is not None:
         # Percentages cannot stand in a path, so the band lives in a stretched SVG of its own.
@@ -120,8 +122,8 @@ def _band(curve: LearningCurve, ahead: tuple[int, Interval], up: Scale, across: 
             element(
                 "line",
                 class_="interval b",
-                x1=place,
-                x2=place,
+                x1=position,
+                x2=position,
                 y1=up(expected.low),
                 y2=up(expected.high),
             )
@@ -132,11 +134,11 @@ def _band(curve: LearningCurve, ahead: tuple[int, Interval], up: Scale, across: 
             class_="path ahead",
             x1=f"{number(x1)}%",
             y1=start,
-            x2=place,
+            x2=position,
             y2=up(estimate),
         )
     )
-    parts.append(element("circle", class_="mark b-ring hollow", cx=place, cy=up(estimate), r=5))
+    parts.append(element("circle", class_="mark b-ring hollow", cx=position, cy=up(estimate), r=5))
     return "".join(parts)
 
 
@@ -185,3 +187,37 @@ def learning_curve_section(curve: LearningCurve, baseline: Baseline) -> Told:
             legend=tuple(legend),
         ),
     )
+
+
+def _view(report: ReportInput) -> Told | None:
+    evidence = report.evidence
+    if evidence.learning_curve is None:
+        return None
+    return learning_curve_section(evidence.learning_curve, evidence.baseline)
+
+
+def _text(evidence: Evidence) -> str | None:
+    curve = evidence.learning_curve
+    return None if curve is None else describe_learning_curve(curve)
+
+
+def _card(report: ReportInput) -> tuple[str, ...]:
+    text = _text(report.evidence)
+    return () if text is None else (text,)
+
+
+LEARNING_CURVE = Section(
+    anchor="curve",
+    contents="More images",
+    heading="Would more images help?",
+    view=_view,
+    absent="Not measured: a learning curve needs the training images, and this evaluation has none.",
+    text=_text,
+    card=_card,
+    html="""\
+<p class="lead">{{ view.sentence }}</p>
+{% if view.drawing is not none %}
+{{ m.drawing(view.drawing) }}
+{% endif %}
+""",
+)

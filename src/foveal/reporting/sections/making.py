@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from foveal.draw.numbers import percent
+from foveal.evaluation import describe_choice
 from foveal.evaluation.evidence import Evidence
 from foveal.reporting.figures import Table
 from foveal.reporting.numbers import area, seconds
-from foveal.reporting.report_input import Making
+from foveal.reporting.report_input import Making, ReportInput
+from foveal.reporting.section import Section
 from foveal.text import printable
 
 
@@ -32,7 +34,7 @@ def making_section(making: Making, evidence: Evidence) -> MakingView:
         ("Created", f"{making.created}, Foveal {making.foveal_version}"),
         ("Backbone", making.backbone),
         ("Weights", f"{making.weights_source} ({licence})"),
-        ("Head", _head(making)),
+        ("Model", "not recorded" if making.model is None else making.model.sentence),
         ("Views", ", ".join(making.views)),
         ("Backend", making.backend),
         ("Protocol", f"{_protocol(evidence)} Seed {evidence.protocol.seed}."),
@@ -40,6 +42,8 @@ def making_section(making: Making, evidence: Evidence) -> MakingView:
         ("Machine", making.hardware),
         ("Time", seconds(evidence.timing.total_seconds)),
     ]
+    if (compared := _text(evidence)) is not None:
+        facts.insert(4, ("Comparison", compared))
     if making.data_source is not None:
         facts.insert(1, ("Data", making.data_source))
     return MakingView(
@@ -81,15 +85,6 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _head(making: Making) -> str:
-    if making.head_strength is None:
-        return "not recorded"
-    return (
-        "multinomial logistic regression on standardised features, "
-        f"L2 strength {making.head_strength:g}"
-    )
-
-
 def _protocol(evidence: Evidence) -> str:
     sentence = printable(evidence.protocol.sentence).rstrip()
     return sentence if sentence.endswith(".") else f"{sentence}."
@@ -129,3 +124,40 @@ def _timing(evidence: Evidence) -> Table:
             for name, value in evidence.timing.steps_seconds.items()
         ),
     )
+
+
+def _view(report: ReportInput) -> MakingView | None:
+    return None if report.making is None else making_section(report.making, report.evidence)
+
+
+def _text(evidence: Evidence) -> str | None:
+    if evidence.model_choice is None:
+        return None
+    return " ".join(describe_choice(evidence.model_choice))
+
+
+MAKING = Section(
+    anchor="making",
+    contents="How it was made",
+    heading="How it was made",
+    view=_view,
+    absent="Not recorded: this report was made from the evidence alone.",
+    text=_text,
+    text_name="Head",
+    html="""\
+<pre class="command"><code>{{ view.command }}</code></pre>
+<dl class="facts">
+{% for name, text in view.facts %}
+<div><dt>{{ name }}</dt><dd>{{ text }}</dd></div>
+{% endfor %}
+</dl>
+{% for note in view.notes %}
+<p>{{ note }}</p>
+{% endfor %}
+{% for value in view.tables %}
+<details><summary>{{ value.caption }}</summary>
+{{ m.table(value, quiet=true) }}
+</details>
+{% endfor %}
+""",
+)

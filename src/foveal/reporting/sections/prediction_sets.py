@@ -20,6 +20,8 @@ from foveal.reporting.figures import (
     spread_drawing,
 )
 from foveal.reporting.numbers import percent_range
+from foveal.reporting.report_input import ReportInput
+from foveal.reporting.section import Section
 from foveal.text import printable
 
 MAX_SET_SIZES = 8
@@ -97,3 +99,36 @@ def _bin_sizes(size_counts: tuple[int, ...]) -> Binned:
 
 def _size(number: int) -> str:
     return {0: "no label", 1: "1 label"}.get(number, f"{number} labels")
+
+
+def _view(report: ReportInput) -> SetsView | None:
+    sets = report.evidence.prediction_sets
+    return None if sets is None else sets_section(report.evidence, sets)
+
+
+def _text(evidence: Evidence) -> str | None:
+    sets = evidence.prediction_sets
+    return None if sets is None else describe_prediction_sets(sets)
+
+
+def _card(report: ReportInput) -> tuple[str, ...]:
+    sets, names = report.evidence.prediction_sets, report.evidence.data.class_names
+    return () if sets is None else (describe_prediction_sets(sets, class_names=names),)
+
+
+PREDICTION_SETS = Section(
+    anchor="sets",
+    contents="Prediction sets",
+    heading="When it cannot decide: prediction sets",
+    view=_view,
+    absent="Not measured: prediction sets need calibrated held-out predictions, and this evaluation has none.",
+    text=_text,
+    card=_card,
+    html="""\
+<p class="lead">{{ view.sentence }}</p>
+<p>{{ view.how }}</p>
+{{ m.drawing(view.coverage) }}
+<h3>How many labels a list has</h3>
+{{ m.drawing(view.sizes) }}
+""",
+)

@@ -23,11 +23,7 @@
 
   /* Unpacks the exercises that stand in the page. */
   async function unpack(id) {
-    if (!opened.has(id)) {
-      const bytes = Uint8Array.from(atob(text(id)), (letter) => letter.charCodeAt(0));
-      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-      opened.set(id, await new Response(stream).json());
-    }
+    if (!opened.has(id)) opened.set(id, await packed.read(text(id)));
     return opened.get(id);
   }
 

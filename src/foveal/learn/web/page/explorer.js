@@ -2,19 +2,26 @@
 /* A network layer by layer over a picture: what one unit sees. The picture stays in the page. */
 const explorer = (() => {
   const { element } = drawing;
-  const SHOWN = 448; // canvas pixels a side
+  const { SHOWN } = field;
   const number = (value) => answers.spell(value);
   const times = (sizes) => sizes.map(number).join("×");
   const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
   function show(networks) {
-    const state = { network: networks[0], layer: 0, unit: [0, 0], picture: sample() };
+    const state = { network: networks[0], layer: 0, unit: [0, 0], picture: field.sample() };
     const seen = canvas("seen"), coarse = canvas("coarse");
     const layerText = element("p", { class: "layer", "aria-live": "polite" });
     const seenText = element("figcaption");
     const coarseText = element("figcaption");
     const facts = element("dl", { class: "facts" });
     const body = element("tbody");
+    const drawn = element("div", { class: "drawn-network" });
+    let shownParts = null; // the drawing's own controls
+    const followed = (event) => {
+      if (!drawn.isConnected) { document.removeEventListener("fvp-chosen", followed); return; }
+      if (drawn.contains(event.detail.root) && event.detail.op !== null) go(event.detail.op, "drawing");
+    };
+    document.addEventListener("fvp-chosen", followed);
     const slider = element("input", {
       type: "range", id: "layer", min: 1, step: 1, value: 1,
       oninput: () => go(Number(slider.value) - 1),
@@ -41,7 +48,7 @@ const explorer = (() => {
       problem.hidden = true;
       if (!file.files[0]) return;
       try {
-        state.picture = squared(await createImageBitmap(file.files[0]));
+        state.picture = field.squared(await createImageBitmap(file.files[0]));
       } catch {
         problem.textContent = "This file could not be shown as a picture. " +
           "JPEG, PNG and WebP can; the picture from before is kept.";
@@ -53,6 +60,15 @@ const explorer = (() => {
     const row = () => state.network.rows[state.layer];
     function open(network) {
       state.network = network;
+      const kept = document.getElementById(`drawn-${networks.indexOf(network)}`);
+      drawn.replaceChildren(kept.content.cloneNode(true));
+      const root = drawn.firstElementChild;
+      shownParts = null;
+      picture.start(root).then((parts) => {
+        if (drawn.firstElementChild !== root) return;
+        shownParts = parts;
+        parts.reveal(state.layer);
+      });
       slider.max = network.rows.length;
       body.replaceChildren(...network.rows.map((each, index) =>
         element("tr", {},
@@ -64,7 +80,7 @@ const explorer = (() => {
           element("td", {}, each.field ? times(each.field) : each.global ? "all" : "–"))));
       go(0);
     }
-    function go(layer) {
+    function go(layer, from = "") {
       state.layer = Math.max(0, Math.min(layer, state.network.rows.length - 1));
       slider.value = state.layer + 1;
       const [height, width] = places(row());
@@ -76,6 +92,7 @@ const explorer = (() => {
       }
       const line = body.children[state.layer], frame = body.closest(".scroll");
       if (frame) frame.scrollTop = line.offsetTop - frame.clientHeight / 2;
+      if (from !== "drawing") shownParts?.reveal(state.layer);
       draw();
     }
     function point(y, x) {
@@ -88,12 +105,12 @@ const explorer = (() => {
       const layer = row();
       const [rows, columns] = places(layer);
       const [height, width] = state.network.size;
-      const field = spans(layer, state.unit, state.network.size);
-      paint(seen, state.picture, field, state.network.size);
+      const looked = { ...layer, places: [rows, columns] };
+      field.paint(seen, state.picture, field.spans(looked, state.unit, state.network.size), state.network.size);
       mosaic(coarse, state.picture, rows, columns, state.unit);
       slider.setAttribute("aria-valuetext", `${state.layer + 1} of ${state.network.rows.length}: ${layer.name}`);
       layerText.textContent = `${state.layer + 1} of ${state.network.rows.length}. ${layer.name}: ${layer.kind}`;
-      const told = seenInWords(layer, state.unit, state.network.size);
+      const told = field.inWords(looked, state.unit, state.network.size);
       seenText.textContent = told;
       seen.setAttribute("aria-label", `Your picture, ${height}×${width}. ${told}`);
       const grid = `The picture averaged to the ${plural(rows * columns, "place")} of this layer, ` +
@@ -124,6 +141,8 @@ const explorer = (() => {
       element("div", { class: "pictures" },
         element("figure", {}, seen, seenText), element("figure", {}, coarse, coarseText)),
       facts,
+      element("h2", {}, "The network, drawn"),
+      drawn,
       element("h2", {}, "All its layers"),
       element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "All layers" },
         element("table", {},
@@ -144,49 +163,6 @@ const explorer = (() => {
   /* Places of a result: height and width; one where there are none. */
   const places = (layer) => (layer.shape.length === 3 && layer.stride ? layer.shape.slice(1) : [1, 1]);
 
-  /* First and last pixel that a unit sees on each axis; they may lie in the padding. */
-  function spans(layer, unit, size) {
-    if (!layer.field) return size.map((length) => [0, length - 1]);
-    return layer.field.map((length, axis) => {
-      const first = layer.start[axis] + unit[axis] * layer.stride[axis];
-      return [first, first + length - 1];
-    });
-  }
-  function seenInWords(layer, unit, size) {
-    if (!layer.field) {
-      return layer.global ? "Every value of this layer sees the whole picture."
-        : `What it sees is not known: ${layer.reason || "it has no places"}.`;
-    }
-    const [rows, columns] = spans(layer, unit, size);
-    const inside = [rows, columns].map(([first, last], axis) =>
-      Math.max(0, Math.min(last, size[axis] - 1) - Math.max(first, 0) + 1));
-    const share = Math.round((100 * inside[0] * inside[1]) / (size[0] * size[1]));
-    const isCut = inside[0] < layer.field[0] || inside[1] < layer.field[1];
-    const [height, width] = places(layer);
-    return `The unit in row ${unit[0] + 1} of ${height} and column ${unit[1] + 1} of ${width} sees ` +
-      `${times(layer.field)} pixels: ${share < 1 ? "less than 1" : share}% of the picture` +
-      (isCut ? "; the rest of its field is padding around it." : ".");
-  }
-
-  function paint(target, picture, [rows, columns], [height, width]) {
-    const context = target.getContext("2d");
-    context.clearRect(0, 0, SHOWN, SHOWN);
-    context.drawImage(picture, 0, 0, SHOWN, SHOWN);
-    const x = (columns[0] / width) * SHOWN, y = (rows[0] / height) * SHOWN;
-    const w = ((columns[1] - columns[0] + 1) / width) * SHOWN;
-    const h = ((rows[1] - rows[0] + 1) / height) * SHOWN;
-    context.fillStyle = "rgb(0 0 0 / .55)";
-    context.beginPath();
-    context.rect(0, 0, SHOWN, SHOWN);
-    context.rect(x, y, w, h);
-    context.fill("evenodd");
-    for (const [colour, thickness] of [["#000", 5], ["#ffd24a", 2.5]]) {
-      context.strokeStyle = colour;
-      context.lineWidth = thickness;
-      const left = Math.max(x, 1.5), top = Math.max(y, 1.5);
-      context.strokeRect(left, top, Math.min(x + w, SHOWN - 1.5) - left, Math.min(y + h, SHOWN - 1.5) - top);
-    }
-  }
   function mosaic(target, picture, rows, columns, unit) {
     const small = element("canvas", { width: columns, height: rows });
     const inner = small.getContext("2d");
@@ -202,66 +178,6 @@ const explorer = (() => {
       context.strokeRect(Math.max(unit[1] * w, 2), Math.max(unit[0] * h, 2),
         Math.max(Math.min(w, SHOWN - 4), 3), Math.max(Math.min(h, SHOWN - 4), 3));
     }
-  }
-
-  /* The middle square of a picture. */
-  function squared(bitmap) {
-    const side = Math.min(bitmap.width, bitmap.height);
-    const made = element("canvas", { width: SHOWN, height: SHOWN });
-    const context = made.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side,
-      0, 0, SHOWN, SHOWN);
-    return made;
-  }
-  /* A picture to begin with, drawn here: a leaf on a table. */
-  function sample() {
-    const made = element("canvas", { width: SHOWN, height: SHOWN });
-    const context = made.getContext("2d");
-    const ground = context.createLinearGradient(0, 0, SHOWN, SHOWN);
-    ground.addColorStop(0, "#d9c7a6");
-    ground.addColorStop(1, "#a98557");
-    context.fillStyle = ground;
-    context.fillRect(0, 0, SHOWN, SHOWN);
-    context.strokeStyle = "rgb(90 60 30 / .25)";
-    for (let y = 14; y < SHOWN; y += 34) {
-      context.beginPath();
-      for (let x = 0; x <= SHOWN; x += 8) context.lineTo(x, y + 6 * Math.sin(x / 60 + y));
-      context.stroke();
-    }
-    context.translate(SHOWN / 2, SHOWN / 2);
-    context.rotate(-0.6);
-    context.fillStyle = "rgb(60 40 20 / .3)";
-    leaf(context, 8, 12);
-    context.fillStyle = "#3f7d3a";
-    leaf(context, 0, 0);
-    context.strokeStyle = "#cfe0a4";
-    context.lineWidth = 3;
-    context.beginPath();
-    context.moveTo(-205, 0);
-    context.lineTo(165, 0);
-    for (let x = -110; x < 140; x += 34) {
-      const reach = 62 * Math.sqrt(1 - (x / 175) ** 2);
-      context.moveTo(x, 0);
-      context.lineTo(x + 34, -reach);
-      context.moveTo(x, 0);
-      context.lineTo(x + 34, reach);
-    }
-    context.stroke();
-    for (const [x, y, r] of [[-40, -38, 10], [60, 30, 14], [10, 44, 7], [95, -22, 8]]) {
-      context.fillStyle = "#7a4a1f";
-      context.beginPath();
-      context.arc(x, y, r, 0, 2 * Math.PI);
-      context.fill();
-    }
-    return made;
-  }
-  function leaf(context, dx, dy) {
-    context.beginPath();
-    context.moveTo(-170 + dx, dy);
-    context.bezierCurveTo(-90 + dx, -130 + dy, 90 + dx, -120 + dy, 175 + dx, dy);
-    context.bezierCurveTo(90 + dx, 120 + dy, -90 + dx, 130 + dy, -170 + dx, dy);
-    context.fill();
   }
 
   return { show };

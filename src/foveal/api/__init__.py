@@ -1,0 +1,27 @@
+"""What ``import foveal`` offers: each function is one command of the command line."""
+
+from foveal.api.explaining import explain, visualise
+from foveal.api.inspecting import fix, inspect, lint
+from foveal.api.opening import open_network, read_batch
+from foveal.api.runs import DrawnReport, audit, evaluate, load, predict, report
+from foveal.api.training import FinishedRun, make_run, private_table, train
+
+__all__ = [
+    "DrawnReport",
+    "FinishedRun",
+    "audit",
+    "evaluate",
+    "explain",
+    "fix",
+    "inspect",
+    "lint",
+    "load",
+    "make_run",
+    "open_network",
+    "predict",
+    "private_table",
+    "read_batch",
+    "report",
+    "train",
+    "visualise",
+]

@@ -1,0 +1,218 @@
+"""What is done with data before a training, and with a run after it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from foveal.errors import UsageError
+from foveal.files import write_atomically
+from foveal.text import printable
+
+if TYPE_CHECKING:
+    from foveal.api.training import Data
+    from foveal.dataset import Audit, DataOptions, GroupOptions
+    from foveal.runs.classifier import Classifier, Prediction
+    from foveal.runs.scoring import Scored
+
+PathLike = str | os.PathLike[str]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnReport:
+    """A report that was drawn again.
+
+    Attributes:
+        page: The HTML file.
+        model_card: The Markdown file.
+        num_images: Images that the page shows.
+        missing: Those that placeholders stand for, each with why.
+    """
+
+    page: Path
+    model_card: Path
+    num_images: int
+    missing: tuple[str, ...]
+
+
+def load(run: PathLike) -> Classifier:
+    """Loads a run, after checking that its files are as they were written.
+
+    >>> foveal.load("runs/photos").table("classes")     # doctest: +SKIP
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        The classifier: it predicts and explains, and holds the evidence of its training as
+        typed values, with tables for pandas.
+
+    Raises:
+        RunIncompleteError: The folder is missing, unfinished or no run.
+        RunAlteredError: A file has another digest than recorded, or a field that cannot be.
+    """
+    from foveal.runs.classifier import load as load_run
+
+    return load_run(run)
+
+
+def predict(
+    run: PathLike | Classifier,
+    images: Any,
+    *,
+    num_workers: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[Prediction, ...]:
+    """Returns label, calibrated probabilities and prediction set of images.
+
+    >>> foveal.predict("runs/photos", "new/")           # doctest: +SKIP
+
+    Args:
+        run: The run folder; or the classifier of :func:`load`, which many calls should share.
+        images: One image or several: paths of files and folders (searched through), patterns
+            such as ``"day*/*.png"``, bytes of a file, open binary files, PIL images, or arrays
+            ``uint8`` [H, W], [H, W, 3], [H, W, 4], [N, H, W, 3] and ``uint16`` [H, W].
+        num_workers: Threads; by default one a core.
+        progress: Called with (done, total).
+
+    Returns:
+        One answer an image, in order; one that cannot be read has an ``error`` instead.
+
+    Raises:
+        RunError: The run cannot be read.
+        UsageError: Something among the images is none, or the folders hold none.
+    """
+    return loaded(run).predict(images, num_workers=num_workers, progress=progress)
+
+
+def audit(
+    data: Data,
+    *,
+    groups: GroupOptions | None = None,
+    reading: DataOptions | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Looks through labelled images and tells what is wrong with them, without training.
+
+    >>> foveal.audit("photos/").findings                # doctest: +SKIP
+
+    Args:
+        data: As for :func:`foveal.train`.
+        groups: Where groups come from.
+        reading: How the data are read where their form leaves a choice.
+        progress: Called with (files read, files in all).
+
+    Raises:
+        DataError: There is nothing to look at.
+    """
+    from foveal.dataset import DataOptions, GroupOptions, find_duplicates, scan
+    from foveal.dataset import audit as examine
+    from foveal.dataset.data_frames import on_disk
+
+    with on_disk(data) as path:
+        manifest = scan(
+            path,
+            groups=groups or GroupOptions(),
+            options=reading or DataOptions(),
+            progress=progress,
+        )
+        return examine(manifest, duplicates=find_duplicates(manifest))
+
+
+def evaluate(
+    run: PathLike | Classifier,
+    data: Data,
+    *,
+    groups: GroupOptions | None = None,
+    reading: DataOptions | None = None,
+    progress: Progress | None = None,
+) -> Scored:
+    """Scores a run on new labelled data, without fitting anything to them.
+
+    >>> foveal.evaluate("runs/photos", "next-year/").evidence.metrics   # doctest: +SKIP
+
+    Args:
+        run: The run folder, or the classifier of :func:`load`.
+        data: As for :func:`foveal.train`.
+        groups: Where groups come from, for the intervals.
+        reading: How the data are read where their form leaves a choice.
+        progress: Called with (done, total) images.
+
+    Raises:
+        DataError: The data hold no image of a class that the run knows.
+        RunError: The run cannot be read.
+    """
+    from foveal.dataset.data_frames import on_disk
+    from foveal.runs.scoring import evaluate_classifier
+
+    with on_disk(data) as path:
+        return evaluate_classifier(
+            loaded(run), path, groups=groups, options=reading, progress=progress
+        )
+
+
+def report(
+    run: PathLike, out: PathLike | None = None, *, images: PathLike | None = None
+) -> DrawnReport:
+    """Draws the report and the model card of a finished run again, from its folder.
+
+    Thumbnails and heat maps are drawn over the images where the very files that were trained
+    on are still at their place; otherwise placeholders stand for them and the page says so. With
+    all images the page is the first one again.
+
+    >>> foveal.report("runs/photos", "again/").page     # doctest: +SKIP
+
+    Args:
+        run: The run folder.
+        out: A folder to write into; by default the run itself.
+        images: The folder that the images' paths start from; by default where it was.
+
+    Raises:
+        RunError: The run cannot be read, or was written by another version.
+        UsageError: Images are missing, and the run's own report would lose them.
+    """
+    from foveal.reporting import render_html, render_model_card
+    from foveal.reporting.from_run import read_report
+    from foveal.runs.folder import (
+        CARD_NAME,
+        EVALUATION_NAME,
+        REPORT_NAME,
+        read_manifest,
+        replace_files,
+    )
+    from foveal.runs.reading import named_as_altered
+
+    folder = Path(run)
+    read = read_report(folder, images_root=None if images is None else Path(images))
+    if read.missing and out is None and (folder / REPORT_NAME).exists():
+        raise UsageError(
+            f"{len(read.missing)} of {read.num_wanted} images cannot be drawn again, first "
+            f"{printable(read.missing[0])}. The report that {printable(str(folder))} has would "
+            "lose them.",
+            next_step="Give the folder of the images with --images, or another place with --out.",
+        )
+    # These values were drawn once before, so what cannot be drawn now is not what was written.
+    with named_as_altered(folder, EVALUATION_NAME):
+        contents = {
+            REPORT_NAME: render_html(read.report).encode(),
+            CARD_NAME: render_model_card(read.report).encode(),
+        }
+    if out is None:
+        replace_files(folder, read_manifest(folder), contents)
+    else:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            write_atomically(Path(out) / name, content)
+    place = folder if out is None else Path(out)
+    return DrawnReport(place / REPORT_NAME, place / CARD_NAME, read.num_wanted, read.missing)
+
+
+def loaded(run: PathLike | Classifier) -> Classifier:
+    """Returns the classifier that was given, or that of the folder."""
+    from foveal.runs.classifier import Classifier
+
+    return run if isinstance(run, Classifier) else load(run)

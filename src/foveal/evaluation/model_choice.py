@@ -1,0 +1,66 @@
+"""What a classifier over a frozen network is, in words and as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from foveal.draw.numbers import percent
+from foveal.evaluation.evidence import ModelChoice
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """How one kind of classifier describes itself, for the report and for ``report.json``.
+
+    Attributes:
+        kind: One word, such as ``"linear"``; the maker's.
+        sentence: What it is and what was chosen, as a phrase without a full stop.
+        parameters: What was chosen, as JSON values by name.
+    """
+
+    kind: str
+    sentence: str
+    parameters: Mapping[str, Any]
+
+
+def describe_choice(choice: ModelChoice) -> tuple[str, ...]:
+    """Returns what was compared and why one was kept, one sentence each."""
+    listed = ", ".join(f"{one.kind} {percent(one.accuracy)}" for one in choice.candidates)
+    sentences = [
+        f"{len(choice.candidates)} kinds of classifier were compared out of fold, by group: "
+        f"{listed}."
+        if len(choice.candidates) > 1
+        else f"One kind of classifier was tried: {listed}."
+    ]
+    simplest = choice.candidates[0]
+    gains = [
+        f"{one.kind} {_points(one.gain.estimate)} points "
+        f"(95% interval {_points(one.gain.low)} to {_points(one.gain.high)})"
+        for one in choice.candidates[1:]
+        if one.gain is not None
+    ]
+    if gains:
+        sentences.append(f"Against {simplest.kind}, by a paired test: {'; '.join(gains)}.")
+        why = (
+            "no other beats it beyond chance"
+            if choice.chosen == simplest.kind
+            else "it beats what is simpler beyond chance, and nothing beats it"
+        )
+        sentences.append(f"The kind {choice.chosen} was kept: {why}.")
+    claimed = [
+        f"{one.kind} {_points(one.random_accuracy - simplest.random_accuracy)}"
+        for one in choice.candidates[1:]
+        if one.random_accuracy is not None and simplest.random_accuracy is not None
+    ]
+    if claimed:
+        sentences.append(
+            f"Random folds would have credited, in points over {simplest.kind}: "
+            f"{', '.join(claimed)}."
+        )
+    return (*sentences, *choice.passed_over)
+
+
+def _points(share: float | None) -> str:
+    return "unknown" if share is None else f"{100 * share:+.1f}"

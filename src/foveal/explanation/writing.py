@@ -1,0 +1,72 @@
+"""Maps over their images, written to files: one sheet of all, or one PNG an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from foveal.errors import UsageError
+from foveal.explanation.images import ExplainedImage
+from foveal.explanation.sheet import lay_out, sheet_png, sheet_svg
+from foveal.files import write_atomically
+from foveal.text import printable
+
+SHEET_ENDINGS = (".png", ".svg")
+_MAX_STEM = 100
+
+
+def require_drawable(out: Path) -> None:
+    """Checks that maps can be drawn into ``out``.
+
+    Raises:
+        UsageError: It is a file that is no picture.
+    """
+    if out.suffix.lower() not in SHEET_ENDINGS and out.is_file():
+        raise UsageError(
+            f"out: got the file {printable(out.name)!r}, expected a folder, or a file that ends "
+            f"in {' or '.join(SHEET_ENDINGS)}."
+        )
+
+
+def write_sheets(
+    explained: Sequence[ExplainedImage], out: Path, *, title: str, with_whole: bool = False
+) -> list[Path]:
+    """Writes maps over their images, and returns the files.
+
+    Args:
+        explained: The images with their maps.
+        out: A .png or .svg file for one sheet of all; or a folder, for one PNG an image.
+        title: Above every sheet.
+        with_whole: Whether a folder gets a sheet of all as well.
+
+    Raises:
+        UsageError: ``out`` is a file that is no picture.
+    """
+    require_drawable(out)
+    if out.suffix.lower() in SHEET_ENDINGS:
+        encode = sheet_png if out.suffix.lower() == ".png" else sheet_svg
+        write_atomically(out, encode(lay_out(explained, title=title)))
+        return [out]
+    written = []
+    taken: set[str] = {"sheet.png", "sheet.svg"}
+    for one in explained:
+        if one.error is None:
+            file = out / _unused(Path(one.path).stem, taken)
+            write_atomically(file, sheet_png(lay_out([one], title=title)))
+            written.append(file)
+    if with_whole:
+        whole = lay_out(explained, title=title)
+        for name, content in (("sheet.png", sheet_png(whole)), ("sheet.svg", sheet_svg(whole))):
+            write_atomically(out / name, content)
+            written.insert(0, out / name)
+    return written
+
+
+def _unused(stem: str, taken: set[str]) -> str:
+    """Returns a file name that no other image has, whatever the file system thinks of case."""
+    stem = stem[:_MAX_STEM] or "picture"
+    name, number = f"{stem}.png", 2
+    while name.casefold() in taken:
+        name, number = f"{stem}-{number}.png", number + 1
+    taken.add(name.casefold())
+    return name

@@ -1,0 +1,1 @@
+"""Training the last part of a pretrained network, the rest frozen and computed once."""

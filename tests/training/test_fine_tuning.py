@@ -1,0 +1,204 @@
+"""Fine-tuning from the data to the run: the plan, the bank, the choice, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from foveal.api import load, make_run
+from foveal.dataset import assign_folds
+from foveal.errors import FovealError, RunAlteredError, RunExistsError, UsageError
+from foveal.training import Problem, TrainConfig
+from foveal.training.fine_tuning import compare
+
+
+@pytest.fixture
+def config(tiny_weights: Path) -> TrainConfig:
+    return TrainConfig(
+        backbone="test_resnet",
+        weights=tiny_weights,
+        size_px=32,
+        num_folds=2,
+        backend="onnxruntime",
+        fine_tune="always",
+        unfreeze="1-stage",
+        budget="3s",
+    )
+
+
+def events(run: Path) -> dict[str, dict[str, Any]]:
+    lines = (run / "history.jsonl").read_text().splitlines()
+    return {line["step"]: line for line in map(json.loads, lines)}
+
+
+def test_a_fine_tuned_run_predicts_what_its_files_say(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    finished = make_run(shapes, run, config=config, command="test")
+    assert finished.trained.model.describe().kind == "fine-tuned"
+    assert finished.parity.same_labels == finished.parity.num_images
+    image = shapes / "circle" / "000.png"
+    (predicted,) = load(run).predict([image])
+    import timm
+    from safetensors.torch import load_file
+
+    network = timm.create_model("test_resnet", num_classes=3).eval()
+    network.load_state_dict(load_file(run / "model.safetensors"))
+    picture = finished.trained.preprocessing.apply(image)[None]
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(picture)).numpy()
+    calibration = finished.trained.evidence.calibration
+    temperature = 1.0 if calibration is None else calibration.temperature
+    shares = np.exp(logits / temperature) / np.exp(logits / temperature).sum()
+    np.testing.assert_allclose(predicted.probabilities, shares[0], atol=1e-3)
+    assert not run.with_name("run.checkpoints").exists()
+    assert events(run)["tuning_plan"]["cut"] == "layer3"
+    assert events(run)["fine_tuning"]["adopted"] is True
+
+
+def test_the_bank_is_used_again_and_removed_on_request(
+    shapes: Path, config: TrainConfig, tmp_path: Path, cache_folder: Path
+) -> None:
+    make_run(shapes, tmp_path / "a", config=config, command="test")
+    first = events(tmp_path / "a")["bank"]["num_computed"]
+    assert first == 36 * events(tmp_path / "a")["tuning_plan"]["num_views"]
+    make_run(shapes, tmp_path / "b", config=replace(config, remove_bank=True), command="test")
+    views = events(tmp_path / "b")["tuning_plan"]["num_views"]
+    assert events(tmp_path / "b")["bank"]["num_computed"] == max(0, 36 * views - first)
+    assert not list((cache_folder / "banks").rglob("*.npy"))
+
+
+def test_a_network_trained_as_a_whole_needs_no_bank(
+    shapes: Path, config: TrainConfig, tmp_path: Path, cache_folder: Path
+) -> None:
+    whole = replace(config, unfreeze="all", augment="any-orientation", budget="20s")
+    finished = make_run(shapes, tmp_path / "run", config=whole, command="test")
+    assert finished.trained.model.reading.cut == "input"
+    assert not (cache_folder / "banks").exists()
+
+
+def test_auto_keeps_what_is_better_and_says_by_how_much() -> None:
+    labels = np.arange(200) % 2
+    groups = np.arange(200) // 2
+    problem = Problem(
+        source=lambda reading: np.zeros((200, 1), np.float32),
+        rows=np.arange(200),
+        labels=labels,
+        groups=groups,
+        fold_index=assign_folds(labels, groups, num_folds=2, seed=0).fold_index,
+        class_names=("a", "b"),
+    )
+    right = np.eye(2)[labels]
+    wrong = right.copy()
+    wrong[:60] = wrong[:60, ::-1]
+    gain, sentence, is_better = compare(right, wrong, problem, cost_seconds=12.0, seed=0)
+    assert (gain.estimate, is_better) == (0.3, True)
+    assert sentence.startswith("+30.0 points (95% interval +")
+    assert "paired over 100 groups): fine-tuning is better" in sentence
+    assert sentence.endswith("It took 12 s")
+    _, sentence, is_better = compare(right, right, problem, cost_seconds=1.0, seed=0)
+    assert not is_better
+    assert "not shown to be better, and the frozen classifier is kept" in sentence
+    _, sentence, is_better = compare(wrong, right, problem, cost_seconds=1.0, seed=0)
+    assert not is_better
+    assert "worse than frozen features" in sentence
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"budget": "0.01s"}, "too small for any fine-tuning"),
+        ({"unfreeze": "layr4"}, "Did you mean layer4"),
+        ({"unfreeze": "8-stages"}, "cannot have its last 8 stages"),
+        ({"resume": Path("nowhere")}, "holds no fine-tuning"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    shapes: Path, config: TrainConfig, tmp_path: Path, wrong: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(FovealError, match=said):
+        make_run(shapes, tmp_path / "run", config=replace(config, **wrong), command="test")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"fine_tune": "yes"}, "no choice of fine-tuning named 'yes'"),
+        ({"augment": "lite"}, "Did you mean light"),
+        ({"budget": "soon"}, "a time such as 90s"),
+        ({"fine_tune": "none", "unfreeze": None}, "--budget is about fine-tuning"),
+        ({"views": ("identity", "hflip")}, "do not go together yet"),
+    ],
+)
+def test_wrong_choices_are_refused_at_once(
+    config: TrainConfig, wrong: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        replace(config, **wrong)
+
+
+_SCRIPT = """
+import os, signal, sys
+from pathlib import Path
+from foveal.finetuning import checkpoints
+from foveal.api import make_run
+from foveal.training import TrainConfig
+number, left = int(sys.argv[5]), [int(sys.argv[4])]
+save = checkpoints.Checkpoints.save
+def counted(self, *what):
+    save(self, *what)
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), number)
+checkpoints.Checkpoints.save = counted
+make_run(sys.argv[1], sys.argv[2], command="test", config=TrainConfig(
+    backbone="test_resnet", weights=Path(sys.argv[3]), size_px=32, num_folds=2,
+    backend="onnxruntime", fine_tune="always", unfreeze="1-stage", budget="3s"))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_weights_with_the_same_data_alone(
+    make_shapes: Callable[..., Path], config: TrainConfig, tiny_weights: Path, tmp_path: Path
+) -> None:
+    shapes, run = make_shapes(), tmp_path / "run"
+    left, config = run.with_name("run.checkpoints"), replace(config, budget="3s")
+    arguments = [shapes, run, tiny_weights, 4, int(signal.SIGKILL)]
+    killed = subprocess.run([sys.executable, "-c", _SCRIPT, *map(str, arguments)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with pytest.raises(RunExistsError, match="--resume"):
+        make_run(shapes, run, config=config, command="test")
+
+    config = replace(config, resume=left)
+    picture = shapes / "circle" / "003.png"
+    as_it_was = picture.read_bytes()
+    picture.write_bytes((shapes / "circle" / "005.png").read_bytes())
+    with pytest.raises(RunAlteredError, match=r"1 image changed, first circle/003\.png"):
+        make_run(shapes, run, config=config, command="test")
+    picture.write_bytes(as_it_was)
+    with pytest.raises(RunAlteredError, match=r"seed \(0 then, 1 now\)"):
+        make_run(shapes, run, config=replace(config, seed=1), command="test")
+
+    # The same plan, but without any checkpoint to go on from.
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    shutil.copy(left / "fine-tuning.json", kept)
+    make_run(shapes, run, config=config, command="test")
+    assert not left.exists()
+    undisturbed = tmp_path / "undisturbed"
+    make_run(shapes, undisturbed, config=replace(config, resume=kept), command="test")
+    for name in ("model.safetensors", "oof.parquet"):
+        assert (run / name).read_bytes() == (undisturbed / name).read_bytes()
