@@ -47,6 +47,14 @@ def test_a_failure_names_the_file_that_was_asked_for(
     assert raised.value.filename == str(tmp_path / "b.txt")
 
 
+@pytest.mark.parametrize("below", ["b.txt", "c/b.txt"])
+def test_a_file_in_place_of_the_folder_is_no_folder(tmp_path: Path, below: str) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(NotADirectoryError) as raised:
+        write_atomically(tmp_path / "a" / below, b"new")
+    assert raised.value.filename == str(tmp_path / "a" / below)
+
+
 def test_a_failure_leaves_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", _fail)
     with pytest.raises(OSError, match="disk on fire"):

@@ -47,7 +47,7 @@ def write_atomically(file: Path, content: bytes, *, mode: int = 0o666) -> None:
     Raises:
         OSError: It cannot be written; nothing of the attempt is left behind.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder_of(file)
     # Not tempfile.mkstemp: its files are readable by their owner alone, whatever the umask.
     temporary = file.parent / f".foveal-{secrets.token_hex(8)}"
     try:
@@ -65,6 +65,15 @@ def write_atomically(file: Path, content: bytes, *, mode: int = 0o666) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _make_folder_of(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # what exists is no folder
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(file)) from error
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def exchange(first: Path, second: Path) -> bool:

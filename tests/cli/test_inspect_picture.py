@@ -124,3 +124,22 @@ def test_options_that_would_do_nothing_are_refused(foveal, networks, options, se
     shown = foveal("inspect", networks("small"), *options)
     assert shown.code == 2
     assert sentence in " ".join(shown.err.split())
+
+
+@pytest.mark.parametrize(
+    ("place", "reason", "step"),
+    [
+        ("file/net.svg", "Not a directory", "A file stands where a folder is needed"),
+        ("file/deep/net.svg", "Not a directory", "A file stands where a folder is needed"),
+        ("folder", "Is a directory", "That is a folder: give the name of a file"),
+        (f"folder/{'n' * 300}.svg", "File name too long", "Choose a shorter name"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named_with_what_to_do(
+    foveal, networks, tmp_path, place, reason, step
+):
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    shown = foveal("inspect", networks("small"), "--input", "3x16x16", "--svg", tmp_path / place)
+    error = f"Error: {tmp_path / place} cannot be read or written: {reason}.\n{step}"
+    assert (shown.code, shown.err[: len(error)]) == (3, error)

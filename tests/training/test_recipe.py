@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -264,3 +267,26 @@ def test_the_kept_classifier_knows_what_it_was_fitted_to(
     assert len(trained.judged.fitted_rows) == 24
     assert len(trained.judged.rows) == trained.evidence.metrics.num_images == 12
     assert trained.evidence.protocol.num_seen == 3
+
+
+def test_an_import_that_has_begun_ends_before_the_process_does(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import time\nprint('begun', flush=True)\ntime.sleep(1)\nprint('done')"
+    )
+    (tmp_path / "never.py").write_text("print('imported for nobody')")
+    script = (
+        "import sys, time; from foveal.training import recipe\n"
+        "recipe._NEEDED_LATER = ('slow', 'never')\n"
+        "recipe._import_ahead()\n"
+        "while 'slow' not in sys.modules: time.sleep(0.01)\n"
+        "sys.exit(3)\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+
+    assert (ended.stdout, ended.returncode) == ("begun\ndone\n", 3), ended.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import re
@@ -51,6 +52,17 @@ _EXIT_STATUS = (
     "  2 wrong usage; 3 the work could not be done."
 )
 _NOT_DONE = 3
+# What to do, by what the system answers.
+_AFTER_REFUSAL = {
+    errno.ENOTDIR: "A file stands where a folder is needed: choose another place.",
+    errno.EISDIR: "That is a folder: give the name of a file.",
+    errno.EACCES: "Choose a place that you may read and write.",
+    errno.EPERM: "Choose a place that you may read and write.",
+    errno.EROFS: "Choose a place that you may read and write.",
+    errno.ENOSPC: "Free some space, or choose a place on another disk.",
+    errno.EDQUOT: "Free some space, or choose a place on another disk.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
 _SIGPIPE = 13
 
 
@@ -158,8 +170,7 @@ def main() -> NoReturn:
         discard_output(sys.stdout)
         sys.exit(128 + _SIGPIPE)
     except OSError as error:
-        place = f" ({printable(str(error.filename))})" if error.filename else ""
-        _leave(f"{error.strerror or error}{place}.", _NOT_DONE)
+        _leave(_refused_by_the_system(error), _NOT_DONE)
     except Exception as error:
         reason = _lack_of_resources(error)
         if reason is None:
@@ -187,6 +198,15 @@ def warnings_as_notes() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
+
+
+def _refused_by_the_system(error: OSError) -> str:
+    """Returns what the system did not do, with which file, and what to do about it."""
+    reason = f"{error.strerror or error}."
+    if not error.filename:
+        return reason
+    step = _AFTER_REFUSAL.get(error.errno or 0, "Check the path.")
+    return f"{printable(str(error.filename))} cannot be read or written: {reason}\n{step}"
 
 
 def _lack_of_resources(error: BaseException) -> str | None:

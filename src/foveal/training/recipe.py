@@ -287,15 +287,18 @@ def _import_ahead() -> None:
     """Imports in the background what later steps need, while the images are being read.
 
     Together these take as long to import as 500 images take to read, and reading leaves the
-    interpreter idle. Whatever fails here is met again where it is needed.
+    interpreter idle. Whatever fails here is met again where it is needed. A process that ends
+    waits for the import that has begun: a compiled library that is cut off in it aborts.
     """
 
     def work() -> None:
         for name in _NEEDED_LATER:
+            if not threading.main_thread().is_alive():
+                return
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
 
-    threading.Thread(target=work, name="foveal-imports", daemon=True).start()
+    threading.Thread(target=work, name="foveal-imports").start()
 
 
 def extract_manifest(
