@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -13,7 +14,23 @@ from typing import Any
 
 import pytest
 
+import foveal
 from foveal.cli.options import echo_json
+
+
+def _letters_of_the_source() -> set[str]:
+    """The letters beyond ASCII in what Foveal says. Lessons have formulas of their own."""
+    folder = Path(foveal.__file__).parent
+    files = [one for one in folder.rglob("*.py") if "learn" not in one.relative_to(folder).parts]
+    nodes = [node for one in files for node in ast.walk(ast.parse(one.read_text("utf-8")))]
+    # A text that is a statement by itself is a docstring.
+    silent = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent
+    ]
+    return {x for text in texts for x in text if not x.isascii() and x.isprintable()}
 
 
 def run(*words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
@@ -42,6 +59,17 @@ def test_every_result_can_be_written_in_every_encoding(
     shown = done.stdout.decode("utf-8" if encoding == "ascii" else encoding)
     assert "Traceback" not in done.stderr.decode("utf-8", "replace")
     assert "9 images in 3 classes" in shown
+
+
+def test_a_map_and_its_frame_keep_their_width_where_there_are_no_such_letters() -> None:
+    drawn = "┌────┐\n│░▒▓█│\n└────┘"
+    assert drawn.encode("latin-1", "foveal").decode() == "+----+\n|.:%#|\n+----+"
+
+
+def test_every_letter_of_the_source_has_a_plain_one() -> None:
+    letters = sorted(_letters_of_the_source())
+    assert "┌" in letters
+    assert [x for x in letters if b"\\" in x.encode("ascii", "foveal")] == []
 
 
 def test_json_on_a_stream_without_those_letters_is_still_the_same_json(

@@ -100,6 +100,12 @@ def test_three_sizes_are_too_few() -> None:
     assert "3 training sizes are too few" in found.reason
 
 
+def test_one_size_is_too_few() -> None:
+    found = extrapolate([10], np.full((1, 2), 0.5), target=80)
+    assert found.extrapolation is None
+    assert found.reason.startswith("1 training size is too few")
+
+
 def test_a_falling_curve_is_not_fitted() -> None:
     found = extrapolate(SIZES, np.array([[0.9], [0.8], [0.7], [0.6], [0.5]]), target=1600)
     assert found.extrapolation is None

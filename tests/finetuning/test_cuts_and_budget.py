@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -177,6 +178,18 @@ def test_without_changes_one_view_is_kept() -> None:
 def test_a_budget_too_small_for_anything_says_what_is_needed() -> None:
     with pytest.raises(UsageError, match=r"\(0 s\) is too small .* needs about 4 s"):
         choose_plan(COSTS, WORK, budget_seconds=0.1)
+
+
+@pytest.mark.parametrize("num_images", [100, 5_000, 100_000])
+@pytest.mark.parametrize("spent", [0.0, 7.0, 900.0])
+def test_the_budget_that_is_proposed_is_enough(num_images: int, spent: float) -> None:
+    work = Workload(num_images=num_images, num_fits=6, num_trained=num_images, has_views=True)
+    with pytest.raises(UsageError) as refused:
+        choose_plan(COSTS, work, budget_seconds=0.1, spent_seconds=spent)
+    proposed = re.search(r"--budget (\S+),", str(refused.value))
+    assert proposed is not None
+    left = read_budget(proposed[1]) - spent
+    assert choose_plan(COSTS, work, budget_seconds=left).seconds <= left
 
 
 @pytest.mark.parametrize("text", ["", "5 minutes", "-3m", "0s", "nan", "5d", "1e3", "1e99h"])

@@ -89,10 +89,8 @@ def _point(size: int, row: Floats) -> CurvePoint:
 
 def _why_no_fit(sizes: Ints, values: Floats, means: Floats, target: int) -> str | None:
     if len(sizes) < _FEWEST_SIZES:
-        return (
-            f"{len(sizes)} training sizes are too few to see where the curve is heading; "
-            f"it takes {_FEWEST_SIZES}."
-        )
+        tried = "1 training size is" if len(sizes) == 1 else f"{len(sizes)} training sizes are"
+        return f"{tried} too few to see where the curve is heading; it takes {_FEWEST_SIZES}."
     if target <= sizes[-1]:
         return f"{target} images are no more than the {sizes[-1]} already tried."
     fall = float((np.maximum.accumulate(means) - means).max())

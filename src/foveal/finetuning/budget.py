@@ -9,6 +9,7 @@ dearer is scaled by its multiply-accumulates.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -138,9 +139,13 @@ def make_plan(
 
 
 def choose_plan(
-    costs: Sequence[CandidateCost], work: Workload, *, budget_seconds: float
+    costs: Sequence[CandidateCost],
+    work: Workload,
+    *,
+    budget_seconds: float,
+    spent_seconds: float = 0.0,
 ) -> TuningPlan:
-    """Returns the plan that a budget pays for.
+    """Returns the plan that ``budget_seconds``, which are left after planning, pay for.
 
     The cut that trains most among those that can have eight epochs on four views; failing
     that, the cut with the cheapest step that can have three epochs on two. What is left over
@@ -171,8 +176,8 @@ def choose_plan(
             "fine-tuning here: the least "
             f"({cheapest.num_epochs} epochs after {cheapest.cost.candidate.name or 'nothing'}, "
             f"{work.num_fits} trainings) needs about {cheapest.seconds:,.0f} s.",
-            next_step=f"Give --budget {cheapest.seconds * 1.2:,.0f}s, fewer folds, or "
-            "--fine-tune none.",
+            next_step=f"Give --budget {math.ceil((cheapest.seconds + spent_seconds) * 1.2)}s, "
+            "fewer folds, or --fine-tune none.",
         )
     while epochs < _MOST_EPOCHS and plan(chosen, views, epochs + 1).seconds <= budget_seconds:
         epochs += 1

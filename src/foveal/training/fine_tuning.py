@@ -283,8 +283,9 @@ def _plan(
     )
     budget = read_budget(config.budget or _DEFAULT_BUDGET)
     # Planning is part of what it costs.
-    left = max(0.0, budget - (time.perf_counter() - began))
-    plan: TuningPlan = choose_plan(costs, work, budget_seconds=left)
+    spent = time.perf_counter() - began
+    left = max(0.0, budget - spent)
+    plan: TuningPlan = choose_plan(costs, work, budget_seconds=left, spent_seconds=spent)
     division = divide(
         data.backbone, plan.cost.candidate, num_classes=problem.num_classes, size=data.size
     )
