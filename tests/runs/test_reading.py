@@ -42,6 +42,11 @@ def seal_again(folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
+def read_everything(folder: Path) -> None:
+    run = foveal.load(folder)
+    _ = run.evidence, run.audit, run.explanations
+
+
 def change_json(folder: Path, name: str, place: str, value: Any) -> None:
     content = json.loads((folder / name).read_text())
     *parents, last = place.split(".")
@@ -88,6 +93,25 @@ def test_names_that_cannot_be_are_named(altered: Path, value: Any) -> None:
     with pytest.raises(RunAlteredError, match=r"altered/(config\.json|model\.onnx), ") as raised:
         foveal.load(altered)
     assert "\x1b" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "field", "value"),
+    [
+        ("evaluation.json", "metrics.auroc.estimate", 1e30),
+        ("evaluation.json", "metrics.accuracy.low", -1.5),
+        ("evaluation.json", "baseline.gain.high", 2.0),
+        ("evaluation.json", "data.num_bad", -1),
+        ("explanations.json", "num_images", -1),
+    ],
+)
+def test_figures_that_no_run_can_have_are_named(
+    altered: Path, file: str, field: str, value: float
+) -> None:
+    change_json(altered, file, field, value)
+    named = field if isinstance(value, int) else field.rpartition(".")[0]
+    with pytest.raises(RunAlteredError, match=rf"{file}, {named}: got .* expected"):
+        read_everything(altered)
 
 
 def test_a_model_of_another_run_is_named(altered: Path) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from foveal.dataset import Audit
 from foveal.errors import DataError, RunAlteredError, SchemaError, UsageError
-from foveal.evaluation import Evidence, NoveltyReference
+from foveal.evaluation import Evidence, Interval, NoveltyReference
 from foveal.images import Preprocessing, View
 from foveal.runs.folder import (
     CONFIG_NAME,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from foveal.shortcuts.explained_run import ExplainedRun
 
 _T = TypeVar("_T")
+_COUNT = re.compile(r"(?:^|[._])(?:num_\w+|index|row|\w+_index)(?:\[\d+\])?$")
+_SHARE = re.compile(r"(?:^|[._])(?:accuracy|probability|share)(?:\[\d+\])?$")
 _OUTPUTS = ("probabilities", "logits", "features")
 
 
@@ -132,7 +135,9 @@ def read_typed(folder: Path, name: str, kind: type[_T], *, schema: str) -> _T:
     """
     file = _File.read(folder, name, schema=schema)
     with named_as_altered(folder, name):
-        return from_json(kind, file.content)
+        found = from_json(kind, file.content)
+    _require_possible(folder, name, found)
+    return found
 
 
 def read_preprocessing(folder: Path) -> tuple[Preprocessing, tuple[View, ...]]:
@@ -147,13 +152,44 @@ def read_preprocessing(folder: Path) -> tuple[Preprocessing, tuple[View, ...]]:
 
 def _evidence(evaluation: _File) -> Evidence:
     with named_as_altered(evaluation.folder, evaluation.name):
-        return Evidence.from_json(
+        found = Evidence.from_json(
             {
                 key: value
                 for key, value in evaluation.content.items()
                 if key not in ("audit", "explanations")
             }
         )
+    _require_possible(evaluation.folder, evaluation.name, found)
+    return found
+
+
+def _require_possible(folder: Path, file: str, value: Any, field: str = "") -> None:
+    """Refuses figures that no run can have: each by what its name or its type says it is.
+
+    Every interval is one of a share or of a difference between two. Counts and indices are not
+    negative; accuracies, probabilities and shares lie between 0 and 1.
+
+    Raises:
+        RunAlteredError: Names the field.
+    """
+    if isinstance(value, Interval):
+        given = [end for end in (value.low, value.estimate, value.high) if end is not None]
+        if any(not -1.0 <= end <= 1.0 for end in given):
+            refuse(folder, file, field, f"got {given}, expected numbers between -1 and 1")
+    elif is_dataclass(value):
+        for one in fields(value):
+            name = f"{field}.{one.name}".removeprefix(".")
+            _require_possible(folder, file, getattr(value, one.name), name)
+    elif isinstance(value, (tuple, list)):
+        for number, item in enumerate(value):
+            _require_possible(folder, file, item, f"{field}[{number}]")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _require_possible(folder, file, item, f"{field}.{printable(str(key))}")
+    elif isinstance(value, int) and value < 0 and _COUNT.search(field):
+        refuse(folder, file, field, f"got {value}, expected a whole number from 0 on")
+    elif isinstance(value, float) and _SHARE.search(field) and not 0.0 <= value <= 1.0:
+        refuse(folder, file, field, f"got {value:g}, expected a number between 0 and 1")
 
 
 @contextlib.contextmanager
