@@ -33,10 +33,10 @@ from foveal.features.backends import _needs_bf16
 from foveal.features.frozen_part import ViewPlan, fill_bank, open_bank
 from foveal.finetuning.budget import bank_part
 from foveal.finetuning.cuts import choose_candidate, divide, find_candidates
+from foveal.finetuning.epochs import EpochRow
 from foveal.finetuning.loop import Examples, settled, train_network
 from foveal.finetuning.settings import Recipe
 from foveal.finetuning.sources import BankSource
-from foveal.finetuning.watching import EpochRow
 from foveal.images import Preprocessing
 from foveal.images.augmentation import find_policy
 from foveal.models import Backbone, load_backbone

@@ -174,12 +174,10 @@ def kill_everywhere(root: Path, *, had_run: bool, num_moments: int) -> tuple[int
     found: Counter[str] = Counter()
 
     def note(code: int) -> None:
-        was_killed = code < 0
-        found[
-            examine(data, run, expected, had_run=had_run)
-            if was_killed
-            else "finished before it was killed"
-        ] += 1
+        if code < 0:
+            found[examine(data, run, expected, had_run=had_run)] += 1
+        else:
+            found["finished before it was killed" if code == 0 else "the training failed"] += 1
 
     for number in range(1, num_events + 1):
         prepare()

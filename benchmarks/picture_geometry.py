@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from foveal.inspection.picture.places import Box, Path, Places, Point
+from foveal.inspection.picture.arrangement import Box, Path, Places, Point
 
 SLACK = 0.01
 _CELL = 200.0
@@ -57,7 +57,7 @@ def sampled(path: Path) -> list[Point]:
 
 def _crosses(box: Box, x: float, y: float) -> bool:
     """A closed box is solid; of an open group the bar with its title is."""
-    from foveal.inspection.picture.places import BAR
+    from foveal.inspection.picture.arrangement import BAR
 
     bottom = box.y + (BAR if box.is_open else box.height)
     return box.x + SLACK < x < box.x + box.width - SLACK and box.y + SLACK < y < bottom - SLACK

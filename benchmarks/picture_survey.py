@@ -30,9 +30,9 @@ from benchmarks.trace_survey import build, timm_models, torchvision_models
 from foveal.errors import FovealError
 from foveal.graph import trace
 from foveal.inspection import Inspection, OpRow, inspect_graph, render_inspection_html
+from foveal.inspection.picture.arrangement import find_places
 from foveal.inspection.picture.facts import facts_of
 from foveal.inspection.picture.picture import MOST_AT_FIRST, Picture, View, picture_of
-from foveal.inspection.picture.places import find_places
 
 PAGE = Path(__file__).parents[1] / "docs" / "picture-survey.md"
 MOST_BYTES = 1_000_000

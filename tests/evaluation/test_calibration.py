@@ -173,5 +173,7 @@ def test_probabilities_keep_the_order_of_the_logits(seed: int, count: int, folds
 
 
 def test_rows_that_are_no_distribution_are_named() -> None:
-    with pytest.raises(UsageError, match=r"Row 1 of probabilities sums to 1\.5"):
+    with pytest.raises(
+        UsageError, match=r"got a sum of 1\.5 and a smallest value of 0\.7 in row 1"
+    ):
         expected_calibration_error([[0.5, 0.5], [0.7, 0.8]], [0, 1])

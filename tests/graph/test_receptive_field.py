@@ -415,7 +415,7 @@ def test_places_that_are_computed_are_not_guessed_at(make):
 
     assert graph.macs.status == "complete"
     assert field.status == "unavailable"
-    assert "places that are computed" in field.reason
+    assert "positions that are computed" in field.reason
 
 
 def test_the_best_of_each_row_reads_the_row():

@@ -210,20 +210,20 @@ class AxisField:
             if mode == "nearest":
                 return (floor(unit * scale),)
             half = Fraction(1, 2)
-            place = unit * scale if corners == "aligned" else (unit + half) * scale - half
-            low = floor(place)
+            position = unit * scale if corners == "aligned" else (unit + half) * scale - half
+            low = floor(position)
             if filtering == "antialias":
                 # The filter is zero at its ends, and the cubic one at whole distances too.
                 width = max(scale, Fraction(1))
                 ends = (1 if mode == "linear" else 2) * width
-                near = range(ceil(place - ends), floor(place + ends) + 1)
+                near = range(ceil(position - ends), floor(position + ends) + 1)
                 return [
                     tap
                     for tap in near
-                    if (distance := abs(tap - place) / width) == 0
+                    if (distance := abs(tap - position) / width) == 0
                     or (distance < 2 and distance.denominator > 1)
                 ]
-            if place == low:
+            if position == low:
                 return (low,)
             reach = 1 if mode == "linear" else 2
             return range(low - reach + 1, low + reach + 1)
@@ -244,7 +244,8 @@ class AxisField:
         if self.effective_stride != other.effective_stride:
             raise UsageError(
                 f"merging: one branch has an effective stride of {self.effective_stride}, the "
-                f"other of {other.effective_stride}; units of one index then see different places."
+                f"other of {other.effective_stride}; units of one index then see different "
+                "positions."
             )
         if self == other:
             return self

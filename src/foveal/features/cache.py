@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from foveal.files import user_folder
 _SCHEMA_VERSION = 2
 _CHECKSUM_BYTES = 16
 _LOCK_TIMEOUT_SECONDS = 60.0
+_WAL_WAIT_SECONDS, _NUM_WAL_WAITS = 0.05, 200
 
 
 def cache_directory() -> Path:
@@ -57,8 +59,7 @@ class FeatureCache:
             self._connection = sqlite3.connect(
                 self.path, timeout=_LOCK_TIMEOUT_SECONDS, check_same_thread=False
             )
-            # WAL lets a second run read while this one writes.
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            _use_wal(self._connection)
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS features (digest BLOB PRIMARY KEY, vector BLOB, "
@@ -135,3 +136,19 @@ class FeatureCache:
             if type(error) is sqlite3.DatabaseError:
                 self.problem += "; delete it to have it made anew"
             self.close()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Lets a second run read while this one writes.
+
+    Where two processes open a new file at the same moment, SQLite refuses this one statement at
+    once, whatever the timeout (https://www.sqlite.org/c3ref/busy_handler.html), so it is repeated.
+    """
+    for left in reversed(range(_NUM_WAL_WAITS)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not left or "locked" not in str(error):
+                raise
+            time.sleep(_WAL_WAIT_SECONDS)

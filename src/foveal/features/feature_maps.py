@@ -28,8 +28,8 @@ def open_feature_maps(backbone: Backbone, size: tuple[int, int], cache: Path) ->
     """Returns a function from images [N, 3, H, W] to feature maps [N, C, h, w], float32.
 
     There is one tensor for each vector that ``backbone`` gives: of every stage where it has them,
-    the last feature map last. The mean of a map over its places is that vector, so a linear head
-    over the features is one over the places too: ``logit = mean(weight @ map) + bias`` (Zhou et
+    the last feature map last. The mean of a map over its positions is that vector, so a linear head
+    over the features is one over the positions too: ``logit = mean(weight @ map) + bias`` (Zhou et
     al. 2016, equation 2). It runs the ONNX file of the feature backend with one more output, so
     that it costs a forward pass on the fastest path and no second export.
 

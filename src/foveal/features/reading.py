@@ -15,9 +15,9 @@ class Reading:
 
     Attributes:
         views: The image is shown in each, and what was read is averaged.
-        stages: Modules whose results, averaged over places, stand before the features.
+        stages: Modules whose results, averaged over positions, stand before the features.
         widths: Lengths of these vectors and of the features; empty where it is one vector.
-        cut: The place in the network whose tensor is read; ``""`` for the vector that the
+        cut: The position in the network whose tensor is read; ``""`` for the vector that the
             classifier would see, ``"input"`` for the prepared image itself.
         cut_shape: Of the tensor there, without a batch.
     """

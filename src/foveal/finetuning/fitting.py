@@ -23,6 +23,7 @@ from foveal.errors import DataError
 from foveal.finetuning.averaging import Weights, interpolate, put_weights, soup, trained_weights
 from foveal.finetuning.checkpoints import CheckpointFolder
 from foveal.finetuning.cuts import Division
+from foveal.finetuning.epochs import EpochRow, TrainingListener, describe_gap
 from foveal.finetuning.loop import (
     Examples,
     Trained,
@@ -32,7 +33,6 @@ from foveal.finetuning.loop import (
 )
 from foveal.finetuning.settings import Recipe
 from foveal.finetuning.sources import BatchSource
-from foveal.finetuning.watching import EpochRow, TrainingListener, describe_gap
 from foveal.text import count_noun, printable
 
 # Shares of the way from the start to the end that are tried.

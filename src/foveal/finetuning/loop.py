@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from foveal.errors import ModelError
 from foveal.finetuning.averaging import Weights, move_average, put_weights, trained_weights
 from foveal.finetuning.checkpoints import Checkpoints
+from foveal.finetuning.epochs import EpochRow, TrainingListener
 from foveal.finetuning.rates import make_optimizer, parameter_groups, share_of_rate
 from foveal.finetuning.settings import Recipe
 from foveal.finetuning.sources import BatchSource
-from foveal.finetuning.watching import EpochRow, TrainingListener
 from foveal.interruption import interrupts_deferred
 
 _SAVE_EVERY_SECONDS = 30.0

@@ -9,10 +9,10 @@ from torch import nn
 
 from foveal.finetuning.averaging import put_weights
 from foveal.finetuning.checkpoints import Checkpoints
+from foveal.finetuning.epochs import TrainingListener
 from foveal.finetuning.loop import Examples, Trained, train_network
 from foveal.finetuning.settings import Recipe
 from foveal.finetuning.sources import BatchSource
-from foveal.finetuning.watching import TrainingListener
 
 SCRATCH = Recipe(
     num_epochs=60,

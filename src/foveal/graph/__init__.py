@@ -15,7 +15,7 @@ from foveal.graph.graph import (
 )
 from foveal.graph.head import Head, HeadKind, head
 from foveal.graph.quantity import Quantity, Status, total
-from foveal.graph.receptive_field import ReceptiveField, place_dims, receptive_fields
+from foveal.graph.receptive_field import ReceptiveField, position_dims, receptive_fields
 from foveal.graph.tracing import trace
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "cut",
     "cut_points",
     "head",
-    "place_dims",
+    "position_dims",
     "receptive_fields",
     "total",
     "trace",

@@ -26,7 +26,7 @@ _COMMON_SIZES = (224, 32, 28, 256, 384, 299, 64, 227, 128, 96, 192, 240, 288, 32
 Works = Callable[[Shape], bool]
 
 
-def place_of(error: BaseException, recorder: Recorder) -> str:
+def location_of(error: BaseException, recorder: Recorder) -> str:
     """Returns where the model's own code was: module, file, line and the line's text."""
     return _place(describe_module(recorder), model_line(error))
 
@@ -128,7 +128,7 @@ def explain_failure(
     failure = recorder.failure
     given = ", ".join(" x ".join(map(str, item.shape)) for item in inputs)
     if failure is None or failure.error is not error:
-        place = place_of(error, recorder)
+        place = location_of(error, recorder)
         return TraceError(
             f"{place} raised {type(error).__name__} on an input of {given}: "
             f"{printable(str(error))}",
@@ -180,7 +180,7 @@ def _shape_advice(num_axes: int, channels: object) -> str:
 
 
 def _wrong_axes(failure: Failure, given: str) -> TraceError | None:
-    """Returns the error where a kernel has more or fewer axes than its input has places."""
+    """Returns the error where a kernel has more or fewer axes than its input has positions."""
     first = _first(failure)
     if failure.kind not in {"conv", "conv_transpose"} or not isinstance(first, torch.Tensor):
         return None

@@ -37,7 +37,7 @@ def attend(op: Op, before: list[FieldState]) -> FieldState:
         state = before[0]
         for other in before[1:]:
             state = join_axes(op, state, other)
-        return state.lost(f"{op.name!r} ({op.function}) mixes places that are not followed")
+        return state.lost(f"{op.name!r} ({op.function}) mixes positions that are not followed")
     if op.kind == "attention":
         return _scaled_dot_product(op, before)
     left, right = before[0], before[1]
@@ -56,7 +56,7 @@ def attend(op: Op, before: list[FieldState]) -> FieldState:
         columns = plain(op.output_shape[-1])
     heads = broadcast(left.layout[:-2], right.layout[:-2])
     if heads is None:
-        return state.lost(f"{op.name!r} multiplies tensors whose places differ")
+        return state.lost(f"{op.name!r} multiplies tensors whose positions differ")
     return drop_missing(replace(state, layout=(*heads, left.layout[-2], columns)))
 
 
@@ -66,7 +66,7 @@ def _scaled_dot_product(op: Op, before: list[FieldState]) -> FieldState:
         before = [_projected(op, state) for state in before]
     query, value = before[0], before[min(2, len(before) - 1)]
     if any(state.layout is None for state in before):
-        return query.lost(f"{op.name!r} mixes features that hold places")
+        return query.lost(f"{op.name!r} mixes features that hold positions")
     assert query.layout is not None
     assert value.layout is not None
     state = query
@@ -103,7 +103,7 @@ def merge(op: Op, before: list[FieldState]) -> FieldState:
     for layout in layouts[1:]:
         joined = broadcast(merged, layout)
         if joined is None:
-            return state.lost(f"{op.name!r} joins tensors whose places differ")
+            return state.lost(f"{op.name!r} joins tensors whose positions differ")
         merged = joined
     if op.kind == "assign" and op.input_shapes[0] != op.input_shapes[-1]:
         return state.lost(f"{op.name!r} writes into a part of a tensor")
@@ -116,7 +116,7 @@ def _place_side_by_side(op: Op, state: FieldState, layouts: list[Layout]) -> Fie
         return state.lost(f"{op.name!r} joins along an unknown dimension")
     if op.kind == "stack":
         if any(layout != layouts[0] for layout in layouts):
-            return state.lost(f"{op.name!r} joins tensors whose places differ")
+            return state.lost(f"{op.name!r} joins tensors whose positions differ")
         return replace(state, layout=(*layouts[0][:dim], plain(len(layouts)), *layouts[0][dim:]))
     rank = len(op.output_shape)
     own = [layout[dim] for layout in layouts]
@@ -125,7 +125,7 @@ def _place_side_by_side(op: Op, state: FieldState, layouts: list[Layout]) -> Fie
         if other is not None:
             other = broadcast(other, with_dim(layout, dim, ()))
     if other is None or len(other) != rank:
-        return state.lost(f"{op.name!r} joins tensors whose places differ")
+        return state.lost(f"{op.name!r} joins tensors whose positions differ")
     size = op.output_shape[dim]
     inputs_are_all = len(op.input_shapes) > 1 or op.input_shapes[0][dim] == size
     if inputs_are_all and not axes_in(own):
@@ -138,7 +138,7 @@ def _fft(op: Op, state: FieldState, layout: Layout) -> FieldState:
     state = absorb(op, state, dims)
     if state.layout is None:
         return state
-    for dim in dims:  # each holds frequencies now, or places that have seen everything
+    for dim in dims:  # each holds frequencies now, or positions that have seen everything
         state = replace(
             state, layout=with_dim(state.layout or (), dim, plain(op.output_shape[dim]))
         )
@@ -157,7 +157,7 @@ def _max_unpool(op: Op, state: FieldState, layout: Layout) -> FieldState:
 
 
 def _chosen_places(op: Op, state: FieldState, layout: Layout) -> FieldState:
-    return state.lost(f"{op.name!r} reads at places that are computed, so any may be seen")
+    return state.lost(f"{op.name!r} reads at positions that are computed, so any may be seen")
 
 
 def _recurrent(op: Op, state: FieldState, layout: Layout) -> FieldState:
@@ -172,7 +172,7 @@ def _recurrent(op: Op, state: FieldState, layout: Layout) -> FieldState:
     if op.attributes["is_bidirectional"]:
         return meet(op, state, [new[tokens]])
     for index in axes_in([new[tokens]]):
-        reason = f"{op.name!r} reads all that came before, so what is seen depends on the place"
+        reason = f"{op.name!r} reads all that came before, so what is seen depends on the position"
         state = state.with_axis(index, state.axes[index].lost(reason))
     return state
 

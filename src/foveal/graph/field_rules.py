@@ -57,7 +57,7 @@ def _conv(op: Op, state: FieldState, layout: Layout) -> FieldState:
     channel_dim = len(layout) - len(kernel) - 1
     if axes_in([layout[channel_dim]]):
         if op.attributes["groups"] != 1:
-            return state.lost(f"{op.name!r} mixes groups of channels that hold places")
+            return state.lost(f"{op.name!r} mixes groups of channels that hold positions")
         state = absorb(op, state, [channel_dim])
     state = _window(op, state, is_transposed=op.kind == "conv_transpose")
     if state.layout is None:
@@ -196,7 +196,7 @@ def through_elements(op: Op, state: FieldState, layout: Layout) -> FieldState:
     filled = ((),) * (len(shape) - len(layout)) + layout
     old = (1,) * (len(shape) - len(before)) + before
     dims = (
-        # A single place that all units read stays one; weights make the rest of the dimension.
+        # A single position that all units read stays one; weights make the rest of the dimension.
         dim if size == was else plain(size)
         for dim, size, was in zip(filled, shape, old, strict=True)
     )
@@ -207,7 +207,7 @@ def _reduce(op: Op, state: FieldState, layout: Layout) -> FieldState:
     dims = op.attributes.get("dims")
     if not isinstance(dims, tuple) or op.output_shape == op.input_shapes[0]:
         if axes_in(layout):
-            return state.lost(f"{op.name!r} ({op.function}) mixes places")
+            return state.lost(f"{op.name!r} ({op.function}) mixes positions")
         return state
     chosen = [dim for dim in dims if isinstance(dim, int)]
     state = absorb(op, state, chosen)
@@ -220,7 +220,7 @@ def _reduce(op: Op, state: FieldState, layout: Layout) -> FieldState:
 def _reshape(op: Op, state: FieldState, layout: Layout) -> FieldState:
     new = reshaped(layout, op.output_shape)
     if new is None:
-        return state.lost(f"{op.name!r} ({op.function}) rearranges places in a way not followed")
+        return state.lost(f"{op.name!r} ({op.function}) rearranges positions in a way not followed")
     return replace(state, layout=new)
 
 
@@ -238,14 +238,14 @@ def _expand(op: Op, state: FieldState, layout: Layout) -> FieldState:
         if size == was:
             dims.append(dim)
         elif axes_in([dim]) and was > 1:
-            return state.lost(f"{op.name!r} repeats places")
+            return state.lost(f"{op.name!r} repeats positions")
         else:
             dims.append(plain(size))
     return replace(state, layout=tuple(dims))
 
 
 def _roll(op: Op, state: FieldState, layout: Layout) -> FieldState:
-    reason = f"{op.name!r} moves places around the edge"
+    reason = f"{op.name!r} moves positions around the edge"
     axes = tuple(axis.lost(reason) if axis.extent > 1 else axis for axis in state.axes)
     return replace(state, axes=axes)
 
@@ -253,7 +253,7 @@ def _roll(op: Op, state: FieldState, layout: Layout) -> FieldState:
 def _split(op: Op, state: FieldState, layout: Layout) -> FieldState:
     dim = op.attributes.get("dim")
     if not isinstance(dim, int) or axes_in([layout[dim]]):
-        return state.lost(f"{op.name!r} splits places")
+        return state.lost(f"{op.name!r} splits positions")
     if len(op.output_shape) < len(layout):
         return replace(state, layout=(*layout[:dim], *layout[dim + 1 :]))
     return replace(state, layout=with_dim(layout, dim, plain(op.output_shape[dim])))
@@ -263,7 +263,7 @@ def _slice(op: Op, state: FieldState, layout: Layout) -> FieldState:
     index = list(numbers(op, "index"))
     used = sum(item not in {"newaxis", "..."} for item in index)
     if "tensor" in index or any(isinstance(item, bool) for item in index):
-        return state.lost(f"{op.name!r} picks places by a tensor")
+        return state.lost(f"{op.name!r} picks positions by a tensor")
     full: tuple[Any, ...] = ("slice", None, None, None)
     if "..." in index:
         at = index.index("...")
@@ -277,7 +277,7 @@ def _slice(op: Op, state: FieldState, layout: Layout) -> FieldState:
         dim, size = next(remaining)
         if isinstance(item, int):
             for axis_index in axes_in([dim]):
-                axis = state.axes[axis_index].lost(f"{op.name!r} picks one place")
+                axis = state.axes[axis_index].lost(f"{op.name!r} picks one position")
                 state = state.with_axis(axis_index, replace(axis, extent=1))
             continue
         start, stop, step = slice(*item[1:]).indices(size)

@@ -64,7 +64,7 @@ class FieldState:
 
 
 def absorb(op: Op, state: FieldState, dims: list[int]) -> FieldState:
-    """Lets every result read all of the given dimensions, which then hold no places."""
+    """Lets every result read all of the given dimensions, which then hold no positions."""
     layout = state.layout
     assert layout is not None
     for index in axes_in(layout[dim] for dim in dims):
@@ -93,14 +93,14 @@ def absorb(op: Op, state: FieldState, dims: list[int]) -> FieldState:
                 for dim in layout
             )
         else:
-            return state.lost(f"{op.name!r} mixes places in a pattern that is not a window")
+            return state.lost(f"{op.name!r} mixes positions in a pattern that is not a window")
     for dim in dims:
         layout = with_dim(layout, dim, ())
     return replace(state, layout=layout)
 
 
 def meet(op: Op, state: FieldState, dims: list[Dim]) -> FieldState:
-    """Marks what it means that all positions of these dimensions are read, places kept."""
+    """Marks what it means that all positions of these dimensions are read, positions kept."""
     for dim in dims:
         for index in axes_in([dim]):
             axis = state.axes[index]
@@ -110,8 +110,8 @@ def meet(op: Op, state: FieldState, dims: list[Dim]) -> FieldState:
                 state = state.with_axis(index, replace(axis, is_global=axis.extent > 1))
             else:
                 reason = (
-                    f"{op.name!r} lets places meet in groups (windows, a grid), so what is seen "
-                    "depends on the place in the group"
+                    f"{op.name!r} lets positions meet in groups (windows, a grid), so what is seen "
+                    "depends on the position in the group"
                 )
                 state = state.with_axis(index, axis.lost(reason))
     return state
@@ -129,7 +129,7 @@ def drop_missing(state: FieldState) -> FieldState:
 
 def scramble(op: Op, state: FieldState, dims: list[Dim]) -> FieldState:
     """Gives up the order along some axes; which dimension holds them stays known."""
-    reason = f"{op.name!r} changes the order of places"
+    reason = f"{op.name!r} changes the order of positions"
     for index in axes_in(dims):
         state = state.with_axis(index, state.axes[index].lost(reason))
     return state
@@ -155,9 +155,9 @@ def _join(op: Op, left: AxisState, right: AxisState) -> AxisState:
     if left.field is None or right.field is None:
         return replace(joined, field=left.field or right.field)
     if narrow.extent == 1 < wide.extent:
-        # A single place that every unit reads, whatever its own place is.
-        place = narrow.field.positions(0) if narrow.field is not None else None
-        if place is not None and place.first <= 0 and place.last >= narrow.input_size - 1:
+        # A single position that every unit reads, whatever its own position is.
+        position = narrow.field.positions(0) if narrow.field is not None else None
+        if position is not None and position.first <= 0 and position.last >= narrow.input_size - 1:
             return replace(joined, is_global=True)
         return joined.lost(f"{op.name!r} reads one and the same part of the input everywhere")
     if left.field.effective_stride != right.field.effective_stride:
@@ -173,7 +173,7 @@ def _united_by_unit(left: AxisState, right: AxisState) -> AxisField | None:
 
     Resizing with aligned corners keeps the first and the last unit in place and moves those
     between by a part of a unit, so every unit has a union of its own. None where the branches
-    do not begin and end at the same places.
+    do not begin and end at the same positions.
     """
     a, b, num_units = left.field, right.field, left.extent
     if a is None or b is None or num_units != right.extent or num_units > _MOST_UNITS:

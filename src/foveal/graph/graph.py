@@ -26,7 +26,7 @@ AttributeValue = int | float | bool | str | None | tuple["AttributeValue", ...]
 Kind = Literal[
     "conv",  # attributes: kernel, stride, padding (pairs (before, after)), dilation, groups
     "conv_transpose",  # the same and output_padding
-    "deform_conv",  # as conv, read at places that offsets choose
+    "deform_conv",  # as conv, read at positions that offsets choose
     "linear",  # in_features, out_features
     "matmul",  # matmul, bmm, einsum between activations or with a bare parameter
     "recurrent",  # LSTM, GRU and plain; function: "lstm", "gru_cell", ...; is_bidirectional
@@ -59,7 +59,7 @@ Kind = Literal[
     "roll",
     "pad",  # padding as pairs (before, after), last dimension first; mode
     "max_unpool",  # kernel, stride, padding
-    "grid_sample",  # samples at places that a grid chooses, and what makes such grids
+    "grid_sample",  # samples at positions that a grid chooses, and what makes such grids
     "interpolate",  # output_size, mode, align_corners, antialias
     "pixel_shuffle",  # factor, function: "pixel_shuffle" or "pixel_unshuffle"
     "unfold",

@@ -13,7 +13,7 @@ HeadKind = Literal[
     "pooled norm linear",  # pool, norm, linear: ConvNeXt
     "pooled MLP",  # pool, linear, activation, linear: MobileNetV3
     "conv pooled",  # convolution to the classes, then pool: SqueezeNet
-    "flattened linear",  # the map is flattened with its places, then one linear layer
+    "flattened linear",  # the map is flattened with its positions, then one linear layer
     "flattened MLP",  # the same with several: VGG, AlexNet
     "token linear",  # one token is read: ViT
     "other",
@@ -99,7 +99,7 @@ def _places(shape: Shape) -> int:
 
 
 def _is_idle(op: Op) -> bool:
-    """Whether it pools a single place to a single place."""
+    """Whether it pools a single position to a single position."""
     pools = {"global_pool", "avg_pool", "max_pool", "adaptive_pool"}
     return op.kind in pools and op.input_shapes[0] == op.output_shape
 
@@ -125,14 +125,14 @@ def _is_linear(op: Op) -> bool:
 
 
 def _drops_places(op: Op) -> bool:
-    """Whether it turns a map into one vector that still tells places apart."""
+    """Whether it turns a map into one vector that still tells positions apart."""
     if op.kind not in {"flatten", "reshape", "conv"} or _places(op.input_shapes[0]) <= 1:
         return False
     return len(op.output_shape) == 2 or (op.kind == "conv" and op.output_shape[2:] == (1, 1))
 
 
 def _pooled(graph: Graph, pool: Op, after: list[Op]) -> Head:
-    linears = [op for op in after if _is_linear(op)]
+    linears = [each for each in after if _is_linear(each)]
     features = _before(graph, pool)
     if not linears:
         op = features
@@ -155,22 +155,22 @@ def _pooled(graph: Graph, pool: Op, after: list[Op]) -> Head:
     return _head(kind, features, linears, reason, pool=pool)
 
 
-def _flattened(graph: Graph, place: Op, after: list[Op]) -> Head:
-    layers = [*after, place] if place.kind == "conv" else after
-    linears = [op for op in layers if _is_linear(op)]
+def _flattened(graph: Graph, op: Op, after: list[Op]) -> Head:
+    layers = [*after, op] if op.kind == "conv" else after
+    linears = [each for each in layers if _is_linear(each)]
     if not linears:
-        return _unknown(f"{place.name!r} flattens the map, and no linear layer reads it")
+        return _unknown(f"{op.name!r} flattens the map, and no linear layer reads it")
     kind: HeadKind = "flattened linear" if len(linears) == 1 else "flattened MLP"
-    reason = f"{place.name!r} flattens the map with its places for {_listed(linears)}"
-    return _head(kind, _before(graph, place), linears, reason)
+    reason = f"{op.name!r} flattens the map with its positions for {_listed(linears)}"
+    return _head(kind, _before(graph, op), linears, reason)
 
 
-def _token(graph: Graph, place: Op, after: list[Op]) -> Head:
-    linears = [op for op in after if _is_linear(op)]
+def _token(graph: Graph, op: Op, after: list[Op]) -> Head:
+    linears = [each for each in after if _is_linear(each)]
     if not linears:
-        return _unknown(f"{place.name!r} picks a token, and no linear layer reads it")
-    reason = f"{place.name!r} picks one token for {_listed(linears)}"
-    return _head("token linear", _before(graph, place), linears, reason)
+        return _unknown(f"{op.name!r} picks a token, and no linear layer reads it")
+    reason = f"{op.name!r} picks one token for {_listed(linears)}"
+    return _head("token linear", _before(graph, op), linears, reason)
 
 
 def _listed(linears: list[Op]) -> str:

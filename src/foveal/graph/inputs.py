@@ -100,7 +100,7 @@ def read_inputs(
 
     ``(C, *axes)`` is one image (sequence, volume) where the model's convolutions have that
     many axes, two if it has none, and gets a batch of one. Where that is refused, two axes are
-    tried, and without convolutions the shape as it stands.
+    tried if those convolutions have one, and without any the shape as it stands.
 
     Raises:
         UsageError: It is no shape.
@@ -117,7 +117,7 @@ def read_inputs(
     num_axes = 2 if not dims or 2 in dims else max(dims)
     readings: list[Inputs] = []
     # Images may be convolved by a function, in a model whose only such module is of one axis.
-    for axes in (num_axes, 2, *(() if dims else (None,))):
+    for axes in (num_axes, *((2,) if dims == {1} else () if dims else (None,))):
         reading = _build(model, input_shape, dtype, axes)
         if all(reading.described != other.described for other in readings):
             readings.append(reading)

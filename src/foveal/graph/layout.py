@@ -3,7 +3,7 @@
 Convolutions keep height and width in the last two dimensions. Transformers flatten them to
 tokens, windows split them, channel shuffles split the channels. A layout follows all that:
 each dimension is a row-major product of atoms, and an atom is a run of positions along one
-axis, or of nothing that has a place (channels, batch, heads).
+axis, or of nothing that has a position (channels, batch, heads).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def layout_of_input(shape: Shape, num_axes: int) -> Layout:
 
 
 def plain(size: int) -> Dim:
-    """Returns a dimension without places."""
+    """Returns a dimension without positions."""
     return (Atom(size),) if size > 1 else ()
 
 
@@ -63,7 +63,7 @@ def sole_axis(dim: Dim, extents: tuple[int, ...]) -> int | None:
 
 
 def scrambled(dims: Iterable[Dim], size: int) -> Dim:
-    """Returns a dimension of ``size`` that holds the places of all ``dims`` in no known order."""
+    """Returns a dimension of ``size`` with the positions of all ``dims`` in no known order."""
     axes = sorted(axes_in(dims))
     if not axes:
         return plain(size)
@@ -72,7 +72,7 @@ def scrambled(dims: Iterable[Dim], size: int) -> Dim:
 
 
 def reshaped(layout: Layout, shape: Shape) -> Layout | None:
-    """Returns the layout after a reshape, or None where places cannot be followed."""
+    """Returns the layout after a reshape, or None where positions cannot be followed."""
     atoms = [atom for dim in layout for atom in dim]
     dims: list[Dim] = []
     for size in shape:
@@ -128,7 +128,7 @@ def _joined(atoms: list[Atom]) -> Dim:
 
 
 def broadcast(left: Layout, right: Layout) -> Layout | None:
-    """Returns the layout of a sum of two tensors, or None where their places disagree."""
+    """Returns the layout of a sum of two tensors, or None where their positions disagree."""
     rank = max(len(left), len(right))
     pairs = zip(_filled(left, rank), _filled(right, rank), strict=True)
     dims = [_agreed(a, b) for a, b in pairs]
@@ -151,7 +151,7 @@ def _agreed(left: Dim, right: Dim) -> Dim | None:
         return right if axes_in([right]) or _size(right) >= _size(left) else left
     if not axes_in([right]):
         return left
-    # A single place is read by all; otherwise the places must be the same ones.
+    # A single position is read by all; otherwise the positions must be the same ones.
     if _size(left) == 1 or _size(right) == 1:
         return left if _size(right) == 1 else right
     return None

@@ -75,17 +75,17 @@ def receptive_fields(graph: Graph) -> tuple[ReceptiveField, ...]:
     return tuple(_report(state, names) for state in _states(graph))
 
 
-def place_dims(graph: Graph) -> tuple[tuple[int, ...] | None, ...]:
+def position_dims(graph: Graph) -> tuple[tuple[int, ...] | None, ...]:
     """Returns which dimensions of each operation's (first) result are the axes of the image.
 
     ``(2, 3)`` for an ordinary map [N, C, H, W], ``(1, 2)`` for one with its channels last.
     None where an axis is gone, split or mixed with another, or where that is not known.
     """
     num_axes = len(_axis_names(graph))
-    return tuple(_place_dims(state, num_axes) for state in _states(graph))
+    return tuple(_position_dims(state, num_axes) for state in _states(graph))
 
 
-def _place_dims(state: FieldState, num_axes: int) -> tuple[int, ...] | None:
+def _position_dims(state: FieldState, num_axes: int) -> tuple[int, ...] | None:
     if state.layout is None or num_axes == 0:
         return None
     found = {sole_axis(dim, state.extents): i for i, dim in enumerate(state.layout)}
@@ -136,7 +136,7 @@ def _start(shape: Shape, num_axes: int) -> FieldState:
 def _report(state: FieldState, names: tuple[str, ...]) -> ReceptiveField:
     reasons = [axis.reason for axis in state.axes if axis.reason and not axis.is_global]
     if not names:
-        reasons = ["the network has no input with places"]
+        reasons = ["the network has no input with positions"]
     return ReceptiveField(
         names,
         tuple(axis.field for axis in state.axes),

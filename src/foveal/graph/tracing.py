@@ -20,8 +20,8 @@ from foveal.graph.failures import (
     explain_failure,
     explain_real_failure,
     is_plain_from_shapes,
+    location_of,
     model_line,
-    place_of,
 )
 from foveal.graph.graph import Graph, GraphOutput, Op, Parameter, Shape
 from foveal.graph.inputs import Inputs, InputShape, read_inputs
@@ -135,7 +135,7 @@ def _record(
         # Compiled code and other threads turn the stop into an error of theirs, or drop it.
         stop = recorder.stop or stop
     ended_by = error or stop
-    place = None if ended_by is None else place_of(ended_by, recorder)
+    place = None if ended_by is None else location_of(ended_by, recorder)
     if error is not None and stop is None:
         indices = recorder.inputs_used_as_indices
         if indices:
@@ -158,7 +158,7 @@ def _record(
         except UnfollowableError as unfollowable:
             stop = unfollowable
     if stop is not None:
-        place = place or place_of(stop, recorder)
+        place = place or location_of(stop, recorder)
         graph = _stopped(graph, f"tracing stopped at {place}: {stop}", place)
     return Recording(graph, recorder, result)
 

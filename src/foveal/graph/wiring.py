@@ -85,7 +85,7 @@ def is_depthwise(op: Op) -> bool:
 
 
 def is_spatial(op: Op) -> bool:
-    """Whether a convolution reads more than one place."""
+    """Whether a convolution reads more than one position."""
     return op.kind in {"conv", "conv_transpose"} and max(sizes(op, "kernel")) > 1
 
 

@@ -152,7 +152,7 @@ def _field(seen: ReceptiveField) -> dict[str, Any]:
     """Returns field, stride and start, each null as a whole where an axis is missing."""
     is_global = bool(seen.is_global) and all(seen.is_global)
     if not seen.size or any(size is None for size in seen.size):
-        reason = seen.reason or (_EVERYTHING if any(seen.is_global) else "it reads no places")
+        reason = seen.reason or (_EVERYTHING if any(seen.is_global) else "it reads no positions")
         return {**_no_field(reason), "global": is_global}
     found: dict[str, Any] = {
         "receptive_field": list(seen.size),
@@ -167,7 +167,7 @@ def _field(seen: ReceptiveField) -> dict[str, Any]:
 
 def _last_field(table: Inspection) -> dict[str, Any]:
     seen = table.totals.receptive_field
-    return _no_field("no operation has places") if seen is None else _field(seen)
+    return _no_field("no operation has positions") if seen is None else _field(seen)
 
 
 def _no_field(reason: str) -> dict[str, Any]:

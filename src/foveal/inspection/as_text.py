@@ -262,7 +262,7 @@ def field_sentence(table: Inspection) -> str:
     totals = table.totals
     seen = totals.receptive_field
     if seen is None:
-        return "none: no operation has places"
+        return "none: no operation has positions"
     name = printable(totals.receptive_field_of or "")
     if seen.status == "unavailable":
         return f"unavailable at {name}: {seen.reason}"

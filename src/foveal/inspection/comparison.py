@@ -87,7 +87,7 @@ def compare(first: Inspection, second: Inspection) -> Comparison:
 def _field_sizes(table: Inspection) -> list[Quantity[int]]:
     seen = table.totals.receptive_field
     if seen is None:
-        return [Quantity.unavailable("no operation has places")]
+        return [Quantity.unavailable("no operation has positions")]
     reason = seen.reason or "the whole image is seen"
     return [
         Quantity.unavailable(reason) if size is None else Quantity(size) for size in seen.size

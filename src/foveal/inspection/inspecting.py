@@ -134,7 +134,7 @@ def _totals(graph: Graph, rows: tuple[OpRow, ...], memory: Memory) -> Totals:
 
 
 def _last_map(graph: Graph, rows: tuple[OpRow, ...]) -> OpRow | None:
-    """Returns the last operation with places: what the head pools, else the last map."""
+    """Returns the last operation with positions: what the head pools, else the last map."""
     from foveal.graph.head import head
 
     try:

@@ -120,8 +120,8 @@ class Totals:
             lower bound: what a forward function holds by name without need is not seen.
             Scratch space of kernels is not part of it, but for the indices of max pooling.
         kept_bytes: What autograd keeps from forward to backward, parameters left out.
-        receptive_field: Of the last operation with places, before global pooling.
-        receptive_field_of: Its name; None when no operation has places.
+        receptive_field: Of the last operation with positions, before global pooling.
+        receptive_field_of: Its name; None when no operation has positions.
         num_weighted_layers: Convolutions, linear maps and the like with weights.
         num_nonlinearities: Activations.
     """

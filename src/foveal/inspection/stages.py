@@ -54,7 +54,7 @@ def segments_below(ops: Sequence[Op], first: int, last: int, path: str) -> tuple
 
 
 def resolution_of(shape: Shape, input_shape: Shape) -> Resolution:
-    """Returns height and width of a map, None for a vector or a map of one place.
+    """Returns height and width of a map, None for a vector or a map of one position.
 
     Some networks keep channels last; of the two readings the one whose proportions are the
     image's is taken.

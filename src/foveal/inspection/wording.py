@@ -89,12 +89,12 @@ def field_text(seen: ReceptiveField) -> str:
 
 
 def stride_text(seen: ReceptiveField) -> str:
-    """Returns the effective stride, ``·`` where there are no places."""
+    """Returns the effective stride, ``·`` where there are no positions."""
     return axes_text(seen.effective_stride, missing=NONE) if seen.axes else NONE
 
 
 def start_text(seen: ReceptiveField) -> str:
-    """Returns where the first unit's field begins, ``·`` where there are no places."""
+    """Returns where the first unit's field begins, ``·`` where there are no positions."""
     return axes_text(seen.start, missing=NONE) if seen.axes else NONE
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from foveal.errors import UsageError
-from foveal.graph import Graph, Op, Shape, place_dims
+from foveal.graph import Graph, Op, Shape, position_dims
 from foveal.layers.finding import Layer, find_layer
 from foveal.layers.results import result_at
 
@@ -59,7 +59,7 @@ class Maps:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._dims = place_dims(graph)
+        self._dims = position_dims(graph)
 
     def dims(self, op: Op) -> tuple[int, int] | None:
         """Returns which dimensions of a result are height and width; None where it is no map."""

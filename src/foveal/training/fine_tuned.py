@@ -16,10 +16,10 @@ from foveal.evaluation import ModelDescription
 from foveal.features.reading import INPUT, Reading
 from foveal.finetuning.checkpoints import CheckpointFolder
 from foveal.finetuning.cuts import Candidate, Division, divide
+from foveal.finetuning.epochs import TrainingListener
 from foveal.finetuning.fitting import FitTask, FittedSuffix, fit_suffix
 from foveal.finetuning.settings import Recipe
 from foveal.finetuning.sources import BatchSource
-from foveal.finetuning.watching import TrainingListener
 from foveal.models import Backbone
 from foveal.text import count_noun
 from foveal.training.fold_model import FoldFits, FoldModel, Split

@@ -36,11 +36,11 @@ from foveal.finetuning.budget import (
 )
 from foveal.finetuning.checkpoints import CheckpointFolder, Origin, read_origin
 from foveal.finetuning.cuts import Candidate, choose_candidate, divide, find_candidates
+from foveal.finetuning.epochs import TABLE_HEADER, EpochRow, table_line
 from foveal.finetuning.loop import settled
 from foveal.finetuning.rates import rate_table, render_rates
 from foveal.finetuning.settings import Recipe, read_budget
 from foveal.finetuning.sources import BankSource, BatchSource, PictureSource
-from foveal.finetuning.watching import TABLE_HEADER, EpochRow, table_line
 from foveal.images import Preprocessing
 from foveal.images.augmentation import Policy, find_policy
 from foveal.models import Backbone

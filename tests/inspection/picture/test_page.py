@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from foveal.inspection import compare, inspect, render_inspection_fragment, render_inspection_html
+from foveal.inspection.picture.arrangement import find_places
 from foveal.inspection.picture.component import Layers, component
 from foveal.inspection.picture.marks import Mark
 from foveal.inspection.picture.picture import picture_of
-from foveal.inspection.picture.places import find_places
 from foveal.models.sources import open_network
 
 MARKS = (

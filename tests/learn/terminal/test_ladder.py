@@ -11,9 +11,9 @@ from foveal.learn.drills import TEMPLATES, template
 from foveal.learn.drills.template import Template
 from foveal.learn.exercise import Exercise, Field
 from foveal.learn.quiz import QUESTIONS, find_question
-from foveal.learn.terminal.asking import Asked, SkippedError, ask_fields
 from foveal.learn.terminal.ladder import after, show_proof, show_solution, try_exercise
 from foveal.learn.terminal.markup import render
+from foveal.learn.terminal.prompts import Asked, SkippedError, ask_fields
 from foveal.learn.terminal.screen import LeftError
 
 from .conftest import Desk, right_lines

@@ -12,7 +12,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from foveal.errors import ModelError, UsageError
 from foveal.graph import trace
-from foveal.models.surgery import dilate, shared_places
+from foveal.models.surgery import dilate, shared_positions
 
 # Odd sizes, so that borders fall differently along the two axes.
 SHAPE = (3, 97, 129)
@@ -39,7 +39,7 @@ def compare(net: nn.Module, output_stride: int, path: str) -> tuple[float, float
     changed = dilate(net, output_stride, input_shape=SHAPE)
     x = torch.randn(1, *SHAPE)
     old, new = map_of(net, path, x), map_of(changed, path, x)
-    places = shared_places(trace(net, SHAPE), trace(changed, SHAPE), last_op(net, path))
+    places = shared_positions(trace(net, SHAPE), trace(changed, SHAPE), last_op(net, path))
     error = (new[(..., *places)] - old).abs().max() / old.abs().max()
     return float(error), new.shape[2] / old.shape[2]
 
@@ -70,7 +70,7 @@ CASES = [
         for number, case in enumerate(CASES)
     ],
 )
-def test_values_at_the_shared_places_are_the_same(make, path, output_stride) -> None:
+def test_values_at_the_shared_positions_are_the_same(make, path, output_stride) -> None:
     torch.manual_seed(0)
     error, growth = compare(make().eval(), output_stride, path)
     assert error < 1e-5
@@ -135,14 +135,14 @@ def test_squeeze_and_excitation_is_said_to_change_values() -> None:
         net = torchvision.models.mobilenet_v3_small()
     changed = dilate(net, 16, input_shape=SHAPE)
     with pytest.raises(ModelError, match="something before it reads the whole map"):
-        shared_places(trace(net, SHAPE), trace(changed, SHAPE), last_op(net, "features"))
+        shared_positions(trace(net, SHAPE), trace(changed, SHAPE), last_op(net, "features"))
 
 
 def test_group_norm_is_said_to_change_values() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.GroupNorm(2, 4), nn.Conv2d(4, 4, 3))
     changed = dilate(net, 1, input_shape=SHAPE)
     with pytest.raises(ModelError, match="1 takes statistics over the whole map"):
-        shared_places(trace(net, SHAPE), trace(changed, SHAPE), "2")
+        shared_positions(trace(net, SHAPE), trace(changed, SHAPE), "2")
 
 
 def test_branches_that_no_longer_fit_are_refused() -> None:

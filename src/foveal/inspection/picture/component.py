@@ -15,12 +15,12 @@ from importlib.resources import files
 
 from foveal.draw.page import packed
 from foveal.draw.svg import element, number
+from foveal.inspection.picture.arrangement import LEAST_OPEN, find_places
 from foveal.inspection.picture.drawing import Pencil, draw_svg, style
 from foveal.inspection.picture.facts import FAMILY_WORDS, OVERLAYS
 from foveal.inspection.picture.marks import Mark
 from foveal.inspection.picture.page_data import page_data
 from foveal.inspection.picture.picture import Picture
-from foveal.inspection.picture.places import LEAST_OPEN, find_places
 from foveal.inspection.picture.text_tree import text_tree
 from foveal.text import printable
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from foveal.draw.svg import Value, element, number, words
 from foveal.draw.text_layout import shorten_end, shorten_middle, wrap
+from foveal.inspection.picture.arrangement import BAR, LEAST_OPEN, Box, Path, Places, find_places
 from foveal.inspection.picture.facts import (
     OVERLAYS,
     Overlay,
@@ -22,7 +23,6 @@ from foveal.inspection.picture.facts import (
 )
 from foveal.inspection.picture.marks import Mark, marked_nodes
 from foveal.inspection.picture.picture import Node, Picture
-from foveal.inspection.picture.places import BAR, LEAST_OPEN, Box, Path, Places, find_places
 from foveal.text import printable
 
 _EDGE = 6.0

@@ -18,7 +18,9 @@ from foveal.learn.marking import Marked, mark
 from foveal.learn.progress import Grade
 from foveal.learn.rechecking import CHECKED, mark_first_answer
 from foveal.learn.review import grade_answer
-from foveal.learn.terminal.asking import (
+from foveal.learn.terminal.learner import Learner
+from foveal.learn.terminal.markup import capitalised, styled
+from foveal.learn.terminal.prompts import (
     REMINDER,
     Asked,
     GivenUpError,
@@ -26,8 +28,6 @@ from foveal.learn.terminal.asking import (
     ask_fields,
     show_question,
 )
-from foveal.learn.terminal.learner import Learner
-from foveal.learn.terminal.markup import capitalised, styled
 from foveal.learn.terminal.screen import Screen
 from foveal.learn.terminal.topic_page import places
 from foveal.learn.topics import find_topic

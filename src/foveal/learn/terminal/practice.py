@@ -19,7 +19,6 @@ from foveal.learn.skills import (
     skills_in,
     skills_of,
 )
-from foveal.learn.terminal.asking import SkippedError
 from foveal.learn.terminal.ladder import (
     Tried,
     after,
@@ -29,6 +28,7 @@ from foveal.learn.terminal.ladder import (
     try_in_test,
 )
 from foveal.learn.terminal.learner import Learner
+from foveal.learn.terminal.prompts import SkippedError
 from foveal.learn.topics import TOPICS, find_topic
 from foveal.text import count_noun
 

@@ -10,10 +10,10 @@ from foveal.draw.text_layout import wrap
 from foveal.learn.exercise import Exercise
 from foveal.learn.progress import GRADES
 from foveal.learn.quiz import QUESTIONS, find_question, questions_of
-from foveal.learn.terminal.asking import SkippedError
 from foveal.learn.terminal.ladder import after, try_exercise
 from foveal.learn.terminal.learner import Learner
 from foveal.learn.terminal.markup import styled
+from foveal.learn.terminal.prompts import SkippedError
 from foveal.learn.terminal.screen import LeftError
 from foveal.learn.terminal.topic_page import lab_shows
 from foveal.learn.topics import TOPICS, Topic, find_topic

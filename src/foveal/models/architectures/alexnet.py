@@ -32,7 +32,7 @@ class AlexNet2012(nn.Module):
     """The original: two groups, response normalisation, overlapping pooling.
 
     Takes ``[N, C, 224, 224]`` and returns logits ``[N, num_classes]``. The paper's figures
-    fit 227 pixels without padding; 224 with a padding of 2 gives the same 55×55 places.
+    fit 227 pixels without padding; 224 with a padding of 2 gives the same 55×55 positions.
 
     Raises:
         UsageError: ``num_classes`` or ``in_channels`` is below 1.

@@ -1,7 +1,7 @@
 """MobileNet: convolutions split into one per channel and one across channels.
 
 Howard et al. (2017, arXiv:1704.04861). A dense k×k convolution from M to N channels costs
-``k²·M·N`` multiplications a place; depthwise k×k and then pointwise 1×1 cost ``k²·M + M·N``,
+``k²·M·N`` multiplications a position; depthwise k×k and then pointwise 1×1 cost ``k²·M + M·N``,
 which is ``1/N + 1/k²`` of it (section 3.1): about an eighth for 3×3.
 """
 

@@ -45,7 +45,7 @@ _HALVE = Step(stride=2)
 
 
 class PaddingShortcut(nn.Module):
-    """Option A: every second place, and channels of zeros behind; no parameters."""
+    """Option A: every second position, and channels of zeros behind; no parameters."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class ResNet(nn.Module):
         depth: 18 or 34 (basic blocks), 50, 101 or 152 (bottlenecks).
         num_classes: K.
         in_channels: C.
-        output_stride: Input pixels a place of the last map stands for. With 16 or 8 the last
+        output_stride: Input pixels a position of the last map stands for. With 16 or 8 the last
             one or two stages dilate instead of striding, as torchvision's
             ``replace_stride_with_dilation``: a finer map of the same receptive field, for
             segmentation (Yu, Koltun and Funkhouser 2017, arXiv:1705.09914).

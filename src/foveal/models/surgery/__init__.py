@@ -4,7 +4,7 @@ All keep one convention: the given model is left as it is, and a new one is retu
 shares nothing with it. Each says in its docstring what it preserves.
 """
 
-from foveal.models.surgery.dilate import dilate, shared_places
+from foveal.models.surgery.dilate import dilate, shared_positions
 from foveal.models.surgery.fold_batch_norm import fold_batch_norm
 from foveal.models.surgery.freeze import TrainablePart, describe_trainable, freeze_to
 from foveal.models.surgery.replace_head import replace_head
@@ -20,5 +20,5 @@ __all__ = [
     "replace_head",
     "separable_share",
     "separate",
-    "shared_places",
+    "shared_positions",
 ]

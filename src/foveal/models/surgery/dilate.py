@@ -17,7 +17,7 @@ from foveal.graph import Graph, Kind, Op, Source, receptive_fields, trace
 from foveal.graph.wiring import sizes
 from foveal.models.surgery.changed_copy import own_copy, replace_module
 
-# What reads neighbours, or moves places, in a way that nn.Module settings cannot spread.
+# What reads neighbours, or moves positions, in a way that nn.Module settings cannot spread.
 _UNSPREADABLE: frozenset[Kind] = frozenset(
     {
         *("conv_transpose", "interpolate", "pixel_shuffle", "unfold", "roll", "attention"),
@@ -35,7 +35,7 @@ _ACROSS_PLACES: frozenset[Kind] = frozenset({"group_norm", "instance_norm"})
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """A map's place in the image, by axis.
+    """A map's position in the image, by axis.
 
     Attributes:
         stride: Input pixels from one unit to the next, now.
@@ -58,9 +58,9 @@ def dilate(model: nn.Module, output_stride: int, *, input_shape: Sequence[int]) 
     A stride of average pooling can be left out too, but nothing finer can be average-pooled.
 
     Preserves: all parameters and their names, bit for bit; the number of channels. Maps become
-    larger, and what follows a global pooling averages over more places.
+    larger, and what follows a global pooling averages over more positions.
 
-    The finer map holds the original one: at the places that ``shared_places`` gives, values
+    The finer map holds the original one: at the positions that ``shared_positions`` gives, values
     are equal up to rounding, borders included, where nothing before reads the whole map
     (squeeze and excitation, attention, group or instance norm) and padding is by zeros.
 
@@ -113,7 +113,7 @@ def dilate(model: nn.Module, output_stride: int, *, input_shape: Sequence[int]) 
     return changed
 
 
-def shared_places(original: Graph, dilated: Graph, name: str) -> tuple[slice, ...]:
+def shared_positions(original: Graph, dilated: Graph, name: str) -> tuple[slice, ...]:
     """Returns where the map of one operation holds the original's values.
 
     ``dilated_map[:, :, rows, columns]`` equals ``original_map``. Found by the receptive
@@ -134,7 +134,7 @@ def shared_places(original: Graph, dilated: Graph, name: str) -> tuple[slice, ..
     for axis, (old, new) in enumerate(zip(before.fields, after.fields, strict=True)):
         reason = None
         if old is None or new is None or before.status != "complete":
-            reason = before.reason or "its units have no place"
+            reason = before.reason or "its units have no position"
         elif before.is_global[axis]:
             reason = "something before it reads the whole map"
         elif blurred is not None and old != new:
@@ -178,7 +178,7 @@ def _step(op: Op, grid: _Grid, output_stride: int, modules: dict[str, nn.Module]
     module = modules[op.module_path]
     shape, before = op.output_shape, op.input_shapes[0]
     if op.kind in _ENDS_THE_GRID:
-        # Attention over places takes a mean over the channels and keeps the map.
+        # Attention over positions takes a mean over the channels and keeps the map.
         return grid if len(shape) == len(before) and shape[2:] == before[2:] else None
     if op.kind in _WINDOWS:
         return _window(op, grid, output_stride, module)
@@ -195,7 +195,7 @@ def _step(op: Op, grid: _Grid, output_stride: int, modules: dict[str, nn.Module]
 
 
 def _skips(op: Op) -> bool:
-    """Whether a slice takes every second place or the like."""
+    """Whether a slice takes every second position or the like."""
     index = op.attributes.get("index")
     parts = index if isinstance(index, tuple) else ()
     steps = [part[-1] for part in parts if isinstance(part, tuple) and part[:1] == ("slice",)]

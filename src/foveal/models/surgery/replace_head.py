@@ -20,7 +20,7 @@ _NORMS = frozenset({"batch_norm", "layer_norm", "group_norm", "norm", "instance_
 
 
 class AveragePlaces(nn.Module):
-    """Averages a flattened map over its places: ``(N, C * H * W)`` to ``(N, C)``."""
+    """Averages a flattened map over its positions: ``(N, C * H * W)`` to ``(N, C)``."""
 
     def __init__(self, num_channels: int) -> None:
         super().__init__()

@@ -122,7 +122,7 @@ const explorer = (() => {
         ...fact("Parameters", layer.parameters ? number(layer.parameters) : "none"),
         ...fact("Multiply-adds", layer.macs === null ? "not known" : layer.macs ? number(layer.macs) : "none counted"),
         ...fact("Field", layer.field ? `${times(layer.field)} pixels` : layer.global ? "the whole picture" : layer.reason || "not known"),
-        ...fact("Stride", layer.stride ? `${times(layer.stride)} pixels from one unit to the next` : "no places left"));
+        ...fact("Stride", layer.stride ? `${times(layer.stride)} pixels from one unit to the next` : "no positions left"));
     }
     const fact = (name, text) =>
       [element("div", {}, element("dt", {}, name), element("dd", {}, text))];

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foveal.finetuning.watching import TABLE_HEADER, EpochRow, describe_gap, table_line
+from foveal.finetuning.epochs import TABLE_HEADER, EpochRow, describe_gap, table_line
 
 
 def row(epoch: int, train: float, validation: float | None, loss: float | None = 0.5) -> EpochRow:

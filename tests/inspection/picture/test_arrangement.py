@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from foveal.inspection import inspect
+from foveal.inspection.picture.arrangement import find_places
 from foveal.inspection.picture.facts import facts_of
 from foveal.inspection.picture.grid import lay_out
 from foveal.inspection.picture.picture import MOST_AT_FIRST, picture_of
-from foveal.inspection.picture.places import find_places
 from foveal.inspection.picture.wires import Wire
 from foveal.models.sources import open_network
 
