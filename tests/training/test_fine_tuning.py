@@ -113,7 +113,13 @@ def test_auto_keeps_what_is_better_and_says_by_how_much() -> None:
     assert "not shown to be better, and the frozen classifier is kept" in sentence
     _, sentence, is_better = compare(wrong, right, problem, cost_seconds=1.0, seed=0)
     assert not is_better
-    assert "worse than frozen features" in sentence
+    assert "worse than frozen features, and the frozen classifier is kept" in sentence
+    for tuned in (right, wrong):
+        _, sentence, _ = compare(
+            tuned, right, problem, cost_seconds=1.0, seed=0, is_always_kept=True
+        )
+        assert "and the fine-tuned classifier is kept all the same" in sentence
+        assert "frozen classifier" not in sentence
 
 
 @pytest.mark.parametrize(

@@ -184,11 +184,14 @@ def fine_tune(
             if isinstance(source, PictureSource):
                 source.close()
         gain, sentence, is_better = compare(
-            fits.logits, frozen.logits, problem, cost_seconds=_spent(log), seed=config.seed
+            fits.logits,
+            frozen.logits,
+            problem,
+            cost_seconds=_spent(log),
+            seed=config.seed,
+            is_always_kept=config.fine_tune == "always",
         )
         adopted = is_better or config.fine_tune == "always"
-        if adopted and not is_better:
-            sentence += " It is kept all the same, because that was asked for."
         step.note(
             sentence,
             gain=gain.estimate,
@@ -223,6 +226,7 @@ def compare(
     *,
     cost_seconds: float,
     seed: int,
+    is_always_kept: bool = False,
 ) -> tuple[Interval, str, bool]:
     """Returns the gain in accuracy with a paired interval over groups, a sentence, a verdict.
 
@@ -232,6 +236,7 @@ def compare(
         problem: The images.
         cost_seconds: What fine-tuning took.
         seed: Of the bootstrap.
+        is_always_kept: Whether the fine-tuned one is kept whatever comes out; the sentence says so.
     """
     judged = problem.fold_index >= 0
     labels = problem.labels[judged]
@@ -244,13 +249,16 @@ def compare(
     if gain.low is not None and gain.high is not None:
         points += f" (95% interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired over "
         points += f"{count_noun(int(groups.max()) + 1, 'group')})"
+    kept = "the frozen classifier is kept"
+    if is_always_kept:
+        kept = "the fine-tuned classifier is kept all the same, because that was asked for"
     verdict = (
         "fine-tuning is better than frozen features and is kept"
         if is_better
-        else "fine-tuning is not shown to be better, and the frozen classifier is kept"
+        else f"fine-tuning is not shown to be better, and {kept}"
     )
     if gain.high is not None and gain.high < 0:
-        verdict = "fine-tuning is worse than frozen features, which are kept"
+        verdict = f"fine-tuning is worse than frozen features, and {kept}"
     return gain, f"{points}: {verdict}. It took {cost_seconds:,.0f} s", is_better
 
 
