@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foveal.draw.text_layout import (
@@ -242,6 +242,8 @@ def test_shortened_texts_fit(text: str, columns: int) -> None:
     assert display_width(shorten_end(text, columns)) <= columns
 
 
+@example(text="\U0001f3fb", columns=10)  # a modifier with nothing to modify
+@example(text="\U0001f3fb" + "x" * 30, columns=10)
 @given(text=st.text(), columns=st.integers(10, 80))
 def test_wrapped_lines_fit_and_lose_no_character(text: str, columns: int) -> None:
     from foveal.text import printable

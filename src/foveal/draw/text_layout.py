@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 
 from foveal.text import printable
 
@@ -150,4 +150,14 @@ def facts(
 def _pieces(text: str, room: int) -> list[str]:
     """Returns the words of ``text``, those longer than a line broken."""
     words = re.split(r"\s+", text.strip())
-    return [piece for word in words for piece in (chop_cells(word, max(2, room)) or [""])]
+    return [piece for word in words for piece in _chopped(word, max(2, room))]
+
+
+def _chopped(word: str, room: int) -> list[str]:
+    """Returns a word in pieces that fit, with every character: rich drops a lone modifier."""
+    pieces = []
+    while display_width(word) > room:
+        start = _start(word, room) or word[0]
+        pieces.append(start)
+        word = word[len(start) :]
+    return [*pieces, word]
