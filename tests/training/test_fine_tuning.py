@@ -48,6 +48,8 @@ def test_a_fine_tuned_run_predicts_what_its_files_say(
     run = tmp_path / "run"
     finished = make_run(shapes, run, config=config, command="test")
     assert finished.trained.model.describe().kind == "fine-tuned"
+    # What was compared are frozen kinds, of which none is kept.
+    assert finished.trained.evidence.model_choice is None
     assert finished.parity.same_labels == finished.parity.num_images
     image = shapes / "circle" / "000.png"
     (predicted,) = load(run).predict([image])

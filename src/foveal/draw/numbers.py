@@ -69,6 +69,18 @@ def short_count(value: int | None) -> str:
     return f"{value:.0e}"
 
 
+def signed_points(share: float | None) -> str:
+    """Returns a difference of two shares in percentage points, with its sign.
+
+    >>> signed_points(0.031), signed_points(-0.2), signed_points(-0.0001), signed_points(None)
+    ('+3.1', '-20.0', '0.0', 'unknown')
+    """
+    if share is None:
+        return "unknown"
+    text = f"{100 * share:+.1f}"
+    return "0.0" if text in {"+0.0", "-0.0"} else text
+
+
 def short_bytes(value: int | None) -> str:
     """Returns a size with its decimal unit.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foveal.draw.numbers import percent
+from foveal.draw.numbers import percent, signed_points
 from foveal.evaluation.evidence import ModelChoice
 
 
@@ -36,8 +36,8 @@ def describe_choice(choice: ModelChoice) -> tuple[str, ...]:
     ]
     simplest = choice.candidates[0]
     gains = [
-        f"{one.kind} {_points(one.gain.estimate)} points "
-        f"(95% interval {_points(one.gain.low)} to {_points(one.gain.high)})"
+        f"{one.kind} {signed_points(one.gain.estimate)} points "
+        f"(95% interval {signed_points(one.gain.low)} to {signed_points(one.gain.high)})"
         for one in choice.candidates[1:]
         if one.gain is not None
     ]
@@ -45,7 +45,7 @@ def describe_choice(choice: ModelChoice) -> tuple[str, ...]:
         sentences.append(f"Against {simplest.kind}, by a paired test: {'; '.join(gains)}.")
         sentences.append(f"The kind {choice.chosen} was kept: {_why_kept(choice)}.")
     claimed = [
-        f"{one.kind} {_points(one.random_accuracy - simplest.random_accuracy)}"
+        f"{one.kind} {signed_points(one.random_accuracy - simplest.random_accuracy)}"
         for one in choice.candidates[1:]
         if one.random_accuracy is not None and simplest.random_accuracy is not None
     ]
@@ -69,7 +69,3 @@ def _why_kept(choice: ModelChoice) -> str:
         "each kind listed before it is beaten beyond chance by one listed after, and it is "
         "beaten by none of those after it"
     )
-
-
-def _points(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:+.1f}"

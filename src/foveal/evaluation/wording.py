@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from foveal.draw.numbers import percent as percent_of
-from foveal.draw.numbers import percent_span
+from foveal.draw.numbers import percent_span, signed_points
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
@@ -144,8 +144,8 @@ def describe_leak(grouping: Grouping) -> str:
         )
     else:
         verdict = (
-            "The difference is within chance "
-            f"({_signed(low)} to {_signed(high)} points): a leak is neither shown nor ruled out."
+            f"The difference is within chance ({signed_points(low)} to {signed_points(high)} "
+            "points): a leak is neither shown nor ruled out."
         )
     if grouping.source is None:
         verdict += (
@@ -169,7 +169,8 @@ def describe_tested(tested: HeldOutGroups) -> str:
         return f"{facts} There are too few of them to say whether that is chance."
     if low > 0.0:
         return f"{facts} Mixing them flatters by {_points(low, high)}."
-    return f"{facts} The difference is within chance ({_signed(low)} to {_signed(high)} points)."
+    within = f"{signed_points(low)} to {signed_points(high)} points"
+    return f"{facts} The difference is within chance ({within})."
 
 
 def describe_calibration(calibration: Calibration) -> str:
@@ -301,11 +302,6 @@ def _points(low: float, high: float) -> str:
     """
     digits = 0 if low >= 0.0995 else 1
     return f"{100 * low:.{digits}f} to {100 * high:.{digits}f} points"
-
-
-def _signed(share: float) -> str:
-    text = f"{100 * share:+.1f}"
-    return "0.0" if text in {"+0.0", "-0.0"} else text
 
 
 def _holds(interval: Interval, value: float) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from foveal.draw.numbers import percent
+from foveal.draw.numbers import percent, signed_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +105,4 @@ def _share(value: float | None) -> str:
 
 
 def _points(gap: float | None) -> str:
-    return "" if gap is None else f"{100 * gap:+.1f}"
+    return "" if gap is None else signed_points(gap)

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.dataset import Manifest
-from foveal.draw.numbers import short_bytes
+from foveal.draw.numbers import short_bytes, signed_points
 from foveal.errors import UsageError
 from foveal.evaluation.evidence import Interval
 from foveal.evaluation.paired import accuracy_difference
@@ -213,6 +213,8 @@ def fine_tune(
         model=fits.model,
         logits=fits.logits,
         fold_models=fits.fold_models,
+        # It names the frozen kind that was kept, which this one replaces.
+        choice=None,
         # Neither was measured for this kind: each point would be a training of its own.
         random_predictions=None,
         curve=None,
@@ -245,10 +247,12 @@ def compare(
         tuned.argmax(1) == labels, frozen.argmax(1) == labels, groups, seed=seed
     )
     is_better = gain.low is not None and gain.low > 0
-    points = "unknown" if gain.estimate is None else f"{100 * gain.estimate:+.1f} points"
+    points = signed_points(gain.estimate) + ("" if gain.estimate is None else " points")
     if gain.low is not None and gain.high is not None:
-        points += f" (95% interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired over "
-        points += f"{count_noun(int(groups.max()) + 1, 'group')})"
+        points += (
+            f" (95% interval {signed_points(gain.low)} to {signed_points(gain.high)}, paired over "
+            f"{count_noun(int(groups.max()) + 1, 'group')})"
+        )
     kept = "the frozen classifier is kept"
     if is_always_kept:
         kept = "the fine-tuned classifier is kept all the same, because that was asked for"
