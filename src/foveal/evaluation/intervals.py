@@ -25,7 +25,7 @@ import math
 
 import numpy as np
 
-from foveal.evaluation.evidence import Interval
+from foveal.evaluation.interval import Interval
 from foveal.evaluation.inputs import Floats
 
 FEW_GROUPS = 10

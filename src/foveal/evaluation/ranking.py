@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foveal.evaluation.evidence import Interval
+from foveal.evaluation.interval import Interval
 from foveal.evaluation.inputs import Bools, Floats, Ints
 from foveal.evaluation.intervals import bounded, hull, mean_of, student_quantile, wilson
 
