@@ -30,7 +30,7 @@ from foveal.evaluation.intervals import (
     proportion,
 )
 from foveal.evaluation.ranking import area_interval, mean_area_interval, rank_area
-from foveal.evaluation.resampling import class_counts_by_group, resampled_sums
+from foveal.evaluation.resampling import class_counts_by_group, column, resampled_sums
 
 _METHOD = (
     "95% intervals from {num_resamples:,} bootstrap samples of {unit} (expanded percentiles; "
@@ -147,9 +147,7 @@ def measure(
 
     per_class = []
     for k, name in enumerate(class_names):
-        right, predicted, present = (
-            _column(table, k + offset * num_classes) for offset in range(3)
-        )
+        right, predicted, present = (column(table, k + offset * num_classes) for offset in range(3))
         per_class.append(
             ClassMetrics(
                 name=name,
@@ -251,7 +249,7 @@ def _recall_rates(counted: _Counted, groups: Ints) -> RecallRates:
     recalls = []
     any_recall_scarce = False
     for k in range(num_classes):
-        right, present = _column(table, k), _column(table, k + 2 * num_classes)
+        right, present = column(table, k), column(table, k + 2 * num_classes)
         any_recall_scarce |= bool(present.any()) and _is_scarce(right, present)
         recalls.append(proportion(right, present, resamples.recall[:, k]))
     return RecallRates(
@@ -311,12 +309,6 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
 def _mean_defined(figures: Floats) -> Floats:
     defined = np.isfinite(figures)
     return _ratio(np.where(defined, figures, 0.0).sum(axis=1), defined.sum(axis=1).astype(float))
-
-
-def _column(table: object, index: int) -> Floats:
-    column = table[:, [index]]  # type: ignore[index]
-    dense = column.toarray() if hasattr(column, "toarray") else column
-    return np.asarray(dense, dtype=np.float64).ravel()
 
 
 def _is_scarce(hits: Floats, totals: Floats) -> bool:
