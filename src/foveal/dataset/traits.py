@@ -63,7 +63,9 @@ def find_traits(manifest: Manifest, columns: Sequence[str] = ()) -> tuple[Trait,
     return (*named, *(trait for trait in found if len(set(trait.values)) > 1))
 
 
-def take_rows(traits: Sequence[Trait], rows: Sequence[int] | NDArray[np.int64]) -> tuple[Trait, ...]:
+def take_rows(
+    traits: Sequence[Trait], rows: Sequence[int] | NDArray[np.int64]
+) -> tuple[Trait, ...]:
     """Returns the traits of some of the images, those of ``rows`` in their order."""
     return tuple(
         replace(trait, values=tuple(trait.values[int(row)] for row in rows)) for trait in traits

@@ -39,9 +39,7 @@ def describe_trait(trait: SubgroupTrait, *, num_tested: int) -> str:
         )
     high = difference.high
     unknown = (
-        ""
-        if high is None
-        else f" A difference of up to {100 * high:.0f} points is not ruled out."
+        "" if high is None else f" A difference of up to {100 * high:.0f} points is not ruled out."
     )
     return (
         f"No difference is shown: the clearest is {pair}, {size} at the same mix of classes "
@@ -50,7 +48,7 @@ def describe_trait(trait: SubgroupTrait, *, num_tested: int) -> str:
 
 
 def describe_spread(spread: GroupSpread) -> str:
-    """Returns how far groups differ beyond chance, as sentences."""
+    """Returns how far groups differ beyond chance, as a sentence."""
     figure = spread.spread
     groups = count_noun(spread.num_groups, "group")
     size = f"{100 * (figure.estimate or 0.0):.1f} points"
@@ -62,13 +60,21 @@ def describe_spread(spread: GroupSpread) -> str:
     if spread.p_value < _LEVEL:
         return (
             f"Between {groups} accuracy differs beyond chance, by a standard deviation of {size} "
-            f"({interval}; p {_p(spread.p_value)}): {percent(spread.i_squared)} of the variation "
-            "between them is not chance. For a new group expect a figure of its own."
+            f"({interval})."
         )
     return (
         f"Between {groups} no difference beyond chance is shown (standard deviation {size}, "
-        f"{interval}; p {_p(spread.p_value)})."
+        f"{interval})."
     )
+
+
+def describe_share(spread: GroupSpread) -> str:
+    """Returns what of the variation between groups is not chance, and what follows from it."""
+    share = f"{percent(spread.i_squared)} of the variation between them is not chance"
+    tail = f"(I²; p {_p(spread.p_value)})."
+    if spread.p_value < _LEVEL:
+        return f"{share} {tail} A new group will have a figure of its own, above or below."
+    return f"By the estimate {share} {tail}"
 
 
 def describe_subgroups(subgroups: Subgroups) -> str:

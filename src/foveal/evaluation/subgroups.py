@@ -38,6 +38,7 @@ from foveal.evaluation.intervals import (
     expanded_percentiles,
     hull,
     student_quantile,
+    subtracted,
 )
 from foveal.evaluation.metrics import measure_recalls
 from foveal.evaluation.resampling import group_sums, resampled_sums
@@ -220,21 +221,17 @@ def _find_gap(
 
 
 def _cautious(difference: float, first: Interval | None, second: Interval | None) -> Interval:
-    """Returns the difference by square and add of two accuracies (Newcombe 1998).
+    """Returns the difference with the reach that two accuracies have by square and add.
 
     Their intervals are sound also where mistakes are rare, which a variance of none is not.
     """
-    if first is None or second is None or None in (first.low, first.high, second.low, second.high):
+    if first is None or second is None:
         return Interval(difference, None, None)
-    mine, other = _reach(first), _reach(second)
-    below, above = math.hypot(mine[0], other[1]), math.hypot(mine[1], other[0])
-    return bounded(difference, difference - below, difference + above, lowest=-1.0)
-
-
-def _reach(interval: Interval) -> tuple[float, float]:
-    """Returns how far an interval reaches below and above its estimate."""
-    estimate = interval.estimate or 0.0
-    return estimate - (interval.low or 0.0), (interval.high or 0.0) - estimate
+    plain = subtracted(first, second)
+    if plain.estimate is None or plain.low is None or plain.high is None:
+        return Interval(difference, None, None)
+    shift = difference - plain.estimate
+    return bounded(difference, plain.low + shift, plain.high + shift, lowest=-1.0)
 
 
 def _standard_error(high: int, low: int, parts: Ints, images: _Images) -> float:
@@ -341,8 +338,7 @@ def _permute_groups(
     parts = np.sort(part_of_group)
     starts = np.searchsorted(parts, np.arange(num_parts))
     number = np.bincount(parts, minlength=num_parts)
-    sums = np.bincount(groups, weights=excess)
-    sizes = np.bincount(groups).astype(np.float64)
+    sums, sizes = group_sums(groups, np.stack([excess, np.ones_like(excess)], axis=1)).T
     results = []
     chunk = max(1, _CHUNK // len(sums))
     for start in range(0, num_rows, chunk):

@@ -9,6 +9,7 @@ from foveal.draw.numbers import percent
 from foveal.draw.svg import name_gutter
 from foveal.evaluation.evidence import Evidence, Interval, Subgroup, Subgroups, SubgroupTrait
 from foveal.evaluation.subgroup_wording import (
+    describe_share,
     describe_spread,
     describe_subgroups,
     describe_trait,
@@ -61,7 +62,10 @@ def subgroups_section(subgroups: Subgroups, overall: Interval) -> SubgroupsView:
             _trait_view(trait, subgroups.class_names, overall, num_tested)
             for trait in subgroups.traits
         ),
-        spread=None if spread is None else f"{describe_spread(spread)} Groups: {spread.source}.",
+        spread=None
+        if spread is None
+        else f"{describe_spread(spread)} {describe_share(spread)} Groups: "
+        f"{printable(spread.source)}.",
         rule=f"Parts of fewer than {subgroups.min_images} images have no figures, nor has the "
         "sensitivity for a class of fewer than 10 images in a part: n too small. Parts are "
         "compared at the same mix of classes: each image counts as right or wrong minus the "
