@@ -25,8 +25,8 @@ import math
 
 import numpy as np
 
-from foveal.evaluation.evidence import Interval
 from foveal.evaluation.inputs import Floats
+from foveal.evaluation.interval import Interval
 
 FEW_GROUPS = 10
 NORMAL_QUANTILE = 1.959963984540054

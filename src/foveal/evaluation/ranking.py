@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foveal.evaluation.evidence import Interval
 from foveal.evaluation.inputs import Bools, Floats, Ints
+from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import bounded, hull, mean_of, student_quantile, wilson
 
 # Fewer groups than this with an image out of order, on either side, and the variance

@@ -159,3 +159,10 @@ def _draw_counts(
         drawn += np.arange(num_rows)[:, None] * num_groups
         counts = np.bincount(drawn.reshape(-1), minlength=num_rows * num_groups)
         yield counts.reshape(num_rows, num_groups).astype(np.float64)
+
+
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Returns the quotient; NaN where the denominator is not above 0."""
+    result: Floats = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result
