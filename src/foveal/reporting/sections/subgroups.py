@@ -28,13 +28,14 @@ _TOO_SMALL = "n too small"
 
 @dataclass(frozen=True, slots=True)
 class TraitView:
-    """One trait: its name, whether it is unfolded, its sentences and its figure."""
+    """One trait: whether it is unfolded, its sentences, its figures; ``drawing`` if it has any."""
 
     name: str
     verdict: str
     is_open: bool
     sentence: str
-    drawing: Drawing
+    table: Table
+    drawing: Drawing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,43 +87,46 @@ def _trait_view(
     by_class = len(class_names) <= _MAX_CLASS_COLUMNS
     header = ["Part", "Images", "Groups", "Accuracy", "Balanced accuracy"]
     header += [f"Sensitivity for {printable(name)}" for name in class_names] if by_class else []
+    table = Table(
+        f"By {printable(trait.name)}",
+        tuple(header),
+        tuple(
+            (
+                printable(one.name),
+                count(one.num_images),
+                count(one.num_groups),
+                _cell(one.accuracy),
+                _cell(one.balanced_accuracy),
+                *(_class_cells(one, len(class_names)) if by_class else ()),
+            )
+            for one in trait.subgroups
+        ),
+    )
+    drawing = Drawing(
+        svg=draw_class_intervals(
+            [ClassRow(one.name, one.accuracy) for one in shown if one.accuracy is not None],
+            title=f"Accuracy by {printable(trait.name)}",
+            description="; ".join(
+                f"{printable(one.name)}: {percent(one.accuracy.estimate, digits=1)} "
+                f"({percent_range(one.accuracy)})"
+                for one in shown
+                if one.accuracy is not None
+            ),
+            reference=overall.estimate,
+        ),
+        caption="The dot is the accuracy of the part, the bar its 95% interval; the dashed "
+        "line is the accuracy over all images."
+        + ("" if by_class else " Sensitivities by class are in evaluation.json."),
+        table=table,
+        gutter=f"name {name_gutter(one.name for one in shown)}",
+    )
     return TraitView(
         name=printable(trait.name),
         verdict=verdict,
         is_open=differs,
         sentence=describe_trait(trait, num_tested=num_tested),
-        drawing=Drawing(
-            svg=draw_class_intervals(
-                [ClassRow(one.name, one.accuracy) for one in shown if one.accuracy is not None],
-                title=f"Accuracy by {printable(trait.name)}",
-                description="; ".join(
-                    f"{printable(one.name)}: {percent(one.accuracy.estimate, digits=1)} "
-                    f"({percent_range(one.accuracy)})"
-                    for one in shown
-                    if one.accuracy is not None
-                ),
-                reference=overall.estimate,
-            ),
-            caption="The dot is the accuracy of the part, the bar its 95% interval; the dashed "
-            "line is the accuracy over all images."
-            + ("" if by_class else " Sensitivities by class are in evaluation.json."),
-            table=Table(
-                f"By {printable(trait.name)}",
-                tuple(header),
-                tuple(
-                    (
-                        printable(one.name),
-                        count(one.num_images),
-                        count(one.num_groups),
-                        _cell(one.accuracy),
-                        _cell(one.balanced_accuracy),
-                        *(_class_cells(one, len(class_names)) if by_class else ()),
-                    )
-                    for one in trait.subgroups
-                ),
-            ),
-            gutter=f"name {name_gutter(one.name for one in shown)}",
-        ),
+        table=table,
+        drawing=drawing if shown else None,
     )
 
 
@@ -166,7 +170,7 @@ SUBGROUPS = Section(
 {% for trait in view.traits %}
 <details{% if trait.is_open %} open{% endif %}><summary>By {{ trait.name }}: {{ trait.verdict }}</summary>
 <p>{{ trait.sentence }}</p>
-{{ m.drawing(trait.drawing) }}
+{{ m.drawing(trait.drawing, open=true) if trait.drawing is not none else m.table(trait.table, quiet=true) }}
 </details>
 {% endfor %}
 {% if view.spread is not none %}
