@@ -103,9 +103,10 @@ def component(picture: Picture, *, layers: Layers | None = None, name: str = "pi
     )
 
 
-def still(picture: Picture) -> str:
+def still(picture: Picture, *, layers: Layers | None = None) -> str:
     """Returns the drawing and its text alone, for places where no script runs."""
-    drawing = draw_svg(picture, paper="the page's")
+    over = layers or Layers()
+    drawing = draw_svg(picture, marks=over.marks, states=over.states, paper="the page's")
     return (
         f'<div class="fvp"><div class="fvp-scroll" tabindex="0" role="region" '
         f'aria-label="{_text(picture.table.name)}, drawn">{drawing}</div>{_legend()}'
