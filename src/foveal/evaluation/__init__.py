@@ -12,6 +12,7 @@ from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
     Candidate,
+    ChoiceMeasure,
     ClassMetrics,
     CurvePoint,
     DataFacts,
@@ -44,7 +45,12 @@ from foveal.evaluation.learning_curve import extrapolate
 from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric, measure
 from foveal.evaluation.model_choice import ModelDescription, describe_choice
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
-from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
+from foveal.evaluation.paired import (
+    accuracy_difference,
+    balanced_accuracy_difference,
+    compare_with_baseline,
+    measure_leak,
+)
 from foveal.evaluation.prediction_sets import (
     assess_prediction_sets,
     conformal_thresholds,
@@ -68,6 +74,7 @@ __all__ = [
     "Baseline",
     "Calibration",
     "Candidate",
+    "ChoiceMeasure",
     "ClassMetrics",
     "CurvePoint",
     "DataFacts",
@@ -93,6 +100,7 @@ __all__ = [
     "accuracy_difference",
     "assess_calibration",
     "assess_prediction_sets",
+    "balanced_accuracy_difference",
     "calibrate",
     "compare",
     "compare_with_baseline",

@@ -195,13 +195,14 @@ def proportion(hits: Floats, totals: Floats, resampled: Floats) -> Interval:
     return hull(interval, cautious)
 
 
-def mean_of(parts: list[Interval], *, dependence: float = 1.0) -> Interval:
+def mean_of(parts: list[Interval], *, dependence: float = 1.0, lowest: float = 0.0) -> Interval:
     """Returns the interval of a mean of figures by square and add.
 
     Args:
         parts: The figures; those without an estimate are left out.
         dependence: How many times the variance of the sum may exceed the sum of the
             variances; 1 for independent figures.
+        lowest: Least value the mean can take.
     """
     known = [part for part in parts if part.estimate is not None]
     if not known:
@@ -214,4 +215,6 @@ def mean_of(parts: list[Interval], *, dependence: float = 1.0) -> Interval:
         below += (part.estimate - part.low) ** 2
         above += (part.high - part.estimate) ** 2
     scale = math.sqrt(dependence) / len(known)
-    return bounded(mean, mean - scale * math.sqrt(below), mean + scale * math.sqrt(above))
+    return bounded(
+        mean, mean - scale * math.sqrt(below), mean + scale * math.sqrt(above), lowest=lowest
+    )

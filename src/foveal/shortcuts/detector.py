@@ -93,7 +93,7 @@ def _explain_maps(
     images = np.stack([image for _, image, _ in loaded])
     signed = np.stack([maps for _, _, maps in loaded])
     labels = trained.manifest.labels[trained.judged.rows[places]]
-    bias = network.biases(places, signed, trained.judged.logits[places])
+    bias = network.biases(places, signed, trained.judged.model_logits[places])
     whole = HeldOutMaps(signed, bias, labels)
     sampled = np.isin(places, sample)
     maps = HeldOutMaps(signed[sampled], bias[sampled], labels[sampled])
@@ -108,7 +108,7 @@ def _explain_maps(
         if shortcuts  # a mark in a corner goes with the border, and is named already
         else find_border_reliance(maps, separations, network, images[sampled], places[sampled])
     )
-    incompleteness = np.abs(whole.logits - trained.judged.logits[places]).max()
+    incompleteness = np.abs(whole.logits - trained.judged.model_logits[places]).max()
     explained = ExplainedRun(
         class_names=names,
         grid=maps.grid,
