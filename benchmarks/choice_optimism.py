@@ -20,7 +20,7 @@ from benchmarks.measuring import print_table
 from foveal.dataset import assign_folds
 from foveal.features.reading import Reading
 from foveal.training import Problem
-from foveal.training.choosing import compare_answers
+from foveal.training.choosing import compare_ways
 from foveal.training.makers import MAKERS
 
 _GROUPS, _EACH, _NEW = 80, 3, 4000
@@ -71,7 +71,7 @@ def _once(seed: int, curve: float) -> tuple[float, ...]:
         spec.make(_READING if spec.needs_stages else Reading()).fit_folds(problem)
         for spec in MAKERS.values()
     ]
-    found = compare_answers(problem, [one.logits for one in fits])
+    found = compare_ways(problem, [one.logits for one in fits])
     true = np.array(
         [
             [

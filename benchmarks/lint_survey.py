@@ -54,7 +54,7 @@ class Answer:
     family: str
     has_values: bool
     seconds: float
-    findings: list[list[Any]]  # code, severity, place, evidence
+    findings: list[list[Any]]  # code, severity, location, evidence
     undetermined: dict[str, str]
     problem: str | None = None
 
@@ -104,7 +104,7 @@ def survey_one(library: str, name: str, family: str) -> Answer:
         family,
         small,
         time.perf_counter() - began,
-        [[f.code, f.severity, f.place, f.evidence] for f in report.findings],
+        [[f.code, f.severity, f.location, f.evidence] for f in report.findings],
         dict(report.undetermined),
     )
 
@@ -191,12 +191,12 @@ def _serious(
     counts: Counter[tuple[str, str, str]] = Counter()
     unexplained = []
     for answer in answers:
-        for code, severity, place, evidence in answer.findings:
+        for code, severity, location, evidence in answer.findings:
             if severity == "info":
                 continue
             counts[code, severity, answer.family] += 1
             if (code, answer.family) not in EXPLANATIONS:
-                unexplained.append((code, answer.name, place, evidence))
+                unexplained.append((code, answer.name, location, evidence))
     return counts, unexplained
 
 
@@ -241,8 +241,8 @@ def main(arguments: list[str] | None = None) -> None:
         PAGE.write_text(text, encoding="utf-8")
     print(text)
     _, unexplained = _serious(answers)
-    for code, name, place, evidence in unexplained:
-        print(f"unexplained: {code} {name} {place}: {evidence}", file=sys.stderr)
+    for code, name, location, evidence in unexplained:
+        print(f"unexplained: {code} {name} {location}: {evidence}", file=sys.stderr)
     if unexplained:
         sys.exit(1)
 

@@ -1034,7 +1034,7 @@ def main(arguments: list[str] | None = None) -> None:
         loud = [finding for finding in report.findings if finding.severity != "info"]
         unclear.update(report.undetermined.keys())
         unexplained += [
-            f"{finding.code} {name} {finding.place}: {finding.evidence}"
+            f"{finding.code} {name} {finding.location}: {finding.evidence}"
             for finding in loud
             if (finding.code, name) not in EXPLAINED
         ]

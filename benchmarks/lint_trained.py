@@ -106,7 +106,7 @@ def examine(trained: Trained, tally: Tally, *, is_new: bool) -> None:
         trained.network, input_shape=size, batch=batch, is_pretrained=True, select=families
     )
     tally.serious += [
-        f"{trained.name}, {trained.kind}: {f.code} {f.place}: {f.evidence}"
+        f"{trained.name}, {trained.kind}: {f.code} {f.location}: {f.evidence}"
         for f in report.findings
         if f.severity != "info"
     ]

@@ -104,7 +104,7 @@ def accused() -> list[str]:
                 sound_set_up(weather(patient))
             faults += [
                 f"{finding.code} ({finding.severity}) on the healthy {healthy.name}, {state}, "
-                f"at {finding.place}: {finding.evidence}"
+                f"at {finding.location}: {finding.evidence}"
                 for finding in examine(patient).findings
                 if finding.severity != "info"
             ]

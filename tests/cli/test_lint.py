@@ -67,7 +67,7 @@ def test_text_groups_by_rule_within_80_columns() -> None:
     result = run("torchvision:vgg11_bn")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert "NOTE  S101 bias before a normalisation (8 places)" in lines
+    assert "NOTE  S101 bias before a normalisation (8 locations)" in lines
     assert lines[-1].startswith("0 errors, 1 warning,")
     assert max(map(len, lines)) <= 80
 
@@ -87,7 +87,7 @@ def test_json_has_findings_and_outcomes(file: Path) -> None:
     result = run(f"{file}:biased", "--json", "--input", "3x32x32", "--select", "S101,S107")
     content = json.loads(result.stdout)
     (finding,) = content["findings"]
-    assert {"code", "severity", "place", "evidence", "fix"} <= finding.keys()
+    assert {"code", "severity", "location", "evidence", "fix"} <= finding.keys()
     assert content["outcomes"]["S107"]["outcome"] == "not applicable"
     assert content["input_shape"] == [3, 32, 32]
 

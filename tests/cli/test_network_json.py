@@ -119,7 +119,7 @@ def test_findings_have_the_promised_fields(foveal: Run, file: Path) -> None:
     found = json.loads(outcome.out)["findings"]
     assert "S102" in {finding["code"] for finding in found}
     for finding in found:
-        assert {"code", "severity", "place", "evidence", "fix"} <= finding.keys()
+        assert {"code", "severity", "location", "evidence", "fix"} <= finding.keys()
         assert finding["severity"] in {"error", "warning", "info"}
         assert finding["evidence"]
         assert finding["fix"]

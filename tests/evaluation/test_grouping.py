@@ -5,13 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foveal.evaluation import (
-    Grouping,
-    Interval,
-    accuracy_difference,
-    balanced_accuracy_difference,
-    measure_leak,
-)
+from foveal.evaluation import Grouping, Interval, accuracy_difference, measure_leak
 
 
 def test_the_leak_is_random_minus_grouped() -> None:
@@ -73,42 +67,3 @@ def test_swapping_the_two_negates_the_difference(seed: int, count: int, groups: 
     assert forward.estimate == pytest.approx(-backward.estimate)
     if forward.low is not None:
         assert -1.0 <= forward.low <= forward.estimate <= forward.high <= 1.0
-
-
-def test_in_balanced_accuracy_every_class_counts_the_same() -> None:
-    labels = np.repeat([0, 1], [92, 8])
-    first = np.ones(100, bool)
-    second = np.arange(100) < 92
-    found = balanced_accuracy_difference(first, second, labels, np.arange(100), seed=0)
-    assert found.estimate == pytest.approx((0 / 92 + 8 / 8) / 2)
-    # Eight images of a class say less than the resamples alone, all of which agree.
-    assert found.low is not None
-    assert found.low < 0.45
-
-
-def test_with_classes_of_one_size_it_is_the_difference_of_accuracies() -> None:
-    generator = np.random.default_rng(0)
-    labels = np.arange(3000) % 3
-    first, second = generator.random(3000) < 0.8, generator.random(3000) < 0.7
-    plain = accuracy_difference(first, second, np.arange(3000) // 3, seed=0)
-    found = balanced_accuracy_difference(first, second, labels, np.arange(3000) // 3, seed=0)
-    assert found.estimate == pytest.approx(plain.estimate)
-    assert found.high - found.low == pytest.approx(plain.high - plain.low, rel=0.1)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.integers(2, 40), st.integers(1, 8))
-def test_swapping_the_two_negates_the_balanced_difference(
-    seed: int, count: int, groups: int
-) -> None:
-    generator = np.random.default_rng(seed)
-    labels = generator.integers(0, 3, count)
-    first, second = generator.integers(0, 2, (2, count)).astype(bool)
-    members = np.unique(np.arange(count) % groups, return_inverse=True)[1]
-    one, other = (
-        balanced_accuracy_difference(a, b, labels, members, seed=0, num_resamples=50)
-        for a, b in ((first, second), (second, first))
-    )
-    assert one.estimate == pytest.approx(-other.estimate)
-    if one.low is not None:
-        assert -1.0 <= one.low <= one.estimate <= one.high <= 1.0

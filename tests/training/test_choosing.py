@@ -13,7 +13,7 @@ from foveal.errors import UsageError
 from foveal.evaluation import describe_choice
 from foveal.features.reading import Reading
 from foveal.training import Problem
-from foveal.training.choosing import choose_maker, compare_answers
+from foveal.training.choosing import choose_maker, compare_ways
 from foveal.training.makers import MAKERS, choose_makers
 
 READING = Reading(stages=("early",), widths=(2, 6))
@@ -154,14 +154,14 @@ def test_no_answer_that_is_reported_was_chosen_by_its_own_label() -> None:
     fold, random = problem.fold_index, np.random.default_rng(0)
     first = random.random(200) < 0.6
     second = np.where(fold == 0, True, first)
-    found = compare_answers(problem, [answered(problem, first), answered(problem, second)])
+    found = compare_ways(problem, [answered(problem, first), answered(problem, second)])
     assert found.kept == 1
     assert found.by_fold[0] == 0
     reported = found.logits.argmax(1) == labels
     np.testing.assert_array_equal(reported[fold == 0], first[fold == 0])
     # Whatever the labels of a fold, and so the answers that are right, its choice stays.
     turned = np.where(fold == 0, ~second, second)
-    again = compare_answers(problem, [answered(problem, first), answered(problem, turned)])
+    again = compare_ways(problem, [answered(problem, first), answered(problem, turned)])
     assert again.by_fold[0] == found.by_fold[0]
 
 
@@ -172,7 +172,7 @@ def test_folds_that_choose_differently_answer_with_one_sharpness() -> None:
     first = random.random(200) < 0.6
     second = np.where(fold == 0, True, first)
     answers = [50 * answered(problem, first), 2 * answered(problem, second)]
-    spread = np.ptp(compare_answers(problem, answers).logits, axis=1)
+    spread = np.ptp(compare_ways(problem, answers).logits, axis=1)
     assert spread.max() / spread.min() < 10
 
 
@@ -184,8 +184,8 @@ def test_where_classes_count_the_same_they_do_in_the_comparison() -> None:
     second = (labels == 1) | (np.arange(200) >= 34)
     answers = [answered(problem, first), answered(problem, second)]
     assert (first.mean(), second.mean()) == (0.9, 0.85)
-    assert compare_answers(problem, answers).kept == 0
-    balanced = compare_answers(replace(problem, class_weights="balanced"), answers)
+    assert compare_ways(problem, answers).kept == 0
+    balanced = compare_ways(replace(problem, class_weights="balanced"), answers)
     assert (balanced.kept, balanced.measure) == (1, "balanced_accuracy")
     gain = balanced.gains[1]
     assert gain is not None

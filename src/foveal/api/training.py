@@ -208,7 +208,7 @@ def make_run(
         trained = train_classifier(data, config, log=log, checkpoints=checkpoints)
         created = now().isoformat(timespec="seconds")
         with log.step("explain", "Looking where the answers come from") as step:
-            from foveal.shortcuts import explain_and_show
+            from foveal.shortcuts.detector import explain_and_show
 
             shown_maps = explain_and_show(trained, progress=step.progress)
             step.note(

@@ -119,7 +119,7 @@ class Finding(TypedDict):
 
     code: str
     severity: Literal["error", "warning", "info"]
-    place: str
+    location: str
     evidence: str
     fix: str
     fix_id: str | None

@@ -7,24 +7,12 @@ them. Every rate is a fraction in [0, 1]; every ``N`` counts images unless it sa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from foveal.errors import SchemaError
+from foveal.evaluation.interval import Interval as Interval  # readers import it from here
 from foveal.schema import from_json, to_json
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with its 95% interval.
-
-    ``low`` and ``high`` are ``None`` where no interval can be given (for instance, one
-    group alone); ``estimate`` is ``None`` where the figure itself is undefined.
-    """
-
-    estimate: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +372,8 @@ class Evidence:
     def from_json(cls, content: Mapping[str, Any]) -> Evidence:
         """Reads what :meth:`to_json` wrote, and nothing else.
 
+        A run that was written before a part was measured lacks its field, which is then None.
+
         Raises:
             SchemaError: A field is missing, unknown, or cannot be; it is named.
         """
@@ -392,7 +382,7 @@ class Evidence:
             within = {**sets, "coverage": sets.get("coverage_interval")}
             within.pop("coverage_interval", None)
             content = {**content, "prediction_sets": within}
-        evidence = from_json(cls, content)
+        evidence = from_json(cls, {**dict.fromkeys(later_parts()), **content})
         if evidence.prediction_sets is not None and isinstance(sets, dict):
             estimate = evidence.prediction_sets.coverage.estimate
             if sets.get("coverage") != estimate:
@@ -401,3 +391,9 @@ class Evidence:
                     f"estimate of coverage_interval, {estimate!r}"
                 )
         return evidence
+
+
+def later_parts() -> tuple[str, ...]:
+    """Returns the fields of :class:`Evidence` that runs of the first versions do not have."""
+    names = [field.name for field in fields(Evidence)]
+    return tuple(names[names.index("model_choice") + 1 :])

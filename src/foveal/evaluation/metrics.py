@@ -29,7 +29,7 @@ from foveal.evaluation.intervals import (
     proportion,
 )
 from foveal.evaluation.ranking import area_interval, mean_area_interval, rank_area
-from foveal.evaluation.resampling import class_counts_by_group, resampled_sums
+from foveal.evaluation.resampling import class_counts_by_group, column, ratio, resampled_sums
 
 _METHOD = (
     "95% intervals from {num_resamples:,} bootstrap samples of {unit} (expanded percentiles; "
@@ -147,9 +147,7 @@ def measure(
     per_class = []
     any_recall_scarce = False
     for k, name in enumerate(class_names):
-        right, predicted, present = (
-            _column(table, k + offset * num_classes) for offset in range(3)
-        )
+        right, predicted, present = (column(table, k + offset * num_classes) for offset in range(3))
         any_recall_scarce |= bool(present.any()) and _is_scarce(right, present)
         per_class.append(
             ClassMetrics(
@@ -217,33 +215,21 @@ class _Figures:
 def _figures(counts: Floats) -> _Figures:
     """Computes the figures from right, predicted and present counts side by side, [R, 3K]."""
     right, predicted, present = np.split(counts, 3, axis=1)
-    recall = _ratio(right, present)
-    f1 = _ratio(2.0 * right, predicted + present)
+    recall = ratio(right, present)
+    f1 = ratio(2.0 * right, predicted + present)
     return _Figures(
-        accuracy=_ratio(right.sum(axis=1), present.sum(axis=1)),
+        accuracy=ratio(right.sum(axis=1), present.sum(axis=1)),
         balanced_accuracy=_mean_defined(recall),
         macro_f1=_mean_defined(f1),
-        precision=_ratio(right, predicted),
+        precision=ratio(right, predicted),
         recall=recall,
         f1=f1,
     )
 
 
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    result: Floats = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=result, where=denominator > 0)
-    return result
-
-
 def _mean_defined(figures: Floats) -> Floats:
     defined = np.isfinite(figures)
-    return _ratio(np.where(defined, figures, 0.0).sum(axis=1), defined.sum(axis=1).astype(float))
-
-
-def _column(table: object, index: int) -> Floats:
-    column = table[:, [index]]  # type: ignore[index]
-    dense = column.toarray() if hasattr(column, "toarray") else column
-    return np.asarray(dense, dtype=np.float64).ravel()
+    return ratio(np.where(defined, figures, 0.0).sum(axis=1), defined.sum(axis=1).astype(float))
 
 
 def _is_scarce(hits: Floats, totals: Floats) -> bool:

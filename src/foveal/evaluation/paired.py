@@ -7,7 +7,6 @@ much a random split flatters the model.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,8 +29,8 @@ from foveal.evaluation.intervals import (
     clustered_wilson,
     expanded_percentiles,
     hull,
-    mean_of,
     mixed_groups,
+    subtracted,
 )
 from foveal.evaluation.resampling import group_sums, resampled_sums
 
@@ -62,97 +61,30 @@ def accuracy_difference(
     columns = np.stack([gained, lost, np.ones_like(gained)], axis=1).astype(np.float64)
     sums = group_sums(groups, columns)
     gains, losses, sizes = sums.T
-    difference = float((gains.sum() - losses.sum()) / sizes.sum())
     resampled = resampled_sums(sums, num_resamples=num_resamples, seed=seed)
-    interval = expanded_percentiles(
-        difference,
-        (resampled[:, 0] - resampled[:, 1]) / resampled[:, 2],
-        num_groups=len(sums),
-        lowest=-1.0,
-    )
-    if int(((gains > 0) | (losses > 0)).sum()) >= FEW_GROUPS:
-        return interval
-    gain, loss = clustered_wilson(gains, sizes), clustered_wilson(losses, sizes)
-    if (
-        gain.estimate is None
-        or loss.estimate is None
-        or gain.low is None
-        or gain.high is None
-        or loss.low is None
-        or loss.high is None
-    ):
-        return interval
-    below = math.hypot(gain.estimate - gain.low, loss.high - loss.estimate)
-    above = math.hypot(gain.high - gain.estimate, loss.estimate - loss.low)
-    return hull(interval, bounded(difference, difference - below, difference + above, lowest=-1.0))
+    return net_share(gains, losses, sizes, (resampled[:, 0] - resampled[:, 1]) / resampled[:, 2])
 
 
-def balanced_accuracy_difference(
-    first_right: Bools,
-    second_right: Bools,
-    labels: Ints,
-    groups: Ints,
-    *,
-    seed: int,
-    num_resamples: int = 2000,
-) -> Interval:
-    """Returns the first balanced accuracy minus the second, paired over groups.
-
-    Balanced accuracy is the mean of the recalls of the classes that have images. Where fewer
-    than ten groups tell the two apart in a class, the interval is widened to the one that the
-    classes' own give by square and add, as for balanced accuracy itself.
+def net_share(gains: Floats, losses: Floats, sizes: Floats, resampled: Floats) -> Interval:
+    """Returns the share of gains minus that of losses, with its interval over groups.
 
     Args:
-        first_right: Whether the first way got each image right, shape [N].
-        second_right: The same for the second way, shape [N].
-        labels: Class of each image, shape [N].
-        groups: Group of each image in 0 … G - 1, shape [N].
-        seed: Seeds the bootstrap.
-        num_resamples: Bootstrap samples.
+        gains: Images that the first way alone got right, by group, shape [G].
+        losses: Those that the second way alone got right, shape [G].
+        sizes: Images by group, shape [G]; groups without any are left out.
+        resampled: The difference on each resample, shape [R]; NaN where undefined.
     """
-    present, dense = np.unique(labels, return_inverse=True)
-    num_classes, num_groups = len(present), int(groups.max()) + 1
-    cell = groups * num_classes + dense.reshape(-1)
-
-    def by_class(values: Floats) -> Floats:
-        found = np.bincount(cell, weights=values, minlength=num_groups * num_classes)
-        return found.reshape(num_groups, num_classes).astype(np.float64)
-
-    gained = first_right.astype(np.float64) - second_right
-    sums = np.hstack([by_class(gained), by_class(np.ones(len(gained)))])
-    resampled = resampled_sums(sums, num_resamples=num_resamples, seed=seed)
-    estimate = float(_mean_gain(sums.sum(0, keepdims=True))[0])
-    interval = expanded_percentiles(
-        estimate, _mean_gain(resampled), num_groups=num_groups, lowest=-1.0
-    )
-    num_telling = (by_class(np.abs(gained)) > 0).sum(0)
-    if (num_telling >= FEW_GROUPS).all():
+    kept = sizes > 0
+    gains, losses, sizes = gains[kept], losses[kept], sizes[kept]
+    if not len(sizes):
+        return Interval(None, None, None)
+    difference = float((gains.sum() - losses.sum()) / sizes.sum())
+    interval = expanded_percentiles(difference, resampled, num_groups=len(sizes), lowest=-1.0)
+    if int(((gains > 0) | (losses > 0)).sum()) >= FEW_GROUPS:
         return interval
-    parts = []
-    for label in present:
-        mine = labels == label
-        parts.append(
-            accuracy_difference(
-                first_right[mine],
-                second_right[mine],
-                compact(groups[mine])[0],
-                seed=seed,
-                num_resamples=num_resamples,
-            )
-        )
-    # Recalls of classes that share groups move together to some extent.
-    dependence = 1.0 if num_groups == len(labels) else 2.0
-    return hull(interval, mean_of(parts, dependence=dependence, lowest=-1.0))
-
-
-def _mean_gain(sums: Floats) -> Floats:
-    """Returns [R]: the mean over classes of gains by image; sums [R, 2K] of gains and images."""
-    gains, sizes = np.split(sums, 2, axis=1)
-    by_class = np.full(gains.shape, np.nan)
-    np.divide(gains, sizes, out=by_class, where=sizes > 0)
-    # A resample without a class says nothing about the mean over all of them.
-    result: Floats = by_class.mean(1)
-    return result
+    return hull(
+        interval, subtracted(clustered_wilson(gains, sizes), clustered_wilson(losses, sizes))
+    )
 
 
 def compare_with_baseline(

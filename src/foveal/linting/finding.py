@@ -13,13 +13,13 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, or useful to know, at one place of one model.
+    """One thing that is wrong, or useful to know, at one location in one model.
 
     Attributes:
         code: The rule's code, such as ``"S101"``.
         severity: ``error``: the result is wrong or will be; ``warning``: it very likely costs
             accuracy, memory or correctness; ``info``: true, harmless, useful to know.
-        place: Qualified name of the layer or operation; ``""`` is the whole model.
+        location: Qualified name of the layer, operation or parameter; ``""`` is the whole model.
         evidence: One or two sentences with numbers measured on this model.
         fix: What to do, as an imperative sentence.
         fix_id: Name of the mechanical fix that ``foveal.fix`` applies, if there is one.
@@ -28,7 +28,7 @@ class Finding:
 
     code: str
     severity: Severity
-    place: str
+    location: str
     evidence: str
     fix: str
     fix_id: str | None = None
@@ -42,7 +42,7 @@ class Finding:
         return {
             "code": self.code,
             "severity": self.severity,
-            "place": self.place,
+            "location": self.location,
             "evidence": self.evidence,
             "fix": self.fix,
             "fix_id": self.fix_id,

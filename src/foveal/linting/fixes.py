@@ -104,17 +104,17 @@ def _pool_head(model: nn.Module, finding: Finding) -> None:
 def _freeze_statistics(model: nn.Module, finding: Finding) -> None:
     """Makes ``model.train()`` pass by the batch norms that the finding names.
 
-    They are in ``data["layers"]``; without that, those at and below ``finding.place``. Weights
+    They are in ``data["layers"]``; without that, those at and below ``finding.location``. Weights
     are not frozen by this, statistics are.
     """
     if "layers" in finding.data:
         chosen = [_module_at(model, finding, str(path)) for path in finding.data["layers"]]
     else:
-        chosen = list(_module_at(model, finding, finding.place).modules())
+        chosen = list(_module_at(model, finding, finding.location).modules())
     norms = [module for module in chosen if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     if not norms:
         raise UsageError(
-            f"There is no batch norm at {finding.place!r}.",
+            f"There is no batch norm at {finding.location!r}.",
             next_step="Give the model that was linted, or lint this one.",
         )
     keep_in_evaluation(norms)
@@ -146,7 +146,7 @@ def fix(model: nn.Module, finding: Finding) -> nn.Module:
     """
     if finding.fix_id is None:
         raise UsageError(
-            f"{finding.code} at {finding.place!r} has no mechanical fix.", next_step=finding.fix
+            f"{finding.code} at {finding.location!r} has no mechanical fix.", next_step=finding.fix
         )
     known = {item.fix_id: item for item in FIXES}
     if finding.fix_id not in known:

@@ -14,7 +14,7 @@ def picture_marks(report: LintReport) -> tuple[Mark, ...]:
     titles = {rule.code: rule.title for rule in RULES}
     return tuple(
         Mark(
-            place=finding.place,
+            location=finding.location,
             code=finding.code,
             severity=finding.severity,
             title=titles.get(finding.code, ""),

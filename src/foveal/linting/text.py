@@ -1,4 +1,4 @@
-"""Findings at 80 columns, the gravest first; the places of one rule stand together."""
+"""Findings at 80 columns, the gravest first; the locations of one rule stand together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from foveal.linting.finding import Finding, LintReport
 from foveal.text import count_noun, printable
 
 WORDS = {"error": "ERROR", "warning": "WARNING", "info": "NOTE"}
-MAX_PLACES = 5
+MAX_LOCATIONS = 5
 
 
 def render_lint_text(
@@ -45,16 +45,17 @@ def _heading(report: LintReport, name: str) -> str:
 def _group(findings: list[Finding], titles: Mapping[str, str], style: Style) -> str:
     first = findings[0]
     word = f"{WORDS[first.severity]}  "
-    times = f" ({count_noun(len(findings), 'place')})" if len(findings) > 1 else ""
+    times = f" ({count_noun(len(findings), 'location')})" if len(findings) > 1 else ""
     head = wrap(f"{first.code} {titles.get(first.code, '')}{times}", indent="  ", first=word)
     lines = [style(word, first.severity) + head[len(word) :]]
     lines.append(wrap(first.evidence, indent="  "))
-    others = [finding.place for finding in findings[1:]]
+    others = [finding.location for finding in findings[1:]]
     lines += [
-        f"    also {shorten_middle(printable(place), COLUMNS - 9)}" for place in others[:MAX_PLACES]
+        f"    also {shorten_middle(printable(location), COLUMNS - 9)}"
+        for location in others[:MAX_LOCATIONS]
     ]
-    if len(others) > MAX_PLACES:
-        lines.append(f"    and {len(others) - MAX_PLACES:,} more")
+    if len(others) > MAX_LOCATIONS:
+        lines.append(f"    and {len(others) - MAX_LOCATIONS:,} more")
     lines.append(wrap(first.fix, indent="     ", first="  -> "))
     lines.append(style(f"     foveal lint --explain {first.code}", "quiet"))
     return "\n".join(lines)

@@ -23,7 +23,7 @@ VERSIONS: dict[str, int] = {
     "learn.recheck": 1,
     "learn.topics": 1,
     "learn.variants": 1,
-    "lint": 1,
+    "lint": 2,
     "onnx": 1,
     "predict": 1,
     "preprocessing": 1,

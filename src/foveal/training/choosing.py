@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from foveal.dataset import assign_folds
 from foveal.evaluation import (
+    Answered,
     Candidate,
     ChoiceMeasure,
     Interval,
     ModelChoice,
     accuracy_difference,
-    balanced_accuracy_difference,
+    compare_answers,
     fit_temperature,
 )
 from foveal.training.fold_model import FoldFits, FoldModel, FoldModelMaker, Split
@@ -47,7 +48,7 @@ class Comparison:
     logits: Floats
 
 
-def compare_answers(problem: Problem, answers: Sequence[Floats]) -> Comparison:
+def compare_ways(problem: Problem, answers: Sequence[Floats]) -> Comparison:
     """Returns which way of answering is kept, and what may be reported of it.
 
     Args:
@@ -59,16 +60,16 @@ def compare_answers(problem: Problem, answers: Sequence[Floats]) -> Comparison:
     measure: ChoiceMeasure = (
         "balanced_accuracy" if problem.decided_weights() == "balanced" else "accuracy"
     )
-    right = [logits.argmax(1) == judged.labels for logits in answers]
+    predicted = [logits.argmax(1) for logits in answers]
     everyone = np.ones(len(judged), bool)
 
     def simplest_unbeaten(rows: NDArray[np.bool_]) -> int:
         return next(
             index
-            for index in range(len(right))
+            for index in range(len(predicted))
             if not any(
-                _is_above_zero(_gain(other, right[index], judged, rows, measure))
-                for other in right[index + 1 :]
+                _is_above_zero(_gain(other, predicted[index], judged, rows, measure))
+                for other in predicted[index + 1 :]
             )
         )
 
@@ -91,8 +92,8 @@ def compare_answers(problem: Problem, answers: Sequence[Floats]) -> Comparison:
         mine = judged.fold_index == fold
         logits[mine] = answers[index][mine] * scales[index]
     gains = tuple(
-        _gain(one, right[0], judged, everyone, measure) if index else None
-        for index, one in enumerate(right)
+        _gain(one, predicted[0], judged, everyone, measure) if index else None
+        for index, one in enumerate(predicted)
     )
     return Comparison(measure, kept, by_fold, gains, logits)
 
@@ -105,18 +106,27 @@ def score(right: NDArray[np.bool_], labels: NDArray[np.int64], measure: ChoiceMe
 
 
 def _gain(
-    other: NDArray[np.bool_],
-    simpler: NDArray[np.bool_],
+    other: NDArray[np.int64],
+    simpler: NDArray[np.int64],
     judged: Problem,
     rows: NDArray[np.bool_],
     measure: ChoiceMeasure,
 ) -> Interval:
+    labels = judged.labels[rows]
     groups = np.unique(judged.groups[rows], return_inverse=True)[1].reshape(-1).astype(np.int64)
     if measure == "accuracy":
-        return accuracy_difference(other[rows], simpler[rows], groups, seed=judged.seed)
-    return balanced_accuracy_difference(
-        other[rows], simpler[rows], judged.labels[rows], groups, seed=judged.seed
+        return accuracy_difference(
+            other[rows] == labels, simpler[rows] == labels, groups, seed=judged.seed
+        )
+    compared = compare_answers(
+        Answered(other[rows]),
+        Answered(simpler[rows]),
+        labels,
+        groups,
+        class_names=judged.class_names,
+        seed=judged.seed,
     )
+    return compared.balanced_accuracy.difference
 
 
 def _is_above_zero(gain: Interval) -> bool:
@@ -164,7 +174,7 @@ def choose_maker(
         plan = assign_folds(compared.labels, compared.groups, num_folds=5, seed=problem.seed)
         compared = compared.with_folds(plan.fold_index)
     all_fits = [maker.fit_folds(compared) for maker in makers]
-    found = compare_answers(compared, [fits.logits for fits in all_fits])
+    found = compare_ways(compared, [fits.logits for fits in all_fits])
     maker, fits, logits = makers[found.kept], all_fits[found.kept], found.logits
     candidates = {one.kind: own for one, own in zip(makers, all_fits, strict=True)}
     by_fold = tuple(makers[index].kind for index in found.by_fold) if len(makers) > 1 else ()

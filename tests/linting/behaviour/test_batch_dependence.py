@@ -26,7 +26,7 @@ def test_training_mode_with_learned_statistics_is_an_error(
     net: nn.Sequential, batch: torch.Tensor
 ) -> None:
     finding = only(net.train(), batch=batch)
-    assert (finding.severity, finding.place) == ("error", "1")
+    assert (finding.severity, finding.location) == ("error", "1")
     assert finding.fix == "Call model.eval() before predicting."
 
 
@@ -40,7 +40,7 @@ def test_one_batch_norm_left_in_training_mode_is_named(
 ) -> None:
     net[4].train()
     finding = only(net, batch=batch)
-    assert (finding.place, finding.data["num_batch_norms"]) == ("4", 1)
+    assert (finding.location, finding.data["num_batch_norms"]) == ("4", 1)
 
 
 def test_untracked_statistics_are_no_matter_of_eval(batch: torch.Tensor) -> None:
@@ -59,7 +59,7 @@ def test_a_layer_that_subtracts_the_mean_image_is_found(batch: torch.Tensor) -> 
             return maps - maps.mean(0)
 
     finding = only(Centres().eval(), batch=batch)
-    assert (finding.place, finding.data["num_batch_norms"]) == ("", 0)
+    assert (finding.location, finding.data["num_batch_norms"]) == ("", 0)
     assert "reduces over the batch dimension" in finding.fix
 
 

@@ -47,7 +47,7 @@ def only(net: nn.Module, **options: object) -> Finding:
 
 def test_dropout_in_evaluation_mode_is_an_error(batch: torch.Tensor) -> None:
     finding = only(WithLast(ForgetsMode()).eval(), batch=batch)
-    assert (finding.severity, finding.place) == ("error", "last")
+    assert (finding.severity, finding.location) == ("error", "last")
     assert "training=self.training" in finding.fix
 
 
@@ -55,7 +55,7 @@ def test_one_layer_left_in_training_mode_is_named(batch: torch.Tensor) -> None:
     net = WithLast(nn.Dropout(0.5)).eval()
     net.last.train()
     finding = only(net, batch=batch)
-    assert (finding.severity, finding.place) == ("error", "last")
+    assert (finding.severity, finding.location) == ("error", "last")
     assert "alone is in training mode" in finding.evidence
 
 

@@ -23,7 +23,7 @@ def test_counts_the_dead_channels(
     found = outcome(net, batch=batch)
     assert isinstance(found, Checked)
     (finding,) = found.findings
-    assert (finding.place, finding.severity) == ("5", severity)
+    assert (finding.location, finding.severity) == ("5", severity)
     assert (finding.data["num_dead"], finding.data["num_channels"]) == (num_dead, 16)
 
 
@@ -40,7 +40,7 @@ def test_functional_relus_are_named_after_the_module_that_calls_them(batch: torc
 
     found = outcome(Net(), batch=batch)
     assert isinstance(found, Checked)
-    assert [finding.place for finding in found.findings] == ["relu#2"]
+    assert [finding.location for finding in found.findings] == ["relu#2"]
 
 
 def test_stays_silent_on_a_living_network(net: nn.Sequential, batch: torch.Tensor) -> None:

@@ -46,7 +46,7 @@ def test_bytes_normalised_as_if_in_unit_range_are_an_error(
 
 def test_missing_normalisation_is_named(net: nn.Sequential, pictures: torch.Tensor) -> None:
     finding = only(net, pictures)
-    assert (finding.severity, finding.place) == ("warning", "1")
+    assert (finding.severity, finding.location) == ("warning", "1")
     assert finding.fix == "Prepare the images with ImageNet's mean and std."
 
 

@@ -23,7 +23,7 @@ def test_the_first_layer_and_its_weight_are_named(net: nn.Sequential, batch: tor
     with torch.no_grad():
         net[3].weight[0, 0, 0, 0] = float("nan")
     finding = only(net, batch=batch)
-    assert (finding.severity, finding.place) == ("error", "3")
+    assert (finding.severity, finding.location) == ("error", "3")
     assert "'3.weight' itself is not finite" in finding.evidence
 
 
@@ -38,7 +38,7 @@ def test_a_function_is_named_after_the_module_that_calls_it(batch: torch.Tensor)
             return torch.log(maps - maps.amax() - 1).mean((2, 3))
 
     finding = only(Net(), batch=batch)
-    assert (finding.place, finding.data["function"]) == ("log", "log")
+    assert (finding.location, finding.data["function"]) == ("log", "log")
 
 
 def test_overflow_of_half_precision_says_so() -> None:
@@ -52,7 +52,7 @@ def test_overflow_of_half_precision_says_so() -> None:
 def test_a_broken_batch_is_the_finding(net: nn.Sequential, batch: torch.Tensor) -> None:
     batch[0, 0, 0, :2] = float("inf")
     finding = only(net, batch=batch)
-    assert (finding.place, finding.data["num_values"]) == ("", 2)
+    assert (finding.location, finding.data["num_values"]) == ("", 2)
 
 
 def test_stays_silent_on_numbers(net: nn.Sequential, batch: torch.Tensor) -> None:

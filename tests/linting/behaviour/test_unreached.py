@@ -51,7 +51,7 @@ def test_a_cut_is_an_error_at_the_last_layer_before_it(
     found = trained(Net(between))
     assert isinstance(found, Checked)
     (finding,) = found.findings
-    assert (finding.severity, finding.place, finding.data["reach"]) == ("error", "first", reach)
+    assert (finding.severity, finding.location, finding.data["reach"]) == ("error", "first", reach)
 
 
 def test_a_layer_that_is_never_called_is_a_warning() -> None:
@@ -59,7 +59,7 @@ def test_a_layer_that_is_never_called_is_a_warning() -> None:
     net.third = nn.Conv2d(8, 8, 3)
     found = trained(net)
     assert isinstance(found, Checked)
-    assert [(f.severity, f.place) for f in found.findings] == [("warning", "third")]
+    assert [(f.severity, f.location) for f in found.findings] == [("warning", "third")]
 
 
 def test_without_an_optimizer_in_evaluation_mode_it_is_an_information() -> None:

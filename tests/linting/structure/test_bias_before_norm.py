@@ -16,7 +16,7 @@ def test_fires_on_each_bias_that_only_a_batch_norm_reads() -> None:
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 3), nn.ReLU())
     found = outcome(net)
     assert isinstance(found, Checked)
-    assert [finding.place for finding in found.findings] == ["0"]
+    assert [finding.location for finding in found.findings] == ["0"]
     assert found.findings[0].data["parameters"] == 8
 
 

@@ -20,7 +20,7 @@ def test_fires_with_the_growth_of_the_mean_square() -> None:
     assert isinstance(found, Checked)
     (finding,) = found.findings
     ones = nn.functional.dropout(torch.ones(200_000), 0.2, training=True)
-    assert finding.place == "0"
+    assert finding.location == "0"
     assert finding.data["ratio"] == pytest.approx(ones.square().mean().item(), rel=0.02)
 
 

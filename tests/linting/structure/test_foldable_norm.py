@@ -16,7 +16,7 @@ def test_fires_once_with_the_pairs() -> None:
     found = outcome(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()).eval())
     assert isinstance(found, Checked)
     (finding,) = found.findings
-    assert (finding.place, finding.data["layers"]) == ("", {"1": "0"})
+    assert (finding.location, finding.data["layers"]) == ("", {"1": "0"})
 
 
 def test_stays_silent_on_pre_activation() -> None:

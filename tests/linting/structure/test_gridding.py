@@ -23,7 +23,7 @@ def test_fires_with_the_exact_support() -> None:
     assert isinstance(found, Checked)
     (finding,) = found.findings
     # Offsets -4, -2, 0, 2, 4.
-    assert (finding.place, finding.data["span"], finding.data["read"]) == ("1", 9, 5)
+    assert (finding.location, finding.data["span"], finding.data["read"]) == ("1", 9, 5)
 
 
 def test_stays_silent_where_dilations_close_their_holes() -> None:

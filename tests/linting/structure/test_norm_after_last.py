@@ -16,7 +16,7 @@ def test_fires_on_normalised_logits() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10), nn.BatchNorm1d(10), nn.Softmax(dim=1))
     found = outcome(net)
     assert isinstance(found, Checked)
-    assert [finding.place for finding in found.findings] == ["2"]
+    assert [finding.location for finding in found.findings] == ["2"]
 
 
 def test_without_classes_it_may_be_an_embedding_and_is_an_information() -> None:

@@ -34,19 +34,19 @@ BATCH = torch.rand(2, 3, 8, 8)
 
 
 @pytest.mark.parametrize(
-    ("held", "place"),
+    ("held", "path"),
     [
         (blocks(), "blocks[0].weight"),
         (tuple(blocks()), "blocks[0].weight"),
         ({"a": blocks()[0]}, "blocks['a'].weight"),
     ],
 )
-def test_layers_in_a_plain_container_are_an_error(held: object, place: str) -> None:
+def test_layers_in_a_plain_container_are_an_error(held: object, path: str) -> None:
     found = outcome(Holding(held), batch=BATCH)
     assert isinstance(found, Checked)
     (finding,) = found.findings
     # 4 * 4 * 9 weights and 4 biases.
-    assert (finding.place, finding.data["num_weights"]) == (place, 148)
+    assert (finding.location, finding.data["num_weights"]) == (path, 148)
     assert finding.severity == "error"
 
 

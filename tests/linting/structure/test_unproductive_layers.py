@@ -26,7 +26,7 @@ def test_fires_from_the_first_layer_whose_input_sees_everything() -> None:
     assert isinstance(found, Checked)
     (finding,) = found.findings
     # After n layers of 3×3 the field is 2 n + 1, so layer 8 (0-based) reads a field of 17.
-    assert finding.place == "8.0"
+    assert finding.location == "8.0"
     assert finding.data["num_layers"] == 12 - 8
 
 

@@ -29,7 +29,7 @@ class Net(nn.Module):
 def test_fires_on_the_layer_that_leads_nowhere(returned: int, unread: str) -> None:
     found = outcome(Net(returned), input_shape=(3, 8, 8))
     assert isinstance(found, Checked)
-    assert [finding.place for finding in found.findings] == [unread]
+    assert [finding.location for finding in found.findings] == [unread]
 
 
 def test_stays_silent_where_both_are_returned() -> None:

@@ -66,7 +66,7 @@ def test_stays_silent_on_a_shortcut_with_its_own_activation() -> None:
 def test_fires_where_branch_and_shortcut_skip_the_same() -> None:
     found = outcome(Shortcut(1, nn.Identity()))
     assert isinstance(found, Checked)
-    assert [finding.place for finding in found.findings] == ["branch", "shortcut"]
+    assert [finding.location for finding in found.findings] == ["branch", "shortcut"]
 
 
 def test_stays_silent_on_patches_and_on_rows_left_over() -> None:

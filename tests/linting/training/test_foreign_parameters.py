@@ -26,7 +26,7 @@ def test_a_head_replaced_too_late_is_an_error(net: nn.Sequential) -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     net[8] = nn.Linear(64, 7)
     finding = only(net, optimizer)
-    assert (finding.severity, finding.place) == ("error", "8.weight")
+    assert (finding.severity, finding.location) == ("error", "8.weight")
     assert finding.data["num_foreign"] == 2
 
 

@@ -19,7 +19,7 @@ def test_frozen_batch_norms_in_training_mode_are_named(net: nn.Sequential) -> No
     found = outcome(net.train())
     assert isinstance(found, Checked)
     (finding,) = found.findings
-    assert (finding.severity, finding.place) == ("warning", "1")
+    assert (finding.severity, finding.location) == ("warning", "1")
     assert finding.data["layers"] == ["1", "4"]
 
 

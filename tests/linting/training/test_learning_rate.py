@@ -30,7 +30,7 @@ def test_a_rate_that_trains_nothing_is_an_error(net: nn.Sequential, rate: float)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     optimizer.param_groups[0]["lr"] = rate
     (finding,) = findings(net, optimizer)
-    assert (finding.severity, finding.place) == ("error", "0.weight")
+    assert (finding.severity, finding.location) == ("error", "0.weight")
 
 
 def test_one_group_at_zero_is_a_warning(net: nn.Sequential) -> None:

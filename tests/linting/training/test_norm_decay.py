@@ -17,7 +17,7 @@ def test_norms_and_biases_are_counted(net: nn.Sequential) -> None:
     found = outcome(net, torch.optim.SGD(net.parameters(), lr=0.1, weight_decay=1e-4))
     assert isinstance(found, Checked)
     (finding,) = found.findings
-    assert (finding.severity, finding.place) == ("info", "1.weight")
+    assert (finding.severity, finding.location) == ("info", "1.weight")
     # Two batch norms with scale and shift, and the head's bias.
     assert (finding.data["num_norm_parameters"], finding.data["num_biases"]) == (2 * 2, 1)
 

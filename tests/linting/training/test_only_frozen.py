@@ -23,7 +23,7 @@ def only(net: nn.Module, optimizer: object) -> Finding:
 def test_the_wrong_half_is_an_error(net: nn.Sequential) -> None:
     net[:8].requires_grad_(False)
     finding = only(net, torch.optim.SGD(net[:8].parameters(), lr=0.1))
-    assert (finding.severity, finding.place) == ("error", "8.weight")
+    assert (finding.severity, finding.location) == ("error", "8.weight")
     assert "2 parameters of the model could be trained" in finding.evidence
 
 

@@ -25,14 +25,14 @@ def only(net: nn.Module, **options: object) -> Finding:
 
 def test_the_batch_norm_with_the_fewest_values_is_named(net: nn.Sequential) -> None:
     finding = only(net.train(), batch=torch.zeros(2, 3, 32, 32))
-    assert (finding.severity, finding.place) == ("warning", "4")
+    assert (finding.severity, finding.location) == ("warning", "4")
     assert finding.data["fewest_values"] == 2 * 28 * 28
 
 
 def test_one_value_a_channel_is_an_error(net: nn.Sequential) -> None:
     net.insert(8, nn.BatchNorm1d(64))
     finding = only(net.train(), settings={"batch_size": 1})
-    assert (finding.severity, finding.place) == ("error", "8")
+    assert (finding.severity, finding.location) == ("error", "8")
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         net(torch.zeros(1, 3, 32, 32))
 

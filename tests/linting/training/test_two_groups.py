@@ -24,7 +24,7 @@ def test_two_groups_are_named(net: nn.Sequential) -> None:
     found = outcome(net, optimizer)
     assert isinstance(found, Checked)
     (finding,) = found.findings
-    assert (finding.severity, finding.place) == ("error", "8.weight")
+    assert (finding.severity, finding.location) == ("error", "8.weight")
     assert finding.data["groups"] == [0, 1]
 
 

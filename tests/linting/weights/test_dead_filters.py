@@ -37,7 +37,7 @@ def test_a_few_are_told_together_as_an_information() -> None:
     found = outcome(nn.Sequential(*layers))
     assert isinstance(found, Checked)
     (finding,) = found.findings
-    assert (finding.severity, finding.place) == ("info", "2")
+    assert (finding.severity, finding.location) == ("info", "2")
     assert finding.data["layers"] == {"0": 1, "2": 2}
 
 

@@ -35,31 +35,31 @@ def trained() -> nn.Sequential:
     return net
 
 
-def places(net: nn.Module, **options: object) -> list[tuple[str, str]]:
+def locations(net: nn.Module, **options: object) -> list[tuple[str, str]]:
     found = outcome(net, **options)
     assert isinstance(found, Checked)
-    return [(finding.place, finding.severity) for finding in found.findings]
+    return [(finding.location, finding.severity) for finding in found.findings]
 
 
 def test_fires_on_a_layer_in_the_middle() -> None:
     net = trained()
     net[3].reset_parameters()
-    assert places(net) == [("3", "warning")]
+    assert locations(net) == [("3", "warning")]
 
 
 def test_a_new_classifier_is_an_information() -> None:
     net = trained()
     net[7].reset_parameters()
-    assert places(net) == [("7", "info")]
+    assert locations(net) == [("7", "info")]
 
 
 def test_nothing_loaded_is_an_error() -> None:
     net = nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3))
-    assert places(net, is_pretrained=True) == [("", "error")]
+    assert locations(net, is_pretrained=True) == [("", "error")]
 
 
 def test_stays_silent_on_trained_weights() -> None:
-    assert places(trained()) == []
+    assert locations(trained()) == []
 
 
 def test_not_applicable_to_a_new_network() -> None:

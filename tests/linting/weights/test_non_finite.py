@@ -20,7 +20,7 @@ def test_fires_with_counts() -> None:
         net.bias[1] = float("inf")  # type: ignore[index]
     found = outcome(net)
     assert isinstance(found, Checked)
-    assert [(f.place, f.data["nan"], f.data["infinite"]) for f in found.findings] == [
+    assert [(f.location, f.data["nan"], f.data["infinite"]) for f in found.findings] == [
         ("weight", 3, 0),
         ("bias", 0, 1),
     ]
@@ -31,7 +31,7 @@ def test_fires_on_running_statistics() -> None:
     net.running_var[0] = float("inf")  # type: ignore[index]
     found = outcome(net)
     assert isinstance(found, Checked)
-    assert [finding.place for finding in found.findings] == ["running_var"]
+    assert [finding.location for finding in found.findings] == ["running_var"]
 
 
 def test_stays_silent_on_an_attention_mask() -> None:

@@ -18,7 +18,7 @@ def test_a_constant_layer_is_an_error(value: float) -> None:
     nn.init.constant_(net[0].weight, value)
     found = outcome(net, input_shape=(3, 16, 16))
     assert isinstance(found, Checked)
-    assert [finding.place for finding in found.findings] == ["0"]
+    assert [finding.location for finding in found.findings] == ["0"]
 
 
 def test_all_zero_is_an_error() -> None:

@@ -24,7 +24,7 @@ def test_fires_on_the_one_that_others_left_behind() -> None:
     net[3](torch.randn(4, 8, 5, 5))
     found = outcome(net)
     assert isinstance(found, Checked)
-    assert [finding.place for finding in found.findings] == ["1"]
+    assert [finding.location for finding in found.findings] == ["1"]
 
 
 def test_fires_where_scales_were_trained_and_statistics_lost() -> None:
@@ -33,7 +33,7 @@ def test_fires_where_scales_were_trained_and_statistics_lost() -> None:
         net[1].weight.uniform_()
     found = outcome(net)
     assert isinstance(found, Checked)
-    assert [finding.place for finding in found.findings] == ["1", "3"]
+    assert [finding.location for finding in found.findings] == ["1", "3"]
 
 
 def test_fires_on_a_network_that_is_said_to_be_trained() -> None:

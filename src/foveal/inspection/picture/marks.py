@@ -1,4 +1,4 @@
-"""What others found at places of a network, to be shown there."""
+"""What others found at locations in a network, to be shown there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Mark:
     """One finding of the linter, or of whoever else looks.
 
     Attributes:
-        place: Name of a layer, an operation or a module; ``""`` is the whole network.
+        location: Name of a layer, an operation or a module; ``""`` is the whole network.
         code: Such as ``"S101"``.
         severity: How grave it is.
         title: What the rule is called.
@@ -22,7 +22,7 @@ class Mark:
         page: The rule's page as plain text; ``""`` where there is none.
     """
 
-    place: str
+    location: str
     code: str
     severity: Literal["error", "warning", "info"]
     title: str
@@ -43,8 +43,8 @@ def marked_nodes(picture: Picture, marks: Sequence[Mark]) -> dict[int, list[int]
             first_at.setdefault(name, []).append(row.op.index)
     found: dict[int, list[int]] = {}
     for number, mark in enumerate(marks):
-        indices = first_at.get(mark.place, [])
-        if not mark.place or not indices:
+        indices = first_at.get(mark.location, [])
+        if not mark.location or not indices:
             continue
         for node in _holders(picture, indices[0], indices[-1]):
             found.setdefault(node.number, []).append(number)

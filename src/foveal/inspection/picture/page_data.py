@@ -26,7 +26,7 @@ def page_data(
 
     Args:
         picture: What is shown.
-        marks: Findings at places.
+        marks: Findings with their locations.
         states: For each node's number, how it compares with the other network.
         twins: For each node's number, the number of the equal one in the other picture.
         activations: For operations by index, a picture of their result as a data address.

@@ -27,7 +27,7 @@ DEAD_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    place: str
+    location: str
     num_channels: int
     num_dead: int
     num_values: int
@@ -49,7 +49,7 @@ def dead_relus(context: LintContext) -> Outcome:
         if is_relu(call) and call.result.dim() >= 2:
             values = channels_last(call.result)
             dead = int((values.amax(0) <= 0).sum())
-            layers.append(_Layer(call.place, values.shape[1], dead, values.shape[0]))
+            layers.append(_Layer(call.location, values.shape[1], dead, values.shape[0]))
 
     with fully_borrowed(context.model) as model, torch.no_grad():
         set_usual_modes(model)
@@ -75,7 +75,7 @@ def _dead_finding(layer: _Layer, layers: list[_Layer], num_images: int) -> Findi
     return Finding(
         code="B303",
         severity=severity,
-        place=layer.place,
+        location=layer.location,
         evidence=(
             f"On {count_noun(num_images, 'image')}, {what} {layer.num_channels} channels are "
             f"never above zero ({layer.num_values:,} values each); in the whole network "
@@ -98,7 +98,7 @@ _ON_PURPOSE = frozenset({"masked_fill", "full", "full_like", "fill", "new_full",
 
 
 def non_finite_output(context: LintContext) -> Outcome:
-    """Runs the batch in the present mode; if the answer is not finite, looks for the place."""
+    """Runs the batch in the present mode; if the answer is not finite, looks for the layer."""
     if (reason := reason_not_to_run(context)) is not None:
         return reason
     images = images_of(context)
@@ -109,7 +109,7 @@ def non_finite_output(context: LintContext) -> Outcome:
                 Finding(
                     code="B305",
                     severity="error",
-                    place="",
+                    location="",
                     evidence=f"The batch itself holds {count:,} values that are not finite.",
                     fix="Mend how the images are read; look for divisions by a standard "
                     "deviation of zero.",
@@ -146,7 +146,7 @@ def _non_finite_finding(call: Call | None, outputs: list[Tensor], context: LintC
         return Finding(
             code="B305",
             severity="error",
-            place="",
+            location="",
             evidence=f"{count_text}; no PyTorch function that was called made the first of them.",
             fix="Check the model's own extensions for divisions by zero and overflow.",
         )
@@ -174,8 +174,8 @@ def _non_finite_finding(call: Call | None, outputs: list[Tensor], context: LintC
     return Finding(
         code="B305",
         severity="error",
-        place=call.place,
-        evidence=f"{count_text}; the first come from {call.place!r} ({call.function}){cause}.",
+        location=call.location,
+        evidence=f"{count_text}; the first come from {call.location!r} ({call.function}){cause}.",
         fix=fix,
         data={"num_broken": broken, "num_values": total, "function": call.function},
     )

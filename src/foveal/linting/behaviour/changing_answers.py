@@ -125,7 +125,7 @@ def _batch_finding(
     return Finding(
         code="B301",
         severity=severity,
-        place=culprits[0] if culprits else "",
+        location=culprits[0] if culprits else "",
         evidence=(
             f"The same image answers differently alone and among others: by up to "
             f"{percent(max(changes), digits=1)} of the largest output over "
@@ -159,8 +159,8 @@ def changing_answers(context: LintContext) -> Outcome:
         first, second = run(model, images), run(model, images)
         if _change(first, second) <= _REPEAT_TOLERANCE:
             return Checked()
-        cause, place = _trace_difference(model, images)
-    return Checked((_repeat_finding(context.model, _change(first, second), cause, place),))
+        cause, location = _trace_difference(model, images)
+    return Checked((_repeat_finding(context.model, _change(first, second), cause, location),))
 
 
 def _chance_in_evaluation(context: LintContext) -> Outcome:
@@ -175,7 +175,7 @@ def _chance_in_evaluation(context: LintContext) -> Outcome:
         before = call.arguments[0] if "dropout" in call.function and call.arguments else None
         if isinstance(before, Tensor) and before.shape == call.result.shape:
             changed = torch.ne(call.result, before)
-            found.extend([call.place] if bool(changed.any()) else [])
+            found.extend([call.location] if bool(changed.any()) else [])
 
     images = images_of(context, at_most=2)
     with fully_borrowed(context.model) as model:
@@ -193,13 +193,13 @@ def _chance_in_evaluation(context: LintContext) -> Outcome:
             Finding(
                 code="B306",
                 severity="warning",
-                place=found[0],
+                location=found[0],
                 evidence=(
                     f"{found[0]!r} drops values in evaluation mode too: eval() does not switch "
                     "it off, so every prediction will depend on chance."
                 ),
                 fix="Write F.dropout(x, p, training=self.training), or use nn.Dropout.",
-                data={"num_places": len(found)},
+                data={"num_locations": len(found)},
             ),
         )
     )
@@ -209,7 +209,7 @@ def _memory_finding(change: float) -> Finding:
     return Finding(
         code="B306",
         severity="warning",
-        place="",
+        location="",
         evidence=(
             f"In evaluation mode the same images are answered differently twice in a row, by "
             f"{percent(change, digits=1)} of the largest output, with the same random state: the "
@@ -240,7 +240,7 @@ def _trace_difference(model: nn.Module, images: Tensor) -> tuple[Cause, str]:
 
         def see(call: Call, noted: list[tuple[str, float]] = noted) -> None:
             if not call.result.is_complex():
-                noted.append((call.place, float(call.result.double().sum())))
+                noted.append((call.location, float(call.result.double().sum())))
 
         with calls_shown_to(model, see):
             run(model, images)
@@ -249,15 +249,15 @@ def _trace_difference(model: nn.Module, images: Tensor) -> tuple[Cause, str]:
     one = run(model, images)
     torch.set_rng_state(state)
     cause: Cause = "chance" if _change(one, run(model, images)) <= _REPEAT_TOLERANCE else "state"
-    for (place, value), (_, other) in zip(*sums, strict=False):
+    for (location, value), (_, other) in zip(*sums, strict=False):
         if abs(value - other) > _REPEAT_TOLERANCE * max(abs(value), abs(other), 1e-12):
-            return cause, place
+            return cause, location
     return cause, ""
 
 
-def _repeat_finding(model: nn.Module, change: float, cause: Cause, place: str) -> Finding:
+def _repeat_finding(model: nn.Module, change: float, cause: Cause, location: str) -> Finding:
     severity: Severity = "warning" if model.training else "error"
-    path = place.partition("#")[0]
+    path = location.partition("#")[0]
     module = dict(model.named_modules()).get(path)
     if cause == "state":
         what = "also with the same random state: the model remembers earlier calls"
@@ -274,11 +274,11 @@ def _repeat_finding(model: nn.Module, change: float, cause: Cause, place: str) -
     return Finding(
         code="B306",
         severity=severity,
-        place=place,
+        location=location,
         evidence=(
             f"The same images answered differently twice in a row, by {percent(change, digits=1)} "
             f"of the largest output, {what}."
-            + (f" The first result that differs is that of {place!r}." if place else "")
+            + (f" The first result that differs is that of {location!r}." if location else "")
         ),
         fix=fix,
         data={"largest_change": change, "cause": cause},

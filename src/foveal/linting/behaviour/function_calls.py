@@ -21,7 +21,7 @@ class Call:
     """One call of a PyTorch function that returned a tensor.
 
     Attributes:
-        place: Path of the module at work; with the function's name where the module has
+        location: Path of the module at work; with the function's name where the module has
             others inside; ``#2`` and so on from the second call of that name.
         function: In PyTorch's word, such as ``"relu"``.
         arguments: What it was called with. In-place functions have overwritten the first.
@@ -29,7 +29,7 @@ class Call:
         result: The first tensor that it returned.
     """
 
-    place: str
+    location: str
     function: str
     arguments: tuple[Any, ...]
     options: dict[str, Any]
@@ -49,9 +49,9 @@ def calls_shown_to(model: nn.Module, see: Callable[[Call], None]) -> Iterator[No
         tensors = tensors_in(result)
         if tensors:
             name = function_name(function)
-            place = path if path and path in leaves else ".".join(filter(None, (path, name)))
-            times[place] += 1
-            where = place if times[place] == 1 else f"{place}#{times[place]}"
+            location = path if path and path in leaves else ".".join(filter(None, (path, name)))
+            times[location] += 1
+            where = location if times[location] == 1 else f"{location}#{times[location]}"
             see(Call(where, name, args, options, tensors[0]))
         return result
 

@@ -139,7 +139,7 @@ def _finding(
     return Finding(
         code="B304",
         severity=severity,
-        place=first.name,
+        location=first.name,
         evidence=(
             f"Gradients {word}: relative to the weights, {first.relative_norm:.1e} at "
             f"{first.name!r} and {last.relative_norm:.1e} at {last.name!r}, a ratio of "
@@ -155,7 +155,7 @@ def _overwhelming(typical: float, first: LayerGradient, num_layers: int) -> Find
     return Finding(
         code="B304",
         severity="error",
-        place=first.name,
+        location=first.name,
         evidence=(
             f"Gradients explode: in half of {num_layers} layers they are more than "
             f"{typical:.1e} times as large as the weights."
@@ -169,7 +169,7 @@ def _non_finite(layer: LayerGradient, num_broken: int, num_layers: int) -> Findi
     return Finding(
         code="B304",
         severity="error",
-        place=layer.name,
+        location=layer.name,
         evidence=(
             f"The gradient is infinite or not a number at {num_broken} of {num_layers} layers, "
             f"on the way back from {layer.name!r}."

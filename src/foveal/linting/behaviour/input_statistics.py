@@ -122,15 +122,15 @@ def input_statistics(context: LintContext) -> Outcome:
         for module in model.modules():
             module.training = False
         tried: list[_Scored] = []
-        place = ""
+        location = ""
         for candidate in candidates(images, expected=expected, given=given):
             reached = reach_first_norm(model, norms, candidate.values)
             if reached is None:
                 return Undetermined("no batch norm with learned statistics runs")
-            place, norm, values = reached
+            location, norm, values = reached
             tried.append(_Scored(candidate, misfit(values, norm)))
     doubt = None if given is not None else doubt_about(images)
-    return _Judge(tuple(tried), place, expected, given, doubt).outcome()
+    return _Judge(tuple(tried), location, expected, given, doubt).outcome()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +139,14 @@ class _Judge:
 
     Attributes:
         tried: Every candidate with its misfit.
-        place: Path of the first batch norm.
+        location: Path of the first batch norm.
         expected: The form that the weights' makers state, if they do.
         given: The form that the caller says the batch has, if said.
         doubt: Why the range of the values does not tell the form that the batch has.
     """
 
     tried: tuple[_Scored, ...]
-    place: str
+    location: str
     expected: Form | None
     given: Form | None
     doubt: str | None
@@ -183,7 +183,7 @@ class _Judge:
             return Checked((self._finding(as_is, winner),))
         if as_is.misfit.usual > BAD_FIT:
             return Undetermined(
-                f"the statistics at {self.place!r} differ from its memory (misfit "
+                f"the statistics at {self.location!r} differ from its memory (misfit "
                 f"{as_is.misfit.usual:.2f}), and no usual correction fits better"
             )
         return Checked()
@@ -199,7 +199,7 @@ class _Judge:
 
     def _unclear(self, as_is: _Scored, best: _Scored, why: str) -> Undetermined:
         return Undetermined(
-            f"the statistics at {self.place!r} differ from its memory (misfit "
+            f"the statistics at {self.location!r} differ from its memory (misfit "
             f"{as_is.misfit.usual:.2f}); {_text(best.candidate)} would fit best "
             f"({best.misfit.usual:.2f}), {why}"
         )
@@ -225,10 +225,10 @@ class _Judge:
         return Finding(
             code="B302",
             severity=severity,
-            place=self.place,
+            location=self.location,
             evidence=(
                 f"The batch {is_said} {as_is.candidate.source}; its statistics at "
-                f"{self.place!r} miss the running mean and variance by {before:.2f}. With "
+                f"{self.location!r} miss the running mean and variance by {before:.2f}. With "
                 f"{_text(candidate)}{stated} they miss by {after:.2f}."
             ),
             fix=fix or f"Prepare the images with {_text(candidate)}.",

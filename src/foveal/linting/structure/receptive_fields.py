@@ -131,7 +131,7 @@ def gridding(context: LintContext) -> Outcome:
                 data={"span": worst.size, "read": worst.pixels_seen},
             )
         )
-    unique = {finding.place: finding for finding in found}
+    unique = {finding.location: finding for finding in found}
     return Checked(tuple(unique.values()))
 
 

@@ -33,7 +33,7 @@ def unowned_layers(context: LintContext) -> Outcome:
     named = dict(_unowned(context.model))
     used = None if context.batch is None or not context.has_values else _used(context)
     if used is None:
-        kept = {place: tensor for place, tensor in named.items() if tensor.requires_grad}
+        kept = {path: tensor for path, tensor in named.items() if tensor.requires_grad}
         return Checked(_kept(context, kept, "warning") if kept else ())
     held = {
         id(tensor)
@@ -42,13 +42,13 @@ def unowned_layers(context: LintContext) -> Outcome:
     }
     at_work, again = used
     at_work = [tensor for tensor in at_work if id(tensor) not in held]
-    places = {id(tensor): place for place, tensor in named.items()}
+    paths = {id(tensor): path for path, tensor in named.items()}
     working = {id(tensor) for tensor in at_work}
-    kept = {place: tensor for place, tensor in named.items() if id(tensor) in working}
+    kept = {path: tensor for path, tensor in named.items() if id(tensor) in working}
     findings = list(_kept(context, kept, "error") if kept else ())
     # Both passes' tensors are alive, so no identity is used twice.
     second = {id(tensor) for tensor in again}
-    unnamed = [tensor for tensor in at_work if id(tensor) not in places]
+    unnamed = [tensor for tensor in at_work if id(tensor) not in paths]
     # A plain tensor that forward itself differentiates by, such as a copy of the images, is none.
     fleeting = [t for t in unnamed if id(t) not in second and isinstance(t, nn.Parameter)]
     staying = [tensor for tensor in unnamed if id(tensor) in second]
@@ -67,8 +67,8 @@ def _random_and_plain(context: LintContext) -> Finding | None:
     Filters that are made by a formula are left alone, and so are buffers, which are saved.
     """
     plain = {
-        tensor.untyped_storage().data_ptr(): place
-        for place, tensor in _attributes(context.model, _plain_tensors_in)
+        tensor.untyped_storage().data_ptr(): path
+        for path, tensor in _attributes(context.model, _plain_tensors_in)
     }
     owned = [*context.parameters.values(), *context.buffers.values()]
     for tensor in owned:
@@ -83,9 +83,9 @@ def _random_and_plain(context: LintContext) -> Finding | None:
             return
         for value in call.arguments:
             if isinstance(value, Tensor) and value.layout == torch.strided:
-                place = plain.get(value.untyped_storage().data_ptr())
-                if place is not None and looks_random(value):
-                    found.setdefault(place, value)
+                path = plain.get(value.untyped_storage().data_ptr())
+                if path is not None and looks_random(value):
+                    found.setdefault(path, value)
 
     assert context.batch is not None
     device = next(iter(context.model.parameters()), context.batch).device
@@ -98,12 +98,12 @@ def _random_and_plain(context: LintContext) -> Finding | None:
             return None
     if not found:
         return None
-    place, tensor = next(iter(found.items()))
+    path, tensor = next(iter(found.items()))
     return Finding(
         "S119",
         "warning",
-        place,
-        f"{place} is a plain tensor of {tensor.numel():,} numbers that look drawn at random, and "
+        path,
+        f"{path} is a plain tensor of {tensor.numel():,} numbers that look drawn at random, and "
         "forward multiplies by it as by weights: no optimizer trains it, state_dict() does not "
         "save it, and to(device) does not move it.",
         "Make it an nn.Parameter; or register_buffer, if it is to stay as it is.",
@@ -114,10 +114,10 @@ def _random_and_plain(context: LintContext) -> Finding | None:
 def _unowned(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yields the weights in plain attributes of modules, with where they are."""
     owned = {id(parameter) for parameter in model.parameters()}
-    for place, tensor in _attributes(model, _weights_in):
+    for path, tensor in _attributes(model, _weights_in):
         if id(tensor) not in owned:
             owned.add(id(tensor))
-            yield place, tensor
+            yield path, tensor
 
 
 def _attributes(
@@ -132,18 +132,18 @@ def _attributes(
                 yield from tensors_of(item, inner)
 
 
-def _items(value: Any, place: str, *, depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _items(value: Any, path: str, *, depth: int = 0) -> Iterator[tuple[str, Any]]:
     if depth < MAX_DEPTH and isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from _items(item, f"{place}[{index}]", depth=depth + 1)
+            yield from _items(item, f"{path}[{index}]", depth=depth + 1)
     elif depth < MAX_DEPTH and isinstance(value, dict):
         for key, item in value.items():
-            yield from _items(item, f"{place}[{key!r}]", depth=depth + 1)
+            yield from _items(item, f"{path}[{key!r}]", depth=depth + 1)
     else:
-        yield place, value
+        yield path, value
 
 
-def _plain_tensors_in(value: Any, place: str) -> Iterator[tuple[str, Tensor]]:
+def _plain_tensors_in(value: Any, path: str) -> Iterator[tuple[str, Tensor]]:
     if (
         isinstance(value, Tensor)
         and not isinstance(value, nn.Parameter)
@@ -153,15 +153,15 @@ def _plain_tensors_in(value: Any, place: str) -> Iterator[tuple[str, Tensor]]:
         and not value.requires_grad
         and value.dim() > 1
     ):
-        yield place, value
+        yield path, value
 
 
-def _weights_in(value: Any, place: str) -> Iterator[tuple[str, Tensor]]:
+def _weights_in(value: Any, path: str) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, nn.Module):
         for name, parameter in value.named_parameters():
-            yield f"{place}.{name}", parameter
+            yield f"{path}.{name}", parameter
     elif isinstance(value, Tensor) and value.is_leaf and value.requires_grad:
-        yield place, value
+        yield path, value
 
 
 def _used(context: LintContext) -> tuple[list[Tensor], list[Tensor]] | None:
@@ -206,15 +206,15 @@ def leaves(outputs: list[Tensor]) -> list[Tensor]:
 def _kept(
     context: LintContext, tensors: dict[str, Tensor], severity: Severity
 ) -> tuple[Finding, ...]:
-    place = next(iter(tensors))
+    path = next(iter(tensors))
     count = sum(tensor.numel() for tensor in tensors.values())
-    attribute = place.partition("[")[0]
+    attribute = path.partition("[")[0]
     return (
         Finding(
             "S119",
             severity,
-            place,
-            f"{count_noun(len(tensors), 'tensor')} of weights ({count:,} numbers, first {place}) "
+            path,
+            f"{count_noun(len(tensors), 'tensor')} of weights ({count:,} numbers, first {path}) "
             f"{'is' if len(tensors) == 1 else 'are'} not among the model's parameters: no "
             "optimizer that is given model.parameters() trains them, state_dict() does not save "
             "them, and to(device) does not move them.",

@@ -38,7 +38,7 @@ def dead_learning_rate(context: LintContext) -> Outcome:
             Finding(
                 code="T409",
                 severity=severity,
-                place=next((e.name for e in held if e.group_index == index and e.name), ""),
+                location=next((e.name for e in held if e.group_index == index and e.name), ""),
                 evidence=(
                     f"Group {index} of {len(groups)} has a learning rate of {rate:g}: its "
                     f"{count_noun(count, 'parameter')} "
@@ -309,7 +309,7 @@ def _one_rate_finding(
     return Finding(
         code="T401",
         severity=severity,
-        place=old,
+        location=old,
         evidence=(
             f"{count_noun(len(moving), 'layer')} with trained weights (such as {old!r}) learn at "
             f"{rates[old]:g}, the new {new!r} at {rates[new]:g} ({name})."

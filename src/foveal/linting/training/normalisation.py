@@ -56,7 +56,7 @@ def frozen_norms(context: LintContext) -> Outcome:
             Finding(
                 code="T402",
                 severity="warning",
-                place=drifting[0],
+                location=drifting[0],
                 evidence=(
                     f"{count_noun(len(drifting), 'batch norm')} of {len(norms)} "
                     f"{'is' if len(drifting) == 1 else 'are'} in training mode although the "
@@ -110,7 +110,7 @@ def norm_decay(context: LintContext) -> Outcome:
             Finding(
                 code="T406",
                 severity="info",
-                place=names[0],
+                location=names[0],
                 evidence=(
                     f"Weight decay of {', '.join(f'{decay:g}' for decay in decays)} also pulls at "
                     f"{count_noun(num_norm, 'parameter')} of normalisation layers and "
@@ -172,7 +172,7 @@ def tiny_batches(context: LintContext) -> Outcome:
             Finding(
                 code="T407",
                 severity=severity,
-                place=fewest[0] if fewest is not None else norms[0],
+                location=fewest[0] if fewest is not None else norms[0],
                 evidence=(
                     f"{count_noun(len(norms), 'batch norm')} would take statistics from "
                     f"{count_noun(batch_size, 'image')} ({source}){counted}."

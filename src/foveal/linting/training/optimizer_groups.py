@@ -24,7 +24,7 @@ NO_OPTIMIZER = NotApplicable("no optimizer was given")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One place of one group: which parameter the optimizer has there.
+    """One position in one group: which parameter the optimizer has there.
 
     Attributes:
         group_index: Position in ``optimizer.param_groups``.
@@ -85,7 +85,7 @@ def parameters_not_held(context: LintContext) -> Outcome:
             Finding(
                 code="T403",
                 severity="warning",
-                place=names[0],
+                location=names[0],
                 evidence=(
                     f"{count_noun(len(missing), 'trainable parameter')} of {len(trainable)} "
                     f"({count:,} of {total:,} weights) {'is' if len(missing) == 1 else 'are'} in "
@@ -124,7 +124,7 @@ def parameters_held_twice(context: LintContext) -> Outcome:
             Finding(
                 code="T404",
                 severity="error",
-                place=names[0],
+                location=names[0],
                 evidence=(
                     f"{count_noun(len(twice), 'parameter')} would be stepped more than once in "
                     f"each step ({where}): {listed(names)}."
@@ -166,7 +166,7 @@ def foreign_parameters(context: LintContext) -> Outcome:
             Finding(
                 code="T405",
                 severity=severity,
-                place=missing[0][0] if missing else "",
+                location=missing[0][0] if missing else "",
                 evidence=(
                     f"{count_noun(len(foreign), 'parameter')} of {len(held)} in the optimizer "
                     f"{_be(foreign)} not the model's (of shape {', '.join(shapes)}).{replaced}"
@@ -211,7 +211,7 @@ def only_frozen_parameters(context: LintContext) -> Outcome:
             Finding(
                 code="T408",
                 severity="error",
-                place=trainable[0] if trainable else "",
+                location=trainable[0] if trainable else "",
                 evidence=f"{holds}; {rest}. No step changes anything.",
                 fix=(
                     "Give the optimizer the parameters that are to be trained, usually the "

@@ -29,9 +29,9 @@ def optimizer_settings(context: LintContext) -> Outcome:
     held = held_parameters(context)
     findings = []
     for index, group in enumerate(context.optimizer.param_groups):
-        place = next((e.name for e in held if e.group_index == index and e.name), "")
+        location = next((e.name for e in held if e.group_index == index and e.name), "")
         findings += [
-            Finding("T413", severity, place, evidence, fix, data={"group_index": index})
+            Finding("T413", severity, location, evidence, fix, data={"group_index": index})
             for severity, evidence, fix in _problems(context, group)
         ]
     # Groups mostly share their settings; the first is enough.

@@ -113,12 +113,12 @@ def _course(trial: Trial) -> str:
 
 
 def _finding(
-    trial: Trial, severity: Severity, evidence: str, fix: str, *, place: str = ""
+    trial: Trial, severity: Severity, evidence: str, fix: str, *, location: str = ""
 ) -> Finding:
     return Finding(
         "T415",
         severity,
-        place,
+        location,
         f"In a trial of {count_noun(trial.num_steps, 'step')} on "
         f"{count_noun(trial.num_images, 'image')} {evidence}",
         fix,
@@ -163,7 +163,7 @@ def _diverges(trial: Trial, broken: int | None) -> Finding:
         f"{what} ({_course(trial)}). The first step changed weights by "
         f"{trial.typical_ratio:.2g} of their size (median of the layers).",
         "Lower the learning rate by ten or more; look at the scale of images and first weights.",
-        place=fastest,
+        location=fastest,
     )
 
 
