@@ -167,7 +167,7 @@ def write_set(
 
 def claims_of(data: Path) -> tuple[float, list[str]]:
     """Trains on a folder and returns the accuracy and what is claimed of it."""
-    from foveal.shortcuts import explain_training
+    from foveal.shortcuts.detector import explain_training
     from foveal.shortcuts.simple_classifiers import reaching
     from foveal.training import TrainConfig, train_classifier
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from foveal.explanation.cell_centres import even_centres, field_centres, find_centres
+from foveal.explanation.cell_centres import even_centres
+from foveal.explanation.measured_centres import field_centres, find_centres
 from foveal.graph import Graph, head, trace
 
 SIZE = (128, 128)

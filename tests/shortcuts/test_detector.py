@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from foveal.shortcuts import explain_and_show, explain_training
+from foveal.shortcuts.detector import explain_and_show, explain_training
 from foveal.training import TrainConfig, TrainedClassifier, train_classifier
 
 Train = Callable[..., TrainedClassifier]

@@ -7,16 +7,13 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
 from foveal.cli.options import echo_json, echo_notes, noun
 from foveal.schema import stamped
 from foveal.text import count_noun, printable
-
-if TYPE_CHECKING:
-    from foveal.runs import Prediction
 
 _FORMATS = (".json", ".csv", ".parquet")
 _FORMATS_TOLD = ".csv, .json or .parquet"
@@ -51,6 +48,7 @@ def command(
     from foveal.progress import ProgressDisplay
     from foveal.reporting import render_predictions_text
     from foveal.runs.named_images import name_images
+    from foveal.runs.prediction_rows import describe
 
     if out is not None and as_json:
         raise click.UsageError("--json writes to stdout and --out to a file: give one of them.")
@@ -79,30 +77,15 @@ def command(
         sys.exit(1)
 
 
-def describe(prediction: Prediction, class_names: Sequence[str]) -> dict[str, Any]:
-    """Returns one prediction as a flat row."""
-    row: dict[str, Any] = {
-        "path": prediction.path,
-        "label": prediction.label,
-        "probability": prediction.probability,
-        "prediction_set": list(prediction.prediction_set),
-        "unsure": prediction.is_unsure,
-        "unlike_training": prediction.is_unlike_training,
-        "novelty": prediction.novelty,
-        "error": prediction.error,
-    }
-    probabilities = prediction.probabilities or (None,) * len(class_names)
-    row["probabilities"] = dict(zip(class_names, probabilities, strict=True))
-    return row
-
-
 def _encode(rows: Sequence[dict[str, Any]], class_names: Sequence[str], suffix: str) -> bytes:
+    from foveal.runs.prediction_rows import flatten
+
     if suffix == ".json":
         import json
 
         content = stamped("predict", {"predictions": rows})
         return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
-    flat = [_flatten(row) for row in rows]
+    flat = [flatten(row) for row in rows]
     if suffix == ".parquet":
         return _encode_parquet(flat, class_names)
     text = io.StringIO()
@@ -147,10 +130,3 @@ def _encode_parquet(flat: Sequence[dict[str, Any]], class_names: Sequence[str]) 
     buffer = pa.BufferOutputStream()
     parquet.write_table(pa.Table.from_pylist(list(flat), schema=schema), buffer)
     return bytes(buffer.getvalue())
-
-
-def _flatten(row: dict[str, Any]) -> dict[str, Any]:
-    flat = {key: value for key, value in row.items() if key != "probabilities"}
-    flat["prediction_set"] = None if row["error"] else "|".join(row["prediction_set"])
-    flat |= {f"probability_{name}": value for name, value in row["probabilities"].items()}
-    return flat

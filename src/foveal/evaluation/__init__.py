@@ -8,6 +8,19 @@ from foveal.evaluation.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
+from foveal.evaluation.comparison import (
+    FIGURES,
+    Answered,
+    ClassDifference,
+    Comparison,
+    DeLong,
+    Difference,
+    Figure,
+    Margin,
+    McNemar,
+    compare_answers,
+    detectable_difference,
+)
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
@@ -52,6 +65,8 @@ from foveal.evaluation.prediction_sets import (
     predict_sets,
 )
 from foveal.evaluation.stability import decision_consistency, describe_stability
+from foveal.evaluation.subgroup_wording import describe_subgroups
+from foveal.evaluation.subgroups import measure_subgroups
 from foveal.evaluation.wording import (
     compare,
     describe_against_baseline,
@@ -64,20 +79,29 @@ from foveal.evaluation.wording import (
 )
 
 __all__ = [
+    "FIGURES",
     "HEADLINE_METRICS",
+    "Answered",
     "Baseline",
     "Calibration",
     "Candidate",
+    "ClassDifference",
     "ClassMetrics",
+    "Comparison",
     "CurvePoint",
     "DataFacts",
+    "DeLong",
+    "Difference",
     "Evidence",
+    "Figure",
     "Grouping",
     "HeadlineMetric",
     "HeldOutGroups",
     "Interval",
     "LabelIssue",
     "LearningCurve",
+    "Margin",
+    "McNemar",
     "Metrics",
     "Mistake",
     "ModelChoice",
@@ -95,6 +119,7 @@ __all__ = [
     "assess_prediction_sets",
     "calibrate",
     "compare",
+    "compare_answers",
     "compare_with_baseline",
     "conformal_thresholds",
     "decision_consistency",
@@ -107,7 +132,9 @@ __all__ = [
     "describe_learning_curve",
     "describe_prediction_sets",
     "describe_stability",
+    "describe_subgroups",
     "describe_tested",
+    "detectable_difference",
     "evaluate_prediction_sets",
     "expected_calibration_error",
     "extrapolate",
@@ -116,6 +143,7 @@ __all__ = [
     "log_softmax",
     "measure",
     "measure_leak",
+    "measure_subgroups",
     "predict_sets",
     "review_labels",
     "score_novelty",

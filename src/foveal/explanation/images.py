@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from foveal.errors import ImageError
 from foveal.explanation.averaged_views import AveragedViews, maps_over_views, tempered
-from foveal.explanation.cell_centres import CellCentres, even_centres, find_centres
+from foveal.explanation.cell_centres import CellCentres, even_centres
 from foveal.explanation.explaining import MapMaker
 from foveal.explanation.faithfulness import Remake, judge_maps
 from foveal.explanation.heat_map import HeatMap, Verdict
+from foveal.explanation.measured_centres import find_centres
 from foveal.explanation.placement import Placement
 from foveal.explanation.requests import (
     Request,

@@ -4,7 +4,3 @@ The network runs once over a sample of the held-out images, each seen by a head 
 seen it; the maps of all classes and folds follow from the fold heads in closed form. Only where
 a region looks like a shortcut are some images run again with that region covered.
 """
-
-from foveal.shortcuts.detector import RunImages, explain_and_show, explain_training
-
-__all__ = ["RunImages", "explain_and_show", "explain_training"]

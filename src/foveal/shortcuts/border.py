@@ -8,6 +8,7 @@ classifier of what the images show hardly notices.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,11 @@ from foveal.shortcuts.marks import (
     MAX_PER_TRIAL,
     is_told_apart,
 )
-from foveal.shortcuts.network import HeldOutNetwork, Images
 from foveal.shortcuts.separation import ClassSeparation, Floats, HeldOutMaps
 from foveal.text import printable
+
+if TYPE_CHECKING:
+    from foveal.shortcuts.network import HeldOutNetwork, Images
 
 MARGIN_SHARE = 0.07
 """Of height and width, on each side."""

@@ -18,16 +18,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.draw.numbers import percent
 from foveal.schema import Unbounded
-from foveal.shortcuts.network import HeldOutNetwork, Images
 from foveal.shortcuts.separation import ClassSeparation, Floats, HeldOutMaps, standard_error
 from foveal.shortcuts.windows import MIN_CELLS, Box, Window, border_windows
 from foveal.text import count_noun, printable
+
+if TYPE_CHECKING:
+    from foveal.shortcuts.network import HeldOutNetwork, Images
 
 MIN_IMAGES = 8
 """Images that a class needs, and the others together too."""

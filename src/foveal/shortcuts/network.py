@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.errors import FovealError, ImageError
-from foveal.explanation.cell_centres import CellCentres, even_centres, find_centres
+from foveal.explanation.cell_centres import CellCentres, even_centres
+from foveal.explanation.measured_centres import find_centres
 from foveal.features import num_cores, stream_batches
 from foveal.features.feature_maps import FeatureMaps
 from foveal.graph import head, trace

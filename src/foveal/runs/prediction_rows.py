@@ -1,0 +1,34 @@
+"""Predictions as rows of JSON and of a table: one set of columns for every way out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foveal.runs.classifier import Prediction
+
+
+def describe(prediction: Prediction, class_names: Sequence[str]) -> dict[str, Any]:
+    """Returns one prediction as a row of ``foveal predict --json``."""
+    row: dict[str, Any] = {
+        "path": prediction.path,
+        "label": prediction.label,
+        "probability": prediction.probability,
+        "prediction_set": list(prediction.prediction_set),
+        "unsure": prediction.is_unsure,
+        "unlike_training": prediction.is_unlike_training,
+        "novelty": prediction.novelty,
+        "error": prediction.error,
+    }
+    probabilities = prediction.probabilities or (None,) * len(class_names)
+    row["probabilities"] = dict(zip(class_names, probabilities, strict=True))
+    return row
+
+
+def flatten(row: dict[str, Any]) -> dict[str, Any]:
+    """Returns a row with a column for each probability, for tables."""
+    flat = {key: value for key, value in row.items() if key != "probabilities"}
+    flat["prediction_set"] = None if row["error"] else "|".join(row["prediction_set"])
+    flat |= {f"probability_{name}": value for name, value in row["probabilities"].items()}
+    return flat
