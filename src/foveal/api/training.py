@@ -73,6 +73,7 @@ def train(
     resume: PathLike | None = None,
     remove_bank: bool | None = None,
     subgroups: Sequence[str] | None = None,
+    ordered: str | None = None,
     **unknown: Any,
 ) -> Classifier:
     """Trains a classifier, writes its run folder, and returns it ready to predict.
@@ -121,6 +122,7 @@ def train(
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
         subgroups: Columns of the table whose values get figures of their own.
+        ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``.
         unknown: A name that is none of these is answered with the near ones.
 
     Raises:

@@ -63,6 +63,8 @@ class TrainConfig:
         remove_bank: Whether the bank of activations is deleted in the end.
         subgroups: Columns of the table whose values part the images into subgroups that get
             figures of their own, beside those that the images part into by themselves.
+        ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``; ``"none"``
+            where they have no order; by default, the order that their numbers tell, if any.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -91,6 +93,7 @@ class TrainConfig:
     resume: Path | None = None
     remove_bank: bool = False
     subgroups: tuple[str, ...] = ()
+    ordered: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
