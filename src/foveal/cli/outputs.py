@@ -30,6 +30,18 @@ class Predictions(TypedDict):
     predictions: list[Answer]
 
 
+class ShardedPredictions(TypedDict):
+    """What ``foveal predict --shards`` wrote; ``reasons`` counts the rows without an answer."""
+
+    folder: str
+    num_parts: int
+    num_found: int
+    num_rows: int
+    num_bad: int
+    reasons: dict[str, int]
+    notes: list[str]
+
+
 class Check(TypedDict):
     """One test of a heat map."""
 

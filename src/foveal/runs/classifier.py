@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from foveal.models import Network
     from foveal.shortcuts.explained_run import ExplainedRun
 
-_NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
+FILES_FOR_PREDICTION = (
+    CONFIG_NAME,
+    ONNX_NAME,
+    EVALUATION_NAME,
+    PREPROCESSING_NAME,
+    NOVELTY_NAME,
+)
+"""What a run's folder must hold, beside its manifest, to answer for images."""
 
 # A run that is replaced again and again while it is read is given up.
 _NUM_READINGS = 5
@@ -76,6 +83,15 @@ class Prediction:
     novelty: float | None = None
     error: str | None = None
     logits: tuple[float, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One image with its answer, and the features [D] that were read of it, if it was read."""
+
+    image: NamedImage
+    prediction: Prediction
+    features: NDArray[np.float32] | None
 
 
 @dataclass(slots=True)
@@ -173,12 +189,25 @@ class Classifier:
     ) -> tuple[Prediction, ...]:
         """Answers for images that have names; what :meth:`predict` calls."""
         predictions: list[Prediction] = []
-        for batch, outcomes in self._stream(images, num_workers):
-            for one, outcome in zip(batch, outcomes, strict=True):
-                predictions.append(self._describe(one.name, outcome))
+        for batch in self.stream(images, num_workers=num_workers):
+            predictions += [one.prediction for one in batch]
             if progress is not None:
                 progress(len(predictions), len(images))
         return tuple(predictions)
+
+    def stream(
+        self, images: Iterable[NamedImage], *, num_workers: int | None = None
+    ) -> Generator[tuple[Answered, ...]]:
+        """Yields answers batch by batch, in order; few batches are in memory at a time."""
+        for batch, outcomes in self._stream(images, num_workers):
+            yield tuple(
+                Answered(
+                    one,
+                    self._describe(one.name, outcome),
+                    None if isinstance(outcome, ImageError) else outcome[2],
+                )
+                for one, outcome in zip(batch, outcomes, strict=True)
+            )
 
     def network(self) -> Network:
         """Returns the run's network in PyTorch; its weights are read and checked once.
@@ -278,7 +307,7 @@ class Classifier:
             f"  input {size}, temperature {self.temperature:.3g}"
         )
 
-    def _stream(self, named: Sequence[NamedImage], num_workers: int | None) -> Iterator[Any]:
+    def _stream(self, named: Iterable[NamedImage], num_workers: int | None) -> Iterator[Any]:
         def load_image(one: NamedImage) -> NDArray[np.float32] | ImageError:
             try:
                 return self.preprocessing.apply(one.source())
@@ -336,7 +365,7 @@ def load(run: str | os.PathLike[str]) -> Classifier:
 
 
 def _read(folder: Path, manifest: dict[str, Any]) -> Classifier:
-    verify_files(folder, manifest, _NEEDED)
+    verify_files(folder, manifest, FILES_FOR_PREDICTION)
     stored = read_run(folder)
     return Classifier(
         folder=folder,

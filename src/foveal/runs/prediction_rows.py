@@ -32,3 +32,25 @@ def flatten(row: dict[str, Any]) -> dict[str, Any]:
     flat["prediction_set"] = None if row["error"] else "|".join(row["prediction_set"])
     flat |= {f"probability_{name}": value for name, value in row["probabilities"].items()}
     return flat
+
+
+def arrow_schema(class_names: Sequence[str]) -> Any:
+    """Returns the columns of a Parquet file of answers.
+
+    Spelled out, so that a table of errors alone has the columns and types of any other.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("path", pa.string()),
+            ("label", pa.string()),
+            ("probability", pa.float64()),
+            ("prediction_set", pa.string()),
+            ("unsure", pa.bool_()),
+            ("unlike_training", pa.bool_()),
+            ("novelty", pa.float64()),
+            ("error", pa.string()),
+            *((f"probability_{name}", pa.float64()) for name in class_names),
+        ]
+    )
