@@ -16,6 +16,7 @@ from foveal.evaluation import Evidence
 from foveal.evaluation.evidence import later_parts
 from foveal.learn.labs.lab import LabResult
 from foveal.reporting.from_training import ReportRecord
+from foveal.runs.comparing import RunComparison
 from foveal.schema import json_schema
 from foveal.shortcuts.explained_run import ExplainedRun
 
@@ -35,6 +36,7 @@ def evidence_schema(name: str, **further: Any) -> Any:
 
 SCHEMAS: dict[str, Any] = {
     "audit": json_schema("audit", Audit),
+    "compare": json_schema("compare", RunComparison),
     "evaluate": evidence_schema("evaluate", num_seen=int),
     "evaluation": evidence_schema("evaluation", audit=Audit, explanations=Any),
     "explain": json_schema("explain", outputs.Explanations),
