@@ -13,6 +13,7 @@ from typing import Any
 from foveal.cli import outputs
 from foveal.dataset import Audit
 from foveal.evaluation import Evidence
+from foveal.evaluation.evidence import later_parts
 from foveal.learn.labs.lab import LabResult
 from foveal.reporting.from_training import ReportRecord
 from foveal.schema import json_schema
@@ -28,6 +29,7 @@ def evidence_schema(name: str, **further: Any) -> Any:
     sets["properties"]["coverage_interval"] = sets["properties"]["coverage"]
     sets["properties"]["coverage"] = {"type": ["number", "null"]}
     sets["required"].append("coverage_interval")
+    schema["required"] = [key for key in schema["required"] if key not in later_parts()]
     return schema
 
 

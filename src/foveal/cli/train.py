@@ -77,6 +77,12 @@ _EVIDENCE_OPTIONS = (
         help="Hold out this share instead of cross-validating, e.g. 0.2.",
     ),
     noun("seed"),
+    noun("subgroup"),
+    click.option(
+        "--ordered",
+        metavar="CLASSES",
+        help="Order of the classes, e.g. 'mild<moderate<severe'; none where numbers have none.",
+    ),
     click.option(
         "--alpha",
         type=float,

@@ -8,6 +8,19 @@ from foveal.evaluation.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
+from foveal.evaluation.comparison import (
+    FIGURES,
+    Answered,
+    ClassDifference,
+    Comparison,
+    DeLong,
+    Difference,
+    Figure,
+    Margin,
+    McNemar,
+    compare_answers,
+    detectable_difference,
+)
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
@@ -25,6 +38,7 @@ from foveal.evaluation.evidence import (
     Mistake,
     ModelChoice,
     Novelty,
+    OrderedClasses,
     PredictionSets,
     Protocol,
     ReliabilityBin,
@@ -44,6 +58,12 @@ from foveal.evaluation.learning_curve import extrapolate
 from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric, measure
 from foveal.evaluation.model_choice import ModelDescription, describe_choice
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
+from foveal.evaluation.ordered import (
+    describe_ordered,
+    find_order,
+    measure_ordered,
+    read_order,
+)
 from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
 from foveal.evaluation.prediction_sets import (
     assess_prediction_sets,
@@ -52,6 +72,8 @@ from foveal.evaluation.prediction_sets import (
     predict_sets,
 )
 from foveal.evaluation.stability import decision_consistency, describe_stability
+from foveal.evaluation.subgroup_wording import describe_subgroups
+from foveal.evaluation.subgroups import measure_subgroups
 from foveal.evaluation.wording import (
     compare,
     describe_against_baseline,
@@ -64,26 +86,36 @@ from foveal.evaluation.wording import (
 )
 
 __all__ = [
+    "FIGURES",
     "HEADLINE_METRICS",
+    "Answered",
     "Baseline",
     "Calibration",
     "Candidate",
+    "ClassDifference",
     "ClassMetrics",
+    "Comparison",
     "CurvePoint",
     "DataFacts",
+    "DeLong",
+    "Difference",
     "Evidence",
+    "Figure",
     "Grouping",
     "HeadlineMetric",
     "HeldOutGroups",
     "Interval",
     "LabelIssue",
     "LearningCurve",
+    "Margin",
+    "McNemar",
     "Metrics",
     "Mistake",
     "ModelChoice",
     "ModelDescription",
     "Novelty",
     "NoveltyReference",
+    "OrderedClasses",
     "PredictionSets",
     "Protocol",
     "ReliabilityBin",
@@ -95,6 +127,7 @@ __all__ = [
     "assess_prediction_sets",
     "calibrate",
     "compare",
+    "compare_answers",
     "compare_with_baseline",
     "conformal_thresholds",
     "decision_consistency",
@@ -105,18 +138,25 @@ __all__ = [
     "describe_label_review",
     "describe_leak",
     "describe_learning_curve",
+    "describe_ordered",
     "describe_prediction_sets",
     "describe_stability",
+    "describe_subgroups",
     "describe_tested",
+    "detectable_difference",
     "evaluate_prediction_sets",
     "expected_calibration_error",
     "extrapolate",
+    "find_order",
     "fit_novelty",
     "fit_temperature",
     "log_softmax",
     "measure",
     "measure_leak",
+    "measure_ordered",
+    "measure_subgroups",
     "predict_sets",
+    "read_order",
     "review_labels",
     "score_novelty",
     "softmax",

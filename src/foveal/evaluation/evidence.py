@@ -7,24 +7,12 @@ them. Every rate is a fraction in [0, 1]; every ``N`` counts images unless it sa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from foveal.errors import SchemaError
+from foveal.evaluation.interval import Interval as Interval  # readers import it from here
 from foveal.schema import from_json, to_json
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with its 95% interval.
-
-    ``low`` and ``high`` are ``None`` where no interval can be given (for instance, one
-    group alone); ``estimate`` is ``None`` where the figure itself is undefined.
-    """
-
-    estimate: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +323,99 @@ class ModelChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Subgroup:
+    """Images that share a value of a trait, judged by themselves.
+
+    ``accuracy`` and ``balanced_accuracy`` are ``None`` where there are too few images for a
+    figure, an entry of ``recalls`` (one a class) where too few are of that class.
+    ``excess`` is the accuracy minus what images of the same classes have on the whole.
+    """
+
+    name: str
+    num_images: int
+    num_groups: int
+    accuracy: Interval | None
+    balanced_accuracy: Interval | None
+    recalls: tuple[Interval | None, ...]
+    excess: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupGap:
+    """The two subgroups that lie farthest apart for their uncertainty.
+
+    ``difference`` is that of their excess accuracies; its interval allows for the pair having
+    been chosen. ``p_value`` is that of a permutation test that no two subgroups differ,
+    ``adjusted_p_value`` is Holm's over all traits that were tested.
+    """
+
+    highest: str
+    lowest: str
+    difference: Interval
+    p_value: float
+    adjusted_p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupTrait:
+    """One way to part the images, with the figures of every part.
+
+    ``origin`` is a column that the reader named, the header of the files, or the files
+    themselves. ``reason`` says why there is no ``gap``.
+    """
+
+    name: str
+    origin: Literal["column", "header", "file"]
+    subgroups: tuple[Subgroup, ...]
+    gap: SubgroupGap | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpread:
+    """How far the accuracy of groups differs beyond what chance among their images explains.
+
+    Of the excess accuracy (right or wrong minus the recall of the image's class), a one-way
+    random-effects analysis of variance: ``spread`` is the standard deviation between groups,
+    ``i_squared`` the share of the variation between observed groups that is not chance,
+    1 - 1/F. ``p_value`` is that of permuting right and wrong within classes.
+    """
+
+    source: str
+    num_groups: int
+    spread: Interval
+    i_squared: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroups:
+    """Figures by subgroup. Those of fewer than ``min_images`` images are not shown."""
+
+    class_names: tuple[str, ...]
+    traits: tuple[SubgroupTrait, ...]
+    between_groups: GroupSpread | None
+    min_images: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedClasses:
+    """How far answers lie from the label where the classes have an order, lowest first.
+
+    ``weighted_kappa`` is Cohen's with quadratic weights: 1 for perfect agreement, 0 for what
+    chance gives. ``mean_distance`` is in steps of the order; ``distance_counts[d]`` counts
+    images whose answer is ``d`` steps from the label. ``origin`` says whether the order was
+    given or read from the classes' names.
+    """
+
+    order: tuple[str, ...]
+    origin: Literal["given", "names"]
+    weighted_kappa: Interval
+    mean_distance: Interval
+    distance_counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything measured about one classifier. Parts that do not apply are ``None``.
 
@@ -357,6 +438,8 @@ class Evidence:
     stability: Stability | None = None
     label_note: str = ""
     model_choice: ModelChoice | None = None
+    subgroups: Subgroups | None = None
+    ordered: OrderedClasses | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the evidence as JSON values; what is not finite becomes ``null``.
@@ -374,6 +457,8 @@ class Evidence:
     def from_json(cls, content: Mapping[str, Any]) -> Evidence:
         """Reads what :meth:`to_json` wrote, and nothing else.
 
+        A run that was written before a part was measured lacks its field, which is then None.
+
         Raises:
             SchemaError: A field is missing, unknown, or cannot be; it is named.
         """
@@ -382,7 +467,7 @@ class Evidence:
             within = {**sets, "coverage": sets.get("coverage_interval")}
             within.pop("coverage_interval", None)
             content = {**content, "prediction_sets": within}
-        evidence = from_json(cls, content)
+        evidence = from_json(cls, {**dict.fromkeys(later_parts()), **content})
         if evidence.prediction_sets is not None and isinstance(sets, dict):
             estimate = evidence.prediction_sets.coverage.estimate
             if sets.get("coverage") != estimate:
@@ -391,3 +476,9 @@ class Evidence:
                     f"estimate of coverage_interval, {estimate!r}"
                 )
         return evidence
+
+
+def later_parts() -> tuple[str, ...]:
+    """Returns the fields of :class:`Evidence` that runs of the first versions do not have."""
+    names = [field.name for field in fields(Evidence)]
+    return tuple(names[names.index("model_choice") + 1 :])

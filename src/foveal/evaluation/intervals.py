@@ -25,12 +25,12 @@ import math
 
 import numpy as np
 
-from foveal.evaluation.evidence import Interval
 from foveal.evaluation.inputs import Floats
+from foveal.evaluation.interval import Interval
 
 FEW_GROUPS = 10
+NORMAL_QUANTILE = 1.959963984540054
 _TAIL = 0.025
-_Z = 1.959963984540054
 # Weight, in groups, of the cautious guess that a group's images are all alike.
 _PRIOR_GROUPS = 2.0
 
@@ -52,7 +52,7 @@ def bounded(
     )
 
 
-def wilson(num_hits: float, num_trials: float, *, z: float = _Z) -> Interval:
+def wilson(num_hits: float, num_trials: float, *, z: float = NORMAL_QUANTILE) -> Interval:
     """Returns Wilson's score interval for a proportion (Wilson 1927, JASA 22, 209-212).
 
     Args:
@@ -76,7 +76,7 @@ def student_quantile(num_groups: float) -> float:
     from scipy.special import stdtrit
 
     if math.isinf(num_groups):
-        return _Z
+        return NORMAL_QUANTILE
     return float(stdtrit(max(num_groups - 1.0, 1e-3), 1.0 - _TAIL))
 
 
@@ -195,13 +195,14 @@ def proportion(hits: Floats, totals: Floats, resampled: Floats) -> Interval:
     return hull(interval, cautious)
 
 
-def mean_of(parts: list[Interval], *, dependence: float = 1.0) -> Interval:
+def mean_of(parts: list[Interval], *, dependence: float = 1.0, lowest: float = 0.0) -> Interval:
     """Returns the interval of a mean of figures by square and add.
 
     Args:
         parts: The figures; those without an estimate are left out.
         dependence: How many times the variance of the sum may exceed the sum of the
             variances; 1 for independent figures.
+        lowest: Least value the figures can take.
     """
     known = [part for part in parts if part.estimate is not None]
     if not known:
@@ -214,4 +215,20 @@ def mean_of(parts: list[Interval], *, dependence: float = 1.0) -> Interval:
         below += (part.estimate - part.low) ** 2
         above += (part.high - part.estimate) ** 2
     scale = math.sqrt(dependence) / len(known)
-    return bounded(mean, mean - scale * math.sqrt(below), mean + scale * math.sqrt(above))
+    low, high = mean - scale * math.sqrt(below), mean + scale * math.sqrt(above)
+    return bounded(mean, low, high, lowest=lowest)
+
+
+def subtracted(first: Interval, second: Interval) -> Interval:
+    """Returns the difference of two independent shares or areas by square and add.
+
+    Where the two are paired, leaving out what they share is the cautious side.
+    """
+    if first.estimate is None or second.estimate is None:
+        return Interval(None, None, None)
+    difference = first.estimate - second.estimate
+    if first.low is None or first.high is None or second.low is None or second.high is None:
+        return Interval(difference, None, None)
+    below = math.hypot(first.estimate - first.low, second.high - second.estimate)
+    above = math.hypot(first.high - first.estimate, second.estimate - second.low)
+    return bounded(difference, difference - below, difference + above, lowest=-1.0)

@@ -7,7 +7,6 @@ much a random split flatters the model.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike
 from foveal.evaluation.evidence import Baseline, Grouping, Interval
 from foveal.evaluation.inputs import (
     Bools,
+    Floats,
     Ints,
     as_labels,
     as_rows,
@@ -30,6 +30,7 @@ from foveal.evaluation.intervals import (
     expanded_percentiles,
     hull,
     mixed_groups,
+    subtracted,
 )
 from foveal.evaluation.resampling import group_sums, resampled_sums
 
@@ -60,29 +61,30 @@ def accuracy_difference(
     columns = np.stack([gained, lost, np.ones_like(gained)], axis=1).astype(np.float64)
     sums = group_sums(groups, columns)
     gains, losses, sizes = sums.T
-    difference = float((gains.sum() - losses.sum()) / sizes.sum())
     resampled = resampled_sums(sums, num_resamples=num_resamples, seed=seed)
-    interval = expanded_percentiles(
-        difference,
-        (resampled[:, 0] - resampled[:, 1]) / resampled[:, 2],
-        num_groups=len(sums),
-        lowest=-1.0,
-    )
+    return net_share(gains, losses, sizes, (resampled[:, 0] - resampled[:, 1]) / resampled[:, 2])
+
+
+def net_share(gains: Floats, losses: Floats, sizes: Floats, resampled: Floats) -> Interval:
+    """Returns the share of gains minus that of losses, with its interval over groups.
+
+    Args:
+        gains: Images that the first way alone got right, by group, shape [G].
+        losses: Those that the second way alone got right, shape [G].
+        sizes: Images by group, shape [G]; groups without any are left out.
+        resampled: The difference on each resample, shape [R]; NaN where undefined.
+    """
+    kept = sizes > 0
+    gains, losses, sizes = gains[kept], losses[kept], sizes[kept]
+    if not len(sizes):
+        return Interval(None, None, None)
+    difference = float((gains.sum() - losses.sum()) / sizes.sum())
+    interval = expanded_percentiles(difference, resampled, num_groups=len(sizes), lowest=-1.0)
     if int(((gains > 0) | (losses > 0)).sum()) >= FEW_GROUPS:
         return interval
-    gain, loss = clustered_wilson(gains, sizes), clustered_wilson(losses, sizes)
-    if (
-        gain.estimate is None
-        or loss.estimate is None
-        or gain.low is None
-        or gain.high is None
-        or loss.low is None
-        or loss.high is None
-    ):
-        return interval
-    below = math.hypot(gain.estimate - gain.low, loss.high - loss.estimate)
-    above = math.hypot(gain.high - gain.estimate, loss.estimate - loss.low)
-    return hull(interval, bounded(difference, difference - below, difference + above, lowest=-1.0))
+    return hull(
+        interval, subtracted(clustered_wilson(gains, sizes), clustered_wilson(losses, sizes))
+    )
 
 
 def compare_with_baseline(

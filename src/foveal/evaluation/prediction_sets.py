@@ -28,7 +28,7 @@ from foveal.evaluation.inputs import (
     cross_fitting_folds,
 )
 from foveal.evaluation.intervals import proportion
-from foveal.evaluation.resampling import class_hits_by_group, resampled_sums
+from foveal.evaluation.resampling import class_hits_by_group, ratio, resampled_sums
 
 Conditional = Literal["marginal", "class"]
 
@@ -231,8 +231,7 @@ def _coverages(
         _column_sums(table[:, num_classes:]),
         hits.sum(axis=1) / totals.sum(axis=1),
     )
-    shares = np.full(hits.shape, np.nan)
-    np.divide(hits, totals, out=shares, where=totals > 0)
+    shares = ratio(hits, totals)
     by_class = (
         proportion(
             _column_sums(table[:, [k]]), _column_sums(table[:, [num_classes + k]]), shares[:, k]

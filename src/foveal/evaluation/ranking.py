@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foveal.evaluation.evidence import Interval
 from foveal.evaluation.inputs import Bools, Floats, Ints
+from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import bounded, hull, mean_of, student_quantile, wilson
 
 # Fewer groups than this with an image out of order, on either side, and the variance
@@ -119,19 +119,31 @@ def mean_area_interval(results: list[RankArea | None]) -> Interval:
         # A class seen in one group says nothing about how far the next one would move.
         return Interval(area, None, None)
     influence = np.mean([result.influence for result in known], axis=0)
-    variances = [float((result.influence**2).sum()) for result in known]
-    # Satterthwaite (1946): degrees of freedom of a sum of variances.
-    pooled = sum(
-        variance**2 / (r.num_groups - 1) for variance, r in zip(variances, known, strict=True)
-    )
-    freedom = sum(variances) ** 2 / pooled if pooled > 0 else min(r.num_groups for r in known) - 1
-    # The classes share their groups, so there is no more freedom than groups but one.
-    num_groups = min(freedom + 1.0, float(np.count_nonzero(influence)))
+    num_groups = groups_behind_mean([(result.influence, result.num_groups) for result in known])
     deviation = math.sqrt(float((influence**2).sum()))
     interval = _logit_interval(area, deviation, student_quantile(num_groups))
     if not any(result.is_sparse for result in known):
         return interval
     return hull(interval, mean_of([area_interval(result) for result in known]))
+
+
+def groups_behind_mean(parts: list[tuple[Floats, int]]) -> float:
+    """Returns how many groups the variance of a mean over classes rests on.
+
+    Satterthwaite (1946): degrees of freedom of a sum of variances, plus one. The classes share
+    their groups, so there is no more freedom than groups but one.
+
+    Args:
+        parts: Of each class the influences, shape [G], and its number of groups.
+    """
+    influence = np.mean([part for part, _ in parts], axis=0)
+    variances = [float((part**2).sum()) for part, _ in parts]
+    pooled = sum(
+        variance**2 / (num_groups - 1)
+        for variance, (_, num_groups) in zip(variances, parts, strict=True)
+    )
+    freedom = sum(variances) ** 2 / pooled if pooled > 0 else min(count for _, count in parts) - 1
+    return min(freedom + 1.0, float(np.count_nonzero(influence)))
 
 
 def _logit_interval(area: float, deviation: float, quantile: float) -> Interval:

@@ -67,6 +67,48 @@ def class_hits_by_group(labels: Ints, is_hit: Bools, groups: Ints, *, num_classe
     return _count(rows, columns, shape=(int(groups.max()) + 1, 2 * num_classes))
 
 
+def disagreements_by_group(
+    labels: Ints, first: Ints, second: Ints, groups: Ints, *, num_classes: int
+) -> Any:
+    """Returns where two ways of answering differ, as counts by class in each group.
+
+    Args:
+        labels: Class indices, shape [N].
+        first: Predicted classes of the first way, shape [N]; -1 is none of the classes.
+        second: The same for the second.
+        groups: Group of each image in 0 … G - 1, shape [N].
+        num_classes: K.
+
+    Returns:
+        Shape [G, 5K], dense or sparse as above: images of class k that the first alone got
+        right, that the second alone got right, and all; then images of other classes that the
+        second alone called k, and that the first alone called k.
+    """
+    gained = (first == labels) & (second != labels)
+    lost = (second == labels) & (first != labels)
+    differ = first != second
+    avoided = differ & (second != labels) & (second >= 0)
+    added = differ & (first != labels) & (first >= 0)
+    rows = np.concatenate([groups[gained], groups[lost], groups, groups[avoided], groups[added]])
+    columns = np.concatenate(
+        [
+            labels[gained],
+            num_classes + labels[lost],
+            2 * num_classes + labels,
+            3 * num_classes + second[avoided],
+            4 * num_classes + first[added],
+        ]
+    )
+    return _count(rows, columns, shape=(int(groups.max()) + 1, 5 * num_classes))
+
+
+def column(table: Any, index: int) -> Floats:
+    """Returns one column of a dense or sparse table, shape [G]."""
+    found = table[:, [index]]
+    dense = found.toarray() if hasattr(found, "toarray") else found
+    return np.asarray(dense, dtype=np.float64).ravel()
+
+
 def _count(rows: Ints, columns: Ints, *, shape: tuple[int, int]) -> Any:
     if math.prod(shape) <= _DENSE_SIZE:
         flat = np.bincount(rows * shape[1] + columns, minlength=math.prod(shape))
@@ -117,3 +159,10 @@ def _draw_counts(
         drawn += np.arange(num_rows)[:, None] * num_groups
         counts = np.bincount(drawn.reshape(-1), minlength=num_rows * num_groups)
         yield counts.reshape(num_rows, num_groups).astype(np.float64)
+
+
+def ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Returns the quotient; NaN where the denominator is not above 0."""
+    result: Floats = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result

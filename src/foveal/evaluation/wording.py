@@ -95,9 +95,9 @@ def describe_against_baseline(metrics: Metrics, baseline: Baseline) -> str:
         groups = count_noun(metrics.num_groups, "group")
         return f"with {groups}, too few to tell whether this is better than {answer}"
     if round(gain.low, 3) > 0.0:
-        return f"better than {answer} by {_points(gain.low, gain.high)}"
+        return f"better than {answer} by {points_span(gain.low, gain.high)}"
     if round(gain.high, 3) < 0.0:
-        return f"worse than {answer} by {_points(-gain.high, -gain.low)}"
+        return f"worse than {answer} by {points_span(-gain.high, -gain.low)}"
     return f"not distinguishable from {answer}"
 
 
@@ -137,10 +137,11 @@ def describe_leak(grouping: Grouping) -> str:
     if low is None or high is None:
         verdict = "There are too few groups to say whether they differ."
     elif round(low, 3) > 0.0:
-        verdict = f"Mixing them would flatter the result by {_points(low, high)}."
+        verdict = f"Mixing them would flatter the result by {points_span(low, high)}."
     elif round(high, 3) < 0.0:
         verdict = (
-            f"Mixing them scored lower by {_points(-high, -low)}, so nothing leaks through them."
+            f"Mixing them scored lower by {points_span(-high, -low)}, so nothing leaks through "
+            "them."
         )
     else:
         verdict = (
@@ -168,7 +169,7 @@ def describe_tested(tested: HeldOutGroups) -> str:
     if low is None or high is None:
         return f"{facts} There are too few of them to say whether that is chance."
     if low > 0.0:
-        return f"{facts} Mixing them flatters by {_points(low, high)}."
+        return f"{facts} Mixing them flatters by {points_span(low, high)}."
     within = f"{signed_points(low)} to {signed_points(high)} points"
     return f"{facts} The difference is within chance ({within})."
 
@@ -288,16 +289,16 @@ def describe_learning_curve(curve: LearningCurve) -> str:
     if round(figure.low - last.accuracy, 3) > 0.0:
         return (
             f"{head}: more images should help, by "
-            f"{_points(figure.low - last.accuracy, figure.high - last.accuracy)}, if they come "
+            f"{points_span(figure.low - last.accuracy, figure.high - last.accuracy)}, if they come "
             "like these."
         )
     return f"{head}: that more images would help cannot be told from this."
 
 
-def _points(low: float, high: float) -> str:
+def points_span(low: float, high: float) -> str:
     """Returns a range of percentage points, to a tenth where it starts below ten.
 
-    >>> _points(0.221, 0.302), _points(0.004, 0.031)
+    >>> points_span(0.221, 0.302), points_span(0.004, 0.031)
     ('22 to 30 points', '0.4 to 3.1 points')
     """
     digits = 0 if low >= 0.0995 else 1

@@ -61,6 +61,10 @@ class TrainConfig:
         augment: How pictures are changed to train on; a policy of ``foveal.images.augmentation``.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
+        subgroups: Columns of the table whose values part the images into subgroups that get
+            figures of their own, beside those that the images part into by themselves.
+        ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``; ``"none"``
+            where they have no order; by default, the order that their numbers tell, if any.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -88,6 +92,8 @@ class TrainConfig:
     augment: PolicyName = "light"
     resume: Path | None = None
     remove_bank: bool = False
+    subgroups: tuple[str, ...] = ()
+    ordered: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.dataset import Manifest
+from foveal.dataset.traits import Trait, take_rows
 from foveal.evaluation import (
     DataFacts,
     Evidence,
@@ -19,6 +20,7 @@ from foveal.evaluation import (
     LearningCurve,
     Mistake,
     Novelty,
+    OrderedClasses,
     Stability,
     Timing,
     calibrate,
@@ -26,8 +28,12 @@ from foveal.evaluation import (
     describe_label_review,
     evaluate_prediction_sets,
     extrapolate,
+    find_order,
     measure,
     measure_leak,
+    measure_ordered,
+    measure_subgroups,
+    read_order,
     review_labels,
     why_not_reviewed,
     worst_mistakes,
@@ -71,6 +77,7 @@ def judge(
     novelty: Novelty,
     stability: Stability | None,
     tested: tuple[HeldOutGroups, ...],
+    traits: tuple[Trait, ...],
     config: TrainConfig,
     finish: Callable[[], Timing],
 ) -> tuple[Judged, Evidence]:
@@ -84,6 +91,7 @@ def judge(
         novelty: How unlike images are told.
         stability: How answers fare under small shifts.
         tested: What could be groups and was held out.
+        traits: What parts the usable images.
         config: ``alpha``, ``conditional`` and ``seed``.
         finish: Gives the timing once everything else is done.
     """
@@ -138,6 +146,16 @@ def judge(
         stability=stability,
         model_choice=fitted.choice,
         label_note=not_reviewed or describe_label_review(issues),
+        subgroups=measure_subgroups(
+            fitted.logits.argmax(1),
+            labels,
+            members,
+            take_rows(traits, rows),
+            class_names=tuple(map(printable, names)),
+            group_source=manifest.group_source,
+            seed=config.seed,
+        ),
+        ordered=_measure_ordered(fitted, manifest, labels, members, config),
     )
     judged = Judged(
         rows,
@@ -148,6 +166,37 @@ def judge(
         fitted.fitted_rows,
     )
     return judged, evidence
+
+
+def check_order(text: str | None, class_names: Sequence[str]) -> None:
+    """Raises UsageError where ``--ordered`` names other classes than there are."""
+    if text not in (None, "none"):
+        read_order(text or "", class_names)
+
+
+def _measure_ordered(
+    fitted: Fitted,
+    manifest: Manifest,
+    labels: NDArray[np.int64],
+    members: NDArray[np.int64],
+    config: TrainConfig,
+) -> OrderedClasses | None:
+    names = tuple(map(printable, manifest.class_names))
+    if config.ordered == "none":
+        return None
+    given = config.ordered is not None
+    order = read_order(config.ordered or "", names) if given else find_order(names)
+    if order is None:
+        return None
+    return measure_ordered(
+        fitted.logits.argmax(1),
+        labels,
+        members,
+        class_names=names,
+        order=order,
+        origin="given" if given else "names",
+        seed=config.seed,
+    )
 
 
 def _measure_grouping(
