@@ -175,10 +175,26 @@ class Classifier:
         predictions: list[Prediction] = []
         for batch, outcomes in self._stream(images, num_workers):
             for one, outcome in zip(batch, outcomes, strict=True):
-                predictions.append(self._describe(one.name, outcome))
+                predictions.append(
+                    Prediction(one.name, error=outcome.message)
+                    if isinstance(outcome, ImageError)
+                    else replace(outcome, path=one.name)
+                )
             if progress is not None:
                 progress(len(predictions), len(images))
         return tuple(predictions)
+
+    def classify(self, inputs: NDArray[np.float32]) -> list[Prediction]:
+        """Answers for images that are prepared already, without names.
+
+        An answer does not depend on the images beside it. Safe to call from several threads.
+
+        Args:
+            inputs: [n, 3, H, W], as :attr:`preprocessing` gives them.
+        """
+        names = ["probabilities", "logits", "features"]
+        outputs = self._session.run(names, {"images": inputs})
+        return [self._describe(*one) for one in zip(*outputs, strict=True)]
 
     def network(self) -> Network:
         """Returns the run's network in PyTorch; its weights are read and checked once.
@@ -285,24 +301,25 @@ class Classifier:
             except ImageError as error:
                 return error
 
-        names = ["probabilities", "logits", "features"]
         return stream_batches(
             named,
             load_image,
-            lambda images: list(zip(*self._session.run(names, {"images": images}), strict=True)),
+            self.classify,
             num_concurrent=num_cores(),
             num_workers=num_workers or max(2, num_cores()),
         )
 
-    def _describe(self, shown: str, outcome: Any) -> Prediction:
-        if isinstance(outcome, ImageError):
-            return Prediction(shown, error=outcome.message)
-        probabilities, logits, features = outcome
+    def _describe(
+        self,
+        probabilities: NDArray[np.float32],
+        logits: NDArray[np.float32],
+        features: NDArray[np.float32],
+    ) -> Prediction:
         members = predict_sets(probabilities[None].astype(np.float64), self.set_thresholds)[0]
         novelty = float(score_novelty(self.novelty, features[None])[0])
         best = int(probabilities.argmax())
         return Prediction(
-            path=shown,
+            path="",
             label=self.class_names[best],
             probability=float(probabilities[best]),
             probabilities=tuple(map(float, probabilities)),
