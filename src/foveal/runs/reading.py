@@ -115,7 +115,7 @@ def read_evidence(folder: Path) -> tuple[Evidence, Audit]:
     evaluation = _File.read(folder, EVALUATION_NAME, schema="evaluation")
     found = _evidence(evaluation)
     with named_as_altered(folder, EVALUATION_NAME):
-        return found, from_json(Audit, evaluation.get("audit"), place="audit")
+        return found, from_json(Audit, evaluation.get("audit"), path="audit")
 
 
 def read_explanations(folder: Path) -> ExplainedRun:

@@ -54,15 +54,18 @@ class Judged:
     Attributes:
         rows: [M], into the usable images.
         fold_index: [M].
-        logits: [M, K].
+        logits: [M, K], what is reported.
+        model_logits: [M, K], of the kind of model that is kept, for every fold: the same where
+            all folds choose that kind.
         probabilities: [M, K], calibrated without the image's own fold.
-        fold_models: By fold, the model that gave its logits and had not seen its images.
+        fold_models: By fold, the model that gave its ``model_logits`` and had not seen its images.
         fitted_rows: [N'], the usable images that the finished classifier was fitted to.
     """
 
     rows: NDArray[np.int64]
     fold_index: NDArray[np.int64]
     logits: NDArray[np.float64]
+    model_logits: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     fold_models: tuple[FoldModel, ...]
     fitted_rows: NDArray[np.int64]
@@ -161,6 +164,7 @@ def judge(
         rows,
         fitted.fold_index,
         fitted.logits,
+        fitted.model_logits,
         probabilities,
         fitted.fold_models,
         fitted.fitted_rows,
