@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +129,7 @@ def evaluate(
     *,
     groups: GroupOptions | None = None,
     reading: DataOptions | None = None,
+    subgroups: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Scored:
     """Scores a run on new labelled data, without fitting anything to them.
@@ -140,6 +141,7 @@ def evaluate(
         data: As for :func:`foveal.train`.
         groups: Where groups come from, for the intervals.
         reading: How the data are read where their form leaves a choice.
+        subgroups: Columns of the table whose values get figures of their own.
         progress: Called with (done, total) images.
 
     Raises:
@@ -151,7 +153,12 @@ def evaluate(
 
     with on_disk(data) as path:
         return evaluate_classifier(
-            loaded(run), path, groups=groups, options=reading, progress=progress
+            loaded(run),
+            path,
+            groups=groups,
+            options=reading,
+            subgroups=subgroups,
+            progress=progress,
         )
 
 

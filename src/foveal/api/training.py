@@ -72,6 +72,7 @@ def train(
     augment: str | None = None,
     resume: PathLike | None = None,
     remove_bank: bool | None = None,
+    subgroups: Sequence[str] | None = None,
     **unknown: Any,
 ) -> Classifier:
     """Trains a classifier, writes its run folder, and returns it ready to predict.
@@ -119,6 +120,7 @@ def train(
         augment: How images are changed to train on: a policy's name.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
+        subgroups: Columns of the table whose values get figures of their own.
         unknown: A name that is none of these is answered with the near ones.
 
     Raises:
@@ -151,6 +153,8 @@ def train(
     }
     if views is not None:
         choices["views"] = (views,) if isinstance(views, str) else tuple(views)
+    if subgroups is not None:
+        choices["subgroups"] = (subgroups,) if isinstance(subgroups, str) else tuple(subgroups)
     mode: Literal["auto", "quiet"] = "auto" if _wants_progress(progress) else "quiet"
     with on_disk(data) as path, ProgressDisplay(mode) as display:
         finished = make_run(

@@ -77,6 +77,7 @@ _EVIDENCE_OPTIONS = (
         help="Hold out this share instead of cross-validating, e.g. 0.2.",
     ),
     noun("seed"),
+    noun("subgroup"),
     click.option(
         "--alpha",
         type=float,

@@ -65,6 +65,8 @@ from foveal.evaluation.prediction_sets import (
     predict_sets,
 )
 from foveal.evaluation.stability import decision_consistency, describe_stability
+from foveal.evaluation.subgroup_wording import describe_subgroups
+from foveal.evaluation.subgroups import measure_subgroups
 from foveal.evaluation.wording import (
     compare,
     describe_against_baseline,
@@ -130,6 +132,7 @@ __all__ = [
     "describe_learning_curve",
     "describe_prediction_sets",
     "describe_stability",
+    "describe_subgroups",
     "describe_tested",
     "detectable_difference",
     "evaluate_prediction_sets",
@@ -140,6 +143,7 @@ __all__ = [
     "log_softmax",
     "measure",
     "measure_leak",
+    "measure_subgroups",
     "predict_sets",
     "review_labels",
     "score_novelty",

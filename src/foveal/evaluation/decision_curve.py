@@ -130,7 +130,9 @@ def _curve(name: str, scores: Floats, positive: Bools, groups: Ints) -> Decision
     alarms, missed = hits.copy(), np.bincount(groups, weights=positive)
     # From the highest threshold down, images join those that are acted on.
     order = np.argsort(-reached, kind="stable")
-    ends = np.searchsorted(-reached[order], [-place - 1 for place in range(len(THRESHOLDS))], "right")
+    ends = np.searchsorted(
+        -reached[order], [-place - 1 for place in range(len(THRESHOLDS))], "right"
+    )
     over_none, over_all, start = [], [], 0
     for place in reversed(range(len(THRESHOLDS))):
         joining = order[start : ends[place]]
@@ -165,8 +167,8 @@ def _interval(
     """Returns w₁ a + w₂ b of two shares of all images, with its interval over groups.
 
     It is a mean over images, so its variance over groups is that of a ratio mean in closed form
-    (Cochran 1977, section 11.8), with Student's t. Where few groups have any of the one or the other,
-    it is widened to cover square and add of their Wilson intervals (Zou & Donner 2008).
+    (Cochran 1977, section 11.8), with Student's t. Where few groups have any of the one or the
+    other, it is widened to cover square and add of their Wilson intervals (Zou & Donner 2008).
 
     Args:
         parts: Counts by group, [G] each.

@@ -327,6 +327,82 @@ class ModelChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Subgroup:
+    """Images that share a value of a trait, judged by themselves.
+
+    ``accuracy`` and ``balanced_accuracy`` are ``None`` where there are too few images for a
+    figure, an entry of ``recalls`` (one a class) where too few are of that class.
+    ``excess_accuracy`` is the accuracy minus what images of the same classes have on the whole.
+    """
+
+    name: str
+    num_images: int
+    num_groups: int
+    accuracy: Interval | None
+    balanced_accuracy: Interval | None
+    recalls: tuple[Interval | None, ...]
+    excess_accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupGap:
+    """The two subgroups that lie farthest apart for their uncertainty.
+
+    ``difference`` is that of their excess accuracies; its interval allows for the pair having
+    been chosen. ``p_value`` is that of a permutation test that no two subgroups differ,
+    ``adjusted_p_value`` is Holm's over all traits that were tested.
+    """
+
+    highest: str
+    lowest: str
+    difference: Interval
+    p_value: float
+    adjusted_p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupTrait:
+    """One way to part the images, with the figures of every part.
+
+    ``origin`` is a column that the reader named, the header of the files, or the files
+    themselves. ``reason`` says why there is no ``gap``.
+    """
+
+    name: str
+    origin: Literal["column", "header", "file"]
+    subgroups: tuple[Subgroup, ...]
+    gap: SubgroupGap | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpread:
+    """How far the accuracy of groups differs beyond what chance among their images explains.
+
+    Of the excess accuracy (right or wrong minus the recall of the image's class), a one-way
+    random-effects analysis of variance: ``spread`` is the standard deviation between groups,
+    ``i_squared`` the share of the variation between observed groups that is not chance,
+    1 - 1/F. ``p_value`` is that of permuting right and wrong within classes.
+    """
+
+    source: str
+    num_groups: int
+    spread: Interval
+    i_squared: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroups:
+    """Figures by subgroup. Those of fewer than ``min_images`` images are not shown."""
+
+    class_names: tuple[str, ...]
+    traits: tuple[SubgroupTrait, ...]
+    between_groups: GroupSpread | None
+    min_images: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything measured about one classifier. Parts that do not apply are ``None``.
 
@@ -349,6 +425,7 @@ class Evidence:
     stability: Stability | None = None
     label_note: str = ""
     model_choice: ModelChoice | None = None
+    subgroups: Subgroups | None = None
     operating: Operating | None = None
     decision_curves: tuple[DecisionCurve, ...] | None = None
     sample_sizes: SampleSizes | None = None

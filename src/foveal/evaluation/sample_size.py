@@ -15,7 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from foveal.evaluation.inputs import Floats, as_labels, as_rows, as_scores, check_class_names, compact
+from foveal.evaluation.inputs import (
+    Floats,
+    as_labels,
+    as_rows,
+    as_scores,
+    check_class_names,
+    compact,
+)
 from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import NORMAL_QUANTILE, clustered_wilson, effective_size
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from foveal.dataset import (
     fuse_groups,
     scan,
 )
+from foveal.dataset.traits import find_traits, take_rows
 from foveal.errors import DataError
 from foveal.evaluation import (
     DataFacts,
@@ -34,6 +35,7 @@ from foveal.evaluation import (
     compare_with_baseline,
     describe_label_review,
     measure,
+    measure_subgroups,
     review_labels,
     why_not_reviewed,
     worst_mistakes,
@@ -73,6 +75,7 @@ def evaluate_classifier(
     *,
     groups: GroupOptions | None = None,
     options: DataOptions | None = None,
+    subgroups: Sequence[str] = (),
     seed: int = 0,
     num_workers: int | None = None,
     progress: Progress | None = None,
@@ -84,6 +87,7 @@ def evaluate_classifier(
         data: Labelled images in any of the three forms; a split in it is ignored.
         groups: Where groups come from, for the intervals.
         options: How the data are read where their form leaves a choice.
+        subgroups: Columns of the table whose values part the images.
         seed: For the bootstrap.
         num_workers: Threads.
         progress: Called with (done, total) while predicting.
@@ -104,6 +108,7 @@ def evaluate_classifier(
         frames="each" if is_each else classifier.preprocessing.frame,
     )
     labels = _match_classes(manifest, classifier)
+    traits = find_traits(manifest, subgroups)
     predictions = classifier.predict(
         [manifest.resolve(record) for record in manifest.usable],
         num_workers=num_workers,
@@ -166,6 +171,15 @@ def evaluate_classifier(
         mistakes=tuple(replace(one, index=int(rows[one.index])) for one in mistakes),
         novelty=Novelty(novelty.method, classifier.novelty.threshold, flagged),
         timing=Timing({}, time.perf_counter() - start),
+        subgroups=measure_subgroups(
+            logits.argmax(axis=1),
+            labels,
+            members,
+            take_rows(traits, rows),
+            class_names=names,
+            group_source=manifest.group_source,
+            seed=seed,
+        ),
     )
     if not_reviewed := why_not_reviewed(evidence.metrics, evidence.baseline):
         evidence = dataclasses.replace(evidence, label_review=())

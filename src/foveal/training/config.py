@@ -61,6 +61,8 @@ class TrainConfig:
         augment: How pictures are changed to train on; a policy of ``foveal.images.augmentation``.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
+        subgroups: Columns of the table whose values part the images into subgroups that get
+            figures of their own, beside those that the images part into by themselves.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -88,6 +90,7 @@ class TrainConfig:
     augment: PolicyName = "light"
     resume: Path | None = None
     remove_bank: bool = False
+    subgroups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:

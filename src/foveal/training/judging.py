@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.dataset import Manifest
+from foveal.dataset.traits import Trait, take_rows
 from foveal.evaluation import (
     DataFacts,
     Evidence,
@@ -28,6 +29,7 @@ from foveal.evaluation import (
     extrapolate,
     measure,
     measure_leak,
+    measure_subgroups,
     review_labels,
     why_not_reviewed,
     worst_mistakes,
@@ -71,6 +73,7 @@ def judge(
     novelty: Novelty,
     stability: Stability | None,
     tested: tuple[HeldOutGroups, ...],
+    traits: tuple[Trait, ...],
     config: TrainConfig,
     finish: Callable[[], Timing],
 ) -> tuple[Judged, Evidence]:
@@ -84,6 +87,7 @@ def judge(
         novelty: How unlike images are told.
         stability: How answers fare under small shifts.
         tested: What could be groups and was held out.
+        traits: What parts the usable images.
         config: ``alpha``, ``conditional`` and ``seed``.
         finish: Gives the timing once everything else is done.
     """
@@ -138,6 +142,15 @@ def judge(
         stability=stability,
         model_choice=fitted.choice,
         label_note=not_reviewed or describe_label_review(issues),
+        subgroups=measure_subgroups(
+            fitted.logits.argmax(1),
+            labels,
+            members,
+            take_rows(traits, rows),
+            class_names=tuple(map(printable, names)),
+            group_source=manifest.group_source,
+            seed=config.seed,
+        ),
     )
     judged = Judged(
         rows,

@@ -32,6 +32,7 @@ from foveal.dataset import (
     require_trainable,
     scan,
 )
+from foveal.dataset.traits import find_traits, without_paths
 from foveal.errors import ModelError
 from foveal.evaluation import (
     Evidence,
@@ -160,6 +161,7 @@ def train_classifier(
             progress=step.progress,
         )
         require_trainable(manifest)
+        traits = find_traits(manifest, config.subgroups)
         step.note(
             f"{count_noun(len(manifest.usable), 'image')}, "
             f"{count_noun(len(manifest.class_names), 'class', 'classes')}"
@@ -189,6 +191,7 @@ def train_classifier(
         manifest, findings, private_names = searched.manifest, searched.findings, None
         if config.anonymous_paths:
             manifest, findings = anonymise(manifest), anonymise_findings(findings)
+            traits = without_paths(traits)
             private_names = names_table(searched.manifest, manifest)
         groups = fuse_groups(manifest, duplicates)
         found = audit(manifest, duplicates=duplicates, structure=findings, window=chosen)
@@ -247,6 +250,7 @@ def train_classifier(
             novelty=novelty,
             stability=stability,
             tested=searched.tested,
+            traits=traits,
             config=config,
             finish=lambda: Timing(dict(log.seconds), log.total_seconds),
         )

@@ -218,6 +218,30 @@ def test_nothing_is_wider_than_a_telephone(open_page, table):
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
+def test_the_first_view_fits_a_telephone_where_its_words_stay_legible(open_page, table):
+    page = open_page(render_inspection_html(table))
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    page.wait_for_selector(".fvp[data-ready]")
+    wide, room, scale = page.evaluate(
+        "(() => { const frame = document.querySelector('.fvp-scroll');"
+        "const drawing = frame.querySelector('svg');"
+        "return [frame.scrollWidth, frame.clientWidth,"
+        "drawing.getAttribute('width') / drawing.viewBox.baseVal.width]; })()"
+    )
+    assert wide <= room
+    assert 0.7 <= scale <= 1
+
+
+def test_on_paper_the_drawing_stands_without_its_tools(open_page, table):
+    page = open_page(render_inspection_html(table))
+    box(page, "layer3.1").click()
+    page.emulate_media(media="print")
+    parts = {name: page.locator(f".fvp-{name}").first for name in ("tools", "side", "text")}
+    assert [name for name, part in parts.items() if part.is_visible()] == []
+    assert page.locator(".fvp-boxes .fvp-n").first.is_visible()
+
+
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\u202e"
 
 

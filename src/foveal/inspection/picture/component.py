@@ -89,7 +89,7 @@ def component(picture: Picture, *, layers: Layers | None = None, name: str = "pi
         activations=over.activations,
     )
     return (
-        f'<section class="fvp" data-picture="{name}" aria-label="{_text(title)}">'
+        f'<div class="fvp" role="group" data-picture="{name}" aria-label="{_text(title)}">'
         f"{_tools(name, over, picture)}"
         '<p class="fvp-status" role="status" data-fvp="status"></p>'
         '<div class="fvp-both"><div class="fvp-scroll" tabindex="0" role="region" '
@@ -99,13 +99,14 @@ def component(picture: Picture, *, layers: Layers | None = None, name: str = "pi
         '<details class="fvp-text"><summary>The same as text</summary>'
         f"{text_tree(picture)}</details>"
         f'<script type="text/plain" data-fvp="packed">'
-        f"{packed({'data': data, 'kept': ''.join(kept)})}</script></section>"
+        f"{packed({'data': data, 'kept': ''.join(kept)})}</script></div>"
     )
 
 
-def still(picture: Picture) -> str:
+def still(picture: Picture, *, layers: Layers | None = None) -> str:
     """Returns the drawing and its text alone, for places where no script runs."""
-    drawing = draw_svg(picture, paper="the page's")
+    over = layers or Layers()
+    drawing = draw_svg(picture, marks=over.marks, states=over.states, paper="the page's")
     return (
         f'<div class="fvp"><div class="fvp-scroll" tabindex="0" role="region" '
         f'aria-label="{_text(picture.table.name)}, drawn">{drawing}</div>{_legend()}'

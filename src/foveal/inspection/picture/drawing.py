@@ -22,6 +22,7 @@ from foveal.inspection.picture.facts import (
     unknown_reason,
 )
 from foveal.inspection.picture.marks import Mark, marked_nodes
+from foveal.inspection.picture.paper import paper_style
 from foveal.inspection.picture.picture import Node, Picture
 from foveal.text import printable
 
@@ -36,6 +37,7 @@ def draw_svg(
     opened: Collection[int] | None = None,
     overlay: Overlay = "shape",
     marks: Sequence[Mark] = (),
+    states: Mapping[int, str] | None = None,
     paper: Literal["white", "the page's"] = "white",
 ) -> str:
     """Returns the picture as an SVG of its own, for papers or within a page.
@@ -45,29 +47,48 @@ def draw_svg(
         opened: Numbers of the groups that are open; those of first sight if None.
         overlay: What the last line of a box says.
         marks: Findings, shown as badges.
+        states: For each node's number, how it compares with another network.
         paper: White with a style of its own, or what the page around it has.
     """
     places = find_places(picture, opened)
-    pencil = Pencil(picture, marks, overlay, words_for="a tip")
-    own = (
-        [
-            element("style", style()),
-            element("rect", class_="fvp-paper", width="100%", height="100%"),
-        ]
-        if paper == "white"
-        else []
+    pencil = Pencil(picture, marks, overlay, states=states, words_for="a tip")
+    if paper == "white":
+        return paper_svg(
+            picture.table.name, pencil.layers(places), width=places.width, height=places.height
+        )
+    return _svg(picture.table.name, pencil.layers(places), width=places.width, height=places.height)
+
+
+def paper_svg(title: str, *drawn: str, width: float, height: float) -> str:
+    """Returns a drawing of its own on white, which more than browsers can read.
+
+    Args:
+        title: May be hostile; it is escaped here.
+        drawn: Finished markup, such as ``Pencil.layers``.
+        width: Of the drawing.
+        height: Of the drawing.
+    """
+    return _svg(
+        title,
+        element("style", paper_style(style())),
+        element("rect", class_="fvp-paper", width="100%", height="100%"),
+        *drawn,
+        width=width,
+        height=height,
     )
+
+
+def _svg(title: str, *drawn: str, width: float, height: float) -> str:
     return element(
         "svg",
-        element("title", escape(printable(picture.table.name))),
-        *own,
-        pencil.layers(places),
+        element("title", escape(printable(title))),
+        *drawn,
         xmlns="http://www.w3.org/2000/svg",
-        class_="fvp-svg fvp-light" if own else "fvp-svg",
+        class_="fvp-svg",
         role="img",
-        viewBox=f"0 0 {number(places.width)} {number(places.height)}",
-        width=places.width,
-        height=places.height,
+        viewBox=f"0 0 {number(width)} {number(height)}",
+        width=width,
+        height=height,
     )
 
 

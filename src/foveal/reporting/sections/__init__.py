@@ -15,12 +15,14 @@ from foveal.reporting.sections.network import NETWORK
 from foveal.reporting.sections.prediction_sets import PREDICTION_SETS
 from foveal.reporting.sections.review import LABELS, MISTAKES, NOVELTY
 from foveal.reporting.sections.stability import STABILITY
+from foveal.reporting.sections.subgroups import SUBGROUPS
 
 SECTIONS: tuple[Section, ...] = (
     MEANING,
     DATA,
     CLASSES,
     CONFUSION,
+    SUBGROUPS,
     LOOKS,
     CALIBRATION,
     PREDICTION_SETS,

@@ -4,6 +4,7 @@
 const picture = (() => {
   const QUANTITIES = { shape: 0, parameters: 1, macs: 2, memory: 3, field: 4 };
   const MOST_DRAWN = 3000;
+  const LEAST_FITTED = 0.7;
 
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
@@ -430,6 +431,9 @@ const picture = (() => {
 
     root.classList.add("fvp-live");
     redraw();
+    // On a telephone the first view is made to fit, where its words can still be read.
+    state.scale = Math.min(1, Math.max(LEAST_FITTED, (part("scroll").clientWidth - 8) / state.now.width));
+    resize();
     root.dataset.ready = "true";
     return { reveal };
   }
