@@ -36,7 +36,7 @@ from foveal.evaluation.intervals import (
     mixed_groups,
 )
 from foveal.evaluation.ranking import RankArea, area_interval, rank_area
-from foveal.evaluation.resampling import ratio, resampled_sums
+from foveal.evaluation.resampling import group_sums, ratio, resampled_sums
 
 MAX_CURVES = 12
 """Of more classes, only the weakest have their curves drawn and written."""
@@ -261,9 +261,8 @@ def _interval(
         steps.scores >= steps.levels[step] if step >= 0 else np.zeros(len(steps.scores), dtype=bool)
     )
     counted = steps.positive if kind == "roc" else is_yes
-    num_groups = int(steps.groups.max()) + 1
-    hits = np.bincount(steps.groups, weights=is_yes & steps.positive, minlength=num_groups)
-    totals = np.bincount(steps.groups, weights=counted, minlength=num_groups)
+    columns = np.stack([is_yes & steps.positive, counted], axis=1).astype(np.float64)
+    hits, totals = group_sums(steps.groups, columns).T
     interval = expanded_percentiles(value, drawn, num_groups=int((totals > 0).sum()))
     if mixed_groups(hits, totals) >= FEW_GROUPS:
         return interval

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from foveal.draw.numbers import percent
 from foveal.evaluation.curves import MAX_CURVES
 from foveal.evaluation.inputs import (
     Bools,
@@ -34,6 +35,8 @@ from foveal.evaluation.intervals import (
     mixed_groups,
     student_quantile,
 )
+from foveal.evaluation.resampling import group_sums
+from foveal.text import printable
 
 THRESHOLDS: tuple[float, ...] = tuple(k / 100 for k in range(1, 100))
 
@@ -87,6 +90,35 @@ class DecisionCurve:
         return tuple(found)
 
 
+def describe_decision_curve(curve: DecisionCurve) -> str:
+    """Returns for whom acting on the probability is worth it, as a sentence."""
+    name = printable(curve.name)
+    useful, harmful = curve.useful(), curve.harmful()
+    if all(low is None for low in curve.low):
+        return f"For '{name}': one group alone has no interval, so nothing can be said."
+    if not useful:
+        text = (
+            f"For '{name}': at no threshold is acting on the probability shown to be worth more "
+            "than acting on all images or on none"
+        )
+    else:
+        text = (
+            f"For '{name}': acting on its probability is worth more than acting on all images or "
+            f"on none for thresholds {_spans(useful)}"
+        )
+    if harmful:
+        text += f"; it is worth less than the better of them {_spans(harmful)}"
+    return f"{text}."
+
+
+def _spans(ranges: Sequence[tuple[float, float]]) -> str:
+    told = [
+        f"at {percent(low)}" if low == high else f"from {percent(low)} to {percent(high)}"
+        for low, high in ranges
+    ]
+    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+
+
 def measure_decision_curves(
     probabilities: ArrayLike,
     labels: ArrayLike,
@@ -126,8 +158,8 @@ def _curve(name: str, scores: Floats, positive: Bools, groups: Ints) -> Decision
     total, num_positive = float(len(scores)), float(positive.sum())
     prevalence = num_positive / total
     reached = np.searchsorted(THRESHOLDS, scores, side="right")
-    hits, spared = np.zeros(len(sizes)), np.bincount(groups, weights=~positive)
-    alarms, missed = hits.copy(), np.bincount(groups, weights=positive)
+    missed, spared = group_sums(groups, np.stack([positive, ~positive], axis=1).astype(float)).T
+    hits, alarms = np.zeros((2, len(sizes)))
     # From the highest threshold down, images join those that are acted on.
     order = np.argsort(-reached, kind="stable")
     ends = np.searchsorted(

@@ -32,7 +32,7 @@ from foveal.evaluation.inputs import (
 from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import expanded_percentiles, proportion
 from foveal.evaluation.operating_point import ChosenPoint, MeanCost, OperatingPoint, decide
-from foveal.evaluation.operating_rule import AtLeast, LeastCost, Rule, find_class
+from foveal.evaluation.operating_rule import AtLeast, LeastCost, Measure, Rule, find_class
 from foveal.evaluation.rates import AtPrevalence, Rates, rates_of
 from foveal.evaluation.resampling import group_sums, ratio, resampled_sums
 
@@ -75,12 +75,7 @@ def choose_cut(scores: Floats, positive: Bools, rule: Rule) -> Cut | None:
     alarms = ends + 1.0 - hits
     if isinstance(rule, LeastCost):
         return _cheapest(levels, hits, alarms, rule, num_positive)
-    values = {
-        "sensitivity": lambda: hits / num_positive,
-        "specificity": lambda: (num_negative - alarms) / num_negative,
-        "ppv": lambda: hits / (hits + alarms),
-        "npv": lambda: ratio(num_negative - alarms, len(positive) - (hits + alarms)),
-    }[rule.measure]()
+    values = _reached(rule.measure, hits, alarms, num_positive, num_negative)
     reached = np.flatnonzero(values >= rule.target)
     if reached.size:
         place = int(reached[0] if rule.measure in ("sensitivity", "npv") else reached[-1])
@@ -88,6 +83,19 @@ def choose_cut(scores: Floats, positive: Bools, rule: Rule) -> Cut | None:
         place = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
     value = float(values[place])
     return Cut(_between(levels, place), 0.0 if math.isnan(value) else value, reached.size > 0)
+
+
+def _reached(
+    measure: Measure, hits: Floats, alarms: Floats, num_positive: int, num_negative: int
+) -> Floats:
+    """Returns the measure at each threshold, [L]; NaN where it is undefined."""
+    if measure == "sensitivity":
+        return hits / num_positive
+    if measure == "specificity":
+        return (num_negative - alarms) / num_negative
+    if measure == "ppv":
+        return hits / (hits + alarms)
+    return ratio(num_negative - alarms, num_positive + num_negative - (hits + alarms))
 
 
 def _cheapest(levels: Floats, hits: Floats, alarms: Floats, rule: LeastCost, num: int) -> Cut:

@@ -88,8 +88,11 @@ def decide(probabilities: ArrayLike, point: OperatingPoint | None) -> Ints:
     """
     values = np.asarray(probabilities)
     if point is None:
-        return values.argmax(axis=1).astype(np.int64)
+        likeliest: Ints = values.argmax(axis=1).astype(np.int64)
+        return likeliest
     others = np.array(values, dtype=np.float64)
     others[:, point.class_index] = -np.inf
     is_yes = values[:, point.class_index] >= point.threshold
-    return np.where(is_yes, point.class_index, others.argmax(axis=1)).astype(np.int64)
+    labels: Ints = others.argmax(axis=1).astype(np.int64)
+    labels[is_yes] = point.class_index
+    return labels

@@ -118,7 +118,7 @@ def read_rule(text: str) -> AtLeast:
     """
     match = re.fullmatch(r"\s*([^<>=≥≤\s]*)\s*([<>=≥≤]*)\s*(\S*)(?:\s+for\s+(.+?))?\s*", text)
     if match is None:
-        _refuse(text, "a measure, >=, a share and the class it is for", _EXAMPLE)
+        _refuse(text, "a measure, >=, a share and the class that it is for", _EXAMPLE)
     word, sign, number, name = match.groups()
     measure = _MEASURES.get(word.casefold())
     if measure is None:
@@ -157,6 +157,16 @@ def read_costs(text: str) -> LeastCost:
     if not any(costs.values()):
         _refuse(text, "a cost above 0", _COSTS_EXAMPLE)
     return LeastCost(costs["missed"], costs["false"], _class_name(text, name, _COSTS_EXAMPLE))
+
+
+def parse_rule(text: str) -> Rule:
+    """Returns the rule or the costs that a text is, as ``Rule.text`` writes them.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    is_costs = text.lstrip().casefold().startswith(("missed", "false"))
+    return read_costs(text) if is_costs else read_rule(text)
 
 
 def find_class(rule: Rule, class_names: Sequence[str]) -> int:

@@ -23,7 +23,13 @@ from foveal.evaluation.intervals import (
     mixed_groups,
     proportion,
 )
-from foveal.evaluation.resampling import class_counts_by_group, column, ratio, resampled_sums
+from foveal.evaluation.resampling import (
+    class_counts_by_group,
+    column,
+    group_sums,
+    ratio,
+    resampled_sums,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,11 @@ class _Counts:
     present: Floats
     total: Floats
 
+    @classmethod
+    def of(cls, sums: Floats) -> _Counts:
+        """Takes the four columns, in the order of the fields."""
+        return cls(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3])
+
     @property
     def right_no(self) -> Floats:
         return self.total - self.present - self.yes + self.right
@@ -93,8 +104,8 @@ def rates_by_class(
     found = []
     for k in range(num_classes):
         places = (k, num_classes + k, 2 * num_classes + k)
-        by_group = _Counts(*(column(table, place) for place in places), sizes)
-        resampled = _Counts(*(drawn[:, place] for place in places), drawn_sizes)
+        by_group = _Counts.of(np.stack([*(column(table, one) for one in places), sizes], axis=1))
+        resampled = _Counts.of(np.stack([*(drawn[:, one] for one in places), drawn_sizes], axis=1))
         found.append(_rates(by_group, resampled))
     return tuple(found)
 
@@ -124,9 +135,9 @@ def rates_of(
     if prevalence is not None:
         check_prevalence(prevalence)
     columns = np.stack([is_yes & positive, is_yes, positive, np.ones_like(positive)], axis=1)
-    table = np.stack([np.bincount(groups, weights=one) for one in columns.T], axis=1)
+    table = group_sums(groups, columns.astype(np.float64))
     drawn = resampled_sums(table, num_resamples=num_resamples, seed=seed)
-    by_group, resampled = _Counts(*table.T), _Counts(*drawn.T)
+    by_group, resampled = _Counts.of(table), _Counts.of(drawn)
     found = _rates(by_group, resampled)
     if prevalence is None:
         return found, None

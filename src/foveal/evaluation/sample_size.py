@@ -25,6 +25,7 @@ from foveal.evaluation.inputs import (
 )
 from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import NORMAL_QUANTILE, clustered_wilson, effective_size
+from foveal.text import count_noun, printable
 
 HALF_WIDTH = 0.05
 
@@ -119,3 +120,51 @@ def _plan(name: str, hits: Floats, totals: Floats, half_width: float) -> SampleS
     at_worst = num_images_needed(worst, half_width=half_width, design_effect=design_effect)
     # Without a mistake, or a right answer, the formula says 0: then the interval alone can tell.
     return SampleSize(name, num_images, num_groups, seen, design_effect, needed or None, at_worst)
+
+
+def describe_sample_size(row: SampleSize, half_width: float) -> str:
+    """Returns "you have n, you need m" for one class, as a sentence."""
+    name, points = printable(row.name), f"±{100 * half_width:g} points"
+    have = f"'{name}': you have {count_noun(row.num_images, 'image')}"
+    if row.num_needed_at_worst is None:
+        return f"{have} of {count_noun(row.num_groups, 'group')}, too few to plan from."
+    if row.num_needed is None:
+        return (
+            f"{have}; without a mistake (or a right answer) among them the formula has no answer, "
+            f"and up to {row.num_needed_at_worst:,} are needed for a sensitivity within {points}."
+        )
+    need = f"for a sensitivity within {points} you need {row.num_needed:,}"
+    if row.num_needed_at_worst > row.num_needed:
+        need += f", or up to {row.num_needed_at_worst:,} where the true one lies in its interval"
+    verdict = (
+        "enough"
+        if row.num_images >= row.num_needed_at_worst
+        else "enough if it is what was seen"
+        if row.num_images >= row.num_needed
+        else f"{row.num_needed - row.num_images:,} more"
+    )
+    return f"{have}, {need}: {verdict}."
+
+
+def describe_sample_sizes(sizes: SampleSizes) -> str:
+    """Returns how many classes have enough images, and which lacks the most, as sentences."""
+    points = f"±{100 * sizes.half_width:g} points"
+    lacking = [
+        (needed - row.num_images, row)
+        for row in sizes.classes
+        if (needed := row.num_needed or row.num_needed_at_worst) is not None
+    ]
+    short = [(lack, row) for lack, row in lacking if lack > 0]
+    if not lacking:
+        return f"What a sensitivity within {points} needs cannot be said: there are too few groups."
+    if not short:
+        return (
+            f"Every class has the images that a sensitivity within {points} needs, if it is what "
+            "was seen."
+        )
+    _, worst = max(short, key=lambda pair: pair[0])
+    verb = "has" if len(short) == 1 else "have"
+    return (
+        f"{len(short)} of {len(sizes.classes)} classes {verb} too few images for a sensitivity "
+        f"within {points}. {describe_sample_size(worst, sizes.half_width)}"
+    )
