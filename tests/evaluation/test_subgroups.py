@@ -63,15 +63,15 @@ def test_figures_of_each_part_are_those_of_scikit_learn() -> None:
         assert one.num_groups == len(np.unique((np.arange(300) // 3)[inside]))
 
 
-def test_excess_accuracy_is_that_above_the_recall_of_the_classes() -> None:
+def test_excess_is_that_above_the_recall_of_the_classes() -> None:
     # Class 0: 30 of 40 right; class 1: 10 of 40. Part x has 30 + 10 images of them, y 10 + 30.
     labels = np.repeat([0, 0, 1, 1], [30, 10, 10, 30])
     site = np.repeat(["x", "y", "x", "y"], [30, 10, 10, 30])
     right = np.concatenate([np.repeat([1, 0], n) for n in ((24, 6), (6, 4), (4, 6), (6, 24))])
     found = measured(labels, np.where(right, labels, 1 - labels), parted(site))
     x, y = found.traits[0].subgroups
-    assert x.excess_accuracy == pytest.approx(28 / 40 - (30 * 0.75 + 10 * 0.25) / 40, abs=EXACT)
-    assert y.excess_accuracy == pytest.approx(12 / 40 - (10 * 0.75 + 30 * 0.25) / 40, abs=EXACT)
+    assert x.excess == pytest.approx(28 / 40 - (30 * 0.75 + 10 * 0.25) / 40, abs=EXACT)
+    assert y.excess == pytest.approx(12 / 40 - (10 * 0.75 + 30 * 0.25) / 40, abs=EXACT)
 
 
 def test_parts_of_one_mix_of_classes_differ_as_their_accuracies_do() -> None:
@@ -160,7 +160,7 @@ def test_small_parts_have_no_figures() -> None:
     found = measured(labels, predictions, parted(np.repeat(["x", "y", "z"], [100, 100, 19])))
     small = found.traits[0].subgroups[2]
     assert (small.num_images, small.accuracy, small.balanced_accuracy) == (19, None, None)
-    assert small.excess_accuracy is None
+    assert small.excess is None
 
 
 def test_a_class_without_images_in_a_part_has_no_sensitivity_there() -> None:

@@ -73,6 +73,7 @@ def train(
     resume: PathLike | None = None,
     remove_bank: bool | None = None,
     subgroups: Sequence[str] | None = None,
+    ordered: str | None = None,
     operate: str | None = None,
     costs: str | None = None,
     prevalence: float | None = None,
@@ -124,6 +125,7 @@ def train(
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
         subgroups: Columns of the table whose values get figures of their own.
+        ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``.
         operate: An operating point, such as ``"sensitivity>=0.95 for defective"``.
         costs: What mistakes cost instead, such as ``"missed=10,false=1 for defective"``.
         prevalence: A share in (0, 1) of that class at which PPV and NPV are told as well.

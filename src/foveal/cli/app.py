@@ -54,13 +54,13 @@ _EXIT_STATUS = (
 _NOT_DONE = 3
 # What to do, by what the system answers.
 _AFTER_REFUSAL = {
-    errno.ENOTDIR: "A file stands where a folder is needed: choose another place.",
+    errno.ENOTDIR: "A file stands where a folder is needed: choose another path.",
     errno.EISDIR: "That is a folder: give the name of a file.",
-    errno.EACCES: "Choose a place that you may read and write.",
-    errno.EPERM: "Choose a place that you may read and write.",
-    errno.EROFS: "Choose a place that you may read and write.",
-    errno.ENOSPC: "Free some space, or choose a place on another disk.",
-    errno.EDQUOT: "Free some space, or choose a place on another disk.",
+    errno.EACCES: "Choose a path that you may read and write.",
+    errno.EPERM: "Choose a path that you may read and write.",
+    errno.EROFS: "Choose a path that you may read and write.",
+    errno.ENOSPC: "Free some space, or choose a path on another disk.",
+    errno.EDQUOT: "Free some space, or choose a path on another disk.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 _SIGPIPE = 13

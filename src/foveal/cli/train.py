@@ -79,6 +79,11 @@ _EVIDENCE_OPTIONS = (
     noun("seed"),
     noun("subgroup"),
     click.option(
+        "--ordered",
+        metavar="CLASSES",
+        help="Order of the classes, e.g. 'mild<moderate<severe'; none where numbers have none.",
+    ),
+    click.option(
         "--alpha",
         type=float,
         metavar="SHARE",

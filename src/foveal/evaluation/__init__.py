@@ -25,6 +25,7 @@ from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
     Candidate,
+    ChoiceMeasure,
     ClassMetrics,
     CurvePoint,
     DataFacts,
@@ -38,6 +39,7 @@ from foveal.evaluation.evidence import (
     Mistake,
     ModelChoice,
     Novelty,
+    OrderedClasses,
     PredictionSets,
     Protocol,
     ReliabilityBin,
@@ -57,6 +59,12 @@ from foveal.evaluation.learning_curve import extrapolate
 from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric, measure
 from foveal.evaluation.model_choice import ModelDescription, describe_choice
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
+from foveal.evaluation.ordered import (
+    describe_ordered,
+    find_order,
+    measure_ordered,
+    read_order,
+)
 from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
 from foveal.evaluation.prediction_sets import (
     assess_prediction_sets,
@@ -85,6 +93,7 @@ __all__ = [
     "Baseline",
     "Calibration",
     "Candidate",
+    "ChoiceMeasure",
     "ClassDifference",
     "ClassMetrics",
     "Comparison",
@@ -108,6 +117,7 @@ __all__ = [
     "ModelDescription",
     "Novelty",
     "NoveltyReference",
+    "OrderedClasses",
     "PredictionSets",
     "Protocol",
     "ReliabilityBin",
@@ -130,6 +140,7 @@ __all__ = [
     "describe_label_review",
     "describe_leak",
     "describe_learning_curve",
+    "describe_ordered",
     "describe_prediction_sets",
     "describe_stability",
     "describe_subgroups",
@@ -138,13 +149,16 @@ __all__ = [
     "evaluate_prediction_sets",
     "expected_calibration_error",
     "extrapolate",
+    "find_order",
     "fit_novelty",
     "fit_temperature",
     "log_softmax",
     "measure",
     "measure_leak",
+    "measure_ordered",
     "measure_subgroups",
     "predict_sets",
+    "read_order",
     "review_labels",
     "score_novelty",
     "softmax",

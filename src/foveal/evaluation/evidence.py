@@ -292,13 +292,16 @@ class Timing:
     total_seconds: float
 
 
+ChoiceMeasure = Literal["accuracy", "balanced_accuracy"]
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One kind of classifier that was compared.
 
     Attributes:
         kind: Its word.
-        accuracy: Out of fold, groups kept together.
+        accuracy: Out of fold, groups kept together; by the measure of the choice.
         random_accuracy: What folds that ignore groups would have claimed; ``None`` without
             groups.
         gain: Its accuracy minus that of the simplest kind, paired over groups; ``None`` for
@@ -319,11 +322,18 @@ class ModelChoice:
         chosen: The kind that was kept: the simplest that no other beats.
         candidates: The simplest first.
         passed_over: Kinds that were not tried, each with why.
+        measure: What they were compared by: where classes count the same in the training, the
+            accuracy in which they do too.
+        by_fold: For every fold, the kind that the answers of the other folds choose. The figures
+            of the run are of these kinds' answers. Empty where the judged images had no say in
+            the choice.
     """
 
     chosen: str
     candidates: tuple[Candidate, ...]
     passed_over: tuple[str, ...] = ()
+    measure: ChoiceMeasure = "accuracy"
+    by_fold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +342,7 @@ class Subgroup:
 
     ``accuracy`` and ``balanced_accuracy`` are ``None`` where there are too few images for a
     figure, an entry of ``recalls`` (one a class) where too few are of that class.
-    ``excess_accuracy`` is the accuracy minus what images of the same classes have on the whole.
+    ``excess`` is the accuracy minus what images of the same classes have on the whole.
     """
 
     name: str
@@ -341,7 +351,7 @@ class Subgroup:
     accuracy: Interval | None
     balanced_accuracy: Interval | None
     recalls: tuple[Interval | None, ...]
-    excess_accuracy: float | None
+    excess: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +413,23 @@ class Subgroups:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderedClasses:
+    """How far answers lie from the label where the classes have an order, lowest first.
+
+    ``weighted_kappa`` is Cohen's with quadratic weights: 1 for perfect agreement, 0 for what
+    chance gives. ``mean_distance`` is in steps of the order; ``distance_counts[d]`` counts
+    images whose answer is ``d`` steps from the label. ``origin`` says whether the order was
+    given or read from the classes' names.
+    """
+
+    order: tuple[str, ...]
+    origin: Literal["given", "names"]
+    weighted_kappa: Interval
+    mean_distance: Interval
+    distance_counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything measured about one classifier. Parts that do not apply are ``None``.
 
@@ -426,6 +453,7 @@ class Evidence:
     label_note: str = ""
     model_choice: ModelChoice | None = None
     subgroups: Subgroups | None = None
+    ordered: OrderedClasses | None = None
     operating: Operating | None = None
     decision_curves: tuple[DecisionCurve, ...] | None = None
     sample_sizes: SampleSizes | None = None

@@ -173,7 +173,7 @@ def _measure_subgroup(name: str, rows: Ints, images: _Images, *, seed: int) -> S
         )
         if is_readable
         else (),
-        excess_accuracy=float(images.excess[rows].mean()),
+        excess=float(images.excess[rows].mean()),
     )
 
 

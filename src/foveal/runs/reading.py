@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _COUNT = re.compile(r"(?:^|[._])(?:num_\w+|index|row|\w+_index)(?:\[\d+\])?$")
 _SHARE = re.compile(r"(?:^|[._])(?:accuracy|probability|share)(?:\[\d+\])?$")
+# Intervals that are none of a share: steps between ordered classes, lines of calibration.
+_ANY_SIZE = re.compile(r"(?:^|[._])(?:distance|slope|intercept)(?:\[\d+\])?$")
 _OUTPUTS = ("probabilities", "logits", "features")
 
 
@@ -135,7 +137,7 @@ def read_evidence(folder: Path) -> tuple[Evidence, Audit]:
     evaluation = _File.read(folder, EVALUATION_NAME, schema="evaluation")
     found = _evidence(evaluation)
     with named_as_altered(folder, EVALUATION_NAME):
-        return found, from_json(Audit, evaluation.get("audit"), place="audit")
+        return found, from_json(Audit, evaluation.get("audit"), path="audit")
 
 
 def read_explanations(folder: Path) -> ExplainedRun:
@@ -188,15 +190,15 @@ def _evidence(evaluation: _File) -> Evidence:
 def _require_possible(folder: Path, file: str, value: Any, field: str = "") -> None:
     """Refuses figures that no run can have: each by what its name or its type says it is.
 
-    Every interval is one of a share or of a difference between two. Counts and indices are not
-    negative; accuracies, probabilities and shares lie between 0 and 1.
+    Every interval is one of a share or of a difference between two, but for those of ``_ANY_SIZE``.
+    Counts and indices are not negative; accuracies, probabilities and shares lie between 0 and 1.
 
     Raises:
         RunAlteredError: Names the field.
     """
     if isinstance(value, Interval):
         given = [end for end in (value.low, value.estimate, value.high) if end is not None]
-        if any(not -1.0 <= end <= 1.0 for end in given):
+        if any(not -1.0 <= end <= 1.0 for end in given) and not _ANY_SIZE.search(field):
             refuse(folder, file, field, f"got {given}, expected numbers between -1 and 1")
     elif is_dataclass(value):
         for one in fields(value):

@@ -36,6 +36,7 @@ from foveal.evaluation import (
     compare_with_baseline,
     describe_label_review,
     measure,
+    measure_ordered,
     measure_subgroups,
     review_labels,
     why_not_reviewed,
@@ -192,6 +193,17 @@ def evaluate_classifier(
             take_rows(traits, rows),
             class_names=names,
             group_source=manifest.group_source,
+            seed=seed,
+        ),
+        ordered=None
+        if (order := classifier.evidence.ordered) is None
+        else measure_ordered(
+            logits.argmax(axis=1),
+            labels,
+            members,
+            class_names=names,
+            order=order.order,
+            origin=order.origin,
             seed=seed,
         ),
         operating=decisions.operating,

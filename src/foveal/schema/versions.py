@@ -11,7 +11,7 @@ from foveal.schema.forms import refuse, shown
 VERSIONS: dict[str, int] = {
     "audit": 1,
     "evaluate": 2,
-    "evaluation": 2,
+    "evaluation": 3,
     "explain": 1,
     "explanations": 2,
     "export": 1,

@@ -65,6 +65,8 @@ class TrainConfig:
         remove_bank: Whether the bank of activations is deleted in the end.
         subgroups: Columns of the table whose values part the images into subgroups that get
             figures of their own, beside those that the images part into by themselves.
+        ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``; ``"none"``
+            where they have no order; by default, the order that their numbers tell, if any.
         operate: What an operating point should do, such as ``"sensitivity>=0.95 for defective"``:
             the label is that class from a probability on that is chosen so.
         costs: What mistakes cost instead, such as ``"missed=10,false=1 for defective"``, or a CSV
@@ -98,6 +100,7 @@ class TrainConfig:
     resume: Path | None = None
     remove_bank: bool = False
     subgroups: tuple[str, ...] = ()
+    ordered: str | None = None
     operate: str | None = None
     costs: str | None = None
     prevalence: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from foveal.evaluation import (
     LearningCurve,
     Mistake,
     Novelty,
+    OrderedClasses,
     Stability,
     Timing,
     calibrate,
@@ -27,9 +28,12 @@ from foveal.evaluation import (
     describe_label_review,
     evaluate_prediction_sets,
     extrapolate,
+    find_order,
     measure,
     measure_leak,
+    measure_ordered,
     measure_subgroups,
+    read_order,
     review_labels,
     why_not_reviewed,
     worst_mistakes,
@@ -53,15 +57,18 @@ class Judged:
     Attributes:
         rows: [M], into the usable images.
         fold_index: [M].
-        logits: [M, K].
+        logits: [M, K], what is reported.
+        model_logits: [M, K], of the kind of model that is kept, for every fold: the same where
+            all folds choose that kind.
         probabilities: [M, K], calibrated without the image's own fold.
-        fold_models: By fold, the model that gave its logits and had not seen its images.
+        fold_models: By fold, the model that gave its ``model_logits`` and had not seen its images.
         fitted_rows: [N'], the usable images that the finished classifier was fitted to.
     """
 
     rows: NDArray[np.int64]
     fold_index: NDArray[np.int64]
     logits: NDArray[np.float64]
+    model_logits: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     fold_models: tuple[FoldModel, ...]
     fitted_rows: NDArray[np.int64]
@@ -177,6 +184,7 @@ def judge(
             group_source=manifest.group_source,
             seed=config.seed,
         ),
+        ordered=_measure_ordered(fitted, manifest, labels, members, config),
         operating=decisions.operating,
         decision_curves=decisions.decision_curves,
         sample_sizes=decisions.sample_sizes,
@@ -192,11 +200,43 @@ def judge(
         rows,
         fitted.fold_index,
         fitted.logits,
+        fitted.model_logits,
         probabilities,
         fitted.fold_models,
         fitted.fitted_rows,
     )
     return judged, evidence
+
+
+def check_order(text: str | None, class_names: Sequence[str]) -> None:
+    """Raises UsageError where ``--ordered`` names other classes than there are."""
+    if text not in (None, "none"):
+        read_order(text or "", class_names)
+
+
+def _measure_ordered(
+    fitted: Fitted,
+    manifest: Manifest,
+    labels: NDArray[np.int64],
+    members: NDArray[np.int64],
+    config: TrainConfig,
+) -> OrderedClasses | None:
+    names = tuple(map(printable, manifest.class_names))
+    if config.ordered == "none":
+        return None
+    given = config.ordered is not None
+    order = read_order(config.ordered or "", names) if given else find_order(names)
+    if order is None:
+        return None
+    return measure_ordered(
+        fitted.logits.argmax(1),
+        labels,
+        members,
+        class_names=names,
+        order=order,
+        origin="given" if given else "names",
+        seed=config.seed,
+    )
 
 
 def _measure_grouping(

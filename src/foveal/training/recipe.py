@@ -65,7 +65,7 @@ from foveal.training.config import TrainConfig
 from foveal.training.fitting import fit_by_plan
 from foveal.training.fold_model import FoldModel
 from foveal.training.group_search import search_groups
-from foveal.training.judging import Judged, judge
+from foveal.training.judging import Judged, check_order, judge
 from foveal.training.makers import choose_makers
 from foveal.training.problem import Problem
 from foveal.training.protocol import choose_plan
@@ -165,6 +165,7 @@ def train_classifier(
         if (rule := config.rule) is not None:
             find_class(rule, manifest.class_names)
         traits = find_traits(manifest, config.subgroups)
+        check_order(config.ordered, manifest.class_names)
         step.note(
             f"{count_noun(len(manifest.usable), 'image')}, "
             f"{count_noun(len(manifest.class_names), 'class', 'classes')}"
