@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import ImageError, RunAlteredError
 from foveal.evaluation import Evidence, NoveltyReference, predict_sets, score_novelty
+from foveal.evaluation.operating_point import OperatingPoint, decide
 from foveal.evaluation.wording import describe_interval, describe_judged
 from foveal.features import num_cores, stream_batches
 from foveal.images import Preprocessing, View, version_differences
@@ -55,7 +56,8 @@ class Prediction:
 
     Attributes:
         path: As given, printable.
-        label: The likeliest class; ``None`` where the image could not be read.
+        label: The likeliest class, or the one by the run's operating point; ``None`` where the
+            image could not be read.
         probability: Its calibrated probability.
         probabilities: One a class, calibrated, adding up to 1.
         prediction_set: The classes that cannot be ruled out.
@@ -116,6 +118,12 @@ class Classifier:
     views: tuple[View, ...]
     _session: Any
     _kept: _Kept = field(default_factory=_Kept, init=False, compare=False)
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """From which probability on a class is the label; ``None`` where the likeliest is it."""
+        operating = self.evidence.operating
+        return None if operating is None or operating.chosen is None else operating.chosen.point
 
     @property
     def audit(self) -> Audit:
@@ -317,7 +325,7 @@ class Classifier:
     ) -> Prediction:
         members = predict_sets(probabilities[None].astype(np.float64), self.set_thresholds)[0]
         novelty = float(score_novelty(self.novelty, features[None])[0])
-        best = int(probabilities.argmax())
+        best = int(decide(probabilities[None], self.operating_point)[0])
         return Prediction(
             path="",
             label=self.class_names[best],
