@@ -20,6 +20,7 @@ NAMES = (
     *("audit", "compare", "evaluate", "evaluation", "explain", "explanations", "export", "inspect"),
     *("inspect.comparison", "lab", "lab.list", "lint", "predict", "preprocessing"),
     *("report", "report.drawn", "run", "train", "visualise"),
+    *("serve.answer", "serve.explanation", "serve.runs"),
 )
 # Files of a run, by the schema they have.
 FILES = {

@@ -32,6 +32,9 @@ VERSIONS: dict[str, int] = {
     "report": 2,
     "report.drawn": 1,
     "run": 2,
+    "serve.answer": 1,
+    "serve.explanation": 1,
+    "serve.runs": 1,
     "train": 2,
     "visualise": 1,
 }
