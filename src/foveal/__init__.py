@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foveal.api import (
         audit,
+        compare,
         evaluate,
         explain,
         fix,
@@ -56,6 +57,7 @@ __all__ = [
     "FovealWarning",
     "TrainConfig",
     "audit",
+    "compare",
     "evaluate",
     "explain",
     "fix",

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,12 @@ def networks(tmp_path: Path) -> Callable[[str], str]:
 
 
 def data_of(page: str) -> dict[str, Any]:
-    found = re.search(r'data-fvp="packed">(.*?)</script>', page)
-    assert found is not None
-    content: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))["data"]
-    return content
+    return all_data_of(page)[0]
+
+
+def all_data_of(page: str) -> list[dict[str, Any]]:
+    found = re.findall(r'data-fvp="packed">(.*?)</script>', page)
+    return [json.loads(gzip.decompress(base64.b64decode(each)))["data"] for each in found]
 
 
 def test_the_drawing_is_an_svg_that_says_what_was_asked(foveal, networks, tmp_path):
@@ -115,7 +118,7 @@ def test_a_network_that_fails_is_drawn_up_to_the_failing_line(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--overlay", "macs"], "--overlay says what the boxes of --svg say"),
+        (["--overlay", "macs"], "--overlay says what the boxes of --svg and --png say"),
         (["--images", "a.png"], "--images are what --effective measures on and --html shows"),
         (["--weights", "random"], "--weights are for what is computed"),
     ],
@@ -143,3 +146,67 @@ def test_a_place_that_cannot_be_written_is_named_with_what_to_do(
     shown = foveal("inspect", networks("small"), "--input", "3x16x16", "--svg", tmp_path / place)
     error = f"Error: {tmp_path / place} cannot be read or written: {reason}.\n{step}"
     assert (shown.code, shown.err[: len(error)]) == (3, error)
+
+
+def test_the_png_is_the_drawing_at_twice_its_size(foveal, networks, tmp_path):
+    svg, png = tmp_path / "net.svg", tmp_path / "net.png"
+    shown = foveal("inspect", networks("small"), "--input", "3x16x16", "--svg", svg, "--png", png)
+    assert shown.code == 0, shown.err
+    root = ElementTree.parse(svg).getroot()
+    with Image.open(png) as image:
+        assert image.size == (2 * float(root.get("width")), 2 * float(root.get("height")))
+
+
+def test_the_png_has_the_light_colours_of_the_page_and_its_words(foveal, networks, tmp_path):
+    png = tmp_path / "net.png"
+    foveal("inspect", networks("small"), "--input", "3x16x16", "--png", png)
+    with Image.open(png) as image:
+        colours = {colour: count for count, colour in image.convert("RGB").getcolors(1 << 20)}
+    assert max(colours, key=colours.__getitem__) == (255, 255, 255)
+    assert colours[0x0B, 0x5A, 0x8A] > 100  # the edge of a convolution
+    assert colours[0x1B, 0x1A, 0x18] > 100  # ink
+
+
+def test_a_missing_engine_is_told_before_any_work(foveal, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    shown = foveal("inspect", "nowhere.py:no_such_network", "--png", tmp_path / "net.png")
+    assert shown.code == 3
+    assert "A PNG of the drawing needs the package resvg-py" in shown.err
+    assert "pip install resvg-py" in shown.err
+
+
+def test_two_networks_stand_in_one_drawing_under_their_names(foveal, networks, tmp_path):
+    svg = tmp_path / "both.svg"
+    shown = foveal(
+        "inspect", networks("small"), "--against", networks("biased"),
+        "--input", "3x16x16", "--svg", svg,
+    )  # fmt: skip
+    assert shown.code == 0, shown.err
+    parts = list(ElementTree.parse(svg).iter())
+    texts = [each.text or "" for each in parts if each.tag.endswith("text")]
+    assert sum(text.endswith((":small", ":biased")) for text in texts) == 2
+    # The linear layer has no equal: nn.Linear(8, 2) of the first.
+    assert any("fvp-not" in each.get("class", "") for each in parts)
+
+
+def test_findings_are_badges_on_both_networks(foveal, networks, tmp_path):
+    page = tmp_path / "both.html"
+    shown = foveal(
+        "inspect", networks("small"), "--against", networks("biased"),
+        "--input", "3x16x16", "--html", page,
+    )  # fmt: skip
+    assert shown.code == 0, shown.err
+    for name, data in zip(("small", "biased"), all_data_of(page.read_text("utf-8")), strict=True):
+        found = json.loads(foveal("lint", networks(name), "--input", "3x16x16", "--json").out)
+        assert [mark[0] for mark in data["marks"]] == [one["code"] for one in found["findings"]]
+
+
+def test_both_networks_show_what_they_make_of_an_image(foveal, networks, tmp_path):
+    image, page = tmp_path / "image.png", tmp_path / "both.html"
+    Image.fromarray(np.full((16, 16, 3), 99, np.uint8)).save(image)
+    shown = foveal(
+        "inspect", networks("small"), "--against", networks("biased"),
+        "--input", "3x16x16", "--html", page, "--images", image,
+    )  # fmt: skip
+    assert shown.code == 0, shown.err
+    assert all(data["activations"] for data in all_data_of(page.read_text("utf-8")))

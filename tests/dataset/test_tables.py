@@ -243,6 +243,8 @@ def test_none_as_a_person_writes_it_is_a_class(table):
         ("a", "b", "c", "a;b", "b;c"),
         ('"a, b"', "a", "b", '"b, c"'),
         ("\"['a', 'b']\"", "\"['b']\"", "\"['a', 'c']\""),
+        ("cat;dog", "dog;bird", "bird;cat"),
+        ("a+b+c", "b+a+d", "d+c+a"),
     ],
 )
 def test_several_labels_in_a_cell_are_refused(table, labels):
@@ -265,6 +267,37 @@ def test_several_labels_in_a_cell_are_refused(table, labels):
 )
 def test_names_with_a_separator_in_them_are_names(table, labels):
     rows = "".join(f'{i}.png,"{label}"\n' for i, label in enumerate(labels * 3))
+    listing = list_table(table("path,label\n" + rows))
+    assert {record.label for record in listing.records} == set(labels)
+
+
+def test_the_first_row_with_several_labels_is_named(table):
+    path = table("path,label\na.png,x\nb.png,y\nc.png,x;y\nd.png,y;x\n")
+    with pytest.raises(DataError, match=r"'label' of '.*' holds several.*'x;y' in line 4 \(2 rows"):
+        list_table(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "first"),
+    [
+        (("0", "0.3333", "0.6667", "1"), "0.3333 in line 3"),
+        (("0.0", "1.0", "0.5"), "0.5 in line 4"),
+        (("0.12", "0.87", "0.4", "0.93", "0.05"), "0.12 in line 2"),
+    ],
+)
+def test_probabilities_are_refused_with_the_way_out(table, values, first):
+    rows = "".join(f"{i}.png,{value}\n" for i, value in enumerate(values * 8))
+    path = table("path,label\n" + rows)
+    with pytest.raises(DataError, match=f"holds probabilities, such as {first}") as caught:
+        list_table(path)
+    assert "--label-column" in caught.value.next_step
+    listing = list_table(path, options=DataOptions(labels="as written"))
+    assert {record.label for record in listing.records} == set(values)
+
+
+@pytest.mark.parametrize("labels", [("0.0", "1.0"), ("0.5", "1.0", "2.0"), ("1.0", "1.5")])
+def test_numbers_that_are_no_probabilities_are_classes(table, labels):
+    rows = "".join(f"{i}.png,{label}\n" for i, label in enumerate(labels * 3))
     listing = list_table(table("path,label\n" + rows))
     assert {record.label for record in listing.records} == set(labels)
 
@@ -302,6 +335,18 @@ def test_a_column_that_is_called_like_a_split_and_is_none_is_a_column(table):
     listing = list_table(table("path,label,set\na.png,cat,7\nb.png,dog,8\n", "a.png", "b.png"))
     assert listing.column_names == ("set",)
     assert [record.split for record in listing.records] == [None, None]
+
+
+def test_columns_of_several_labels_get_a_hint(table):
+    path = table("path,mass,effusion\na.png,1,0\nb.png,1,1\n", "a.png", "b.png")
+    with pytest.raises(DataError, match=r"several ones in line 3.*--label-column mass"):
+        list_table(path)
+
+
+def test_columns_of_probabilities_get_a_hint(table):
+    path = table("path,cat,dog\na.png,0.9,0.1\nb.png,0.2,0.8\n", "a.png", "b.png")
+    with pytest.raises(DataError, match="cat, dog hold probabilities"):
+        list_table(path)
 
 
 def test_one_hot_columns_get_a_hint(table):

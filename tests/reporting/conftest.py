@@ -19,6 +19,7 @@ from foveal.evaluation.evidence import (
     DataFacts,
     Evidence,
     Grouping,
+    GroupSpread,
     Interval,
     LabelIssue,
     LearningCurve,
@@ -30,6 +31,10 @@ from foveal.evaluation.evidence import (
     ReliabilityBin,
     ShiftStability,
     Stability,
+    Subgroup,
+    SubgroupGap,
+    Subgroups,
+    SubgroupTrait,
     Timing,
 )
 from foveal.reporting import BackendTiming, Making, ReportInput
@@ -41,6 +46,49 @@ def around(value: float, num: int) -> Interval:
     """A rate with the interval that ``num`` images would roughly give."""
     half = 1.96 * (max(value * (1 - value), 0.002) / max(num, 1)) ** 0.5
     return Interval(value, max(0.0, value - half), min(1.0, value + half))
+
+
+def subgroups_of(class_names: tuple[str, ...], accuracy: float, total: int) -> Subgroups:
+    """Three sites of which one is worse and one too small, and brightness without a difference."""
+
+    def part(name: str, shift: float, share: float) -> Subgroup:
+        number = int(share * total)
+        rate = around(float(np.clip(accuracy + shift, 0, 1)), number)
+        if number < 20:
+            return Subgroup(name, number, max(1, number // 4), None, None, (), None)
+        recalls = (None, *(rate for _ in class_names[1:])) if len(class_names) <= 12 else ()
+        return Subgroup(name, number, max(2, number // 4), rate, rate, recalls, shift)
+
+    return Subgroups(
+        class_names,
+        (
+            SubgroupTrait(
+                "site",
+                "column",
+                (
+                    part("north <b>", 0.03, 0.6),
+                    part("south", -0.09, 0.39),
+                    part("west", 0.0, 0.005),
+                ),
+                SubgroupGap("north <b>", "south", Interval(0.12, 0.04, 0.2), 0.001, 0.002),
+            ),
+            SubgroupTrait(
+                "brightness",
+                "file",
+                (part("up to 20%", 0.01, 0.5), part("above 20%", -0.01, 0.5)),
+                SubgroupGap("up to 20%", "above 20%", Interval(0.02, -0.03, 0.07), 0.4, 0.4),
+            ),
+            SubgroupTrait(
+                "format",
+                "file",
+                (part("PNG", 0.0, 1.0), part("BMP", 0.0, 0.0)),
+                None,
+                "Fewer than two of its parts have 20 images.",
+            ),
+        ),
+        GroupSpread("the module", max(5, total // 12), Interval(0.08, 0.03, 0.12), 0.55, 0.001),
+        20,
+    )
 
 
 def evidence_of(
@@ -176,6 +224,7 @@ def evidence_of(
             {"audit": 2.1, "features": 11.8, "folds": 6.4, "learning curve": 4.2, "report": 0.6},
             25.1,
         ),
+        subgroups=subgroups_of(class_names, accuracy, total),
         stability=Stability(
             64,
             34,

@@ -139,6 +139,7 @@ def test_a_damaged_part_is_made_again_and_told(
     [
         ("model", "the model (there 0000"),
         ("novelty", "what the model takes for unlike its training"),
+        ("operating_point", "from which on a class is the label (there 0000"),
         ("preprocessing", "the preprocessing (there 0000"),
     ],
 )

@@ -72,6 +72,11 @@ def train(
     augment: str | None = None,
     resume: PathLike | None = None,
     remove_bank: bool | None = None,
+    subgroups: Sequence[str] | None = None,
+    ordered: str | None = None,
+    operate: str | None = None,
+    costs: str | None = None,
+    prevalence: float | None = None,
     **unknown: Any,
 ) -> Classifier:
     """Trains a classifier, writes its run folder, and returns it ready to predict.
@@ -119,6 +124,11 @@ def train(
         augment: How images are changed to train on: a policy's name.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
+        subgroups: Columns of the table whose values get figures of their own.
+        ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``.
+        operate: An operating point, such as ``"sensitivity>=0.95 for defective"``.
+        costs: What mistakes cost instead, such as ``"missed=10,false=1 for defective"``.
+        prevalence: A share in (0, 1) of that class at which PPV and NPV are told as well.
         unknown: A name that is none of these is answered with the near ones.
 
     Raises:
@@ -151,6 +161,8 @@ def train(
     }
     if views is not None:
         choices["views"] = (views,) if isinstance(views, str) else tuple(views)
+    if subgroups is not None:
+        choices["subgroups"] = (subgroups,) if isinstance(subgroups, str) else tuple(subgroups)
     mode: Literal["auto", "quiet"] = "auto" if _wants_progress(progress) else "quiet"
     with on_disk(data) as path, ProgressDisplay(mode) as display:
         finished = make_run(

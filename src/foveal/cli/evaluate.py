@@ -23,8 +23,11 @@ from foveal.cli.options import (
 @click.argument("data", type=click.Path(path_type=Path))
 @group_options
 @data_options
+@noun("subgroup")
 @noun("json")
-def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
+def command(
+    run: Path, data: Path, subgroups: tuple[str, ...], as_json: bool, **values: Any
+) -> None:
     """Score a run on new labelled data, without fitting anything to them.
 
     DATA takes the same forms as for train.
@@ -40,7 +43,12 @@ def command(run: Path, data: Path, as_json: bool, **values: Any) -> None:
     echo_notes(classifier.notes)
     with ProgressDisplay() as display, display.step("Predicting and measuring"):
         scored = evaluate(
-            classifier, data, groups=groups, reading=reading, progress=display.advance
+            classifier,
+            data,
+            groups=groups,
+            reading=reading,
+            subgroups=subgroups,
+            progress=display.advance,
         )
     if as_json:
         echo_json("evaluate", {**scored.evidence.to_json(), "num_seen": scored.num_seen})

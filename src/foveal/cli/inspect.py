@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from foveal.cli.inspect_picture import find_layers, write_pictures, write_what_was_seen
+from foveal.cli.inspect_picture import (
+    PictureFiles,
+    find_layers,
+    write_pictures,
+    write_what_was_seen,
+)
 from foveal.cli.options import echo_json, noun, read_input
 from foveal.errors import TraceError
 
@@ -75,11 +80,17 @@ Example:
     help="Write the picture alone, for papers.",
 )
 @click.option(
+    "--png",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The same drawing as PNG; it needs the package resvg-py.",
+)
+@click.option(
     "--overlay",
     type=click.Choice(["shape", "parameters", "macs", "memory", "field"]),
     default="shape",
     show_default=True,
-    help="What each box of --svg says.",
+    help="What each box of --svg and --png says.",
 )
 @noun("json")
 def command(
@@ -88,8 +99,6 @@ def command(
     by: Literal["op", "stage"],
     against: str | None,
     mode: Literal["eval", "train"],
-    html: Path | None,
-    svg: Path | None,
     as_json: bool,
     **values: Any,
 ) -> None:
@@ -110,7 +119,9 @@ def command(
         render_inspection_text,
     )
 
-    _refuse_what_does_nothing(values, html=html, svg=svg)
+    files = PictureFiles(*(values.pop(name) for name in ("html", "svg", "png", "overlay")))
+    _refuse_what_does_nothing(values, files)
+    files.check()
     shape = read_input(input_text)
     is_run = values["effective"] or values["images"]
     network = _opened(model, values) if is_run else None
@@ -119,7 +130,7 @@ def command(
         try:
             return inspect(at, shape, mode=mode)
         except TraceError as error:
-            write_what_was_seen(error, str(at if at == against else model), html=html, svg=svg)
+            write_what_was_seen(error, str(at if at == against else model), files)
             raise
 
     table = look(network or model)
@@ -127,16 +138,17 @@ def command(
     effective, background = None, None
     if network is not None and values["effective"]:
         effective, background = _measure(network, table, values)
-    if html is not None or svg is not None:
-        layers = None
-        if comparison is None:
-            layers = find_layers(model, shape, network, table, values["images"])
+    if files:
+        images, second_layers = values["images"], None
+        layers = find_layers(model, shape, network, table, images)
+        if comparison is not None and against is not None:
+            other = _opened(against, values) if images else None
+            second_layers = find_layers(against, shape, other, comparison.second, images)
         write_pictures(
+            files,
             table,
-            html=html,
-            svg=svg,
-            overlay=values["overlay"],
             layers=layers,
+            second_layers=second_layers,
             effective=effective,
             background=background,
             comparison=comparison,
@@ -156,12 +168,10 @@ def command(
     click.echo("\n\n".join(shown))
 
 
-def _refuse_what_does_nothing(
-    values: dict[str, Any], *, html: Path | None, svg: Path | None
-) -> None:
+def _refuse_what_does_nothing(values: dict[str, Any], files: PictureFiles) -> None:
     if values["layer"] and not values["effective"]:
         raise click.UsageError("--layer says how --effective measures; give that too.")
-    if values["images"] and not values["effective"] and html is None:
+    if values["images"] and not values["effective"] and files.html is None:
         raise click.UsageError(
             "--images are what --effective measures on and --html shows; give one of these too."
         )
@@ -169,8 +179,10 @@ def _refuse_what_does_nothing(
         raise click.UsageError(
             "--weights are for what is computed: --effective, or --images with --html."
         )
-    if values["overlay"] != "shape" and svg is None:
-        raise click.UsageError("--overlay says what the boxes of --svg say; give that too.")
+    if files.overlay != "shape" and files.svg is None and files.png is None:
+        raise click.UsageError(
+            "--overlay says what the boxes of --svg and --png say; give one of these too."
+        )
 
 
 def _opened(model: str, values: dict[str, Any]) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,39 @@ if TYPE_CHECKING:
     from foveal.models import Network
 
 
+@dataclass(frozen=True, slots=True)
+class PictureFiles:
+    """The files that the picture is written to, where they were asked for.
+
+    Attributes:
+        html: The page, in which groups open.
+        svg: The drawing alone.
+        png: The same drawing.
+        overlay: What each box of the drawing says.
+    """
+
+    html: Path | None
+    svg: Path | None
+    png: Path | None
+    overlay: Overlay
+
+    def __bool__(self) -> bool:
+        return bool(self.html or self.svg or self.png)
+
+    def check(self) -> None:
+        """Raises what would keep a file from being made, before any work."""
+        if self.png is not None:
+            from foveal.inspection.picture.paper import find_engine
+
+            find_engine()
+
+
 def write_pictures(
+    files: PictureFiles,
     table: Inspection,
     *,
-    html: Path | None,
-    svg: Path | None,
-    overlay: Overlay,
     layers: Layers | None = None,
+    second_layers: Layers | None = None,
     effective: EffectiveField | None = None,
     background: Any = None,
     comparison: Comparison | None = None,
@@ -32,34 +59,47 @@ def write_pictures(
     """Writes the page and the drawing, where they were asked for."""
     from foveal.files import write_atomically
 
-    if html is not None:
+    if files.html is not None:
         from foveal.inspection import render_inspection_html
 
         page = render_inspection_html(
-            table, effective=effective, background=background, comparison=comparison, layers=layers
+            table,
+            effective=effective,
+            background=background,
+            comparison=comparison,
+            layers=layers,
+            second_layers=second_layers,
         )
-        write_atomically(html, page.encode("utf-8"))
-        click.echo(f"The page is {html}", err=True)
-    if svg is not None:
-        from foveal.inspection.picture.drawing import draw_svg
-        from foveal.inspection.picture.picture import picture_of
+        write_atomically(files.html, page.encode("utf-8"))
+        click.echo(f"The page is {files.html}", err=True)
+    if files.svg is None and files.png is None:
+        return
+    from foveal.inspection.picture.drawing import draw_svg
+    from foveal.inspection.picture.paper import draw_png
+    from foveal.inspection.picture.picture import picture_of
+    from foveal.inspection.picture.side_by_side import draw_pair_svg
 
-        marks = () if layers is None else layers.marks
-        drawn = draw_svg(picture_of(table), overlay=overlay, marks=marks)
-        write_atomically(svg, drawn.encode("utf-8"))
-        click.echo(f"The drawing is {svg}", err=True)
+    first, second = (() if over is None else over.marks for over in (layers, second_layers))
+    drawn = (
+        draw_svg(picture_of(table), overlay=files.overlay, marks=first)
+        if comparison is None
+        else draw_pair_svg(comparison, overlay=files.overlay, marks=(first, second))
+    )
+    if files.svg is not None:
+        write_atomically(files.svg, drawn.encode("utf-8"))
+        click.echo(f"The drawing is {files.svg}", err=True)
+    if files.png is not None:
+        write_atomically(files.png, draw_png(drawn))
+        click.echo(f"The drawing is {files.png}", err=True)
 
 
-def write_what_was_seen(
-    error: TraceError, model: str, *, html: Path | None, svg: Path | None
-) -> None:
+def write_what_was_seen(error: TraceError, model: str, files: PictureFiles) -> None:
     """Draws a network that fails up to where it fails, with the reason there."""
-    if error.seen is None or (html is None and svg is None):
+    if error.seen is None or not files:
         return
     from foveal.inspection import inspect_graph
 
-    table = inspect_graph(error.seen, name=model)
-    write_pictures(table, html=html, svg=svg, overlay="shape")
+    write_pictures(files, inspect_graph(error.seen, name=model))
     click.echo("It shows the network up to where it fails.", err=True)
 
 
@@ -77,7 +117,7 @@ def find_layers(
     try:
         layers = Layers(marks=picture_marks(lint(model, input_shape=shape)))
     except FovealError as error:
-        click.echo(f"The picture has no findings of the linter: {error}", err=True)
+        click.echo(f"The picture of {model} has no findings of the linter: {error}", err=True)
     if network is None or not images:
         return layers
     from foveal.api import explain, read_batch

@@ -194,6 +194,14 @@ NOUNS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--html",),
         {"metavar": "FILE", "type": click.Path(path_type=Path), "help": "Write one page."},
     ),
+    "subgroup": (
+        ("--subgroup", "subgroups"),
+        {
+            "multiple": True,
+            "metavar": "COLUMN",
+            "help": "Figures for each value of this column of the table (may be repeated).",
+        },
+    ),
     "json": (
         ("--json", "as_json"),
         {"is_flag": True, "help": "Write JSON to stdout; docs/schemas describes it."},

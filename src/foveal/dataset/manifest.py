@@ -77,6 +77,8 @@ class ImageRecord:
         notes: What was done to it that a reader should know, such as ``"first of 3 frames"``.
         problem: Why it is set aside; ``None`` where it is fine.
         told: What else the table says about it, one value a column of the manifest.
+        header: What its header says about the device, as pairs of name and value: manufacturer,
+            model, view position. Never anything about the patient or the place.
     """
 
     path: str
@@ -100,6 +102,7 @@ class ImageRecord:
     notes: tuple[str, ...] = ()
     problem: Problem | None = None
     told: tuple[str, ...] = ()
+    header: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

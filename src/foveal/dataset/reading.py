@@ -1,6 +1,6 @@
 """Opens every image once and writes down what later steps need, with few in memory at a time.
 
-When an image was taken, EXIF and DICOM say; file dates do not.
+When an image was taken, and by which device, EXIF and DICOM say; file dates do not.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from foveal.errors import ImageError
 from foveal.images import FrameChoice, LevelSummary, decode, read_content
 from foveal.images.frames import split_frame_path
 from foveal.images.quarantine import quarantine
+from foveal.text import printable
 
 # Large JPEGs are decoded at a scale where both sides keep this many pixels at least: every
 # byte is still read, so truncation shows, at a fraction of the cost.
@@ -98,6 +99,7 @@ def read_image(root: Path, record: ImageRecord, *, frame: FrameChoice = "middle"
         return ReadImage(dataclasses.replace(record, problem=problem))
     prints = fingerprint(decoded.pixels)
     facts = decoded.facts
+    header = read_header(path, facts.format)
     filled = dataclasses.replace(
         record,
         digest=content.digest,
@@ -112,9 +114,10 @@ def read_image(root: Path, record: ImageRecord, *, frame: FrameChoice = "middle"
         signature=prints.signature,
         grey_mean=prints.grey_mean,
         grey_std=prints.grey_std,
-        acquired_seconds=read_acquisition(path, facts.format),
+        acquired_seconds=header.acquired_seconds,
         levels=facts.levels,
         notes=facts.notes,
+        header=header.device,
     )
     return ReadImage(filled, facts.patient_key)
 
@@ -135,50 +138,87 @@ _DICOM_PAIRS = (
     ("SeriesDate", "SeriesTime"),
     ("StudyDate", "StudyTime"),
 )
+# Name, DICOM keyword, EXIF tag. Serial numbers, stations and institutions identify: never read.
+_DEVICE: tuple[tuple[str, str, int | None], ...] = (
+    ("manufacturer", "Manufacturer", 0x010F),
+    ("model", "ManufacturerModelName", 0x0110),
+    ("view position", "ViewPosition", None),
+)
+_MAX_DEVICE_LETTERS = 40
 
 
-def read_acquisition(path: Path, format_name: str) -> float | None:
-    """Returns when the image was taken, in seconds since 1970 on the camera's clock.
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file's header says beside its pixels.
+
+    Attributes:
+        acquired_seconds: When the image was taken, in seconds since 1970 on the camera's clock;
+            ``None`` where the file does not say.
+        device: Pairs of name and value, of those that are given.
+    """
+
+    acquired_seconds: float | None = None
+    device: tuple[tuple[str, str], ...] = ()
+
+
+def read_header(path: Path, format_name: str) -> Header:
+    """Returns when and by which device the image was taken, as far as the file says.
 
     Args:
         path: A file that was decoded before.
         format_name: What it was decoded as, such as ``"JPEG"``.
-
-    Returns:
-        ``None`` where the file does not say.
     """
     whole = split_frame_path(str(path))
     path = path if whole is None else Path(whole[0])
     try:
         with quarantine():
             return _read_dicom(path) if format_name == "DICOM" else _read_exif(path)
-    except Exception:  # a broken tag costs the time, not the image
-        return None
+    except Exception:  # a broken tag costs the header, not the image
+        return Header()
 
 
-def _read_exif(path: Path) -> float | None:
+def _read_exif(path: Path) -> Header:
     from PIL import Image
 
     with Image.open(path) as image:
         tags: Any = image.getexif()
         if not tags:
-            return None
+            return Header()
         inner = tags.get_ifd(_EXIF_FOLDER)
-        return _seconds(str(inner.get(_TAKEN) or tags.get(_CHANGED) or ""), inner.get(_SUBSECONDS))
+        taken = str(inner.get(_TAKEN) or tags.get(_CHANGED) or "")
+        device = [(name, tags.get(tag)) for name, _, tag in _DEVICE if tag is not None]
+        return Header(_moment(taken, inner.get(_SUBSECONDS)), _given(device))
 
 
-def _read_dicom(path: Path) -> float | None:
+def _read_dicom(path: Path) -> Header:
     import pydicom
 
     wanted = ["AcquisitionDateTime", *(name for pair in _DICOM_PAIRS for name in pair)]
+    wanted += [keyword for _, keyword, _ in _DEVICE]
     header = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=wanted)
+    device = _given([(name, header.get(keyword)) for name, keyword, _ in _DEVICE])
     whole = str(header.get("AcquisitionDateTime") or "")
     if len(whole) >= 14:
-        return _seconds(whole)
+        return Header(_moment(whole), device)
     for day, time in _DICOM_PAIRS:
         if header.get(day) and header.get(time):
-            return _seconds(f"{header.get(day)}{header.get(time)}")
-    return None
+            return Header(_moment(f"{header.get(day)}{header.get(time)}"), device)
+    return Header(None, device)
+
+
+def _given(device: Sequence[tuple[str, object]]) -> tuple[tuple[str, str], ...]:
+    shown = (
+        (name, printable(str(value or "")).strip()[:_MAX_DEVICE_LETTERS]) for name, value in device
+    )
+    return tuple((name, value) for name, value in shown if value)
+
+
+def _moment(text: str, subseconds: object = None) -> float | None:
+    """Returns the time that a tag holds; a broken one costs the time alone."""
+    try:
+        return _seconds(text, subseconds)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seconds(text: str, subseconds: object = None) -> float | None:

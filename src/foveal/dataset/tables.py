@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from foveal.dataset.folder_levels import split_of
-from foveal.dataset.label_values import is_missing, refuse_lists_and_quantities, whole_numbers
+from foveal.dataset.label_values import (
+    WrittenLabel,
+    describe_class_columns,
+    is_missing,
+    refuse_what_is_no_class,
+    whole_numbers,
+)
 from foveal.dataset.layouts import label_of
 from foveal.dataset.manifest import ImageRecord, Listing, Problem, Split
 from foveal.dataset.options import DataOptions
@@ -89,8 +95,12 @@ def list_table(
             )
         )
     if options.labels == "checked":
-        known = [record.label for record in records if record.label is not None]
-        refuse_lists_and_quantities(known, column=labels, table=printable(path.name))
+        known = [
+            WrittenLabel(record.label, row.where)
+            for record, row in zip(records, table.rows, strict=True)
+            if record.label is not None
+        ]
+        refuse_what_is_no_class(known, column=labels, table=printable(path.name))
         notes += _note_missing(table, labels)
     settled = _settle_repeats(records, [row.where for row in table.rows])
     return Listing(
@@ -190,26 +200,19 @@ def _find_role(
     near = near_names(role, table.columns, limit=1)
     shown = ", ".join(f"'{printable(column)}'" for column in table.columns[:8])
     hint = f"Rename the column '{near[0]}' to '{role}'" if near else "Name it in the first line"
+    hint += f", or say which it is: --{role}-column NAME.{_hint_class_columns(table, role)}"
     raise DataError(
         f"The table '{printable(table.path.name)}' has no column '{role}'; its first line names "
         f"{shown}.",
-        next_step=f"{hint}, or say which it is: --{role}-column NAME.{_hint_one_hot(table, role)}",
+        next_step=hint,
     )
 
 
-def _hint_one_hot(table: Table, role: str) -> str:
-    """Says what to do where every class has a column of zeros and ones."""
-    flags = [
-        name
-        for name in table.columns
-        if table.rows and all(row.values[name] in ("0", "1", "0.0", "1.0") for row in table.rows)
-    ]
-    if role != "label" or len(flags) < 2:
+def _hint_class_columns(table: Table, role: str) -> str:
+    """Says what to do where every class has a column of zeros and ones, or of probabilities."""
+    if role != "label":
         return ""
-    return (
-        f" The columns {', '.join(map(printable, flags[:3]))} hold zeros and ones: write one "
-        "column with the name of the one that is 1."
-    )
+    return describe_class_columns([(row.where, row.values) for row in table.rows])
 
 
 def _named_column(table: Table, wanted: str, *, purpose: str) -> str:

@@ -71,6 +71,13 @@ class Font:
         """Returns ``text`` as it is drawn, with escapes for what no font has."""
         return "".join(part for _, part in self._parts(text))
 
+    def families(self, text: str) -> tuple[tuple[str, str], ...]:
+        """Returns ``text`` as it is drawn, in parts, each with the family of its font.
+
+        ``""`` stands for Pillow's own font, where the system has none.
+        """
+        return tuple((_family(file, self.size_px), part) for file, part in self._parts(text))
+
     def _parts(self, text: str) -> Iterator[tuple[str | None, str]]:
         """Yields the font file and the characters that it draws, in order."""
         file, part = _main(self.weight), ""
@@ -88,6 +95,11 @@ class Font:
             file, part = chosen, part + drawn
         if part:
             yield file, part
+
+
+def has_fonts() -> bool:
+    """Whether this system has any font."""
+    return bool(_installed())
 
 
 def shorten_pixels(text: str, font: Font, room_px: int) -> str:
@@ -207,6 +219,12 @@ def _face(file: str | None, size_px: int, *, shaped: bool = True) -> Face:
         return ImageFont.load_default(size_px)
     layout = None if shaped else ImageFont.Layout.BASIC
     return ImageFont.truetype(file, size_px, layout_engine=layout)
+
+
+@cache
+def _family(file: str | None, size_px: int) -> str:
+    face = None if file is None else _face(file, size_px)
+    return str(getattr(face, "getname", lambda: [""])()[0] or "")
 
 
 @cache

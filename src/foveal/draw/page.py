@@ -33,10 +33,10 @@ def html_page(
         body_class: Classes of the body.
         scripts: Our own; each is allowed by its digest.
     """
-    allowed = f"script-src {' '.join(map(_digest, scripts))}; " if scripts else ""
+    allowed = f"script-src {' '.join(map(source_digest, scripts))}; " if scripts else ""
     # Bars are drawn with style attributes.
     policy = (
-        f"default-src 'none'; img-src data:; {allowed}style-src {_digest(style)}; "
+        f"default-src 'none'; img-src data:; {allowed}style-src {source_digest(style)}; "
         "style-src-attr 'unsafe-inline'"
     )
     return (
@@ -50,5 +50,6 @@ def html_page(
     )
 
 
-def _digest(text: str) -> str:
+def source_digest(text: str) -> str:
+    """Returns what a content security policy calls a script or style by: ``'sha256-…'``."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"

@@ -21,10 +21,12 @@ from foveal.evaluation.comparison import (
     compare_answers,
     detectable_difference,
 )
+from foveal.evaluation.comparison_wording import describe_comparison, describe_difference
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
     Candidate,
+    ChoiceMeasure,
     ClassMetrics,
     CurvePoint,
     DataFacts,
@@ -38,6 +40,7 @@ from foveal.evaluation.evidence import (
     Mistake,
     ModelChoice,
     Novelty,
+    OrderedClasses,
     PredictionSets,
     Protocol,
     ReliabilityBin,
@@ -57,6 +60,12 @@ from foveal.evaluation.learning_curve import extrapolate
 from foveal.evaluation.metrics import HEADLINE_METRICS, HeadlineMetric, measure
 from foveal.evaluation.model_choice import ModelDescription, describe_choice
 from foveal.evaluation.novelty import NoveltyReference, fit_novelty, score_novelty
+from foveal.evaluation.ordered import (
+    describe_ordered,
+    find_order,
+    measure_ordered,
+    read_order,
+)
 from foveal.evaluation.paired import accuracy_difference, compare_with_baseline, measure_leak
 from foveal.evaluation.prediction_sets import (
     assess_prediction_sets,
@@ -65,6 +74,8 @@ from foveal.evaluation.prediction_sets import (
     predict_sets,
 )
 from foveal.evaluation.stability import decision_consistency, describe_stability
+from foveal.evaluation.subgroup_wording import describe_subgroups
+from foveal.evaluation.subgroups import measure_subgroups
 from foveal.evaluation.wording import (
     compare,
     describe_against_baseline,
@@ -83,6 +94,7 @@ __all__ = [
     "Baseline",
     "Calibration",
     "Candidate",
+    "ChoiceMeasure",
     "ClassDifference",
     "ClassMetrics",
     "Comparison",
@@ -106,6 +118,7 @@ __all__ = [
     "ModelDescription",
     "Novelty",
     "NoveltyReference",
+    "OrderedClasses",
     "PredictionSets",
     "Protocol",
     "ReliabilityBin",
@@ -124,23 +137,31 @@ __all__ = [
     "describe_against_baseline",
     "describe_calibration",
     "describe_choice",
+    "describe_comparison",
+    "describe_difference",
     "describe_interval",
     "describe_label_review",
     "describe_leak",
     "describe_learning_curve",
+    "describe_ordered",
     "describe_prediction_sets",
     "describe_stability",
+    "describe_subgroups",
     "describe_tested",
     "detectable_difference",
     "evaluate_prediction_sets",
     "expected_calibration_error",
     "extrapolate",
+    "find_order",
     "fit_novelty",
     "fit_temperature",
     "log_softmax",
     "measure",
     "measure_leak",
+    "measure_ordered",
+    "measure_subgroups",
     "predict_sets",
+    "read_order",
     "review_labels",
     "score_novelty",
     "softmax",

@@ -11,7 +11,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from foveal.errors import SchemaError
+from foveal.evaluation.decision_curve import DecisionCurve
+from foveal.evaluation.flow import Flow
 from foveal.evaluation.interval import Interval as Interval  # readers import it from here
+from foveal.evaluation.operating_point import Operating
+from foveal.evaluation.sample_size import SampleSizes
 from foveal.schema import from_json, to_json
 
 
@@ -288,13 +292,16 @@ class Timing:
     total_seconds: float
 
 
+ChoiceMeasure = Literal["accuracy", "balanced_accuracy"]
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One kind of classifier that was compared.
 
     Attributes:
         kind: Its word.
-        accuracy: Out of fold, groups kept together.
+        accuracy: Out of fold, groups kept together; by the measure of the choice.
         random_accuracy: What folds that ignore groups would have claimed; ``None`` without
             groups.
         gain: Its accuracy minus that of the simplest kind, paired over groups; ``None`` for
@@ -315,11 +322,111 @@ class ModelChoice:
         chosen: The kind that was kept: the simplest that no other beats.
         candidates: The simplest first.
         passed_over: Kinds that were not tried, each with why.
+        measure: What they were compared by: where classes count the same in the training, the
+            accuracy in which they do too.
+        by_fold: For every fold, the kind that the answers of the other folds choose. The figures
+            of the run are of these kinds' answers. Empty where the judged images had no say in
+            the choice.
     """
 
     chosen: str
     candidates: tuple[Candidate, ...]
     passed_over: tuple[str, ...] = ()
+    measure: ChoiceMeasure = "accuracy"
+    by_fold: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroup:
+    """Images that share a value of a trait, judged by themselves.
+
+    ``accuracy`` and ``balanced_accuracy`` are ``None`` where there are too few images for a
+    figure, an entry of ``recalls`` (one a class) where too few are of that class.
+    ``excess`` is the accuracy minus what images of the same classes have on the whole.
+    """
+
+    name: str
+    num_images: int
+    num_groups: int
+    accuracy: Interval | None
+    balanced_accuracy: Interval | None
+    recalls: tuple[Interval | None, ...]
+    excess: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupGap:
+    """The two subgroups that lie farthest apart for their uncertainty.
+
+    ``difference`` is that of their excess accuracies; its interval allows for the pair having
+    been chosen. ``p_value`` is that of a permutation test that no two subgroups differ,
+    ``adjusted_p_value`` is Holm's over all traits that were tested.
+    """
+
+    highest: str
+    lowest: str
+    difference: Interval
+    p_value: float
+    adjusted_p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubgroupTrait:
+    """One way to part the images, with the figures of every part.
+
+    ``origin`` is a column that the reader named, the header of the files, or the files
+    themselves. ``reason`` says why there is no ``gap``.
+    """
+
+    name: str
+    origin: Literal["column", "header", "file"]
+    subgroups: tuple[Subgroup, ...]
+    gap: SubgroupGap | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpread:
+    """How far the accuracy of groups differs beyond what chance among their images explains.
+
+    Of the excess accuracy (right or wrong minus the recall of the image's class), a one-way
+    random-effects analysis of variance: ``spread`` is the standard deviation between groups,
+    ``i_squared`` the share of the variation between observed groups that is not chance,
+    1 - 1/F. ``p_value`` is that of permuting right and wrong within classes.
+    """
+
+    source: str
+    num_groups: int
+    spread: Interval
+    i_squared: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroups:
+    """Figures by subgroup. Those of fewer than ``min_images`` images are not shown."""
+
+    class_names: tuple[str, ...]
+    traits: tuple[SubgroupTrait, ...]
+    between_groups: GroupSpread | None
+    min_images: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedClasses:
+    """How far answers lie from the label where the classes have an order, lowest first.
+
+    ``weighted_kappa`` is Cohen's with quadratic weights: 1 for perfect agreement, 0 for what
+    chance gives. ``mean_distance`` is in steps of the order; ``distance_counts[d]`` counts
+    images whose answer is ``d`` steps from the label. ``origin`` says whether the order was
+    given or read from the classes' names.
+    """
+
+    order: tuple[str, ...]
+    origin: Literal["given", "names"]
+    weighted_kappa: Interval
+    mean_distance: Interval
+    distance_counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +452,12 @@ class Evidence:
     stability: Stability | None = None
     label_note: str = ""
     model_choice: ModelChoice | None = None
+    subgroups: Subgroups | None = None
+    ordered: OrderedClasses | None = None
+    operating: Operating | None = None
+    decision_curves: tuple[DecisionCurve, ...] | None = None
+    sample_sizes: SampleSizes | None = None
+    flow: Flow | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the evidence as JSON values; what is not finite becomes ``null``.

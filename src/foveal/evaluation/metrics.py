@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from foveal.evaluation.evidence import Baseline, ClassMetrics, Interval, Metrics
 from foveal.evaluation.inputs import (
     Floats,
+    Ints,
     as_labels,
     as_rows,
     as_scores,
@@ -40,7 +41,7 @@ _METHOD = (
 
 @dataclass(frozen=True, slots=True)
 class HeadlineMetric:
-    """How one figure of :class:`Metrics` is told, in every place that tells it.
+    """How one figure of :class:`Metrics` is told, wherever it is told.
 
     Attributes:
         key: The field of :class:`Metrics`.
@@ -138,30 +139,26 @@ def measure(
     members, num_groups = compact(as_rows(groups, num_images=num_images, name="groups"))
     predictions = scores.argmax(axis=1)
 
-    table = class_counts_by_group(truth, predictions, members, num_classes=num_classes)
-    resamples = _figures(resampled_sums(table, num_resamples=num_resamples, seed=seed))
-    observed = _figures(np.asarray(table.sum(axis=0), dtype=np.float64)[None, :])
+    counted = _count(truth, predictions, members, num_classes, seed, num_resamples)
+    table, resamples, observed = counted.table, counted.resamples, counted.observed
+    rates = _recall_rates(counted, members)
     log_probabilities = log_softmax(scores)
     areas = [rank_area(log_probabilities[:, k], truth == k, members) for k in range(num_classes)]
 
     per_class = []
-    any_recall_scarce = False
     for k, name in enumerate(class_names):
         right, predicted, present = (column(table, k + offset * num_classes) for offset in range(3))
-        any_recall_scarce |= bool(present.any()) and _is_scarce(right, present)
         per_class.append(
             ClassMetrics(
                 name=name,
                 num_images=int(present.sum()),
                 precision=proportion(right, predicted, resamples.precision[:, k]),
-                recall=proportion(right, present, resamples.recall[:, k]),
+                recall=rates.recalls[k],
                 f1=_f1_interval(right, predicted, present, resamples.f1[:, k]),
                 auroc=area_interval(areas[k]),
             )
         )
 
-    right_by_group = np.asarray(table[:, :num_classes].sum(axis=1), dtype=np.float64).ravel()
-    size_by_group = np.bincount(members).astype(np.float64)
     confusion = np.bincount(truth * num_classes + predictions, minlength=num_classes**2).reshape(
         num_classes, num_classes
     )
@@ -169,23 +166,13 @@ def measure(
     return Metrics(
         num_images=num_images,
         num_groups=num_groups,
-        accuracy=proportion(right_by_group, size_by_group, resamples.accuracy),
-        balanced_accuracy=_mean_interval(
-            float(observed.balanced_accuracy[0]),
-            resamples.balanced_accuracy,
-            parts=[item.recall for item in per_class],
-            # One rare class without a mistake is enough to hide most of the variance.
-            is_scarce=any_recall_scarce,
-            num_groups=num_groups,
-            # Recalls are independent where images are; those of classes that share groups
-            # move together to some extent.
-            dependence=1.0 if num_groups == num_images else 2.0,
-        ),
+        accuracy=rates.accuracy,
+        balanced_accuracy=rates.balanced_accuracy,
         macro_f1=_mean_interval(
             float(observed.macro_f1[0]),
             resamples.macro_f1,
             parts=[item.f1 for item in per_class],
-            is_scarce=_is_scarce(right_by_group, size_by_group),
+            is_scarce=rates.is_accuracy_scarce,
             num_groups=num_groups,
             # One mistake lowers the F1 of two classes, never of more: (a + b)² ≤ 2(a² + b²).
             dependence=2.0,
@@ -194,6 +181,92 @@ def measure(
         per_class=tuple(per_class),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         interval_method=_METHOD.format(num_resamples=num_resamples, unit=unit),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RecallRates:
+    """What follows from which images were right: accuracy, recall by class and their mean.
+
+    ``is_accuracy_scarce``: so few groups hold a mistake, or a right answer, that the accuracy's
+    interval was widened.
+    """
+
+    accuracy: Interval
+    balanced_accuracy: Interval
+    recalls: tuple[Interval, ...]
+    is_accuracy_scarce: bool
+
+
+def measure_recalls(
+    labels: Ints,
+    predictions: Ints,
+    groups: Ints,
+    *,
+    num_classes: int,
+    seed: int = 0,
+    num_resamples: int = 2000,
+) -> RecallRates:
+    """Returns the figures of :func:`measure` that need no scores, with the same intervals.
+
+    Args:
+        labels: Class indices, shape [N].
+        predictions: Predicted classes, shape [N].
+        groups: Group of each image in 0 … G - 1, shape [N].
+        num_classes: K.
+        seed: Seeds the bootstrap.
+        num_resamples: Bootstrap samples.
+    """
+    counted = _count(labels, predictions, groups, num_classes, seed, num_resamples)
+    return _recall_rates(counted, groups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Class counts by group, and the figures of the data and of its resamples."""
+
+    table: Any
+    resamples: _Figures
+    observed: _Figures
+
+
+def _count(
+    labels: Ints, predictions: Ints, groups: Ints, num_classes: int, seed: int, num_resamples: int
+) -> _Counted:
+    table = class_counts_by_group(labels, predictions, groups, num_classes=num_classes)
+    return _Counted(
+        table,
+        _figures(resampled_sums(table, num_resamples=num_resamples, seed=seed)),
+        _figures(np.asarray(table.sum(axis=0), dtype=np.float64)[None, :]),
+    )
+
+
+def _recall_rates(counted: _Counted, groups: Ints) -> RecallRates:
+    table, resamples = counted.table, counted.resamples
+    num_classes = resamples.recall.shape[1]
+    sizes = np.bincount(groups).astype(np.float64)
+    right_by_group = np.asarray(table[:, :num_classes].sum(axis=1), dtype=np.float64).ravel()
+    recalls = []
+    any_recall_scarce = False
+    for k in range(num_classes):
+        right, present = column(table, k), column(table, k + 2 * num_classes)
+        any_recall_scarce |= bool(present.any()) and _is_scarce(right, present)
+        recalls.append(proportion(right, present, resamples.recall[:, k]))
+    return RecallRates(
+        accuracy=proportion(right_by_group, sizes, resamples.accuracy),
+        balanced_accuracy=_mean_interval(
+            float(counted.observed.balanced_accuracy[0]),
+            resamples.balanced_accuracy,
+            parts=recalls,
+            # One rare class without a mistake is enough to hide most of the variance.
+            is_scarce=any_recall_scarce,
+            num_groups=len(sizes),
+            # Recalls are independent where images are; those of classes that share groups
+            # move together to some extent.
+            dependence=1.0 if len(sizes) == len(groups) else 2.0,
+        ),
+        recalls=tuple(recalls),
+        is_accuracy_scarce=_is_scarce(right_by_group, sizes),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 from dataclasses import dataclass
 from html import escape
@@ -20,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from foveal.draw.colour_map import tint_table
+from foveal.draw.page import source_digest
 from foveal.errors import FovealError, UsageError
 from foveal.exporting.bundle import bundle
 from foveal.exporting.facts import Agreements, PageFacts, digest_of, gather_facts, read_agreements
@@ -65,7 +65,7 @@ def export_page(run: Path, file: Path | None = None) -> ExportedPage:
 
     Raises:
         RunError: The run is incomplete or altered.
-        UsageError: The place holds something else, or the network is too large for a page.
+        UsageError: The path holds something else, or the network is too large for a page.
         FovealError: This installation lacks the runtime.
     """
     runtime = read_runtime()
@@ -97,7 +97,7 @@ def export_page(run: Path, file: Path | None = None) -> ExportedPage:
     except OSError as error:
         raise FovealError(
             f"{printable(str(file))} could not be written: {error.strerror or error}.",
-            next_step="Choose a place you may write to with --out.",
+            next_step="Choose a path you may write to with --out.",
         ) from error
     return ExportedPage(file, len(content), _notes(len(content), facts))
 
@@ -143,9 +143,9 @@ def _page(classifier: Classifier, facts: PageFacts, blocks: dict[str, bytes]) ->
         (
             "default-src 'none'",
             # The worker and the runtime are blobs that our script makes.
-            f"script-src {_digest(script)} 'wasm-unsafe-eval' blob:",
+            f"script-src {source_digest(script)} 'wasm-unsafe-eval' blob:",
             "worker-src blob:",
-            f"style-src {_digest(style)}",
+            f"style-src {source_digest(style)}",
             "img-src data: blob:",
             "connect-src 'none'",
             "base-uri 'none'",
@@ -197,7 +197,3 @@ def _json(content: dict[str, Any]) -> str:
 def _block(name: str, content: bytes) -> str:
     packed = base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
     return f'<script type="text/plain" id="{name}">{packed}</script>'
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

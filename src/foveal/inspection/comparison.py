@@ -48,6 +48,15 @@ class Comparison:
         """Returns the quantity of that name."""
         return next(item for item in self.contrasts if item.name == name)
 
+    def __str__(self) -> str:
+        return render_comparison_text(self)
+
+    # A notebook asks the object itself for its HTML, and what draws it needs the type.
+    def _repr_html_(self) -> str:
+        from foveal.inspection.page import render_comparison_fragment
+
+        return render_comparison_fragment(self)
+
 
 def compare(first: Inspection, second: Inspection) -> Comparison:
     """Returns what the second network costs and sees, against the first."""

@@ -23,7 +23,7 @@ from foveal.inspection.picture.component import (
     still,
 )
 from foveal.inspection.picture.picture import picture_of
-from foveal.inspection.picture.side_by_side import side_by_side
+from foveal.inspection.picture.side_by_side import side_by_side, still_pair
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,7 @@ def render_inspection_html(
     background: NDArray[np.uint8] | None = None,
     comparison: Comparison | None = None,
     layers: Layers | None = None,
+    second_layers: Layers | None = None,
 ) -> str:
     """Returns a self-contained page, light or dark as the reader's system is.
 
@@ -46,11 +47,12 @@ def render_inspection_html(
         background: The image beneath it, ``[H, W]`` or ``[H, W, 3]``.
         comparison: Against another network, which is then shown beneath.
         layers: What is laid over the picture of the network.
+        second_layers: The same over that of the other.
     """
     drawn = (
         f"<h2>The network</h2>{component(picture_of(table), layers=layers)}"
         if comparison is None
-        else side_by_side(comparison)
+        else side_by_side(comparison, first=layers, second=second_layers)
     )
     body = _body(table, effective, background, drawn)
     if comparison is not None:
@@ -71,9 +73,20 @@ def render_inspection_html(
 def render_inspection_fragment(table: Inspection) -> str:
     """Returns the same without the frame of a page, for notebooks."""
     drawn = f'<h2>The network</h2><div class="fvp-still">{still(picture_of(table))}</div>'
+    return _fragment(_body(table, drawn=drawn))
+
+
+def render_comparison_fragment(comparison: Comparison) -> str:
+    """Returns two networks beside each other without the frame of a page, for notebooks."""
+    return _fragment(
+        f"{still_pair(comparison)}<pre>{text_block(render_comparison_text(comparison))}</pre>"
+    )
+
+
+def _fragment(body: str) -> str:
     return (
         f'<div class="fv"><style>{_style()}{page_style()}</style>'
-        f'<div class="fv-inner">{_body(table, drawn=drawn)}</div></div>'
+        f'<div class="fv-inner">{body}</div></div>'
     )
 
 

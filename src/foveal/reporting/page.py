@@ -1,15 +1,18 @@
-"""The report as one HTML file that needs neither network nor script."""
+"""The report as one HTML file that asks for nothing and can be read without its scripts.
+
+The scripts are those of the network's drawing, which opens; nothing else depends on them.
+"""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from foveal.draw.numbers import percent
+from foveal.draw.page import source_digest
 from foveal.reporting.report_input import ReportInput
 from foveal.reporting.sections import SECTIONS
 from foveal.reporting.sections.headline import headline
@@ -92,7 +95,7 @@ def render_html(report: ReportInput) -> str:
 
     Where the images do not fit, the least important ones are left out and the page says how
     many. Names and paths may be hostile: all text is made printable and escaped, and the
-    page's own policy forbids scripts, foreign styles and any request.
+    page's own policy forbids scripts and styles other than ours, and any request.
     """
     bare = _render(report, Album({}, 0), Album({}, 0))
     room = max(0, MAX_PAGE_BYTES - _RESERVE_BYTES - len(bare.encode()))
@@ -128,8 +131,10 @@ _BELOW = """\
 def _render(report: ReportInput, album: Album, heat: Album) -> str:
     from markupsafe import Markup
 
+    from foveal.inspection.picture.component import page_scripts
+
     style = _style()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    scripts = page_scripts() if report.network is not None else ()
     known = {"report": report, "evidence": report.evidence, "album": album, "heat": heat}
     parts = [
         Markup(
@@ -149,12 +154,22 @@ def _render(report: ReportInput, album: Album, heat: Album) -> str:
         .render(
             known,
             style=Markup(style),  # our own file
-            style_digest=digest,
+            policy=Markup(_policy(style, scripts)),
+            scripts=tuple(map(Markup, scripts)),  # our own files
             headline=headline(report.evidence),
             warning=first_warning(report),
             sections=SECTIONS,
             parts=parts,
         )
+    )
+
+
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Returns the page's policy: images in it, our style and these scripts, and no request."""
+    allowed = f"script-src {' '.join(map(source_digest, scripts))}; " if scripts else ""
+    return (
+        f"default-src 'none'; img-src data:; {allowed}style-src {source_digest(style)}; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.dataset import (
     Audit,
@@ -21,6 +22,7 @@ from foveal.dataset import (
     fuse_groups,
     scan,
 )
+from foveal.dataset.traits import find_traits, take_rows
 from foveal.errors import DataError
 from foveal.evaluation import (
     DataFacts,
@@ -34,10 +36,16 @@ from foveal.evaluation import (
     compare_with_baseline,
     describe_label_review,
     measure,
+    measure_ordered,
+    measure_subgroups,
     review_labels,
     why_not_reviewed,
     worst_mistakes,
 )
+from foveal.evaluation.decisions import measure_decisions
+from foveal.evaluation.operating import assess_operating_point
+from foveal.evaluation.operating_point import ChosenPoint
+from foveal.evaluation.operating_rule import parse_rule
 from foveal.images import describe_window
 from foveal.runs.classifier import Classifier, Prediction
 from foveal.runs.folder import (
@@ -73,6 +81,7 @@ def evaluate_classifier(
     *,
     groups: GroupOptions | None = None,
     options: DataOptions | None = None,
+    subgroups: Sequence[str] = (),
     seed: int = 0,
     num_workers: int | None = None,
     progress: Progress | None = None,
@@ -84,6 +93,7 @@ def evaluate_classifier(
         data: Labelled images in any of the three forms; a split in it is ignored.
         groups: Where groups come from, for the intervals.
         options: How the data are read where their form leaves a choice.
+        subgroups: Columns of the table whose values part the images.
         seed: For the bootstrap.
         num_workers: Threads.
         progress: Called with (done, total) while predicting.
@@ -104,6 +114,7 @@ def evaluate_classifier(
         frames="each" if is_each else classifier.preprocessing.frame,
     )
     labels = _match_classes(manifest, classifier)
+    traits = find_traits(manifest, subgroups)
     predictions = classifier.predict(
         [manifest.resolve(record) for record in manifest.usable],
         num_workers=num_workers,
@@ -145,6 +156,15 @@ def evaluate_classifier(
     flagged = float(np.mean([predictions[row].is_unlike_training is True for row in rows]))
     issues = review_labels(probabilities, labels, paths=paths, class_names=names)
     mistakes = worst_mistakes(probabilities, labels, paths=paths, class_names=names)
+    decisions = measure_decisions(
+        logits,
+        probabilities,
+        labels,
+        members,
+        class_names=names,
+        chosen=_judge_point(classifier, probabilities, labels, members, seed=seed),
+        seed=seed,
+    )
     evidence = Evidence(
         protocol=_describe_protocol(num_given, num_seen, seed),
         data=DataFacts(
@@ -166,6 +186,29 @@ def evaluate_classifier(
         mistakes=tuple(replace(one, index=int(rows[one.index])) for one in mistakes),
         novelty=Novelty(novelty.method, classifier.novelty.threshold, flagged),
         timing=Timing({}, time.perf_counter() - start),
+        subgroups=measure_subgroups(
+            logits.argmax(axis=1),
+            labels,
+            members,
+            take_rows(traits, rows),
+            class_names=names,
+            group_source=manifest.group_source,
+            seed=seed,
+        ),
+        ordered=None
+        if (order := classifier.evidence.ordered) is None
+        else measure_ordered(
+            logits.argmax(axis=1),
+            labels,
+            members,
+            class_names=names,
+            order=order.order,
+            origin=order.origin,
+            seed=seed,
+        ),
+        operating=decisions.operating,
+        decision_curves=decisions.decision_curves,
+        sample_sizes=decisions.sample_sizes,
     )
     if not_reviewed := why_not_reviewed(evidence.metrics, evidence.baseline):
         evidence = dataclasses.replace(evidence, label_review=())
@@ -175,6 +218,30 @@ def evaluate_classifier(
     window = describe_window(classifier.preprocessing.window, levels)
     found = audit(manifest, duplicates=duplicates, window=window)
     return Scored(evidence, found, predictions, num_seen)
+
+
+def _judge_point(
+    classifier: Classifier,
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    *,
+    seed: int,
+) -> ChosenPoint | None:
+    """Returns how the run's operating point does, also at the prevalence that was named for it."""
+    point, recorded = classifier.operating_point, classifier.evidence.operating
+    if point is None or recorded is None or recorded.chosen is None:
+        return None
+    elsewhere = recorded.chosen.at_prevalence
+    return assess_operating_point(
+        probabilities,
+        labels,
+        groups,
+        point=point,
+        rule=parse_rule(point.rule),
+        prevalence=None if elsewhere is None else elsewhere.prevalence,
+        seed=seed,
+    )
 
 
 def _match_classes(

@@ -31,12 +31,13 @@ _LOCK_NAME: Final = "_lock"
 _PART: Final = re.compile(r"part-(\d{6,})-of-(\d{6,})\.parquet")
 _TEMPORARY: Final = re.compile(r"\.foveal-")
 
-ORIGIN: Final = ("model", "novelty", "preprocessing", "manifest")
+ORIGIN: Final = ("model", "novelty", "operating_point", "preprocessing", "manifest")
 """The digests that say whose a part is."""
 
 _WORDS: Final = {
     "model": "the model",
     "novelty": "what the model takes for unlike its training",
+    "operating_point": "the operating point, from which on a class is the label",
     "preprocessing": "the preprocessing",
     "contents": "what the parts hold",
     "kind": "the kind of the source",
@@ -52,6 +53,7 @@ class LedgerFacts:
     Attributes:
         model, novelty, preprocessing, manifest: SHA-256 of the run's ``model.onnx`` and
             ``novelty.safetensors``, of its preprocessing, and of the sorted names and sizes.
+        operating_point: Class and threshold, or ``"none"``.
         contents: Answers, or features besides.
         kind: Of the source.
         source: As it was given, in front of every path.
@@ -64,6 +66,7 @@ class LedgerFacts:
 
     model: str
     novelty: str
+    operating_point: str
     preprocessing: str
     manifest: str
     contents: Contents
@@ -87,6 +90,7 @@ class Wanted:
 
     model: str
     novelty: str
+    operating_point: str
     preprocessing: str
     contents: Contents
     class_names: tuple[str, ...]
@@ -202,6 +206,7 @@ def _begin(folder: Path, source: Source, wanted: Wanted) -> LedgerFacts:
     facts = LedgerFacts(
         model=wanted.model,
         novelty=wanted.novelty,
+        operating_point=wanted.operating_point,
         preprocessing=wanted.preprocessing,
         manifest=written.digest,
         contents=wanted.contents,
@@ -223,6 +228,7 @@ def _require_same(folder: Path, facts: LedgerFacts, source: Source, wanted: Want
     given = {
         "model": wanted.model,
         "novelty": wanted.novelty,
+        "operating_point": wanted.operating_point,
         "preprocessing": wanted.preprocessing,
         "class_names": wanted.class_names,
         "contents": wanted.contents,

@@ -43,7 +43,7 @@ class PartFacts:
 
     Attributes:
         shard: Its number, from 0.
-        origin: The digests of model, novelty, preprocessing and manifest, by name.
+        origin: What it was made of, by name: ``ledger.ORIGIN``.
         num_rows: All of them.
         bad: Those without an answer.
     """

@@ -104,10 +104,11 @@ def predict_shards(
             next_step="Add --engine ray.",
         )
     source = open_source(paths, columns=options.columns)
-    files = classifier.manifest["files"]
+    files, point = classifier.manifest["files"], classifier.operating_point
     wanted = Wanted(
         model=files[ONNX_NAME]["sha256"],
         novelty=files[NOVELTY_NAME]["sha256"],
+        operating_point="none" if point is None else f"{point.class_name} at {point.threshold!r}",
         preprocessing=classifier.preprocessing.digest,
         contents=options.contents,
         class_names=classifier.class_names,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.dataset import Manifest
+from foveal.dataset.traits import Trait, take_rows
 from foveal.evaluation import (
     DataFacts,
     Evidence,
@@ -19,6 +20,7 @@ from foveal.evaluation import (
     LearningCurve,
     Mistake,
     Novelty,
+    OrderedClasses,
     Stability,
     Timing,
     calibrate,
@@ -26,16 +28,23 @@ from foveal.evaluation import (
     describe_label_review,
     evaluate_prediction_sets,
     extrapolate,
+    find_order,
     measure,
     measure_leak,
+    measure_ordered,
+    measure_subgroups,
+    read_order,
     review_labels,
     why_not_reviewed,
     worst_mistakes,
 )
+from foveal.evaluation.decisions import measure_decisions
 from foveal.evaluation.evidence import Protocol
+from foveal.evaluation.operating import choose_operating_point
 from foveal.text import printable
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import Fitted
+from foveal.training.flow import follow_files
 from foveal.training.fold_model import FoldModel
 
 _Row = TypeVar("_Row", LabelIssue, Mistake)
@@ -48,15 +57,18 @@ class Judged:
     Attributes:
         rows: [M], into the usable images.
         fold_index: [M].
-        logits: [M, K].
+        logits: [M, K], what is reported.
+        model_logits: [M, K], of the kind of model that is kept, for every fold: the same where
+            all folds choose that kind.
         probabilities: [M, K], calibrated without the image's own fold.
-        fold_models: By fold, the model that gave its logits and had not seen its images.
+        fold_models: By fold, the model that gave its ``model_logits`` and had not seen its images.
         fitted_rows: [N'], the usable images that the finished classifier was fitted to.
     """
 
     rows: NDArray[np.int64]
     fold_index: NDArray[np.int64]
     logits: NDArray[np.float64]
+    model_logits: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     fold_models: tuple[FoldModel, ...]
     fitted_rows: NDArray[np.int64]
@@ -71,6 +83,7 @@ def judge(
     novelty: Novelty,
     stability: Stability | None,
     tested: tuple[HeldOutGroups, ...],
+    traits: tuple[Trait, ...],
     config: TrainConfig,
     finish: Callable[[], Timing],
 ) -> tuple[Judged, Evidence]:
@@ -84,7 +97,8 @@ def judge(
         novelty: How unlike images are told.
         stability: How answers fare under small shifts.
         tested: What could be groups and was held out.
-        config: ``alpha``, ``conditional`` and ``seed``.
+        traits: What parts the usable images.
+        config: ``alpha``, ``conditional``, ``seed`` and the operating point asked for.
         finish: Gives the timing once everything else is done.
     """
     rows, names = fitted.rows, manifest.class_names
@@ -104,6 +118,29 @@ def judge(
         conditional=config.conditional,
         seed=config.seed,
     )
+    printable_names = tuple(map(printable, names))
+    chosen = None
+    if config.rule is not None:
+        chosen = choose_operating_point(
+            fitted.logits,
+            labels,
+            members,
+            fitted.fold_index,
+            rule=config.rule,
+            class_names=printable_names,
+            temperature=calibration.temperature,
+            prevalence=config.prevalence,
+            seed=config.seed,
+        )
+    decisions = measure_decisions(
+        fitted.logits,
+        probabilities,
+        labels,
+        members,
+        class_names=printable_names,
+        chosen=chosen,
+        seed=config.seed,
+    )
     not_reviewed = why_not_reviewed(metrics, baseline)
     issues = (
         () if not_reviewed else review_labels(probabilities, labels, paths=paths, class_names=names)
@@ -117,7 +154,7 @@ def judge(
             num_classes=len(names),
             num_groups=len(np.unique(groups)),
             num_bad=len(manifest.bad),
-            class_names=tuple(map(printable, names)),
+            class_names=printable_names,
             class_counts=tuple(int(count) for count in counts),
         ),
         metrics=metrics,
@@ -138,16 +175,68 @@ def judge(
         stability=stability,
         model_choice=fitted.choice,
         label_note=not_reviewed or describe_label_review(issues),
+        subgroups=measure_subgroups(
+            fitted.logits.argmax(1),
+            labels,
+            members,
+            take_rows(traits, rows),
+            class_names=printable_names,
+            group_source=manifest.group_source,
+            seed=config.seed,
+        ),
+        ordered=_measure_ordered(fitted, manifest, labels, members, config),
+        operating=decisions.operating,
+        decision_curves=decisions.decision_curves,
+        sample_sizes=decisions.sample_sizes,
+        flow=follow_files(
+            manifest,
+            groups,
+            judged_rows=rows,
+            fold_index=fitted.fold_index,
+            fitted_rows=fitted.fitted_rows,
+        ),
     )
     judged = Judged(
         rows,
         fitted.fold_index,
         fitted.logits,
+        fitted.model_logits,
         probabilities,
         fitted.fold_models,
         fitted.fitted_rows,
     )
     return judged, evidence
+
+
+def check_order(text: str | None, class_names: Sequence[str]) -> None:
+    """Raises UsageError where ``--ordered`` names other classes than there are."""
+    if text not in (None, "none"):
+        read_order(text or "", class_names)
+
+
+def _measure_ordered(
+    fitted: Fitted,
+    manifest: Manifest,
+    labels: NDArray[np.int64],
+    members: NDArray[np.int64],
+    config: TrainConfig,
+) -> OrderedClasses | None:
+    names = tuple(map(printable, manifest.class_names))
+    if config.ordered == "none":
+        return None
+    given = config.ordered is not None
+    order = read_order(config.ordered or "", names) if given else find_order(names)
+    if order is None:
+        return None
+    return measure_ordered(
+        fitted.logits.argmax(1),
+        labels,
+        members,
+        class_names=names,
+        order=order,
+        origin="given" if given else "names",
+        seed=config.seed,
+    )
 
 
 def _measure_grouping(

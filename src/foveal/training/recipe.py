@@ -32,6 +32,7 @@ from foveal.dataset import (
     require_trainable,
     scan,
 )
+from foveal.dataset.traits import find_traits, without_paths
 from foveal.errors import ModelError
 from foveal.evaluation import (
     Evidence,
@@ -40,6 +41,7 @@ from foveal.evaluation import (
     fit_novelty,
     fit_temperature,
 )
+from foveal.evaluation.operating_rule import find_class
 from foveal.features import (
     FeatureCache,
     ImageSource,
@@ -63,7 +65,7 @@ from foveal.training.config import TrainConfig
 from foveal.training.fitting import fit_by_plan
 from foveal.training.fold_model import FoldModel
 from foveal.training.group_search import search_groups
-from foveal.training.judging import Judged, judge
+from foveal.training.judging import Judged, check_order, judge
 from foveal.training.makers import choose_makers
 from foveal.training.problem import Problem
 from foveal.training.protocol import choose_plan
@@ -160,6 +162,10 @@ def train_classifier(
             progress=step.progress,
         )
         require_trainable(manifest)
+        if (rule := config.rule) is not None:
+            find_class(rule, manifest.class_names)
+        traits = find_traits(manifest, config.subgroups)
+        check_order(config.ordered, manifest.class_names)
         step.note(
             f"{count_noun(len(manifest.usable), 'image')}, "
             f"{count_noun(len(manifest.class_names), 'class', 'classes')}"
@@ -189,6 +195,7 @@ def train_classifier(
         manifest, findings, private_names = searched.manifest, searched.findings, None
         if config.anonymous_paths:
             manifest, findings = anonymise(manifest), anonymise_findings(findings)
+            traits = without_paths(traits)
             private_names = names_table(searched.manifest, manifest)
         groups = fuse_groups(manifest, duplicates)
         found = audit(manifest, duplicates=duplicates, structure=findings, window=chosen)
@@ -247,6 +254,7 @@ def train_classifier(
             novelty=novelty,
             stability=stability,
             tested=searched.tested,
+            traits=traits,
             config=config,
             finish=lambda: Timing(dict(log.seconds), log.total_seconds),
         )

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from foveal.inspection import compare, inspect, render_inspection_fragment, render_inspection_html
-from foveal.inspection.picture.arrangement import find_places
+from foveal.inspection.picture.arrangement import arrange
 from foveal.inspection.picture.component import Layers, component
 from foveal.inspection.picture.marks import Mark
 from foveal.inspection.picture.picture import picture_of
@@ -158,16 +158,16 @@ def test_the_page_and_python_put_everything_in_the_same_places(open_page, table,
     script = (
         "async (opened) => { const { data } = await packed.read("
         "document.querySelector('[data-fvp=packed]').textContent);"
-        "const found = places.find(data.top, new Set(opened));"
+        "const found = arrangement.find(data.top, new Set(opened));"
         "return [found.width, found.height, found.boxes.map((b) => [b.node.number, b.x, b.y, "
         "b.width, b.height]), found.paths.map((p) => p.points)]; }"
     )
     wide, tall, boxes, paths = page.evaluate(script, sorted(opened))
-    places = find_places(picture, opened)
+    arrangement = arrange(picture, opened)
     flat = [value for b in boxes for value in b] + [v for p in paths for xy in p for v in xy]
-    own = [v for b in places.boxes for v in (b.node.number, b.x, b.y, b.width, b.height)]
-    own += [value for path in places.paths for point in path.points for value in point]
-    assert [wide, tall, *flat] == pytest.approx([places.width, places.height, *own])
+    own = [v for b in arrangement.boxes for v in (b.node.number, b.x, b.y, b.width, b.height)]
+    own += [value for path in arrangement.paths for point in path.points for value in point]
+    assert [wide, tall, *flat] == pytest.approx([arrangement.width, arrangement.height, *own])
 
 
 def test_a_box_has_the_same_name_whether_seen_at_first_or_later(open_page, table):
@@ -216,6 +216,30 @@ def test_nothing_is_wider_than_a_telephone(open_page, table):
     page.set_viewport_size({"width": 390, "height": 844})
     box(page, "layer3.1").click()
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_the_first_view_fits_a_telephone_where_its_words_stay_legible(open_page, table):
+    page = open_page(render_inspection_html(table))
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    page.wait_for_selector(".fvp[data-ready]")
+    wide, room, scale = page.evaluate(
+        "(() => { const frame = document.querySelector('.fvp-scroll');"
+        "const drawing = frame.querySelector('svg');"
+        "return [frame.scrollWidth, frame.clientWidth,"
+        "drawing.getAttribute('width') / drawing.viewBox.baseVal.width]; })()"
+    )
+    assert wide <= room
+    assert 0.7 <= scale <= 1
+
+
+def test_on_paper_the_drawing_stands_without_its_tools(open_page, table):
+    page = open_page(render_inspection_html(table))
+    box(page, "layer3.1").click()
+    page.emulate_media(media="print")
+    parts = {name: page.locator(f".fvp-{name}").first for name in ("tools", "side", "text")}
+    assert [name for name, part in parts.items() if part.is_visible()] == []
+    assert page.locator(".fvp-boxes .fvp-n").first.is_visible()
 
 
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\u202e"

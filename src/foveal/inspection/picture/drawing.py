@@ -10,7 +10,7 @@ from typing import Literal
 
 from foveal.draw.svg import Value, element, number, words
 from foveal.draw.text_layout import shorten_end, shorten_middle, wrap
-from foveal.inspection.picture.arrangement import BAR, LEAST_OPEN, Box, Path, Places, find_places
+from foveal.inspection.picture.arrangement import BAR, LEAST_OPEN, Arrangement, Box, Path, arrange
 from foveal.inspection.picture.facts import (
     OVERLAYS,
     Overlay,
@@ -22,6 +22,7 @@ from foveal.inspection.picture.facts import (
     unknown_reason,
 )
 from foveal.inspection.picture.marks import Mark, marked_nodes
+from foveal.inspection.picture.paper import paper_style
 from foveal.inspection.picture.picture import Node, Picture
 from foveal.text import printable
 
@@ -36,6 +37,7 @@ def draw_svg(
     opened: Collection[int] | None = None,
     overlay: Overlay = "shape",
     marks: Sequence[Mark] = (),
+    states: Mapping[int, str] | None = None,
     paper: Literal["white", "the page's"] = "white",
 ) -> str:
     """Returns the picture as an SVG of its own, for papers or within a page.
@@ -45,29 +47,56 @@ def draw_svg(
         opened: Numbers of the groups that are open; those of first sight if None.
         overlay: What the last line of a box says.
         marks: Findings, shown as badges.
+        states: For each node's number, how it compares with another network.
         paper: White with a style of its own, or what the page around it has.
     """
-    places = find_places(picture, opened)
-    pencil = Pencil(picture, marks, overlay, words_for="a tip")
-    own = (
-        [
-            element("style", style()),
-            element("rect", class_="fvp-paper", width="100%", height="100%"),
-        ]
-        if paper == "white"
-        else []
+    arrangement = arrange(picture, opened)
+    pencil = Pencil(picture, marks, overlay, states=states, words_for="a tip")
+    if paper == "white":
+        return paper_svg(
+            picture.table.name,
+            pencil.layers(arrangement),
+            width=arrangement.width,
+            height=arrangement.height,
+        )
+    return _svg(
+        picture.table.name,
+        pencil.layers(arrangement),
+        width=arrangement.width,
+        height=arrangement.height,
     )
+
+
+def paper_svg(title: str, *drawn: str, width: float, height: float) -> str:
+    """Returns a drawing of its own on white, which more than browsers can read.
+
+    Args:
+        title: May be hostile; it is escaped here.
+        drawn: Finished markup, such as ``Pencil.layers``.
+        width: Of the drawing.
+        height: Of the drawing.
+    """
+    return _svg(
+        title,
+        element("style", paper_style(style())),
+        element("rect", class_="fvp-paper", width="100%", height="100%"),
+        *drawn,
+        width=width,
+        height=height,
+    )
+
+
+def _svg(title: str, *drawn: str, width: float, height: float) -> str:
     return element(
         "svg",
-        element("title", escape(printable(picture.table.name))),
-        *own,
-        pencil.layers(places),
+        element("title", escape(printable(title))),
+        *drawn,
         xmlns="http://www.w3.org/2000/svg",
-        class_="fvp-svg fvp-light" if own else "fvp-svg",
+        class_="fvp-svg",
         role="img",
-        viewBox=f"0 0 {number(places.width)} {number(places.height)}",
-        width=places.width,
-        height=places.height,
+        viewBox=f"0 0 {number(width)} {number(height)}",
+        width=width,
+        height=height,
     )
 
 
@@ -94,13 +123,13 @@ class Pencil:
         self._states = states or {}
         self._words_for = words_for
 
-    def layers(self, places: Places) -> str:
+    def layers(self, arrangement: Arrangement) -> str:
         """Returns frames, then wires, then boxes, so that nothing hides what it should not."""
-        frames = [self._placed(box) for box in places.boxes if box.is_open]
-        boxes = [self._placed(box) for box in places.boxes if not box.is_open]
+        frames = [self._placed(box) for box in arrangement.boxes if box.is_open]
+        boxes = [self._placed(box) for box in arrangement.boxes if not box.is_open]
         return (
             element("g", *frames, class_="fvp-frames")
-            + element("g", *map(wire, places.paths), class_="fvp-wires")
+            + element("g", *map(wire, arrangement.paths), class_="fvp-wires")
             + element("g", *boxes, class_="fvp-boxes")
         )
 
@@ -289,8 +318,8 @@ def path_data(path: Path) -> str:
     """Returns the commands of a wire."""
     (x, y), *rest = path.points
     parts = [f"M{number(x)} {number(y)}"]
-    for place, (to_x, to_y) in enumerate(rest):
-        if place % 2 == 0 or abs(to_x - x) < 0.5:
+    for index, (to_x, to_y) in enumerate(rest):
+        if index % 2 == 0 or abs(to_x - x) < 0.5:
             if (to_x, to_y) != (x, y):
                 parts.append(f"L{number(to_x)} {number(to_y)}")
         else:

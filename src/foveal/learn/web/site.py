@@ -7,8 +7,6 @@ style run, by their digests, and forbids every request.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from html import escape
@@ -17,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from foveal.draw.page import packed
+from foveal.draw.page import packed, source_digest
 from foveal.errors import UsageError
 from foveal.files import write_atomically
 from foveal.inspection.picture.component import page_script, page_style
@@ -103,13 +101,13 @@ def site_page(*, model: str | None = None, progress: Progress = lambda done, tot
     page = files("foveal.learn.web") / "page"
     style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
     style += (page / "learn.css").read_text("utf-8") + page_style()
-    shared = map(page_script, ("packed.js", "places.js", "field.js", "picture.js"))
+    shared = map(page_script, ("packed.js", "arrangement.js", "field.js", "picture.js"))
     scripts = [*shared, *((page / name).read_text("utf-8") for name in SCRIPTS)]
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src {' '.join(map(_digest, scripts))}",
-            f"style-src {_digest(style)}",
+            f"script-src {' '.join(map(source_digest, scripts))}",
+            f"style-src {source_digest(style)}",
             "connect-src 'none'",
             "base-uri 'none'",
             "form-action 'none'",
@@ -200,7 +198,3 @@ def _data(name: str, content: object) -> str:
 
 def _packed(name: str, text: str) -> str:
     return f'<script type="text/plain" id="{name}">{text}</script>'
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -12,15 +12,19 @@ from foveal.reporting.sections.learning_curve import LEARNING_CURVE
 from foveal.reporting.sections.making import MAKING
 from foveal.reporting.sections.meaning import LIMITS, MEANING
 from foveal.reporting.sections.network import NETWORK
+from foveal.reporting.sections.ordered import ORDERED
 from foveal.reporting.sections.prediction_sets import PREDICTION_SETS
 from foveal.reporting.sections.review import LABELS, MISTAKES, NOVELTY
 from foveal.reporting.sections.stability import STABILITY
+from foveal.reporting.sections.subgroups import SUBGROUPS
 
 SECTIONS: tuple[Section, ...] = (
     MEANING,
     DATA,
     CLASSES,
     CONFUSION,
+    ORDERED,
+    SUBGROUPS,
     LOOKS,
     CALIBRATION,
     PREDICTION_SETS,

@@ -27,12 +27,12 @@ def _view(report: ReportInput) -> NetworkView | None:
     table = report.network
     if table is None:
         return None
-    from foveal.inspection.picture.component import still
+    from foveal.inspection.picture.component import component
     from foveal.inspection.picture.facts import macs_text
     from foveal.inspection.picture.picture import picture_of
 
     return NetworkView(
-        drawing=still(picture_of(table)),
+        drawing=component(picture_of(table)),
         num_parameters=table.totals.parameters,
         macs=macs_text(table.totals.macs),
     )
@@ -46,8 +46,7 @@ NETWORK = Section(
     absent="Not drawn: the network could not be built again without its weights.",
     html="""\
 <p>The frozen network turns an image into features: {{ "{:,}".format(view.num_parameters) }}
-parameters, {{ view.macs }} for one image. Boxes with ×N stand for N equal parts.
-<code>foveal inspect</code> shows it layer by layer, as a picture that opens.</p>
+parameters, {{ view.macs }} for one image. Boxes with ×N stand for N equal parts.</p>
 {{ view.drawing | drawn }}
 """,
 )

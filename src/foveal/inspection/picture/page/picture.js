@@ -4,6 +4,7 @@
 const picture = (() => {
   const QUANTITIES = { shape: 0, parameters: 1, macs: 2, memory: 3, field: 4 };
   const MOST_DRAWN = 3000;
+  const LEAST_FITTED = 0.7;
 
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
@@ -29,7 +30,7 @@ const picture = (() => {
     const drawn = { open: new Map(), closed: new Map() };
     const nodes = new Map(), parents = new Map();
     (function walk(view, parent) {
-      view.read = view.nodes.map(places.read);
+      view.read = view.nodes.map(arrangement.read);
       for (const node of view.read) {
         nodes.set(node.number, node);
         parents.set(node.number, parent);
@@ -62,7 +63,7 @@ const picture = (() => {
 
     /* ---- drawing ---- */
     function redraw() {
-      const now = state.now = places.find(data.top, state.opened);
+      const now = state.now = arrangement.find(data.top, state.opened);
       const lists = { frames: [], boxes: [] };
       for (const box of now.boxes) {
         const shape = drawn[box.isOpen ? "open" : "closed"].get(box.node.number);
@@ -82,7 +83,7 @@ const picture = (() => {
       layers.wires.replaceChildren(...now.paths.map((path) => {
         const made = svg("path");
         made.setAttribute("class", `fvp-wire${path.isShortcut ? " fvp-shortcut" : ""}`);
-        made.setAttribute("d", places.commands(path));
+        made.setAttribute("d", arrangement.commands(path));
         return made;
       }));
       drawing.setAttribute("viewBox", `0 0 ${now.width} ${now.height}`);
@@ -378,14 +379,14 @@ const picture = (() => {
     function layer(node) {
       const [, , , , , , axes, stride, startAt, isGlobal, reason, shape] = data.ops[lastOp(node)];
       return { field: axes, stride, start: startAt, global: Boolean(isGlobal), reason,
-        places: shape.length === 2 && stride ? shape : [1, 1] };
+        positions: shape.length === 2 && stride ? shape : [1, 1] };
     }
     function look() {
       const node = nodes.get(state.chosen), box = part("seen");
       box.hidden = !(node && node.part && data.size.length === 2);
       if (box.hidden) return;
       const seen = layer(node);
-      state.unit ??= seen.places.map((length) => Math.floor(length / 2));
+      state.unit ??= seen.positions.map((length) => Math.floor(length / 2));
       state.image ??= field.sample();
       field.paint(canvas, state.image, field.spans(seen, state.unit, data.size), data.size);
       const told = field.inWords(seen, state.unit, data.size);
@@ -393,13 +394,13 @@ const picture = (() => {
       canvas.setAttribute("aria-label", `Picture of ${data.size.join("×")}. ${told}`);
     }
     function point(y, x) {
-      const [height, width] = layer(nodes.get(state.chosen)).places;
+      const [height, width] = layer(nodes.get(state.chosen)).positions;
       state.unit = [Math.max(0, Math.min(y, height - 1)), Math.max(0, Math.min(x, width - 1))];
       look();
     }
     canvas.addEventListener("pointerdown", (event) => {
       const box = canvas.getBoundingClientRect();
-      const [height, width] = layer(nodes.get(state.chosen)).places;
+      const [height, width] = layer(nodes.get(state.chosen)).positions;
       point(Math.floor(((event.clientY - box.top) / box.height) * height),
         Math.floor(((event.clientX - box.left) / box.width) * width));
     });
@@ -430,6 +431,9 @@ const picture = (() => {
 
     root.classList.add("fvp-live");
     redraw();
+    // On a telephone the first view is made to fit, where its words can still be read.
+    state.scale = Math.min(1, Math.max(LEAST_FITTED, (part("scroll").clientWidth - 8) / state.now.width));
+    resize();
     root.dataset.ready = "true";
     return { reveal };
   }
