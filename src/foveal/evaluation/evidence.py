@@ -11,7 +11,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from foveal.errors import SchemaError
+from foveal.evaluation.decision_curve import DecisionCurve
+from foveal.evaluation.flow import Flow
 from foveal.evaluation.interval import Interval as Interval  # readers import it from here
+from foveal.evaluation.operating_point import Operating
+from foveal.evaluation.sample_size import SampleSizes
 from foveal.schema import from_json, to_json
 
 
@@ -450,6 +454,10 @@ class Evidence:
     model_choice: ModelChoice | None = None
     subgroups: Subgroups | None = None
     ordered: OrderedClasses | None = None
+    operating: Operating | None = None
+    decision_curves: tuple[DecisionCurve, ...] | None = None
+    sample_sizes: SampleSizes | None = None
+    flow: Flow | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the evidence as JSON values; what is not finite becomes ``null``.
