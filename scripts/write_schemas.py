@@ -14,6 +14,7 @@ from foveal.cli import outputs
 from foveal.dataset import Audit
 from foveal.evaluation import Evidence
 from foveal.evaluation.evidence import later_parts
+from foveal.evaluation.external import ExternalTest
 from foveal.learn.labs.lab import LabResult
 from foveal.reporting.from_training import ReportRecord
 from foveal.runs.comparing import RunComparison
@@ -38,7 +39,8 @@ def evidence_schema(name: str, **further: Any) -> Any:
 SCHEMAS: dict[str, Any] = {
     "audit": json_schema("audit", Audit),
     "compare": json_schema("compare", RunComparison),
-    "evaluate": evidence_schema("evaluate", num_seen=int),
+    "drift": json_schema("drift", ExternalTest),
+    "evaluate": evidence_schema("evaluate", num_seen=int, external=ExternalTest | None),
     "evaluation": evidence_schema("evaluation", audit=Audit, explanations=Any),
     "explain": json_schema("explain", outputs.Explanations),
     "explanations": json_schema("explanations", ExplainedRun),

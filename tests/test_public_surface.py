@@ -19,7 +19,18 @@ ERRORS = importlib.import_module("foveal.errors")
 
 def test_the_public_names_are_these() -> None:
     functions = {
-        *("audit", "compare", "evaluate", "explain", "fix", "inspect", "lint", "load", "predict"),
+        *(
+            "audit",
+            "compare",
+            "drift",
+            "evaluate",
+            "explain",
+            "fix",
+            "inspect",
+            "lint",
+            "load",
+            "predict",
+        ),
         *("predict_shards", "report", "train", "visualise"),
     }
     assert set(foveal.__all__) == functions | {"FovealError", "FovealWarning", "TrainConfig"}

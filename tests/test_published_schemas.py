@@ -17,7 +17,8 @@ from foveal.schema import VERSIONS
 FOLDER = Path(__file__).parents[1]
 PUBLISHED = FOLDER / "docs" / "schemas"
 NAMES = (
-    *("audit", "compare", "evaluate", "evaluation", "explain", "explanations", "export", "inspect"),
+    *("audit", "compare", "drift", "evaluate", "evaluation", "explain", "explanations"),
+    *("export", "inspect"),
     *("inspect.comparison", "lab", "lab.list", "lint", "predict", "predict.shards"),
     *("preprocessing",),
     *("report", "report.drawn", "run", "train", "visualise"),
@@ -35,6 +36,7 @@ FILES = {
 COMMANDS = {
     "audit": [("audit", "SHAPES"), ("audit", "BAD")],
     "compare": [("compare", "RUN", "RUN"), ("compare", "RUN", "ANSWERS", "--margin", "0.5")],
+    "drift": [("evaluate", "RUN", "OTHERS", "--unlabelled")],
     "evaluate": [("evaluate", "RUN", "SHAPES"), ("evaluate", "RUN", "OTHERS")],
     "explain": [
         ("explain", "RUN", "SHAPES/circle/000.png", "BAD/a/bad.png"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foveal.api import (
         audit,
         compare,
+        drift,
         evaluate,
         explain,
         fix,
@@ -58,6 +59,7 @@ __all__ = [
     "TrainConfig",
     "audit",
     "compare",
+    "drift",
     "evaluate",
     "explain",
     "fix",

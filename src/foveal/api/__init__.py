@@ -4,7 +4,16 @@ from foveal.api.comparing import compare
 from foveal.api.explaining import explain, visualise
 from foveal.api.inspecting import fix, inspect, lint
 from foveal.api.opening import open_network, read_batch
-from foveal.api.runs import DrawnReport, audit, evaluate, load, predict, predict_shards, report
+from foveal.api.runs import (
+    DrawnReport,
+    audit,
+    drift,
+    evaluate,
+    load,
+    predict,
+    predict_shards,
+    report,
+)
 from foveal.api.training import FinishedRun, make_run, private_table, train
 
 __all__ = [
@@ -12,6 +21,7 @@ __all__ = [
     "FinishedRun",
     "audit",
     "compare",
+    "drift",
     "evaluate",
     "explain",
     "fix",

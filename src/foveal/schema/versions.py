@@ -11,6 +11,7 @@ from foveal.schema.forms import refuse, shown
 VERSIONS: dict[str, int] = {
     "audit": 1,
     "compare": 1,
+    "drift": 1,
     "evaluate": 2,
     "evaluation": 3,
     "explain": 1,
