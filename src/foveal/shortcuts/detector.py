@@ -93,7 +93,7 @@ def _explain_maps(
     images = np.stack([image for _, image, _ in loaded])
     signed = np.stack([maps for _, _, maps in loaded])
     labels = trained.manifest.labels[trained.judged.rows[positions]]
-    bias = network.biases(positions, signed, trained.judged.logits[positions])
+    bias = network.biases(positions, signed, trained.judged.model_logits[positions])
     whole = HeldOutMaps(signed, bias, labels)
     sampled = np.isin(positions, sample)
     maps = HeldOutMaps(signed[sampled], bias[sampled], labels[sampled])
@@ -108,7 +108,7 @@ def _explain_maps(
         if shortcuts  # a mark in a corner goes with the border, and is named already
         else find_border_reliance(maps, separations, network, images[sampled], positions[sampled])
     )
-    incompleteness = np.abs(whole.logits - trained.judged.logits[positions]).max()
+    incompleteness = np.abs(whole.logits - trained.judged.model_logits[positions]).max()
     explained = ExplainedRun(
         class_names=names,
         grid=maps.grid,
