@@ -17,7 +17,16 @@ from foveal.schema import VERSIONS
 FOLDER = Path(__file__).parents[1]
 PUBLISHED = FOLDER / "docs" / "schemas"
 NAMES = (
-    *("audit", "evaluate", "evaluation", "explain", "explanations", "export", "inspect"),
+    *(
+        "audit",
+        "checklist",
+        "evaluate",
+        "evaluation",
+        "explain",
+        "explanations",
+        "export",
+        "inspect",
+    ),
     *("inspect.comparison", "lab", "lab.list", "lint", "predict", "preprocessing"),
     *("report", "report.drawn", "run", "train", "visualise"),
 )
@@ -57,6 +66,10 @@ COMMANDS = {
         ("lint", "RUN", "--select", "W"),
     ],
     "predict": [("predict", "RUN", "SHAPES", "BAD/a/bad.png", "nowhere.png")],
+    "checklist": [
+        ("report", "RUN", "--checklist", "claim"),
+        ("report", "RUN", "--checklist", "stard-ai"),
+    ],
     "report.drawn": [("report", "RUN", "--out", "OUT")],
     "visualise": [
         ("visualise", "NET:build", "--class", "0", "--steps", "1", "--out", "OUT/v.png"),

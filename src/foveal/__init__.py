@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foveal.api import (
         audit,
+        checklist,
         evaluate,
         explain,
         fix,
@@ -55,6 +56,7 @@ __all__ = [
     "FovealWarning",
     "TrainConfig",
     "audit",
+    "checklist",
     "evaluate",
     "explain",
     "fix",

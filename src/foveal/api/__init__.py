@@ -3,13 +3,24 @@
 from foveal.api.explaining import explain, visualise
 from foveal.api.inspecting import fix, inspect, lint
 from foveal.api.opening import open_network, read_batch
-from foveal.api.runs import DrawnReport, audit, evaluate, load, predict, report
+from foveal.api.runs import (
+    DrawnReport,
+    audit,
+    checklist,
+    evaluate,
+    load,
+    predict,
+    report,
+    statement_path,
+    write_statement,
+)
 from foveal.api.training import FinishedRun, make_run, private_table, train
 
 __all__ = [
     "DrawnReport",
     "FinishedRun",
     "audit",
+    "checklist",
     "evaluate",
     "explain",
     "fix",
@@ -22,6 +33,8 @@ __all__ = [
     "private_table",
     "read_batch",
     "report",
+    "statement_path",
     "train",
     "visualise",
+    "write_statement",
 ]
