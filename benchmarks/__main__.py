@@ -38,6 +38,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),
+    ("choice-optimism", "benchmarks.choice_optimism"),
     ("claims", "benchmarks.claims.__main__"),
     ("page-parity", "benchmarks.page_parity"),
     ("kill", "benchmarks.kill"),

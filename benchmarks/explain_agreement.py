@@ -3,7 +3,7 @@
     python -m benchmarks.explain_agreement [--write]
 
 Maps of published networks with random weights, by Foveal, pytorch-grad-cam and captum. The
-judge is none of them: the definition of each paper, place by place in double precision, from
+judge is none of them: the definition of each paper, position by position in double precision, from
 activations and gradients of the whole network by plain autograd. Compared are the signed maps at
 the layer's own resolution, before any tool scales, cuts or enlarges them. Then situations that
 people ask for, one by one. Every disagreement of more than 1e-4 of the largest value is
@@ -243,7 +243,7 @@ def page(networks: list[Row], situations: list[Row]) -> str:
         where = f"{row.method}, {row.subject}" if row in networks else row.subject
         reasons.setdefault((tool, reason), []).append(where)
     lines += [
-        f"| {tool} | {'; '.join(places)} | {reason} |" for (tool, reason), places in reasons.items()
+        f"| {tool} | {'; '.join(titles)} | {reason} |" for (tool, reason), titles in reasons.items()
     ]
     return "\n".join([*lines, ""])
 

@@ -194,7 +194,7 @@ PLANTED_SIZE_PX = 32
 def foveal_field(model: nn.Module, size_px: int) -> tuple[tuple[int, ...], Field]:
     """Returns the field per axis, and ``(field, stride, padding)`` along the first.
 
-    Of the last map that has more than one place, as the tables have it.
+    Of the last map that has more than one position, as the tables have it.
     """
     from foveal.graph import receptive_fields, trace
 
@@ -248,7 +248,8 @@ def section() -> tuple[str, list[str]]:
         "## Receptive fields",
         "",
         "Field, stride and padding (minus the start) as google-research/receptive_field publishes "
-        "them for the networks of TF-Slim, and Foveal's for the last map with more than one place.",
+        "them for the networks of TF-Slim, and Foveal's for the last map with more than one "
+        "position.",
         "",
         "| network | published | Foveal | why they differ |",
         "|---|--:|--:|---|",

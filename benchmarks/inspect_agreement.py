@@ -192,7 +192,7 @@ _NORMS = (
 )
 _BIAS = "Counts the addition of the bias as a product for each output value."
 _POSITIONS = (
-    "Counts a linear layer once a picture, however many places it is applied to, and no product "
+    "Counts a linear layer once a picture, however many positions it is applied to, and no product "
     "of two activations."
 )
 _TRANSPOSED = (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 EXPLANATIONS: dict[tuple[str, str], str] = {
     ("S102", "torchvision alexnet"): (
-        "6×6 places of 256 channels are flattened into 4,096 units: 37.8 of 61.1 million "
+        "6×6 positions of 256 channels are flattened into 4,096 units: 37.8 of 61.1 million "
         "parameters in one layer, which average pooling makes needless, as its successors show."
     ),
     ("S102", "torchvision vgg"): (
-        "7×7 places of 512 channels are flattened into 4,096 units: 102.8 of 133 to 144 million "
+        "7×7 positions of 512 channels are flattened into 4,096 units: 102.8 of 133 to 144 million "
         "parameters in one layer."
     ),
     ("S102", "vgg"): (

@@ -520,7 +520,7 @@ class Patches(nn.Module):
         super().__init__()
         self.embed = nn.Conv2d(3, 32, 4, 4)
         self.token = nn.Parameter(torch.zeros(1, 1, 32))
-        self.place = nn.Parameter(0.02 * torch.randn(1, 65, 32))
+        self.position = nn.Parameter(0.02 * torch.randn(1, 65, 32))
         layer = nn.TransformerEncoderLayer(
             32, 4, 64, dropout=0.1, activation="gelu", batch_first=True, norm_first=True
         )
@@ -530,19 +530,19 @@ class Patches(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.embed(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.place
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position
         result: Tensor = self.head(self.norm(self.body(x))[:, 0])
         return result
 
 
 class Mixer(nn.Module):
-    """Layers over places, then over channels (Tolstikhin et al. 2021)."""
+    """Layers over positions, then over channels (Tolstikhin et al. 2021)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Conv2d(3, 32, 4, 4)
         self.norms = nn.ModuleList(nn.LayerNorm(32) for _ in range(5))
-        self.places = nn.ModuleList(
+        self.positions = nn.ModuleList(
             nn.Sequential(nn.Linear(64, 32), nn.GELU(), nn.Linear(32, 64)) for _ in range(2)
         )
         self.channels = nn.ModuleList(
@@ -553,7 +553,7 @@ class Mixer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.embed(x).flatten(2).transpose(1, 2)
         for index in range(2):
-            x = x + self.places[index](self.norms[2 * index](x).transpose(1, 2)).transpose(1, 2)
+            x = x + self.positions[index](self.norms[2 * index](x).transpose(1, 2)).transpose(1, 2)
             x = x + self.channels[index](self.norms[2 * index + 1](x))
         result: Tensor = self.head(self.norms[4](x).mean(1))
         return result
@@ -624,7 +624,7 @@ class Depth(nn.Module):
 
 
 class Keypoints(nn.Module):
-    """Soft argmax over heat maps: softmax over places."""
+    """Soft argmax over heat maps: softmax over positions."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,24 +1,24 @@
-"""What is wrong with the places of a picture: overlaps, and wires through boxes."""
+"""What is wrong with the arrangement of a picture: overlaps, and wires through boxes."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
-from foveal.inspection.picture.arrangement import Box, Path, Places, Point
+from foveal.inspection.picture.arrangement import Arrangement, Box, Path, Point
 
 SLACK = 0.01
 _CELL = 200.0
 _SAMPLES = 12
 
 
-def faults(places: Places) -> list[str]:
+def faults(arrangement: Arrangement) -> list[str]:
     """Returns a sentence for each fault; none is what a picture must have."""
     found = []
     near: dict[tuple[int, int], list[Box]] = defaultdict(list)
-    for box in places.boxes:
-        if not (box.x >= 0 and box.x + box.width <= places.width + SLACK):
+    for box in arrangement.boxes:
+        if not (box.x >= 0 and box.x + box.width <= arrangement.width + SLACK):
             found.append(f"{box.node.title} is outside of the picture")
-        if not (box.y >= 0 and box.y + box.height <= places.height + SLACK):
+        if not (box.y >= 0 and box.y + box.height <= arrangement.height + SLACK):
             found.append(f"{box.node.title} is outside of the picture")
         for cell in _cells(box.x, box.y, box.x + box.width, box.y + box.height):
             near[cell].append(box)
@@ -29,7 +29,7 @@ def faults(places: Places) -> list[str]:
                 for two in boxes[index + 1 :]
                 if _overlap(one, two) and not (_holds(one, two) or _holds(two, one))
             ]
-    for path in places.paths:
+    for path in arrangement.paths:
         for x, y in sampled(path):
             for box in near[int(x // _CELL), int(y // _CELL)]:
                 if _crosses(box, x, y):
@@ -39,7 +39,7 @@ def faults(places: Places) -> list[str]:
 
 
 def sampled(path: Path) -> list[Point]:
-    """Returns points along a wire: its ends, and places on its curves and straight pieces."""
+    """Returns points along a wire: its ends, and points on its curves and straight pieces."""
     points: list[Point] = []
     pairs = zip(path.points, path.points[1:], strict=False)
     for number, ((x0, y0), (x1, y1)) in enumerate(pairs):

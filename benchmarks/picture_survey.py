@@ -30,7 +30,7 @@ from benchmarks.trace_survey import build, timm_models, torchvision_models
 from foveal.errors import FovealError
 from foveal.graph import trace
 from foveal.inspection import Inspection, OpRow, inspect_graph, render_inspection_html
-from foveal.inspection.picture.arrangement import find_places
+from foveal.inspection.picture.arrangement import arrange
 from foveal.inspection.picture.facts import facts_of
 from foveal.inspection.picture.picture import MOST_AT_FIRST, Picture, View, picture_of
 
@@ -62,20 +62,20 @@ def survey_one(library: str, name: str, family: str) -> Answer:
         return Answer(name, family, (f"not traced: {error}",))
     began = time.perf_counter()
     picture = picture_of(table)
-    places = find_places(picture)
+    arrangement = arrange(picture)
     seconds = time.perf_counter() - began
     groups = frozenset(node.number for node in picture.nodes() if node.inside is not None)
-    wholly = find_places(picture, groups)
+    wholly = arrange(picture, groups)
     problems = [
         f"{state}: {fault}"
         for state, drawn in (
-            ("closed", find_places(picture, ())),
-            ("at first", places),
+            ("closed", arrange(picture, ())),
+            ("at first", arrangement),
             ("open", wholly),
         )
         for fault in faults(drawn)
     ]
-    num_at_first = sum(not box.is_open for box in places.boxes)
+    num_at_first = sum(not box.is_open for box in arrangement.boxes)
     if num_at_first > MOST_AT_FIRST:
         problems.append(f"{num_at_first} boxes at first")
     problems += wrong_sums(picture)

@@ -16,7 +16,9 @@ from foveal.evaluation import Evidence
 from foveal.evaluation.evidence import later_parts
 from foveal.learn.labs.lab import LabResult
 from foveal.reporting.from_training import ReportRecord
+from foveal.runs.comparing import RunComparison
 from foveal.schema import json_schema
+from foveal.serving.outputs import RunsListed, ServedAnswer, ServedExplanation
 from foveal.shortcuts.explained_run import ExplainedRun
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
@@ -36,6 +38,7 @@ def evidence_schema(name: str, **further: Any) -> Any:
 SCHEMAS: dict[str, Any] = {
     "audit": json_schema("audit", Audit),
     "checklist": json_schema("checklist", outputs.FilledChecklist),
+    "compare": json_schema("compare", RunComparison),
     "evaluate": evidence_schema("evaluate", num_seen=int),
     "evaluation": evidence_schema("evaluation", audit=Audit, explanations=Any),
     "explain": json_schema("explain", outputs.Explanations),
@@ -64,6 +67,9 @@ SCHEMAS: dict[str, Any] = {
     "report": json_schema("report", ReportRecord),
     "report.drawn": json_schema("report.drawn", outputs.Drawn),
     "run": json_schema("run", outputs.RunManifest),
+    "serve.answer": json_schema("serve.answer", ServedAnswer),
+    "serve.explanation": json_schema("serve.explanation", ServedExplanation),
+    "serve.runs": json_schema("serve.runs", RunsListed),
     "train": evidence_schema("train", run=str, audit=Audit, explanations=Any),
     "visualise": json_schema("visualise", outputs.Visualisation),
 }

@@ -1,4 +1,4 @@
-"""JSON ↔ dataclass: every value comes back equal; what cannot be is named by its place."""
+"""JSON ↔ dataclass: every value comes back equal; what cannot be is named by its path."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Tree:
     settings: Mapping[str, Any]
     tally: Counts
     t: Unbounded
-    place: float | str
+    path: float | str
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
     values: NDArray[np.float32]
-    places: NDArray[np.int64]
+    paths: NDArray[np.int64]
 
 
 TREE = Tree(
@@ -71,7 +71,7 @@ TREE = Tree(
     settings={"size": [64, 64], "window": None},
     tally=(("b", 2), ("a", 1)),
     t=float("inf"),
-    place="end",
+    path="end",
 )
 
 
@@ -103,7 +103,7 @@ leaves = st.builds(Leaf, st.none() | numbers, st.sampled_from(["a", "b"]))
         settings=st.dictionaries(st.text(), st.none() | numbers | st.booleans(), max_size=3),
         tally=st.dictionaries(st.text(), st.integers(), max_size=3).map(lambda d: tuple(d.items())),
         t=st.floats(allow_nan=False),
-        place=numbers | st.text(),
+        path=numbers | st.text(),
     )
 )
 def test_any_value_comes_back_equal(tree: Tree) -> None:
@@ -124,7 +124,7 @@ def test_arrays_come_back_bit_by_bit(rows: list[list[float]]) -> None:
     back = through_text(drawn, Drawn)
     assert back.values.dtype == np.float32
     assert np.array_equal(back.values, drawn.values)
-    assert np.array_equal(back.places, drawn.places)
+    assert np.array_equal(back.paths, drawn.paths)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_arrays_come_back_bit_by_bit(rows: list[list[float]]) -> None:
         ({"steps": {"one": "fast"}}, r"^steps\.one: got"),
         ({"settings": {"a": [float("inf")]}}, r"^settings\.a\[0\]: got Infinity"),
         ({"tally": {"a": 1.5}}, r"^tally\.a: got"),
-        ({"place": True}, r"^place: got true, expected a number or text"),
-        ({"place": None}, r"^place: got null"),
+        ({"path": True}, r"^path: got true, expected a number or text"),
+        ({"path": None}, r"^path: got null"),
         ({"t": "NaN"}, r"^t: got"),
         ({"new\x1b[31m": 1}, r"^new\S+: there is no such field"),
     ],
@@ -182,12 +182,12 @@ def test_a_missing_field_is_named(field: str) -> None:
 )
 def test_an_array_that_cannot_be_is_named(values: Any, message: str) -> None:
     with pytest.raises(SchemaError, match=message):
-        from_json(Drawn, {"values": values, "places": [1]})
+        from_json(Drawn, {"values": values, "paths": [1]})
 
 
 def test_a_place_within_a_file_stands_in_front() -> None:
     with pytest.raises(SchemaError, match=r"^audit\.leaf\.low: got"):
-        from_json(Tree, to_json(TREE) | {"leaf": {"low": "x", "kind": "a"}}, place="audit")
+        from_json(Tree, to_json(TREE) | {"leaf": {"low": "x", "kind": "a"}}, path="audit")
 
 
 def test_a_stamp_is_read_back() -> None:

@@ -43,7 +43,7 @@ class Block(nn.Module):
 
 
 class Residual(nn.Module):
-    """A small residual network; each argument is one place to do something at."""
+    """A small residual network; each argument is one part to do something at."""
 
     def __init__(
         self,
@@ -214,7 +214,7 @@ def stack_of(
     extra: Sequence[nn.Module] = (),
     dilations: Sequence[int] = (),
 ) -> nn.Sequential:
-    """Convolutions one after the other, a mean over the places, a linear layer."""
+    """Convolutions one after the other, a mean over the positions, a linear layer."""
     layers: list[nn.Module] = []
     before = 3
     for index in range(num_layers):

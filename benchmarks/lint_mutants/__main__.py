@@ -83,7 +83,7 @@ _HEADER = [
     "",
 ]
 _MUTANTS = [
-    "Each mutant is a healthy network with one thing done to it at a place drawn by chance",
+    "Each mutant is a healthy network with one thing done to it at a layer drawn by chance",
     "(seeded); the rule has to speak on the mutant and to be silent on the network that it was",
     "made of. Rules and mutants have the same authors, so 100% here says that a rule works, and",
     "nothing about faults that no rule was written for; for those see",

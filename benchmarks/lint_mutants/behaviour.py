@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.lint_mutants.mutant import Mutation, NoPlaceError
+from benchmarks.lint_mutants.mutant import Mutation, NoLayerError
 from benchmarks.lint_mutants.surgery import graph_of, is_batch_norm, pick, replace
 from benchmarks.lint_mutants.zoo import Patient, normalised, pictures
 
@@ -21,7 +21,7 @@ def with_batch(patient: Patient) -> None:
 
 def require_norms(patient: Patient) -> None:
     if not any(map(is_batch_norm, patient.model.modules())):
-        raise NoPlaceError
+        raise NoLayerError
 
 
 def forget_eval(patient: Patient, chance: random.Random) -> None:
@@ -42,7 +42,7 @@ def prepare_wrongly(patient: Patient, chance: random.Random) -> None:
 
 def kill_relu(patient: Patient, chance: random.Random) -> None:
     graph = graph_of(patient)
-    places = []
+    candidates = []
     for op in graph.ops:
         if op.function not in {"relu", "relu6", "hardtanh"} or op.inputs[0].kind != "op":
             continue
@@ -52,10 +52,10 @@ def kill_relu(patient: Patient, chance: random.Random) -> None:
         before = graph.ops[op.inputs[0].index]
         module: Any = patient.model.get_submodule(before.module_path)
         if before.kind in {"batch_norm", "conv"} and isinstance(module.bias, nn.Parameter):
-            places.append(module)
-    if not places:
-        raise NoPlaceError
-    chosen = chance.choice(places)
+            candidates.append(module)
+    if not candidates:
+        raise NoLayerError
+    chosen = chance.choice(candidates)
     count = len(chosen.bias)
     dead = torch.randperm(count)[: max(1, -(-int(100 * chance.uniform(0.85, 1.0)) * count // 100))]
     with torch.no_grad():
@@ -81,7 +81,7 @@ def starve_gradients(patient: Patient, chance: random.Random) -> None:
         return
     # A shortcut carries gradient past a branch, so what is off has to be on the trunk.
     if not patient.is_own:
-        raise NoPlaceError
+        raise NoLayerError
     net: Any = patient.model
     wide = net.num_channels
     tail: list[nn.Module] = []
@@ -93,7 +93,7 @@ def starve_gradients(patient: Patient, chance: random.Random) -> None:
 
 def blow_up_gradients(patient: Patient, chance: random.Random) -> None:
     if not patient.is_own:
-        raise NoPlaceError
+        raise NoLayerError
     net: Any = patient.model
     wide = net.num_channels
     tail: list[nn.Module] = []

@@ -16,8 +16,8 @@ from foveal.linting import LintReport, lint
 State = Literal["new", "settled", "trained"]
 
 
-class NoPlaceError(Exception):
-    """A network has no place for a mutation, such as a batch norm where it has none."""
+class NoLayerError(Exception):
+    """A network has no layer for a mutation, such as a batch norm where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Mutation:
     Attributes:
         code: The rule that has to find it.
         title: What is done.
-        apply: Breaks a patient in place, choosing by chance where; ``NoPlaceError`` if it
+        apply: Breaks a patient in place, choosing by chance where; ``NoLayerError`` if it
             cannot.
         state: What the healthy network has behind it: nothing, settled batch norms, or
             weights that look trained.
@@ -71,7 +71,7 @@ def _patient(healthy: Healthy, state: State, seed: int) -> Patient:
 
 
 def make_mutants(mutation: Mutation, *, among: Collection[str] | None = None) -> Iterator[Mutant]:
-    """Yields the mutants of one mutation: of the networks named, or all, with a place for it."""
+    """Yields the mutants of one mutation: of the networks named, or all, with a layer for it."""
     for index, healthy in enumerate(HEALTHY):
         if among is not None and healthy.name not in among:
             continue
@@ -85,7 +85,7 @@ def make_mutants(mutation: Mutation, *, among: Collection[str] | None = None) ->
                         mutation.prepare(patient)
                 torch.manual_seed(seed)
                 mutation.apply(broken, random.Random(seed))
-            except NoPlaceError:
+            except NoLayerError:
                 continue
             yield Mutant(mutation, f"{healthy.name} #{turn}", seed, broken, sound)
 

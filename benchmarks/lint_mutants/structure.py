@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.lint_mutants.mutant import Mutation, NoPlaceError
+from benchmarks.lint_mutants.mutant import Mutation, NoLayerError
 from benchmarks.lint_mutants.surgery import (
     append,
     block,
@@ -23,15 +23,15 @@ from benchmarks.lint_mutants.zoo import Patient, Residual
 
 def add_bias(patient: Patient, chance: random.Random) -> None:
     graph = graph_of(patient)
-    places = []
+    candidates = []
     for op in graph.ops:
         after = graph.consumers[op.index]
         read_by = graph.ops[after[0]].kind if len(after) == 1 else None
         if op.kind == "conv" and not op.attributes["bias"] and read_by == "batch_norm":
-            places.append(op.module_path)
-    if not places:
-        raise NoPlaceError
-    path = chance.choice(places)
+            candidates.append(op.module_path)
+    if not candidates:
+        raise NoLayerError
+    path = chance.choice(candidates)
     conv: Any = patient.model.get_submodule(path)
     conv.bias = nn.Parameter(torch.zeros(conv.out_channels))
 
@@ -65,7 +65,7 @@ def stride_over(patient: Patient, chance: random.Random) -> None:
     path = graph_of(patient).ops[0].module_path
     stem = patient.model.get_submodule(path)
     if not isinstance(stem, nn.Conv2d):
-        raise NoPlaceError
+        raise NoLayerError
     stride = chance.choice([2, 3])
     replace(patient.model, path, nn.Conv2d(3, stem.out_channels, 1, stride, bias=False))
 
@@ -145,7 +145,7 @@ def make_even(patient: Patient, chance: random.Random) -> None:
             )
             replace(patient.model, path, even)
     if changed < 2:
-        raise NoPlaceError
+        raise NoLayerError
 
 
 def enlarge_kernel(patient: Patient, chance: random.Random) -> None:
@@ -186,7 +186,7 @@ def make_dense(patient: Patient, chance: random.Random) -> None:
             )
             replace(patient.model, path, dense)
     if not changed:
-        raise NoPlaceError
+        raise NoLayerError
 
 
 def without_norms(patient: Patient) -> None:
@@ -207,7 +207,7 @@ STRUCTURE_MUTATIONS: tuple[Mutation, ...] = (
     Mutation("S101", "a convolution before a batch norm gets a bias", add_bias),
     Mutation("S102", "flatten and a giant linear layer for global pooling", flatten_head),
     Mutation("S103", "two dozen layers more on the last map", pile_on),
-    Mutation("S104", "pooled until one place is left", shrink_to_nothing),
+    Mutation("S104", "pooled until one position is left", shrink_to_nothing),
     Mutation("S105", "a 1×1 stem with a stride", stride_over),
     Mutation("S106", "three convolutions of one dilation", dilate),
     Mutation(

@@ -1,4 +1,4 @@
-"""Finding a place in a network and putting another module there."""
+"""Finding a layer in a network and putting another module in its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from benchmarks.lint_mutants.mutant import NoPlaceError
+from benchmarks.lint_mutants.mutant import NoLayerError
 from benchmarks.lint_mutants.zoo import Net, Patient
 from foveal.graph import Graph, trace
 
@@ -25,7 +25,7 @@ def pick(
     """Returns path and module of one that is wanted, drawn by chance."""
     found = [(path, module) for path, module in patient.model.named_modules() if wanted(module)]
     if not found:
-        raise NoPlaceError
+        raise NoLayerError
     return chance.choice(found)
 
 
@@ -40,7 +40,7 @@ def is_conv(module: nn.Module) -> bool:
 def own(patient: Patient) -> Net:
     """Returns the model as one of our own nets, whose parts have names."""
     if not isinstance(patient.model, Net):
-        raise NoPlaceError
+        raise NoLayerError
     return patient.model
 
 

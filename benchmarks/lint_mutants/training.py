@@ -7,7 +7,7 @@ import random
 import torch
 from torch import nn
 
-from benchmarks.lint_mutants.mutant import Mutation, NoPlaceError
+from benchmarks.lint_mutants.mutant import Mutation, NoLayerError
 from benchmarks.lint_mutants.surgery import is_batch_norm, replace
 from benchmarks.lint_mutants.zoo import Patient
 
@@ -17,7 +17,7 @@ RATE = 1e-2
 def last_linear(patient: Patient) -> tuple[str, nn.Linear]:
     linears = [(p, m) for p, m in patient.model.named_modules() if isinstance(m, nn.Linear)]
     if not linears:
-        raise NoPlaceError
+        raise NoLayerError
     return linears[-1]
 
 
@@ -58,7 +58,7 @@ def equal_rates(patient: Patient, chance: random.Random) -> None:
 
 def freeze_weights_only(patient: Patient, chance: random.Random) -> None:
     if not any(map(is_batch_norm, patient.model.modules())):
-        raise NoPlaceError
+        raise NoLayerError
     weights, flat, head = split(patient)
     for parameter in [*weights, *flat]:
         parameter.requires_grad_(False)
@@ -89,7 +89,7 @@ def decay_everything(patient: Patient, chance: random.Random) -> None:
 
 def shrink_batches(patient: Patient, chance: random.Random) -> None:
     if not any(map(is_batch_norm, patient.model.modules())):
-        raise NoPlaceError
+        raise NoLayerError
     patient.options["settings"] = {"batch_size": chance.choice([1, 2, 3, 4])}
 
 

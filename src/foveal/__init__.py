@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foveal.api import (
         audit,
         checklist,
+        compare,
         evaluate,
         explain,
         fix,
@@ -57,6 +58,7 @@ __all__ = [
     "TrainConfig",
     "audit",
     "checklist",
+    "compare",
     "evaluate",
     "explain",
     "fix",

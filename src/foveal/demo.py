@@ -78,8 +78,8 @@ def read_elpv() -> tuple[Cell, ...]:
     for kind, run in itertools.groupby(rows, key=lambda row: row[2]):
         members = list(run)
         num_modules = max(1, round(len(members) / _CELLS_PER_MODULE))
-        for place, (path, share, _) in enumerate(members):
-            module = number + place * num_modules // len(members)
+        for position, (path, share, _) in enumerate(members):
+            module = number + position * num_modules // len(members)
             cells.append(Cell(folder / path, round(share, 4), kind, f"module-{module:02d}"))
         number += num_modules
     return tuple(cells)

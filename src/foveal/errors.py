@@ -138,7 +138,7 @@ class ProgressError(FovealError):
 
 
 class SchemaError(FovealError):
-    """JSON is not of the form it should have; the message begins with the field's place."""
+    """JSON is not of the form it should have; the message begins with the field's path."""
 
 
 class RunError(FovealError):

@@ -46,7 +46,7 @@ def interrupts_remembered() -> Iterator[None]:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[Callable[[], int | None]]:
-    """Lets work end at a place of its own choosing.
+    """Lets work end at a point of its own choosing.
 
     While it lasts, the signals only leave a mark, and the function that is given returns the
     first that came, or ``None``. A second one stops at once, as always. Where one is ignored or

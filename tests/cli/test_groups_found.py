@@ -18,7 +18,7 @@ NUM_PATIENTS, NUM_SHOTS = 16, 8
 
 
 def shots() -> Iterator[tuple[int, int, str, Image.Image]]:
-    """Places of one coloured wallpaper a patient; the label is a coin toss a patient."""
+    """Arrangement of one coloured wallpaper a patient; the label is a coin toss a patient."""
     random = np.random.default_rng(5)
     coins = random.permutation(np.arange(NUM_PATIENTS) % 2)
     y, x = np.mgrid[:160, :160] / 160

@@ -75,9 +75,11 @@ def test_in_turn_moves_each_picture_once_a_shift() -> None:
 
     decision_consistency(predict, dots([6] * 4), shifts_px=(1, 2), directions="in turn")
     assert len(batches) == 1 + 2
-    places = [[tuple(map(int, np.argwhere(image[0])[0])) for image in batch] for batch in batches]
-    assert places[1] == [(6, 7), (7, 6), (6, 5), (5, 6)]
-    assert sorted(places[2]) == sorted([(6, 8), (8, 6), (6, 4), (4, 6)])
+    positions = [
+        [tuple(map(int, np.argwhere(image[0])[0])) for image in batch] for batch in batches
+    ]
+    assert positions[1] == [(6, 7), (7, 6), (6, 5), (5, 6)]
+    assert sorted(positions[2]) == sorted([(6, 8), (8, 6), (6, 4), (4, 6)])
 
 
 def test_cropping_hands_over_the_window() -> None:

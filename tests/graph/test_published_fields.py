@@ -45,7 +45,7 @@ class TwoAdditions(nn.Module):
 
 
 class Misaligned(nn.Module):
-    """A 5x5 of stride 2 beside two 3x3 of stride 1: units of one index see different places."""
+    """A 5x5 of stride 2 beside two 3x3 of stride 1: units of one index see different positions."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ def of_rule(code: str) -> tuple[Callable[..., Outcome], Callable[..., list[str]]
 
 
 def small(num_outputs: int = 4) -> nn.Sequential:
-    """One convolution, a mean over its places, one linear layer."""
+    """One convolution, a mean over its positions, one linear layer."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 8, 3),

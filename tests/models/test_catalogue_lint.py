@@ -10,9 +10,11 @@ from foveal.models import build, find_architecture
 
 # Every error and warning, and why it is true.
 TRUE: dict[str, dict[str, str]] = {
-    "alexnet_2012": {"S102": "6x6 places flattened into 4,096 units hold 62 % of the parameters"},
+    "alexnet_2012": {
+        "S102": "6x6 positions flattened into 4,096 units hold 62 % of the parameters"
+    },
     "alexnet": {"S102": "the same layer; the pooling before it averages nothing at 224 pixels"},
-    "vgg11": {"S102": "7x7 places flattened into 4,096 units hold 77 % of the parameters"},
+    "vgg11": {"S102": "7x7 positions flattened into 4,096 units hold 77 % of the parameters"},
     "vgg11_bn": {"S102": "the same layer"},
     "vgg16_c": {"S102": "the same layer"},
     "plain34": {"S109": "34 layers without a shortcut: worse than 18 in section 4.1"},

@@ -148,10 +148,10 @@ def test_a_hostile_class_name_stays_text(renamed: Renamed, name: str) -> None:
 
 def test_pictures_are_small_and_of_the_scale(report: ReportInput) -> None:
     assert report.explanations is not None
-    for place, content in report.explanations.pictures.items():
+    for key, content in report.explanations.pictures.items():
         image = Image.open(io.BytesIO(content))
         assert max(image.size) <= 160
-        assert not image.info.get("exif"), place
+        assert not image.info.get("exif"), key
 
 
 def test_a_class_told_apart_at_the_border_is_remarked_on(renamed: Renamed) -> None:
@@ -172,21 +172,21 @@ def test_a_frame_is_named_too(renamed: Renamed) -> None:
     assert page.count("What runs along the border gives “b” away") == 2
     assert "changes 9 of 11 right answers for “b”" in page
     (entry,) = run.summary_json()["shortcuts"]
-    assert (entry["class"], entry["place"]) == ("b", "border all around")
+    assert (entry["class"], entry["region"]) == ("b", "border all around")
 
 
 def test_a_search_that_was_not_made_says_why(renamed: Renamed) -> None:
     found = shown("a", "b")
     run = replace(found.run, untested="too few pictures.")
     page = render_html(replace(renamed("a", "b"), explanations=replace(found, run=run)))
-    assert "Not searched for marks at a fixed place: too few pictures." in page
+    assert "Not searched for marks at a fixed position: too few pictures." in page
     assert "Nothing was found" not in page
 
 
 def test_evaluation_json_has_place_class_and_sentence() -> None:
     content = shown("a", "b", shortcuts=(SHORTCUT,)).run.summary_json()
     (shortcut,) = content["shortcuts"]
-    assert (shortcut["class"], shortcut["place"]) == ("b", "lower right corner")
+    assert (shortcut["class"], shortcut["region"]) == ("b", "lower right corner")
     assert shortcut["sentence"].startswith("83% of what sets “b” apart")
     assert content["classes"][0]["separation_map"][0][0] == pytest.approx(
         shown("a", "b").run.separations[0].values[0, 0], abs=1e-4

@@ -289,7 +289,7 @@ def test_without_permission_another_place_is_proposed() -> None:
             claim_folder(Path(folder) / "run", overwrite=False),
         ):
             pass
-        assert raised.value.next_step == "Choose a place you may write to with --out."
+        assert raised.value.next_step == "Choose a path you may write to with --out."
 
 
 @contextmanager

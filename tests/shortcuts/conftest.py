@@ -14,7 +14,7 @@ SIZE_PX = 224
 
 
 def draw_disc(random: np.random.Generator) -> NDArray[np.uint8]:
-    """A noisy disc at a random place on a ground of its own."""
+    """A noisy disc at a random position on a ground of its own."""
     y, x = np.mgrid[:SIZE_PX, :SIZE_PX]
     centre = random.uniform(0.4, 0.6, 2) * SIZE_PX
     radius = random.uniform(0.2, 0.27) * SIZE_PX

@@ -57,9 +57,9 @@ def test_an_examples_answer_and_probability_are_those_of_the_evidence(
     run, _ = explain_training(trained)
     judged = trained.judged
     for example in run.examples:
-        place = int(np.flatnonzero(judged.rows == example.row)[0])
-        assert example.predicted_index == judged.logits[place].argmax()
-        assert example.probability == judged.probabilities[place, example.predicted_index]
+        index = int(np.flatnonzero(judged.rows == example.row)[0])
+        assert example.predicted_index == judged.logits[index].argmax()
+        assert example.probability == judged.probabilities[index, example.predicted_index]
         assert example.label_index == trained.manifest.labels[example.row]
 
 
@@ -106,7 +106,7 @@ def test_a_coarse_grid_says_that_no_shortcut_was_looked_for(
     )
     run, _ = explain_training(trained)
     assert run.untested is not None
-    assert "2 by 2 places" in run.untested
+    assert "2 by 2 positions" in run.untested
 
 
 def test_everything_that_is_shown_has_its_pictures(trained: TrainedClassifier) -> None:

@@ -32,7 +32,7 @@ def maps_of(own: NDArray[np.float32], *, grid: int = 7) -> HeldOutMaps:
     return HeldOutMaps(signed, np.zeros((2 * NUM, 2), np.float32), labels)
 
 
-def places(maps: HeldOutMaps) -> list[str]:
+def regions(maps: HeldOutMaps) -> list[str]:
     box = [one.window.box(even_centres((7, 7), (70, 70)), (70, 70)) for one in found(maps)]
     return [one.name for one in box]
 
@@ -44,7 +44,7 @@ def found(maps: HeldOutMaps) -> tuple[Suspicion, ...]:
 def test_a_mark_in_a_corner_is_suspected_there() -> None:
     own = np.zeros((NUM, 7, 7), np.float32)
     own[:, 5:, 5:] = 3.0
-    assert places(maps_of(own))[0] == "lower right corner"
+    assert regions(maps_of(own))[0] == "lower right corner"
 
 
 def test_a_finding_that_moves_about_is_not() -> None:
@@ -136,5 +136,5 @@ def test_the_sentence_names_place_class_and_effect() -> None:
     sentence = describe_shortcut(shortcut, class_name="b\n")
     assert sentence.startswith(
         "83% of what sets “b\\n” apart comes from the lower right corner, 4% of the picture; "
-        "covering it changes 6 of 12 right answers, covering the places opposite changes none."
+        "covering it changes 6 of 12 right answers, covering the regions opposite changes none."
     )

@@ -44,7 +44,7 @@ def marked(write_discs: WriteDiscs, tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_planted_mark_is_named_by_class_and_place(marked: Any) -> None:
     _, evaluation = marked
     shortcuts = evaluation["explanations"]["shortcuts"]
-    assert [(one["class"], one["place"]) for one in shortcuts] == [("b", "lower right corner")]
+    assert [(one["class"], one["region"]) for one in shortcuts] == [("b", "lower right corner")]
 
 
 def test_its_box_holds_the_mark(marked: Any) -> None:
@@ -91,7 +91,7 @@ def test_a_frame_is_found_though_no_place_stands_out(
         return framed
 
     shortcuts = train(write_discs(frame), tmp_path)["explanations"]["shortcuts"]
-    assert ("b", "border all around") in [(one["class"], one["place"]) for one in shortcuts]
+    assert ("b", "border all around") in [(one["class"], one["region"]) for one in shortcuts]
 
 
 def test_an_honest_difference_is_not_accused(

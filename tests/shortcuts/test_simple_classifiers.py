@@ -33,7 +33,7 @@ Plant = Callable[[Pixels], Pixels]
 
 
 def scene(random: np.random.Generator) -> Pixels:
-    """A noisy square at a random place on a smooth ground of its own."""
+    """A noisy square at a random position on a smooth ground of its own."""
     coarse = Image.fromarray(random.uniform(20, 180, (4, 4)).astype(np.float32))
     ground = np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
     levels = ground[..., None] + random.normal(0, 6, (SIDE, SIDE, 3))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from foveal.errors import UsageError
 from foveal.evaluation import describe_choice
 from foveal.features.reading import Reading
 from foveal.training import Problem
-from foveal.training.choosing import choose_maker
+from foveal.training.choosing import choose_maker, compare_ways
 from foveal.training.makers import MAKERS, choose_makers
 
 READING = Reading(stages=("early",), widths=(2, 6))
@@ -52,8 +54,6 @@ def of_features(features: NDArray[np.float64]) -> Problem:
 
 
 def last_alone(problem: Problem) -> Problem:
-    from dataclasses import replace
-
     whole = problem.source(READING)
     return replace(problem, source=lambda reading: whole if reading.stages else whole[:, -6:])
 
@@ -61,8 +61,9 @@ def last_alone(problem: Problem) -> Problem:
 @pytest.mark.parametrize("is_holdout", [False, True])
 def test_a_kind_that_is_better_beyond_chance_is_kept(is_holdout: bool) -> None:
     problem = last_alone(problem_of(*rings(), is_holdout=is_holdout))
-    maker, fits, choice = choose_maker(problem, makers())
-    assert maker.kind == "kernel"
+    chosen = choose_maker(problem, makers())
+    choice = chosen.record
+    assert chosen.maker.kind == chosen.fits.model.describe().kind == "kernel"
     assert choice is not None
     assert choice.chosen == "kernel"
     kernel = choice.candidates[2]
@@ -70,13 +71,15 @@ def test_a_kind_that_is_better_beyond_chance_is_kept(is_holdout: bool) -> None:
     assert kernel.gain.low is not None
     assert kernel.gain.low > 0.2
     # A comparison on the tested part would have a say in its own figure.
-    assert (fits is None) == is_holdout
+    assert choice.by_fold == (() if is_holdout else ("kernel",) * 5)
+    assert len(chosen.logits) == (problem.fold_index >= 0).sum()
+    np.testing.assert_array_equal(chosen.logits, chosen.fits.logits)
 
 
 def test_the_simplest_is_kept_where_nothing_is_to_be_had() -> None:
     features, labels = rings()
     noise = np.random.default_rng(3).normal(size=features.shape)
-    _, _, choice = choose_maker(last_alone(problem_of(noise, labels)), makers())
+    choice = choose_maker(last_alone(problem_of(noise, labels)), makers()).record
     assert choice is not None
     assert choice.chosen == "linear"
     assert [one.kind for one in choice.candidates] == ["linear", "stages", "kernel"]
@@ -91,7 +94,7 @@ def test_looks_of_groups_credit_a_kind_at_random_folds_only() -> None:
     looks = 2 * random.normal(size=(NUM_GROUPS, 2))[groups]
     early = looks + 0.05 * random.normal(size=looks.shape)
     features = np.hstack([early, random.normal(size=(len(labels), 6))])
-    _, _, choice = choose_maker(last_alone(problem_of(features, labels)), makers())
+    choice = choose_maker(last_alone(problem_of(features, labels)), makers()).record
     assert choice is not None
     linear, _, kernel = choice.candidates
     assert choice.chosen == "linear"
@@ -107,8 +110,8 @@ def test_looks_of_groups_credit_a_kind_at_random_folds_only() -> None:
 
 def test_one_kind_is_compared_with_nothing() -> None:
     only, _ = choose_makers("kernel", READING, num_images=200, num_classes=2)
-    maker, fits, choice = choose_maker(problem_of(*rings()), only)
-    assert (maker.kind, fits, choice) == ("kernel", None, None)
+    chosen = choose_maker(problem_of(*rings()), only)
+    assert (chosen.maker.kind, chosen.record) == ("kernel", None)
 
 
 def test_kinds_that_cannot_be_had_are_passed_over_with_a_reason() -> None:
@@ -119,7 +122,7 @@ def test_kinds_that_cannot_be_had_are_passed_over_with_a_reason() -> None:
     assert passed_over == tuple(
         f"The kind {kind} was not tried: it cannot be traced." for kind in ("stages", "kernel")
     )
-    _, _, choice = choose_maker(problem_of(*rings()), found, passed_over=passed_over)
+    choice = choose_maker(problem_of(*rings()), found, passed_over=passed_over).record
     assert choice is not None
     assert describe_choice(choice)[-2:] == passed_over
 
@@ -137,3 +140,67 @@ def test_a_kind_that_was_asked_for_and_cannot_be_had_is_an_error() -> None:
 
 def test_the_table_begins_with_the_simplest() -> None:
     assert next(iter(MAKERS)) == "linear"
+
+
+def answered(problem: Problem, right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Returns logits that are right and wrong where they shall be."""
+    return np.eye(2)[np.where(right, problem.labels, 1 - problem.labels)]
+
+
+def test_no_answer_that_is_reported_was_chosen_by_its_own_label() -> None:
+    # The second way is better in fold 0 alone, and there by so much that all answers choose it.
+    labels = np.arange(200) % 2
+    problem = replace(problem_of(np.zeros((200, 8)), labels), groups=np.arange(200))
+    fold, random = problem.fold_index, np.random.default_rng(0)
+    first = random.random(200) < 0.6
+    second = np.where(fold == 0, True, first)
+    found = compare_ways(problem, [answered(problem, first), answered(problem, second)])
+    assert found.kept == 1
+    assert found.by_fold[0] == 0
+    reported = found.logits.argmax(1) == labels
+    np.testing.assert_array_equal(reported[fold == 0], first[fold == 0])
+    # Whatever the labels of a fold, and so the answers that are right, its choice stays.
+    turned = np.where(fold == 0, ~second, second)
+    again = compare_ways(problem, [answered(problem, first), answered(problem, turned)])
+    assert again.by_fold[0] == found.by_fold[0]
+
+
+def test_folds_that_choose_differently_answer_with_one_sharpness() -> None:
+    labels = np.arange(200) % 2
+    problem = replace(problem_of(np.zeros((200, 8)), labels), groups=np.arange(200))
+    fold, random = problem.fold_index, np.random.default_rng(0)
+    first = random.random(200) < 0.6
+    second = np.where(fold == 0, True, first)
+    answers = [50 * answered(problem, first), 2 * answered(problem, second)]
+    spread = np.ptp(compare_ways(problem, answers).logits, axis=1)
+    assert spread.max() / spread.min() < 10
+
+
+def test_where_classes_count_the_same_they_do_in_the_comparison() -> None:
+    # 20 images of the rare class; the second way finds them and pays with 30 of the other.
+    labels = (np.arange(200) % 10 == 0).astype(np.int64)
+    problem = replace(problem_of(np.zeros((200, 8)), labels), groups=np.arange(200))
+    first = labels == 0
+    second = (labels == 1) | (np.arange(200) >= 34)
+    answers = [answered(problem, first), answered(problem, second)]
+    assert (first.mean(), second.mean()) == (0.9, 0.85)
+    assert compare_ways(problem, answers).kept == 0
+    balanced = compare_ways(replace(problem, class_weights="balanced"), answers)
+    assert (balanced.kept, balanced.measure) == (1, "balanced_accuracy")
+    gain = balanced.gains[1]
+    assert gain is not None
+    assert gain.estimate == pytest.approx((150 / 180 + 20 / 20) / 2 - (1 + 0) / 2)
+
+
+def test_a_choice_that_folds_do_not_share_is_said() -> None:
+    from foveal.evaluation import Candidate, ModelChoice
+
+    candidates = (Candidate("linear", 0.6, None, None), Candidate("kernel", 0.7, None, None))
+    folds = ("linear", "kernel", "kernel", "kernel", "kernel")
+    said = describe_choice(ModelChoice("kernel", candidates, by_fold=folds))
+    assert said[-1] == (
+        "The figures are of answers that had no say in the choice: for every fold the kind was "
+        "chosen by the other folds (linear in 1, kernel in 4 of 5)."
+    )
+    same = ModelChoice("kernel", candidates, by_fold=("kernel",) * 5)
+    assert not any("no say" in sentence for sentence in describe_choice(same))

@@ -1,5 +1,6 @@
 """What ``import foveal`` offers: each function is one command of the command line."""
 
+from foveal.api.comparing import compare
 from foveal.api.explaining import explain, visualise
 from foveal.api.inspecting import fix, inspect, lint
 from foveal.api.opening import open_network, read_batch
@@ -21,6 +22,7 @@ __all__ = [
     "FinishedRun",
     "audit",
     "checklist",
+    "compare",
     "evaluate",
     "explain",
     "fix",

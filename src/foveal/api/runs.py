@@ -169,7 +169,7 @@ def report(
     """Draws the report and the model card of a finished run again, from its folder.
 
     Thumbnails and heat maps are drawn over the images where the very files that were trained
-    on are still at their place; otherwise placeholders stand for them and the page says so. With
+    on are still where they were; otherwise placeholders stand for them and the page says so. With
     all images the page is the first one again.
 
     >>> foveal.report("runs/photos", "again/").page     # doctest: +SKIP
@@ -201,7 +201,7 @@ def report(
             f"{len(read.missing)} of {read.num_wanted} images cannot be drawn again, first "
             f"{printable(read.missing[0])}. The report that {printable(str(folder))} has would "
             "lose them.",
-            next_step="Give the folder of the images with --images, or another place with --out.",
+            next_step="Give the folder of the images with --images, or another path with --out.",
         )
     # These values were drawn once before, so what cannot be drawn now is not what was written.
     with named_as_altered(folder, EVALUATION_NAME):
@@ -215,8 +215,8 @@ def report(
         Path(out).mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
             write_atomically(Path(out) / name, content)
-    place = folder if out is None else Path(out)
-    return DrawnReport(place / REPORT_NAME, place / CARD_NAME, read.num_wanted, read.missing)
+    target = folder if out is None else Path(out)
+    return DrawnReport(target / REPORT_NAME, target / CARD_NAME, read.num_wanted, read.missing)
 
 
 def checklist(

@@ -28,9 +28,11 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("audit", "foveal.cli.audit", "What is in the data and what is wrong with it."),
     ("train", "foveal.cli.train", "Images to a classifier with its evidence and report."),
     ("evaluate", "foveal.cli.evaluate", "Score a run on new labelled data."),
+    ("compare", "foveal.cli.compare", "Two runs, or a run and a reader, on the same images."),
     ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
     ("report", "foveal.cli.report", "The report of a finished run, drawn again."),
     ("export", "foveal.cli.export", "One offline page that classifies in the browser."),
+    ("serve", "foveal.cli.serve", "A page and an API that answer for new images."),
     ("explain", "foveal.cli.explain", "Heat maps, with a verdict on whether to believe them."),
     ("visualise", "foveal.cli.visualise", "Draw what excites a class or a channel most."),
     ("inspect", "foveal.cli.inspect", "A network layer by layer: shape, cost, receptive field."),
@@ -54,13 +56,13 @@ _EXIT_STATUS = (
 _NOT_DONE = 3
 # What to do, by what the system answers.
 _AFTER_REFUSAL = {
-    errno.ENOTDIR: "A file stands where a folder is needed: choose another place.",
+    errno.ENOTDIR: "A file stands where a folder is needed: choose another path.",
     errno.EISDIR: "That is a folder: give the name of a file.",
-    errno.EACCES: "Choose a place that you may read and write.",
-    errno.EPERM: "Choose a place that you may read and write.",
-    errno.EROFS: "Choose a place that you may read and write.",
-    errno.ENOSPC: "Free some space, or choose a place on another disk.",
-    errno.EDQUOT: "Free some space, or choose a place on another disk.",
+    errno.EACCES: "Choose a path that you may read and write.",
+    errno.EPERM: "Choose a path that you may read and write.",
+    errno.EROFS: "Choose a path that you may read and write.",
+    errno.ENOSPC: "Free some space, or choose a path on another disk.",
+    errno.EDQUOT: "Free some space, or choose a path on another disk.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 _SIGPIPE = 13

@@ -117,8 +117,8 @@ def _ask(question: str, choices: tuple[tuple[str, str], ...], *, seconds: int) -
     click.echo(wrap(question))
     for number, (_, text) in enumerate(choices, start=1):
         click.echo(f"  {number}  {text}")
-    place = click.prompt(
+    number = click.prompt(
         f"Your guess (it then runs for about {seconds} s)",
         type=click.IntRange(1, len(choices)),
     )
-    return choices[place - 1][0]
+    return choices[number - 1][0]

@@ -156,7 +156,7 @@ def drill(
 ) -> None:
     """Practise with exercises that never repeat; TOPIC is a number, or all if left out.
 
-    A wrong answer is met with the mistake that leads to it, and the place where it enters.
+    A wrong answer is met with the mistake that leads to it, and the step where it enters.
     """
     from foveal.learn.skills import find_exercise
     from foveal.learn.terminal.practice import (

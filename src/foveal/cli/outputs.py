@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from foveal.evaluation.operating_point import OperatingPoint
+
 Status = Literal["complete", "partial", "unavailable"]
 
 
@@ -25,9 +27,13 @@ class Answer(TypedDict):
 
 
 class Predictions(TypedDict):
-    """Answers of ``foveal predict``, one an image, in order."""
+    """Answers of ``foveal predict``, one an image, in order.
+
+    Labels follow the operating point where there is one.
+    """
 
     predictions: list[Answer]
+    operating_point: NotRequired[OperatingPoint]
 
 
 class Check(TypedDict):
@@ -395,6 +401,7 @@ class RunManifest(TypedDict):
     backend: dict[str, Any]
     data_sha256: str
     onnx_parity: dict[str, Any]
+    operating_point: NotRequired[OperatingPoint]
     files: dict[str, FileRecord]
 
 

@@ -7,13 +7,16 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from foveal.cli.options import echo_json, echo_notes, noun
 from foveal.schema import stamped
 from foveal.text import count_noun, printable
+
+if TYPE_CHECKING:
+    from foveal.runs import Classifier
 
 _FORMATS = (".json", ".csv", ".parquet")
 _FORMATS_TOLD = ".csv, .json or .parquet"
@@ -48,7 +51,7 @@ def command(
     from foveal.progress import ProgressDisplay
     from foveal.reporting import render_predictions_text
     from foveal.runs.named_images import name_images
-    from foveal.runs.prediction_rows import describe
+    from foveal.runs.prediction_rows import describe, predictions_json
 
     if out is not None and as_json:
         raise click.UsageError("--json writes to stdout and --out to a file: give one of them.")
@@ -63,12 +66,16 @@ def command(
         predictions = predict(classifier, images, num_workers=num_workers, progress=display.advance)
     rows = [describe(one, classifier.class_names) for one in predictions]
     if out is not None:
-        write_atomically(out, _encode(rows, classifier.class_names, out.suffix.lower()))
+        write_atomically(out, _encode(rows, classifier, out.suffix.lower()))
         click.echo(f"{count_noun(len(rows), 'row')} in {printable(str(out))}", err=True)
     elif as_json:
-        echo_json("predict", {"predictions": rows})
+        echo_json("predict", predictions_json(rows, classifier.operating_point))
     else:
-        click.echo(render_predictions_text(predictions, style=terminal_style()))
+        click.echo(
+            render_predictions_text(
+                predictions, point=classifier.operating_point, style=terminal_style()
+            )
+        )
     num_failed = sum(one.error is not None for one in predictions)
     if num_failed:
         click.echo(
@@ -77,13 +84,14 @@ def command(
         sys.exit(1)
 
 
-def _encode(rows: Sequence[dict[str, Any]], class_names: Sequence[str], suffix: str) -> bytes:
-    from foveal.runs.prediction_rows import flatten
+def _encode(rows: Sequence[dict[str, Any]], classifier: Classifier, suffix: str) -> bytes:
+    from foveal.runs.prediction_rows import flatten, predictions_json
 
+    class_names = classifier.class_names
     if suffix == ".json":
         import json
 
-        content = stamped("predict", {"predictions": rows})
+        content = stamped("predict", predictions_json(rows, classifier.operating_point))
         return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
     flat = [flatten(row) for row in rows]
     if suffix == ".parquet":

@@ -126,7 +126,7 @@ def _mean_and_std(grey: Image.Image) -> tuple[float, float]:
 
 
 def _shrunk(grey: Image.Image) -> NDArray[np.float32]:
-    """Returns the image in 32 × 32 levels, soft enough to be compared at shifted places.
+    """Returns the image in 32 × 32 levels, soft enough to be compared at shifted positions.
 
     The triangle filter and the blur of one pixel leave no detail that the small grid could
     not carry; with sharper ones, a copy that is cropped by 2% no longer resembles itself.

@@ -77,7 +77,7 @@ def check_group_options(options: GroupOptions) -> None:
     ]
     if len(named) > 1:
         raise UsageError(
-            f"Groups can come from one place only, not from {' and '.join(named)}.",
+            f"Groups can come from one source only, not from {' and '.join(named)}.",
             next_step="Keep the one that is right.",
         )
     if options.regex is not None:

@@ -215,7 +215,7 @@ class FileFinder:
         below = self._images_below().get(_stem(name), [])
         same = [path for path in below if _fold(posixpath.basename(path)) == _fold(name)] or below
         if len(same) == 1:
-            self._counts["place"] += 1
+            self._counts["folder"] += 1
             return self._located(os.path.normpath(self._root / same[0]))
         return self._relative(os.path.normpath(self._root / written))
 
@@ -223,7 +223,7 @@ class FileFinder:
         """Returns what was found under another spelling, as sentences."""
         said = {
             "ending": "without an ending or with another one; the image of that name was taken",
-            "place": "in another folder; the only image of that name was taken",
+            "folder": "in another folder; the only image of that name was taken",
             "outside": "outside the table's folder; they were read there",
         }
         notes = []

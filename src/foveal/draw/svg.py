@@ -1,6 +1,6 @@
-"""Writing SVG: elements with escaped attributes, and the scale from values to places.
+"""Writing SVG: elements with escaped attributes, and the scale from values to positions.
 
-Every figure is as wide as its place and has a fixed height: x is written in per cent, y in
+Every figure is as wide as what it stands in and has a fixed height: x is written in per cent, y in
 pixels. So text keeps its size on a telephone and on paper, without a script. Labels outside
 the plot are drawn outside the SVG, in padding that the style sheet keeps free.
 """
@@ -34,12 +34,12 @@ class Scale:
     end: float = 100.0
 
     def __call__(self, value: float) -> float:
-        """Returns the place of ``value``, kept inside the range."""
+        """Returns the position of ``value``, kept inside the range."""
         share = (value - self.low) / (self.high - self.low)
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 
     def x(self, value: float) -> str:
-        """Returns the place of ``value`` as a percentage of the width."""
+        """Returns the position of ``value`` as a percentage of the width."""
         return f"{number(self(value))}%"
 
 

@@ -21,10 +21,12 @@ from foveal.evaluation.comparison import (
     compare_answers,
     detectable_difference,
 )
+from foveal.evaluation.comparison_wording import describe_comparison, describe_difference
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
     Candidate,
+    ChoiceMeasure,
     ClassMetrics,
     CurvePoint,
     DataFacts,
@@ -92,6 +94,7 @@ __all__ = [
     "Baseline",
     "Calibration",
     "Candidate",
+    "ChoiceMeasure",
     "ClassDifference",
     "ClassMetrics",
     "Comparison",
@@ -134,6 +137,8 @@ __all__ = [
     "describe_against_baseline",
     "describe_calibration",
     "describe_choice",
+    "describe_comparison",
+    "describe_difference",
     "describe_interval",
     "describe_label_review",
     "describe_leak",

@@ -11,7 +11,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from foveal.errors import SchemaError
+from foveal.evaluation.decision_curve import DecisionCurve
+from foveal.evaluation.flow import Flow
 from foveal.evaluation.interval import Interval as Interval  # readers import it from here
+from foveal.evaluation.operating_point import Operating
+from foveal.evaluation.sample_size import SampleSizes
 from foveal.schema import from_json, to_json
 
 
@@ -288,13 +292,16 @@ class Timing:
     total_seconds: float
 
 
+ChoiceMeasure = Literal["accuracy", "balanced_accuracy"]
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One kind of classifier that was compared.
 
     Attributes:
         kind: Its word.
-        accuracy: Out of fold, groups kept together.
+        accuracy: Out of fold, groups kept together; by the measure of the choice.
         random_accuracy: What folds that ignore groups would have claimed; ``None`` without
             groups.
         gain: Its accuracy minus that of the simplest kind, paired over groups; ``None`` for
@@ -315,11 +322,18 @@ class ModelChoice:
         chosen: The kind that was kept: the simplest that no other beats.
         candidates: The simplest first.
         passed_over: Kinds that were not tried, each with why.
+        measure: What they were compared by: where classes count the same in the training, the
+            accuracy in which they do too.
+        by_fold: For every fold, the kind that the answers of the other folds choose. The figures
+            of the run are of these kinds' answers. Empty where the judged images had no say in
+            the choice.
     """
 
     chosen: str
     candidates: tuple[Candidate, ...]
     passed_over: tuple[str, ...] = ()
+    measure: ChoiceMeasure = "accuracy"
+    by_fold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +454,10 @@ class Evidence:
     model_choice: ModelChoice | None = None
     subgroups: Subgroups | None = None
     ordered: OrderedClasses | None = None
+    operating: Operating | None = None
+    decision_curves: tuple[DecisionCurve, ...] | None = None
+    sample_sizes: SampleSizes | None = None
+    flow: Flow | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the evidence as JSON values; what is not finite becomes ``null``.

@@ -41,7 +41,7 @@ _METHOD = (
 
 @dataclass(frozen=True, slots=True)
 class HeadlineMetric:
-    """How one figure of :class:`Metrics` is told, in every place that tells it.
+    """How one figure of :class:`Metrics` is told, wherever it is told.
 
     Attributes:
         key: The field of :class:`Metrics`.

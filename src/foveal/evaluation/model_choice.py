@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,8 +29,9 @@ class ModelDescription:
 def describe_choice(choice: ModelChoice) -> tuple[str, ...]:
     """Returns what was compared and why one was kept, one sentence each."""
     listed = ", ".join(f"{one.kind} {percent(one.accuracy)}" for one in choice.candidates)
+    by = "" if choice.measure == "accuracy" else ", in balanced accuracy"
     sentences = [
-        f"{len(choice.candidates)} kinds of classifier were compared out of fold, by group: "
+        f"{len(choice.candidates)} kinds of classifier were compared out of fold, by group{by}: "
         f"{listed}."
         if len(choice.candidates) > 1
         else f"One kind of classifier was tried: {listed}."
@@ -44,6 +46,8 @@ def describe_choice(choice: ModelChoice) -> tuple[str, ...]:
     if gains:
         sentences.append(f"Against {simplest.kind}, by a paired test: {'; '.join(gains)}.")
         sentences.append(f"The kind {choice.chosen} was kept: {_why_kept(choice)}.")
+    if (reported := _how_reported(choice)) is not None:
+        sentences.append(reported)
     claimed = [
         f"{one.kind} {signed_points(one.random_accuracy - simplest.random_accuracy)}"
         for one in choice.candidates[1:]
@@ -55,6 +59,20 @@ def describe_choice(choice: ModelChoice) -> tuple[str, ...]:
             f"{', '.join(claimed)}."
         )
     return (*sentences, *choice.passed_over)
+
+
+def _how_reported(choice: ModelChoice) -> str | None:
+    """Returns of which answers the figures are, where folds do not all choose what was kept."""
+    counts = Counter(choice.by_fold)
+    if not counts or set(counts) == {choice.chosen}:
+        return None
+    listed = ", ".join(
+        f"{one.kind} in {counts[one.kind]}" for one in choice.candidates if counts[one.kind]
+    )
+    return (
+        "The figures are of answers that had no say in the choice: for every fold the kind was "
+        f"chosen by the other folds ({listed} of {len(choice.by_fold)})."
+    )
 
 
 def _why_kept(choice: ModelChoice) -> str:

@@ -24,8 +24,8 @@ class MappedNetwork:
 def with_maps(content: bytes, size: tuple[int, int]) -> MappedNetwork:
     """Adds the output ``maps`` [N, K, h, w]: the mean of each, plus the bias, is its logit.
 
-    The average over places and the linear head may change their order (Zhou et al. 2016,
-    equation 2), so the maps are the head's weights applied to every place of what is averaged.
+    The average over positions and the linear head may change their order (Zhou et al. 2016,
+    equation 2), so the maps are the head's weights applied to every position of what is averaged.
     That is tried on noise before it is believed.
 
     Args:
@@ -37,7 +37,7 @@ def with_maps(content: bytes, size: tuple[int, int]) -> MappedNetwork:
     model = onnx.load_from_string(content)
     pooled = find_pooled(model)
     head = next((node for node in model.graph.node if "logits" in node.output), None)
-    is_pooled = pooled is not None and len(pooled) == 1 and _is_over_places(model, pooled[0])
+    is_pooled = pooled is not None and len(pooled) == 1 and _is_over_positions(model, pooled[0])
     if not is_pooled or pooled is None or head is None or not _is_linear(head):
         return MappedNetwork(
             content, "the answer is not a linear head on the mean of one feature map"
@@ -49,8 +49,8 @@ def with_maps(content: bytes, size: tuple[int, int]) -> MappedNetwork:
     return MappedNetwork(mapped, None)
 
 
-def _is_over_places(model: Any, pooled: str) -> bool:
-    """Whether what is averaged is averaged over its places alone, and not over views."""
+def _is_over_positions(model: Any, pooled: str) -> bool:
+    """Whether what is averaged is averaged over its positions alone, and not over views."""
     for node in model.graph.node:
         if node.op_type == "ReduceMean" and node.input[0] == pooled:
             axes = [one.ints for one in node.attribute if one.name == "axes"]
@@ -69,7 +69,7 @@ def _is_linear(node: Any) -> bool:
 
 
 def _append_maps(model: Any, pooled: str, head: Any) -> None:
-    """Writes a convolution of one place: the head's weight [K, D] as a kernel [K, D, 1, 1]."""
+    """Writes a convolution of one position: the head's weight [K, D] as a kernel [K, D, 1, 1]."""
     from onnx import TensorProto, helper, numpy_helper
 
     axes = numpy_helper.from_array(np.array([2, 3], np.int64), "foveal.map_axes")

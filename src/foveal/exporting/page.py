@@ -65,7 +65,7 @@ def export_page(run: Path, file: Path | None = None) -> ExportedPage:
 
     Raises:
         RunError: The run is incomplete or altered.
-        UsageError: The place holds something else, or the network is too large for a page.
+        UsageError: The path holds something else, or the network is too large for a page.
         FovealError: This installation lacks the runtime.
     """
     runtime = read_runtime()
@@ -97,7 +97,7 @@ def export_page(run: Path, file: Path | None = None) -> ExportedPage:
     except OSError as error:
         raise FovealError(
             f"{printable(str(file))} could not be written: {error.strerror or error}.",
-            next_step="Choose a place you may write to with --out.",
+            next_step="Choose a path you may write to with --out.",
         ) from error
     return ExportedPage(file, len(content), _notes(len(content), facts))
 

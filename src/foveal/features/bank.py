@@ -55,15 +55,15 @@ class Bank:
         self.num_damaged = 0
         self._text = text
         self._shards: list[NDArray[np.float16]] = []
-        self._place: dict[Row, tuple[int, int]] = {}
+        self._position: dict[Row, tuple[int, int]] = {}
         self._pending: dict[Row, NDArray[np.float16]] = {}
         self._open()
 
     def __contains__(self, row: Row) -> bool:
-        return row in self._place
+        return row in self._position
 
     def __len__(self) -> int:
-        return len(self._place)
+        return len(self._position)
 
     @property
     def row_bytes(self) -> int:
@@ -72,7 +72,7 @@ class Bank:
 
     def missing(self, rows: Sequence[Row]) -> list[Row]:
         """Returns those of ``rows`` that are not held, each once, in order."""
-        return [row for row in dict.fromkeys(rows) if row not in self._place]
+        return [row for row in dict.fromkeys(rows) if row not in self._position]
 
     def require_space(self, num_rows: int) -> int:
         """Returns how many bytes so many more rows take.
@@ -155,13 +155,13 @@ class Bank:
         """
         taken = np.empty((len(rows), *self.shape), np.float16)
         for position, row in enumerate(rows):
-            shard, index = self._place[row]
+            shard, index = self._position[row]
             taken[position] = self._shards[shard][index]
         return taken
 
     def remove(self) -> None:
         """Deletes the bank from the disk."""
-        self._shards, self._place, self._pending = [], {}, {}
+        self._shards, self._position, self._pending = [], {}, {}
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _open(self) -> None:
@@ -181,7 +181,7 @@ class Bank:
     def _map(self, file: Path, rows: Sequence[Row]) -> None:
         mapped = np.load(file, mmap_mode="r", allow_pickle=False)
         for index, row in enumerate(rows):
-            self._place[row] = (len(self._shards), index)
+            self._position[row] = (len(self._shards), index)
         self._shards.append(mapped)
 
 

@@ -70,14 +70,14 @@ def extract_features(
     missing = dict.fromkeys(rows_of)
     num_done = 0
 
-    def place(digest: str, vector: NDArray[np.float32]) -> None:
+    def fill(digest: str, vector: NDArray[np.float32]) -> None:
         nonlocal num_done
         features[rows_of[digest]] = vector
         num_done += len(rows_of[digest])
 
     if cache is not None:
         for digest, vector in cache.read(rows_of):
-            place(digest, vector)
+            fill(digest, vector)
             missing.pop(digest, None)
     num_cached = num_done
     if progress is not None:
@@ -96,7 +96,7 @@ def extract_features(
         for batch, results in batches:
             for source, result in zip(batch, results, strict=True):
                 computed = _require_finite(result, source, backend)
-                place(source.digest, computed)
+                fill(source.digest, computed)
                 if cache is not None:
                     unsaved[source.digest] = computed
             if cache is not None and len(unsaved) >= _WRITE_EVERY:

@@ -19,7 +19,7 @@ _FEWEST_STAGES = 3
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A place to cut.
+    """A position to cut.
 
     Attributes:
         name: Of the last module of the frozen part; ``""`` where nothing is frozen.
@@ -73,10 +73,10 @@ class Division:
 
 
 def find_candidates(backbone: Backbone, size: tuple[int, int]) -> tuple[tuple[Candidate, ...], str]:
-    """Returns the places to cut, from the first to the last, and why there is none but the whole.
+    """Returns where to cut, from the first to the last, and why there is nothing but the whole.
 
     A stage ends where the shape of the tensor changes next. The first candidate freezes
-    nothing; of a network that cannot be followed or has no place where one tensor separates it,
+    nothing; of a network that cannot be followed or has no position where one tensor separates it,
     that is the only one and the reason is given; it is empty otherwise.
     """
     try:
@@ -170,7 +170,7 @@ def divide(
         depths = _depths(network, [name for name, _ in network.named_parameters()])
         return Division(candidate, None, network, network, depths)
     graph = trace(network, (3, *size), mode="eval")
-    # By place, not by name: two operations may bear the same one.
+    # By position, not by name: two operations may bear the same one.
     point = next(
         p
         for p in cut_points(graph)
@@ -224,8 +224,8 @@ def _whole(graph: Graph | None, size: tuple[int, int], num_stages: int) -> Candi
 
 
 def _depths(network: nn.Module, names: list[str]) -> dict[str, float]:
-    """Returns how deep each parameter lies: its layer's place among all layers."""
+    """Returns how deep each parameter lies: its layer's position among all layers."""
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
     last = max(1, len(layers) - 1)
-    place = {layer: index / last for index, layer in enumerate(layers)}
-    return {name: place[name.rpartition(".")[0]] for name in names}
+    depth = {layer: index / last for index, layer in enumerate(layers)}
+    return {name: depth[name.rpartition(".")[0]] for name in names}

@@ -343,8 +343,8 @@ class _Run:
             what, _, name = name.partition("/")
             parameter = by_name[name]
             # In the parameter's own layout, as the optimizer itself would have made it.
-            place = value if value.ndim == 0 else torch.empty_like(parameter).copy_(value)
-            self.optimizer.state[parameter][what] = place.detach()
+            copied = value if value.ndim == 0 else torch.empty_like(parameter).copy_(value)
+            self.optimizer.state[parameter][what] = copied.detach()
         put_weights(self.network, by_kind["own"])
         self.average, self.kept = by_kind["average"], by_kind["kept"]
         self.state = _State.from_json(facts)

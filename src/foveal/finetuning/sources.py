@@ -53,7 +53,7 @@ class BankSource:
         self._num_views = num_views
 
     def views_of(self, rows: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Returns one of the K views, each once in K epochs, from a place of its own."""
+        """Returns one of the K views, each once in K epochs, starting where its digest says."""
         starts = [_number(seed, self.digests[row]) for row in rows]
         return np.array([(start + epoch) % self._num_views for start in starts], np.int64)
 

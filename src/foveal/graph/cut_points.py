@@ -40,7 +40,7 @@ class CutPoint:
 
 
 def cut_points(graph: Graph) -> tuple[CutPoint, ...]:
-    """Returns every place where a single tensor separates the network, first to last.
+    """Returns every position where a single tensor separates the network, first to last.
 
     The input itself and the outputs are no cut points.
 
@@ -92,12 +92,12 @@ def require_complete(graph: Graph, *, purpose: str) -> None:
     """Raises if tracing stopped early.
 
     Raises:
-        TraceError: With the reason and place at which tracing stopped.
+        TraceError: With the reason and the location at which tracing stopped.
     """
     if graph.status != "complete":
         raise TraceError(
             f"{purpose} needs the whole graph of {graph.model_type}, but {graph.reason}.",
-            next_step="Trace a part of the model that does not contain that place.",
+            next_step="Trace a part of the model that does not contain that operation.",
         )
 
 

@@ -28,7 +28,7 @@ Works = Callable[[Shape], bool]
 
 def location_of(error: BaseException, recorder: Recorder) -> str:
     """Returns where the model's own code was: module, file, line and the line's text."""
-    return _place(describe_module(recorder), model_line(error))
+    return _location(describe_module(recorder), model_line(error))
 
 
 def model_line(error: BaseException) -> tuple[str, int] | None:
@@ -43,7 +43,7 @@ def model_line(error: BaseException) -> tuple[str, int] | None:
     return found
 
 
-def _place(module: str, line: tuple[str, int] | None) -> str:
+def _location(module: str, line: tuple[str, int] | None) -> str:
     if line is None:
         return module
     file, number = line
@@ -107,9 +107,10 @@ def explain_real_failure(
         module = owner if isinstance(owner, torch.nn.Module) else module
         traceback = traceback.tb_next
     given = ", ".join(" x ".join(map(str, item.shape)) for item in inputs)
-    place = _place(f"a forward pass, in {type(module).__name__}", model_line(error))
+    location = _location(f"a forward pass, in {type(module).__name__}", model_line(error))
     return TraceError(
-        f"{place}, raised {type(error).__name__} on an input of {given}: {printable(str(error))}",
+        f"{location}, raised {type(error).__name__} on an input of {given}: "
+        f"{printable(str(error))}",
         next_step=_size_advice(inputs, works),
     )
 
@@ -128,9 +129,9 @@ def explain_failure(
     failure = recorder.failure
     given = ", ".join(" x ".join(map(str, item.shape)) for item in inputs)
     if failure is None or failure.error is not error:
-        place = location_of(error, recorder)
+        location = location_of(error, recorder)
         return TraceError(
-            f"{place} raised {type(error).__name__} on an input of {given}: "
+            f"{location} raised {type(error).__name__} on an input of {given}: "
             f"{printable(str(error))}",
             next_step=_size_advice(inputs, works),
         )

@@ -156,7 +156,7 @@ def _max_unpool(op: Op, state: FieldState, layout: Layout) -> FieldState:
     return through_windows(op, state, len(kernel), change, is_trivial=lambda i: stride[i] == 1)
 
 
-def _chosen_places(op: Op, state: FieldState, layout: Layout) -> FieldState:
+def _chosen_positions(op: Op, state: FieldState, layout: Layout) -> FieldState:
     return state.lost(f"{op.name!r} reads at positions that are computed, so any may be seen")
 
 
@@ -178,8 +178,8 @@ def _recurrent(op: Op, state: FieldState, layout: Layout) -> FieldState:
 
 
 TRANSFORMS: dict[str, Callable[[Op, FieldState, Layout], FieldState]] = {
-    "deform_conv": _chosen_places,
-    "grid_sample": _chosen_places,
+    "deform_conv": _chosen_positions,
+    "grid_sample": _chosen_positions,
     "max_unpool": _max_unpool,
     "recurrent": _recurrent,
     "fft": _fft,

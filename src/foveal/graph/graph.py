@@ -249,7 +249,7 @@ class Graph:
         status: ``complete``; ``partial`` when tracing had to stop, so that ``ops`` are
             right but only the first ones; ``unavailable`` when it stopped before the first.
         reason: Why it stopped; None when complete.
-        stopped_at: The place where it stopped: module path and line of source.
+        stopped_at: The location where it stopped: module path and line of source.
         modes: ``"eval"``, ``"train"`` or ``"mixed"``: the state of the modules that ran.
     """
 

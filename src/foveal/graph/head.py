@@ -75,7 +75,7 @@ def head(graph: Graph) -> Head:
     while op is not None:
         if _pools(op):
             return _pooled(graph, op, after)
-        if _drops_places(op):
+        if _drops_positions(op):
             return _flattened(graph, op, after)
         if op.kind == "slice" and len(op.input_shapes[0]) == 3:
             return _token(graph, op, after)
@@ -94,7 +94,7 @@ def _before(graph: Graph, op: Op) -> Op | None:
     return graph.ops[op.inputs[0].index]
 
 
-def _places(shape: Shape) -> int:
+def _positions(shape: Shape) -> int:
     return shape[2] * shape[3] if len(shape) == 4 else 1
 
 
@@ -116,7 +116,7 @@ def _pools(op: Op) -> bool:
         # Tokens (N, L, C), a map with its channels last (N, H, W, C), or one squeezed away.
         return (dims, len(shape)) in {((1,), 3), ((1, 2), 4)}
     if op.kind in {"avg_pool", "max_pool"}:
-        return _places(shape) > 1 and op.output_shape[2:] == (1, 1)
+        return _positions(shape) > 1 and op.output_shape[2:] == (1, 1)
     return False
 
 
@@ -124,9 +124,9 @@ def _is_linear(op: Op) -> bool:
     return op.kind == "linear" or (op.kind == "conv" and op.output_shape[2:] == (1, 1))
 
 
-def _drops_places(op: Op) -> bool:
+def _drops_positions(op: Op) -> bool:
     """Whether it turns a map into one vector that still tells positions apart."""
-    if op.kind not in {"flatten", "reshape", "conv"} or _places(op.input_shapes[0]) <= 1:
+    if op.kind not in {"flatten", "reshape", "conv"} or _positions(op.input_shapes[0]) <= 1:
         return False
     return len(op.output_shape) == 2 or (op.kind == "conv" and op.output_shape[2:] == (1, 1))
 

@@ -74,7 +74,7 @@ def trace(
     Returns:
         The graph. Where the model branches on the values in an image, or leaves PyTorch's
         Python functions, its status is ``partial`` or ``unavailable`` and its reason and
-        place are named: the operations listed are right, those after are missing.
+        location are named: the operations listed are right, those after are missing.
 
     Raises:
         TraceError: The model itself refuses the input or raises, on real numbers too; names
@@ -135,7 +135,7 @@ def _record(
         # Compiled code and other threads turn the stop into an error of theirs, or drop it.
         stop = recorder.stop or stop
     ended_by = error or stop
-    place = None if ended_by is None else location_of(ended_by, recorder)
+    location = None if ended_by is None else location_of(ended_by, recorder)
     if error is not None and stop is None:
         indices = recorder.inputs_used_as_indices
         if indices:
@@ -144,7 +144,7 @@ def _record(
             stop = _judge(model, recorder, error, inputs, mode=mode, explain=explain)
         except TraceError as refusal:
             if explain == "search":  # a search for sizes that work looks at none of this
-                refusal.seen = _seen(model, recorder, inputs, modes, refusal.message, place)
+                refusal.seen = _seen(model, recorder, inputs, modes, refusal.message, location)
             raise
     if stop is None and recorder.failure is not None:
         stop = UnfollowableError(
@@ -158,8 +158,8 @@ def _record(
         except UnfollowableError as unfollowable:
             stop = unfollowable
     if stop is not None:
-        place = place or location_of(stop, recorder)
-        graph = _stopped(graph, f"tracing stopped at {place}: {stop}", place)
+        location = location or location_of(stop, recorder)
+        graph = _stopped(graph, f"tracing stopped at {location}: {stop}", location)
     return Recording(graph, recorder, result)
 
 
@@ -169,7 +169,7 @@ def _seen(
     inputs: Inputs,
     modes: set[bool],
     reason: str | None = None,
-    place: str | None = None,
+    location: str | None = None,
 ) -> Graph:
     """Returns the graph of what was recorded; partial where a reason is given."""
     ops = _finish_ops(recorder)
@@ -181,15 +181,15 @@ def _seen(
         parameters=_parameters(model, ops),
         modes="mixed" if len(modes) == 2 else "train" if True in modes else "eval",
     )
-    return graph if reason is None else _stopped(graph, reason, place)
+    return graph if reason is None else _stopped(graph, reason, location)
 
 
-def _stopped(graph: Graph, reason: str, place: str | None) -> Graph:
+def _stopped(graph: Graph, reason: str, location: str | None) -> Graph:
     return replace(
         graph,
         status="partial" if graph.ops else "unavailable",
         reason=reason,
-        stopped_at=place,
+        stopped_at=location,
     )
 
 

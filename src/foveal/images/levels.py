@@ -110,5 +110,5 @@ def pooled_percentiles(
     weights = np.broadcast_to(np.diff(edges), values.shape).ravel() / len(summaries)
     order = np.argsort(values, axis=None, kind="stable")
     below = np.cumsum(weights[order])
-    places = np.searchsorted(below, percentiles, side="left")
-    return tuple(float(values.ravel()[order[min(i, len(order) - 1)]]) for i in places)
+    positions = np.searchsorted(below, percentiles, side="left")
+    return tuple(float(values.ravel()[order[min(i, len(order) - 1)]]) for i in positions)

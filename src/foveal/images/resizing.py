@@ -130,9 +130,9 @@ def _weights(
     centres = (np.arange(start, stop) + 0.5) * scale
     firsts = np.maximum((centres - support + 0.5).astype(np.int64), 0)
     lasts = np.minimum((centres + support + 0.5).astype(np.int64), source)
-    places = firsts[:, None] + np.arange(int((lasts - firsts).max()))
-    values = shape(np.abs((places - centres[:, None] + 0.5) * (1.0 / stretch)))
-    values[places >= lasts[:, None]] = 0.0
+    positions = firsts[:, None] + np.arange(int((lasts - firsts).max()))
+    values = shape(np.abs((positions - centres[:, None] + 0.5) * (1.0 / stretch)))
+    values[positions >= lasts[:, None]] = 0.0
     # A running sum adds from left to right; a plain sum would add in pairs.
     scaled = values / np.cumsum(values, axis=1)[:, -1:] * float(1 << _WEIGHT_BITS)
     return firsts, lasts, np.where(scaled < 0, np.ceil(scaled - 0.5), np.floor(scaled + 0.5))

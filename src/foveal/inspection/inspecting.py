@@ -146,8 +146,8 @@ def _last_map(graph: Graph, rows: tuple[OpRow, ...]) -> OpRow | None:
     for row in reversed(rows):
         if any(field is not None for field in row.receptive_field.fields):
             return row
-        has_places = len(row.output_shape) > 3 and max(row.output_shape[2:]) > 1
-        if has_places and row.receptive_field.status == "unavailable":
+        has_positions = len(row.output_shape) > 3 and max(row.output_shape[2:]) > 1
+        if has_positions and row.receptive_field.status == "unavailable":
             return row
     return None
 

@@ -85,7 +85,7 @@ class _Blocks:
             block = self._add(prod(item.shape) * dtype_bytes(item.dtype), born=-1)
             self._block_of[Source("input", index)] = block
         for op in graph.ops:
-            self._place(op)
+            self._put(op)
 
     def of(self, source: Source) -> int:
         """The block that a tensor lives in; weights count as none, they are no activations."""
@@ -98,7 +98,7 @@ class _Blocks:
         self.born.append(born)
         return len(self.sizes) - 1
 
-    def _place(self, op: Op) -> None:
+    def _put(self, op: Op) -> None:
         first = op.inputs[0] if op.inputs else None
         is_permuted = first in self._permuted
         shares = first is not None and self._shares(op, is_permuted)

@@ -119,7 +119,9 @@ def report_items(learners: Sequence[Iterable[Review]]) -> ItemReport:
                 continue
             known[review.id] = review
             rows.setdefault((review.template, review.level), []).append((learner, review))
-    items = sorted((_item(*place, asked) for place, asked in rows.items()), key=_hardest_first)
+    items = sorted(
+        (_item(name, level, asked) for (name, level), asked in rows.items()), key=_hardest_first
+    )
     return ItemReport(tuple(items), len(learners), len(known), num_repeated, num_different)
 
 

@@ -19,7 +19,7 @@ SPAN = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|(?<![\w*])\*([A-Za-z][^*]*?)\*(?![\w
 
 
 def plain_text(text: str) -> str:
-    """Returns the text without its marks, for a place where nothing can be styled.
+    """Returns the text without its marks, for where nothing can be styled.
 
     >>> plain_text("**Never** `flip`")
     'Never flip'

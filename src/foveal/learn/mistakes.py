@@ -50,7 +50,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     ),
     MistakeKind(
         "one-short",
-        "one place was lost",
+        "one position was lost",
         "Either the + 1 was dropped (the first window counts too), or the padding was counted on "
         "one side only (it is there on both).",
     ),
@@ -72,7 +72,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "dilation-ignored",
         "the dilation was ignored",
-        "Dilation d spreads the kernel: it spans d(k − 1) + 1 places.",
+        "Dilation d spreads the kernel: it spans d(k − 1) + 1 positions.",
     ),
     MistakeKind(
         "dilated-kernel",
@@ -91,8 +91,8 @@ MISTAKES: tuple[MistakeKind, ...] = (
     ),
     MistakeKind(
         "kernel-as-padding",
-        "one place too many was padded",
-        "An odd kernel reaches (k − 1) / 2 places to each side of its middle.",
+        "one position too many was padded",
+        "An odd kernel reaches (k − 1) / 2 positions to each side of its middle.",
     ),
     MistakeKind(
         "size-by-size",
@@ -102,7 +102,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "stride-ignored",
         "the stride was ignored",
-        "The window moves by the stride, so there are fewer places for it.",
+        "The window moves by the stride, so there are fewer positions for it.",
     ),
     MistakeKind(
         "channels-kept",
@@ -127,7 +127,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "padding-enlarges",
         "the padding was added to the result",
-        "In a transposed convolution padding removes places from the result.",
+        "In a transposed convolution padding removes positions from the result.",
     ),
     MistakeKind(
         "size-times-stride",
@@ -137,7 +137,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "output-padding-forgotten",
         "the output padding was left out",
-        "output_padding adds places at the end of the result.",
+        "output_padding adds positions at the end of the result.",
     ),
     # Counts
     MistakeKind(
@@ -218,17 +218,17 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "input-area",
         "the input's area was used",
-        "A kernel is applied once for each place of the output.",
+        "A kernel is applied once for each position of the output.",
     ),
     MistakeKind(
         "area-forgotten",
-        "the places were left out",
-        "The kernel's weights are used again at every place of the output.",
+        "the positions were left out",
+        "The kernel's weights are used again at every position of the output.",
     ),
     MistakeKind(
         "area-counted",
-        "the places were counted as parameters",
-        "The same weights serve every place: parameters do not depend on the image size.",
+        "the positions were counted as parameters",
+        "The same weights serve every position: parameters do not depend on the image size.",
     ),
     MistakeKind(
         "flops-for-macs",
@@ -236,8 +236,8 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "One MAC is a multiplication together with its addition.",
     ),
     MistakeKind(
-        "places-forgotten",
-        "the places were lost when flattening",
+        "positions-forgotten",
+        "the positions were lost when flattening",
         "Flattening keeps every number: C·H·W features.",
     ),
     MistakeKind(
@@ -419,7 +419,8 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "last-holes-missed",
         "the holes of the last kernel were counted",
-        "The last kernel skips those places of its own map, but the layers before it read there.",
+        "The last kernel skips those positions of its own map, but the layers before it read "
+        "there.",
     ),
     MistakeKind(
         "taps-multiplied",
@@ -528,7 +529,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
         "Max pooling keeps the largest value of the window.",
     ),
     MistakeKind(
-        "places-swapped",
+        "positions-swapped",
         "row and column were swapped",
         "y[i][j] is row i, column j.",
     ),
@@ -551,7 +552,7 @@ MISTAKES: tuple[MistakeKind, ...] = (
     MistakeKind(
         "channels-averaged",
         "the mean was taken over the channels",
-        "Global average pooling averages over the places and keeps the channels.",
+        "Global average pooling averages over the positions and keeps the channels.",
     ),
     MistakeKind(
         "average-ignored",

@@ -26,7 +26,7 @@ def rule_page(code: str) -> str:
         UsageError: There is no such rule.
     """
     wanted = code.strip().upper()
-    folder = next((place for place in _FOLDERS if place.is_dir()), None)
+    folder = next((each for each in _FOLDERS if each.is_dir()), None)
     known = sorted(file.stem for file in folder.glob("[A-Z]*.md")) if folder else []
     if folder is None or wanted not in known:
         near = near_names(wanted, known)

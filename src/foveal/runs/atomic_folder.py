@@ -40,7 +40,7 @@ def claim_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     partial = folder.parent / f".{folder.name}.partial"
     old = folder.parent / f".{folder.name}.old"
     with _locked(folder):
-        with _named(folder, "cannot be created", "Choose a place you may write to with --out."):
+        with _named(folder, "cannot be created", "Choose a path you may write to with --out."):
             _clear_leftovers(folder, partial, old)
             _refuse_existing(folder, overwrite=overwrite)
             partial.mkdir()
@@ -65,7 +65,7 @@ def named_as_unwritable(folder: Path) -> Iterator[None]:
     """
     name = folder.name.removeprefix(".").removesuffix(".partial")
     step = (
-        "Free some space or choose another place with --out, then run the command again; "
+        "Free some space or choose another path with --out, then run the command again; "
         "computed features are kept."
     )
     with _named(folder.with_name(name), "could not be written", step):
@@ -88,7 +88,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Holds ``.NAME.lock``, which is removed at the end; so are new parents, if left empty."""
     file = folder.parent / f".{folder.name}.lock"
     new_parents = [parent for parent in folder.parents if not parent.exists()]
-    with _named(folder, "cannot be created", "Choose a place you may write to with --out."):
+    with _named(folder, "cannot be created", "Choose a path you may write to with --out."):
         folder.parent.mkdir(parents=True, exist_ok=True)
         handle = _open_locked(file)
     if handle is None:
@@ -147,7 +147,7 @@ def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
         raise RunExistsError(
             f"{name} is the folder that this command runs in, so no run can take its place."
             if folder.name
-            else f"{name} is no place for a run.",
+            else f"{name} is no path for a run.",
             next_step="Give a folder that does not exist yet with --out.",
         )
     if folder.is_symlink() and not (folder / MANIFEST_NAME).is_file():

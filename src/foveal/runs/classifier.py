@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import ImageError, RunAlteredError
 from foveal.evaluation import Evidence, NoveltyReference, predict_sets, score_novelty
+from foveal.evaluation.operating_point import OperatingPoint, decide
 from foveal.evaluation.wording import describe_interval, describe_judged
 from foveal.features import num_cores, stream_batches
 from foveal.images import Preprocessing, View, version_differences
@@ -55,7 +56,8 @@ class Prediction:
 
     Attributes:
         path: As given, printable.
-        label: The likeliest class; ``None`` where the image could not be read.
+        label: The likeliest class, or the one by the run's operating point; ``None`` where the
+            image could not be read.
         probability: Its calibrated probability.
         probabilities: One a class, calibrated, adding up to 1.
         prediction_set: The classes that cannot be ruled out.
@@ -118,6 +120,12 @@ class Classifier:
     _kept: _Kept = field(default_factory=_Kept, init=False, compare=False)
 
     @property
+    def operating_point(self) -> OperatingPoint | None:
+        """From which probability on a class is the label; ``None`` where the likeliest is it."""
+        operating = self.evidence.operating
+        return None if operating is None or operating.chosen is None else operating.chosen.point
+
+    @property
     def audit(self) -> Audit:
         """What is wrong with the data that it was trained on."""
         self.verify_files(EVALUATION_NAME)
@@ -175,10 +183,26 @@ class Classifier:
         predictions: list[Prediction] = []
         for batch, outcomes in self._stream(images, num_workers):
             for one, outcome in zip(batch, outcomes, strict=True):
-                predictions.append(self._describe(one.name, outcome))
+                predictions.append(
+                    Prediction(one.name, error=outcome.message)
+                    if isinstance(outcome, ImageError)
+                    else replace(outcome, path=one.name)
+                )
             if progress is not None:
                 progress(len(predictions), len(images))
         return tuple(predictions)
+
+    def classify(self, inputs: NDArray[np.float32]) -> list[Prediction]:
+        """Answers for images that are prepared already, without names.
+
+        An answer does not depend on the images beside it. Safe to call from several threads.
+
+        Args:
+            inputs: [n, 3, H, W], as :attr:`preprocessing` gives them.
+        """
+        names = ["probabilities", "logits", "features"]
+        outputs = self._session.run(names, {"images": inputs})
+        return [self._describe(*one) for one in zip(*outputs, strict=True)]
 
     def network(self) -> Network:
         """Returns the run's network in PyTorch; its weights are read and checked once.
@@ -285,24 +309,25 @@ class Classifier:
             except ImageError as error:
                 return error
 
-        names = ["probabilities", "logits", "features"]
         return stream_batches(
             named,
             load_image,
-            lambda images: list(zip(*self._session.run(names, {"images": images}), strict=True)),
+            self.classify,
             num_concurrent=num_cores(),
             num_workers=num_workers or max(2, num_cores()),
         )
 
-    def _describe(self, shown: str, outcome: Any) -> Prediction:
-        if isinstance(outcome, ImageError):
-            return Prediction(shown, error=outcome.message)
-        probabilities, logits, features = outcome
+    def _describe(
+        self,
+        probabilities: NDArray[np.float32],
+        logits: NDArray[np.float32],
+        features: NDArray[np.float32],
+    ) -> Prediction:
         members = predict_sets(probabilities[None].astype(np.float64), self.set_thresholds)[0]
         novelty = float(score_novelty(self.novelty, features[None])[0])
-        best = int(probabilities.argmax())
+        best = int(decide(probabilities[None], self.operating_point)[0])
         return Prediction(
-            path=shown,
+            path="",
             label=self.class_names[best],
             probability=float(probabilities[best]),
             probabilities=tuple(map(float, probabilities)),

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def refuse(place: str, got: object, expected: str) -> NoReturn:
-    """Raises an error with the place of what cannot be."""
-    raise SchemaError(f"{place or 'content'}: got {shown(got)}, expected {expected}")
+def refuse(path: str, got: object, expected: str) -> NoReturn:
+    """Raises an error with the path of what cannot be."""
+    raise SchemaError(f"{path or 'content'}: got {shown(got)}, expected {expected}")
 
 
 def shown(value: object) -> str:
@@ -29,9 +29,9 @@ def shown(value: object) -> str:
     return printable(text if len(text) <= 60 else f"{text[:57]}...")
 
 
-def below(place: str, key: str) -> str:
-    """Returns the place of a key within a place."""
-    return f"{place}.{printable(key)}" if place else printable(key)
+def below(path: str, key: str) -> str:
+    """Returns the path of a key within a path."""
+    return f"{path}.{printable(key)}" if path else printable(key)
 
 
 class Form(Protocol):
@@ -40,8 +40,8 @@ class Form(Protocol):
     def write(self, value: Any) -> Any:
         """Returns the value as JSON values."""
 
-    def read(self, content: Any, place: str) -> Any:
-        """Returns the value that JSON values stand for; what cannot be is named by its place."""
+    def read(self, content: Any, path: str) -> Any:
+        """Returns the value that JSON values stand for; what cannot be is named by its path."""
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
         """Returns the JSON Schema; named types go into ``definitions``."""
@@ -66,14 +66,14 @@ class Plain:
             return None
         return self.kind(value)
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         accepted = (int, float) if self.kind is float else self.kind
         if not isinstance(content, accepted) or (
             isinstance(content, bool) and self.kind is not bool
         ):
-            refuse(place, content, PLAIN[self.kind][1])
+            refuse(path, content, PLAIN[self.kind][1])
         if isinstance(content, (int, float)) and self.kind is float and not _is_finite(content):
-            refuse(place, content, "a finite number")
+            refuse(path, content, "a finite number")
         return self.kind(content)
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -96,10 +96,10 @@ class UnboundedNumber:
             return "Infinity" if value > 0 else "-Infinity"
         return Plain(float).write(value)
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         if content in ("Infinity", "-Infinity"):
             return float(content)
-        return Plain(float).read(content, place)
+        return Plain(float).read(content, path)
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"anyOf": [{"type": "number"}, {"enum": ["Infinity", "-Infinity"]}]}
@@ -114,11 +114,11 @@ class ChoiceForm:
     def write(self, value: Any) -> Any:
         return value
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         for value in self.values:
             if type(value) is type(content) and value == content:
                 return value
-        return refuse(place, content, f"one of {', '.join(map(str, self.values))}")
+        return refuse(path, content, f"one of {', '.join(map(str, self.values))}")
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"enum": list(self.values)}
@@ -133,8 +133,8 @@ class OptionalForm:
     def write(self, value: Any) -> Any:
         return None if value is None else self.inner.write(value)
 
-    def read(self, content: Any, place: str) -> Any:
-        return None if content is None else self.inner.read(content, place)
+    def read(self, content: Any, path: str) -> Any:
+        return None if content is None else self.inner.read(content, path)
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"anyOf": [self.inner.describe(definitions), {"type": "null"}]}
@@ -149,19 +149,19 @@ class EitherPlain:
     def write(self, value: Any) -> Any:
         return self._matching(value, "").write(value)
 
-    def read(self, content: Any, place: str) -> Any:
-        return self._matching(content, place).read(content, place)
+    def read(self, content: Any, path: str) -> Any:
+        return self._matching(content, path).read(content, path)
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"anyOf": [form.describe(definitions) for form in self.inner]}
 
-    def _matching(self, value: Any, place: str) -> Plain:
+    def _matching(self, value: Any, path: str) -> Plain:
         for form in self.inner:
             if isinstance(value, bool) is (form.kind is bool) and (
                 isinstance(value, form.kind) or (form.kind is float and isinstance(value, int))
             ):
                 return form
-        return refuse(place, value, " or ".join(PLAIN[form.kind][1] for form in self.inner))
+        return refuse(path, value, " or ".join(PLAIN[form.kind][1] for form in self.inner))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +173,10 @@ class SequenceForm:
     def write(self, value: Any) -> Any:
         return [self.inner.write(one) for one in value]
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         if not isinstance(content, list):
-            refuse(place, content, "a list")
-        return tuple(self.inner.read(one, f"{place}[{n}]") for n, one in enumerate(content))
+            refuse(path, content, "a list")
+        return tuple(self.inner.read(one, f"{path}[{n}]") for n, one in enumerate(content))
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"type": "array", "items": self.inner.describe(definitions)}
@@ -191,11 +191,11 @@ class Row:
     def write(self, value: Any) -> Any:
         return [form.write(one) for form, one in zip(self.inner, value, strict=True)]
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         if not isinstance(content, list) or len(content) != len(self.inner):
-            refuse(place, content, f"a list of {len(self.inner)}")
+            refuse(path, content, f"a list of {len(self.inner)}")
         pairs = zip(self.inner, content, strict=True)
-        return tuple(form.read(one, f"{place}[{n}]") for n, (form, one) in enumerate(pairs))
+        return tuple(form.read(one, f"{path}[{n}]") for n, (form, one) in enumerate(pairs))
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
         items = [form.describe(definitions) for form in self.inner]
@@ -212,10 +212,10 @@ class ByName:
     def write(self, value: Any) -> Any:
         return {str(key): self.inner.write(one) for key, one in dict(value).items()}
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         if not isinstance(content, dict):
-            refuse(place, content, "an object")
-        found = {key: self.inner.read(one, below(place, key)) for key, one in content.items()}
+            refuse(path, content, "an object")
+        found = {key: self.inner.read(one, below(path, key)) for key, one in content.items()}
         return tuple(found.items()) if self.is_pairs else found
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -231,24 +231,24 @@ class ArrayForm:
     def write(self, value: Any) -> Any:
         return value.tolist()
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         import numpy as np
 
         number = Plain(int if issubclass(self.dtype, np.integer) else float)
-        self._check(content, place, number)
+        self._check(content, path, number)
         try:
             return np.array(content, self.dtype)
         except (ValueError, OverflowError):
-            refuse(place, content, f"rows of one length, of {self.dtype.__name__}")
+            refuse(path, content, f"rows of one length, of {self.dtype.__name__}")
 
-    def _check(self, content: Any, place: str, number: Plain) -> None:
+    def _check(self, content: Any, path: str, number: Plain) -> None:
         if not isinstance(content, list):
-            refuse(place, content, "a list")
+            refuse(path, content, "a list")
         for position, one in enumerate(content):
             if isinstance(one, list):
-                self._check(one, f"{place}[{position}]", number)
+                self._check(one, f"{path}[{position}]", number)
             else:
-                number.read(one, f"{place}[{position}]")
+                number.read(one, f"{path}[{position}]")
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"type": "array", "items": {"type": ["number", "array"]}}
@@ -267,12 +267,12 @@ class Anything:
             return Plain(float).write(value)
         return value
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         if isinstance(content, dict):
-            return {key: self.read(one, below(place, key)) for key, one in content.items()}
+            return {key: self.read(one, below(path, key)) for key, one in content.items()}
         if isinstance(content, list):
-            return [self.read(one, f"{place}[{n}]") for n, one in enumerate(content)]
-        return Plain(float).read(content, place) if isinstance(content, float) else content
+            return [self.read(one, f"{path}[{n}]") for n, one in enumerate(content)]
+        return Plain(float).read(content, path) if isinstance(content, float) else content
 
     def describe(self, definitions: dict[str, Any]) -> dict[str, Any]:
         return {}

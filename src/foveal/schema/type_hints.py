@@ -1,7 +1,7 @@
 """The form of a type hint: dataclasses and typed dictionaries as JSON and back, and described.
 
 Reading is strict: an unknown key, a missing key, another type or a number that is not finite is
-an error with the place of the field, such as ``metrics.per_class[2].recall.low``. The published
+an error with the path of the field, such as ``metrics.per_class[2].recall.low``. The published
 JSON Schemas (``docs/schemas``) come from the same type hints.
 """
 
@@ -66,13 +66,13 @@ def to_json(value: Any, hint: Any = None) -> Any:
     return _form(wanted).write(value)
 
 
-def from_json(kind: type[_T], content: object, *, place: str = "") -> _T:
+def from_json(kind: type[_T], content: object, *, path: str = "") -> _T:
     """Returns the ``kind`` that :func:`to_json` wrote.
 
     Args:
         kind: A dataclass.
         content: JSON values.
-        place: Where ``content`` stands in its file, for messages.
+        path: Where ``content`` stands in its file, for messages.
 
     Raises:
         SchemaError: A field is missing, unknown, or cannot be; it is named.
@@ -84,7 +84,7 @@ def from_json(kind: type[_T], content: object, *, place: str = "") -> _T:
     foveal.errors.SchemaError: high: got "1", expected a number
     """
     wanted: Any = kind
-    value: _T = _form(wanted).read(content, place)
+    value: _T = _form(wanted).read(content, path)
     return value
 
 
@@ -177,19 +177,19 @@ class RecordForm:
         hints = _hints(self.kind).items()
         return {name: _form(hint).write(getattr(value, name)) for name, hint in hints}
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         if not isinstance(content, dict):
-            refuse(place, content, "an object")
+            refuse(path, content, "an object")
         hints = _hints(self.kind)
         for name in hints:
             if name not in content:
-                raise SchemaError(f"{below(place, name)}: it is missing")
+                raise SchemaError(f"{below(path, name)}: it is missing")
         for name in content:
             if name not in hints:
-                raise SchemaError(f"{below(place, name)}: there is no such field")
+                raise SchemaError(f"{below(path, name)}: there is no such field")
         return self.kind(
             **{
-                name: _form(hint).read(content[name], below(place, name))
+                name: _form(hint).read(content[name], below(path, name))
                 for name, hint in hints.items()
             }
         )
@@ -220,18 +220,18 @@ class KeysForm:
     def write(self, value: Any) -> Any:
         return {key: form.write(value[key]) for key, form in self._forms() if key in value}
 
-    def read(self, content: Any, place: str) -> Any:
+    def read(self, content: Any, path: str) -> Any:
         if not isinstance(content, dict):
-            refuse(place, content, "an object")
+            refuse(path, content, "an object")
         forms = dict(self._forms())
         for key in forms:
             if key not in content and key not in _optional_keys(self.kind):
-                raise SchemaError(f"{below(place, key)}: it is missing")
+                raise SchemaError(f"{below(path, key)}: it is missing")
         for key in content:
             if key not in forms:
-                raise SchemaError(f"{below(place, key)}: there is no such field")
+                raise SchemaError(f"{below(path, key)}: there is no such field")
         return {
-            key: form.read(content[key], below(place, key))
+            key: form.read(content[key], below(path, key))
             for key, form in forms.items()
             if key in content
         }
@@ -258,8 +258,8 @@ class KeysForm:
 class ListForm(SequenceForm):
     """A list that stays a list when it is read."""
 
-    def read(self, content: Any, place: str) -> Any:
-        return [*SequenceForm.read(self, content, place)]
+    def read(self, content: Any, path: str) -> Any:
+        return [*SequenceForm.read(self, content, path)]
 
 
 @cache

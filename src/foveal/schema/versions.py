@@ -11,8 +11,9 @@ from foveal.schema.forms import refuse, shown
 VERSIONS: dict[str, int] = {
     "audit": 1,
     "checklist": 1,
+    "compare": 1,
     "evaluate": 2,
-    "evaluation": 2,
+    "evaluation": 3,
     "explain": 1,
     "explanations": 2,
     "export": 1,
@@ -32,6 +33,9 @@ VERSIONS: dict[str, int] = {
     "report": 2,
     "report.drawn": 1,
     "run": 2,
+    "serve.answer": 1,
+    "serve.explanation": 1,
+    "serve.runs": 1,
     "train": 2,
     "visualise": 1,
 }

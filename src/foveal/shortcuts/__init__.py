@@ -2,5 +2,5 @@
 
 The network runs once over a sample of the held-out images, each seen by a head that had not
 seen it; the maps of all classes and folds follow from the fold heads in closed form. Only where
-a place looks like a shortcut are some images run again with that place covered.
+a region looks like a shortcut are some images run again with that region covered.
 """

@@ -107,7 +107,7 @@ def find_border_reliance(
     separations: tuple[ClassSeparation, ...],
     network: HeldOutNetwork,
     images: Images,
-    places: NDArray[np.int64],
+    positions: NDArray[np.int64],
 ) -> tuple[BorderReliance, ...]:
     """Returns the classes whose answers go when the images lose their border."""
     found = []
@@ -116,7 +116,7 @@ def find_border_reliance(
     for separation in told[:_MAX_BORDERS_TRIED]:
         index = separation.class_index
         rows = np.flatnonzero(maps.labels == index)[:MAX_PER_TRIAL]
-        after = network.logits(without_border(images[rows]), places[rows])
+        after = network.logits(without_border(images[rows]), positions[rows])
         reliance = judge_border(maps.logits[rows], after, index)
         if is_relied_on(reliance, gap=separation.gap):
             found.append(reliance)

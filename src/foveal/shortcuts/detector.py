@@ -36,12 +36,12 @@ class RunImages:
     """The held-out images that were looked at, as the network saw them.
 
     Attributes:
-        places: [n], into ``trained.judged``.
+        positions: [n], into ``trained.judged``.
         images: [n, 3, H, W], normalised.
         centres: Where the cells of their maps lie.
     """
 
-    places: NDArray[np.int64]
+    positions: NDArray[np.int64]
     images: Images
     centres: CellCentres
 
@@ -89,26 +89,26 @@ def _explain_maps(
     loaded = load_images(trained, wanted, network, progress)
     if not loaded:
         return ExplainedRun(names, reason="Not one of the pictures could be read again."), None
-    places = np.array([place for place, _, _ in loaded])
+    positions = np.array([position for position, _, _ in loaded])
     images = np.stack([image for _, image, _ in loaded])
     signed = np.stack([maps for _, _, maps in loaded])
-    labels = trained.manifest.labels[trained.judged.rows[places]]
-    bias = network.biases(places, signed, trained.judged.logits[places])
+    labels = trained.manifest.labels[trained.judged.rows[positions]]
+    bias = network.biases(positions, signed, trained.judged.model_logits[positions])
     whole = HeldOutMaps(signed, bias, labels)
-    sampled = np.isin(places, sample)
+    sampled = np.isin(positions, sample)
     maps = HeldOutMaps(signed[sampled], bias[sampled], labels[sampled])
     separations = tuple(
         separate(maps, index)
         for index in range(len(names))
         if 0 < int((maps.labels == index).sum()) < len(maps.labels)
     )
-    shortcuts = find_shortcuts(maps, separations, network, images[sampled], places[sampled])
+    shortcuts = find_shortcuts(maps, separations, network, images[sampled], positions[sampled])
     borders = (
         ()
         if shortcuts  # a mark in a corner goes with the border, and is named already
-        else find_border_reliance(maps, separations, network, images[sampled], places[sampled])
+        else find_border_reliance(maps, separations, network, images[sampled], positions[sampled])
     )
-    incompleteness = np.abs(whole.logits - trained.judged.logits[places]).max()
+    incompleteness = np.abs(whole.logits - trained.judged.model_logits[positions]).max()
     explained = ExplainedRun(
         class_names=names,
         grid=maps.grid,
@@ -118,9 +118,9 @@ def _explain_maps(
         shortcuts=shortcuts,
         borders=borders,
         untested=why_untested(maps, names),
-        examples=choose_examples(trained, places, signed, labels),
+        examples=choose_examples(trained, positions, signed, labels),
     )
-    return explained, RunImages(places, images, centres)
+    return explained, RunImages(positions, images, centres)
 
 
 def explain_and_show(
@@ -135,7 +135,7 @@ def explain_and_show(
     run, pictures = explain_training(trained, progress=progress)
     if pictures is None:
         return ShownExplanations(run)
-    rows = tuple(map(int, trained.judged.rows[pictures.places]))
+    rows = tuple(map(int, trained.judged.rows[pictures.positions]))
     return show_over_inputs(
         run,
         MapSources(rows, pictures.centres),

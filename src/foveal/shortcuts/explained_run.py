@@ -58,10 +58,10 @@ class ExplainedRun:
             bias and the held-out logit that the run recorded; None where the maps are made of
             gradients, which are exact nowhere.
         separations: One a class that was looked at.
-        shortcuts: The places that give a class away.
+        shortcuts: The regions that give a class away.
         borders: The classes whose answers rest on what runs along the border; not looked for
-            where a place was found.
-        untested: Why the search for such places was not made, or not for every class.
+            where a region was found.
+        untested: Why the search for such regions was not made, or not for every class.
         examples: Right and wrong answers.
         simple: What classifiers reach that see nothing of what the images show.
         simple_reason: Why none was tried.
@@ -111,7 +111,7 @@ class ExplainedRun:
             "shortcuts": [
                 {
                     "class": names[one.suspicion.class_index],
-                    "place": one.box.name,
+                    "region": one.box.name,
                     "box": asdict(one.box),
                     "share": one.suspicion.share,
                     "area_share": one.box.area_share,
@@ -167,7 +167,7 @@ class ExplainedRun:
         name = self.class_names[one.class_index]
         return {
             "class": name,
-            "place": "border all around",
+            "region": "border all around",
             "box": None,
             "share": next(
                 item.outside_share

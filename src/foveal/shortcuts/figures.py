@@ -1,4 +1,4 @@
-"""The heat maps of a run as a report shows them: figures, and pictures by place."""
+"""The heat maps of a run as a report shows them: figures, and pictures by key."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ShownExplanations:
 
     Attributes:
         run: The figures.
-        pictures: WebP and PNG files by place: ``bar``, ``average-K`` by class, and by example
+        pictures: WebP and PNG files by key: ``bar``, ``average-K`` by class, and by example
             ``seen-I``, ``said-I`` and, for a wrong answer, ``label-I``.
         sources: What the pictures were made from; ``None`` where there are no maps.
     """

@@ -29,7 +29,7 @@ _MAX_EXAMPLES_OF_KIND = 4  # right ones, and wrong ones, of a class
 
 
 def choose_images(trained: TrainedClassifier) -> tuple[list[int], list[int]]:
-    """Returns places in ``judged``: all that are wanted, and the fair sample among them.
+    """Returns positions in ``judged``: all that are wanted, and the fair sample among them.
 
     The surest mistakes come on top of the sample, and stay out of the averages.
     """
@@ -58,15 +58,15 @@ def num_of_kind(num_classes: int) -> int:
 
 def choose_examples(
     trained: TrainedClassifier,
-    places: NDArray[np.int64],
+    positions: NDArray[np.int64],
     signed: NDArray[np.float32],
     labels: NDArray[np.int64],
 ) -> tuple[ExplainedExample, ...]:
     """Returns right and wrong answers of every class, the surest mistakes first."""
     judged, manifest = trained.judged, trained.manifest
     num_classes = judged.logits.shape[1]
-    predicted = judged.logits[places].argmax(1)
-    probabilities = judged.probabilities[places, predicted]
+    predicted = judged.logits[positions].argmax(1)
+    probabilities = judged.probabilities[positions, predicted]
     of_kind = num_of_kind(num_classes)
     wanted: list[tuple[int, int]] = []  # rank within its kind and class, and which image
     for index in range(num_classes):
@@ -78,7 +78,7 @@ def choose_examples(
     wanted.sort(key=lambda pair: pair[0])
     examples = []
     for _, number in wanted[:_MAX_EXAMPLES]:
-        row = int(judged.rows[places[number]])
+        row = int(judged.rows[positions[number]])
         examples.append(
             ExplainedExample(
                 row=row,
@@ -86,7 +86,7 @@ def choose_examples(
                 label_index=int(labels[number]),
                 predicted_index=int(predicted[number]),
                 probability=float(probabilities[number]),
-                fold=int(judged.fold_index[places[number]]),
+                fold=int(judged.fold_index[positions[number]]),
                 predicted_map=signed[number, predicted[number]],
                 label_map=signed[number, labels[number]],
             )
@@ -99,48 +99,49 @@ Progress = Callable[[int, int], None]
 
 def load_images(
     trained: TrainedClassifier,
-    places: Sequence[int],
+    positions: Sequence[int],
     network: HeldOutNetwork,
     progress: Progress | None,
 ) -> list[tuple[int, Images, Images]]:
-    """Returns (place, image, maps [K, h, w]) for each image that can still be read.
+    """Returns (position, image, maps [K, h, w]) for each image that can still be read.
 
     The maps are averaged over the views, each turned back to how the image stands.
     """
     by_view = [
-        _load_view(trained, places, network, view, progress) for view in trained.model.reading.views
+        _load_view(trained, positions, network, view, progress)
+        for view in trained.model.reading.views
     ]
     loaded = []
-    for place in places:
-        several = [found[place] for found in by_view if place in found]
+    for position in positions:
+        several = [found[position] for found in by_view if position in found]
         if len(several) == len(by_view):  # else the file went away meanwhile
             maps: Images = np.stack([one for _, one in several]).mean(0)
-            loaded.append((place, several[0][0], maps))
+            loaded.append((position, several[0][0], maps))
     return loaded
 
 
 def _load_view(
     trained: TrainedClassifier,
-    places: Sequence[int],
+    positions: Sequence[int],
     network: HeldOutNetwork,
     view: View,
     progress: Progress | None,
 ) -> dict[int, tuple[Images, Images]]:
-    """Returns image and maps by place, both turned back."""
+    """Returns image and maps by position, both turned back."""
     manifest, judged = trained.manifest, trained.judged
     pictures: dict[int, Images] = {}
 
-    def load(place: int) -> Images | ImageError:
-        path = manifest.resolve(manifest.usable[judged.rows[place]])
+    def load(position: int) -> Images | ImageError:
+        path = manifest.resolve(manifest.usable[judged.rows[position]])
         try:
-            pictures[place] = trained.preprocessing.apply(path, view=view)
+            pictures[position] = trained.preprocessing.apply(path, view=view)
         except ImageError as error:
             return error
-        return pictures[place]
+        return pictures[position]
 
     found = {}
     batches = stream_batches(
-        places,
+        positions,
         load,
         network.features,
         num_concurrent=num_cores(),
@@ -148,11 +149,11 @@ def _load_view(
     )
     num_done = 0
     for batch, results in batches:
-        for place, features in zip(batch, results, strict=True):
+        for position, features in zip(batch, results, strict=True):
             if not isinstance(features, ImageError):
-                maps = network.project(features, place)
-                found[place] = (turn_back(pictures[place], view), turn_back(maps, view))
+                maps = network.project(features, position)
+                found[position] = (turn_back(pictures[position], view), turn_back(maps, view))
         num_done += len(batch)
         if progress is not None:
-            progress(num_done, len(places))
+            progress(num_done, len(positions))
     return found

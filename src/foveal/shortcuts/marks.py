@@ -1,14 +1,14 @@
-"""Marks at a fixed place that give a class away: suspected from maps, tried by covering.
+"""Marks at a fixed position that give a class away: suspected from maps, tried by covering.
 
 A label burnt into a corner, a ruler, a vendor's frame: a classifier takes what predicts, and
 such a mark predicts until the next camera arrives (Geirhos et al. 2020, "Shortcut learning in
-deep neural networks"). Three things must hold before a place is named:
+deep neural networks"). Three things must hold before a region is named:
 
 1. a window at the image's border holds at least twice its share of what separates the class;
-2. it holds more than the places opposite it, which a finding spread over the image would
+2. it holds more than the regions opposite it, which a finding spread over the image would
    fill alike (Welch's t over images);
 3. covering it takes the class's images from their class, at least twice as far as covering
-   the places opposite does, and by a sizeable part of what separates the classes.
+   the regions opposite does, and by a sizeable part of what separates the classes.
 
 The third is an experiment on the network itself and decides; it also tells whose mark it is,
 since covering a mark that is not there changes nothing.
@@ -53,7 +53,7 @@ class Suspicion:
         class_index: Which class.
         window: Where.
         share: Share of the gap between the class and the others that it holds.
-        contrast_t: Welch's t of the window against the places opposite it.
+        contrast_t: Welch's t of the window against the regions opposite it.
     """
 
     class_index: int
@@ -87,7 +87,7 @@ class CoverTrial:
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """A place that gives a class away; see the module for what had to hold."""
+    """A region that gives a class away; see the module for what had to hold."""
 
     suspicion: Suspicion
     box: Box
@@ -201,7 +201,7 @@ def _lead(logits: Floats, class_index: int) -> Floats:
 
 
 _MAX_CLASSES_TRIED = 3
-_MAX_PLACES_TRIED = 2
+_MAX_REGIONS_TRIED = 2
 MAX_PER_TRIAL = 12
 _ECHO_SHARE = 0.4
 
@@ -211,23 +211,25 @@ def find_shortcuts(
     separations: tuple[ClassSeparation, ...],
     network: HeldOutNetwork,
     images: Images,
-    places: NDArray[np.int64],
+    positions: NDArray[np.int64],
 ) -> tuple[Shortcut, ...]:
-    """Returns at most one place a class, confirmed by covering."""
+    """Returns at most one region a class, confirmed by covering."""
     suspected = [(one, windows) for one in separations if (windows := suspect(maps, one))]
     suspected.sort(key=lambda pair: -pair[1][0].share)
     found = []
     for separation, windows in suspected[:_MAX_CLASSES_TRIED]:
         rows = np.flatnonzero(maps.labels == separation.class_index)[:MAX_PER_TRIAL]
         # A unit sees beyond its cell, so on a coarse grid the mark may lie in the next one.
-        for suspicion in windows[:_MAX_PLACES_TRIED]:
-            trial = _try_covering(suspicion, maps.logits[rows], network, images[rows], places[rows])
+        for suspicion in windows[:_MAX_REGIONS_TRIED]:
+            trial = _try_covering(
+                suspicion, maps.logits[rows], network, images[rows], positions[rows]
+            )
             if is_confirmed(trial, gap=separation.gap):
                 size = images.shape[2], images.shape[3]
                 box = suspicion.window.box(network.centres, size)
                 found.append(Shortcut(suspicion, box, trial))
                 break
-    # What a mark of one class says against it, the others gain: a faint echo of the same place.
+    # What a mark of one class says against it, the others gain: a faint echo of the same region.
     most = max((one.trial.loss for one in found), default=0.0)
     return tuple(one for one in found if one.trial.loss >= _ECHO_SHARE * most)
 
@@ -237,11 +239,11 @@ def _try_covering(
     before: NDArray[np.float64],
     network: HeldOutNetwork,
     images: Images,
-    places: NDArray[np.int64],
+    positions: NDArray[np.int64],
 ) -> CoverTrial:
     def covered(window: Window) -> NDArray[np.float64]:
         box = window.box(network.centres, (images.shape[2], images.shape[3]))
-        return network.logits(cover(images, box), places)
+        return network.logits(cover(images, box), positions)
 
     window = suspicion.window
     elsewhere = [covered(other) for other in window.mirrored()]
@@ -253,7 +255,7 @@ def why_untested(maps: HeldOutMaps, names: tuple[str, ...]) -> str | None:
     if min(maps.grid) < MIN_CELLS:
         rows, columns = maps.grid
         return (
-            f"The last feature map has {rows} by {columns} places: too few to tell a corner "
+            f"The last feature map has {rows} by {columns} positions: too few to tell a corner "
             "from the middle. A larger --size gives more."
         )
     counts = np.bincount(maps.labels, minlength=len(names))
@@ -263,15 +265,15 @@ def why_untested(maps: HeldOutMaps, names: tuple[str, ...]) -> str | None:
     more = f" and {len(few) - 3} more" if len(few) > 3 else ""
     return (
         f"Too few pictures were looked at of {', '.join(few[:3])}{more} to tell a mark at a "
-        f"fixed place from chance: {MIN_IMAGES} are needed of a class."
+        f"fixed position from chance: {MIN_IMAGES} are needed of a class."
     )
 
 
 def describe_shortcut(shortcut: Shortcut, *, class_name: str) -> str:
-    """Returns what was found at a place, what covering it does, and what to do.
+    """Returns what was found at a region, what covering it does, and what to do.
 
     Args:
-        shortcut: The place.
+        shortcut: The region.
         class_name: Of its class; made printable here.
     """
     trial = shortcut.trial
@@ -279,13 +281,13 @@ def describe_shortcut(shortcut: Shortcut, *, class_name: str) -> str:
     if trial.num_changed > 0:
         effect = (
             f"covering it changes {trial.num_changed} of "
-            f"{count_noun(trial.num_right, 'right answer')}, covering the places opposite changes "
+            f"{count_noun(trial.num_right, 'right answer')}, covering the regions opposite changes "
             f"{_count_text(trial.num_changed_elsewhere)}"
         )
     else:
         effect = (
             f"covering it takes {trial.loss:.1f} logits from the lead of {name}, covering the "
-            f"places opposite takes {_loss_text(trial.loss_elsewhere)}"
+            f"regions opposite takes {_loss_text(trial.loss_elsewhere)}"
         )
     return (
         f"{_percent_text(shortcut.suspicion.share)} of what sets {name} apart comes from the "

@@ -45,7 +45,7 @@ class HeldOutNetwork:
         maps = self._maps(images)
         return list(zip(*(maps[-1:] if self._reads_last else maps), strict=True))
 
-    def biases(self, places: NDArray[np.int64], maps: Images, logits: Floats) -> Images:
+    def biases(self, positions: NDArray[np.int64], maps: Images, logits: Floats) -> Images:
         """Returns what the means of ``maps [n, K, h, w]`` lack of the logits, [n, K].
 
         A model that is not linear has no bias of its own: there it is what the recorded
@@ -54,16 +54,16 @@ class HeldOutNetwork:
         if self._exact is None:
             missing: Images = (logits - maps.mean((2, 3), dtype=np.float64)).astype(np.float32)
             return missing
-        return np.stack([one.bias for one in self._exact])[self._fold_index[places]]
+        return np.stack([one.bias for one in self._exact])[self._fold_index[positions]]
 
-    def project(self, features: Stages, place: int) -> Images:
+    def project(self, features: Stages, position: int) -> Images:
         """Returns the class activation maps [K, h, w] of one picture's features.
 
-        Maps of several stages are added up on the last one's places; each keeps its mean. Where
+        Maps of several stages are added up on the last one's positions; each keeps its mean. Where
         the model is not linear, the gradient at the picture's own features stands for its
         weights (Grad-CAM, Selvaraju et al. 2017, without its ReLU).
         """
-        fold = self._fold_index[place]
+        fold = self._fold_index[position]
         exact = self._exact
         weights = self._gradient(features, fold) if exact is None else exact[fold].weight
         grid = features[-1].shape[1:]
@@ -85,7 +85,7 @@ class HeldOutNetwork:
         weights: Images = torch.stack(rows).numpy()
         return weights
 
-    def logits(self, images: Images, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    def logits(self, images: Images, positions: NDArray[np.int64]) -> NDArray[np.float64]:
         """Returns logits [n, K] of pictures [n, 3, H, W]."""
         rows = []
         batches = stream_batches(
@@ -98,13 +98,13 @@ class HeldOutNetwork:
         for batch, results in batches:
             for row, features in zip(batch, results, strict=True):
                 if not isinstance(features, ImageError):
-                    model = self._models[self._fold_index[places[row]]]
+                    model = self._models[self._fold_index[positions[row]]]
                     rows.append(model.logits(pool(features)[None])[0])
         return np.stack(rows)
 
 
 def pool(features: Stages) -> Images:
-    """Returns the means over places of feature maps [C, h, w], one after the other: [T]."""
+    """Returns the means over positions of feature maps [C, h, w], one after the other: [T]."""
     means: Images = np.concatenate([one.mean((1, 2)) for one in features])
     return means
 

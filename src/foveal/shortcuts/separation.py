@@ -2,13 +2,13 @@
 
 With a pooled linear head the logit of class k for image n is the mean of its class
 activation map plus a bias (Zhou et al. 2016, equation 2). What separates the classes is
-therefore itself a mean over places::
+therefore itself a mean over positions::
 
     E[logit_k | n in k] - E[logit_k | n not in k]
-        = mean over places of  E[map_k | n in k] - E[map_k | n not in k]
+        = mean over positions of  E[map_k | n in k] - E[map_k | n not in k]
 
 The bias and everything that all images share cancel. A finding that lies now here, now
-there gives a broad map; a mark that always sits at one place gives a peak at that place.
+there gives a broad map; a mark that always sits at one position gives a peak at that position.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class HeldOutMaps:
     """Class activation maps of images by heads that had not seen them.
 
     Attributes:
-        signed: [n, K, h, w]; the mean of each over its places, plus ``bias``, is the logit.
+        signed: [n, K, h, w]; the mean of each over its positions, plus ``bias``, is the logit.
         bias: [n, K].
         labels: [n], the true classes.
     """
@@ -57,7 +57,7 @@ class ClassSeparation:
     Attributes:
         class_index: Which class.
         num_images: Images of the class that were looked at.
-        values: [h, w]; the mean is ``gap``. Negative where a place speaks against the class
+        values: [h, w]; the mean is ``gap``. Negative where a position speaks against the class
             in its own images.
         gap: By how much the class's logit is higher in its own images.
         gap_error: Standard error of ``gap``.

@@ -183,10 +183,10 @@ def judge_simple_classifiers(
     known = np.array([one is not None for one in loaded])
     rows, fold_index = rows[known], fold_index[known]
     simple = [one for one in loaded if one is not None]
-    place_of = np.full(len(labels), -1)
-    place_of[trained.judged.rows] = np.arange(len(trained.judged.rows))
+    position_of = np.full(len(labels), -1)
+    position_of[trained.judged.rows] = np.arange(len(trained.judged.rows))
     judged = fold_index >= 0
-    predicted = trained.judged.logits[place_of[rows[judged]]].argmax(1)
+    predicted = trained.judged.logits[position_of[rows[judged]]].argmax(1)
     network_right = predicted == labels[rows[judged]]
     results = []
     for name, margin, features in _families(simple):

@@ -1,4 +1,4 @@
-"""Places in an image as a reader names them, on the grid of a feature map."""
+"""Regions in an image as a reader names them, on the grid of a feature map."""
 
 from __future__ import annotations
 

@@ -212,6 +212,7 @@ def fine_tune(
         frozen,
         model=fits.model,
         logits=fits.logits,
+        model_logits=fits.logits,
         fold_models=fits.fold_models,
         # It names the frozen kind that was kept, which this one replaces.
         choice=None,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.evaluation import ModelChoice
 from foveal.training.choosing import choose_maker, predict_random_folds
-from foveal.training.fold_model import FoldModel, FoldModelMaker
+from foveal.training.fold_model import FoldFits, FoldModel, FoldModelMaker
 from foveal.training.learning_curve import measure_learning_curve
 from foveal.training.problem import Problem
 from foveal.training.steps import StepLog
@@ -23,24 +23,29 @@ class Fitted:
     Attributes:
         model: The one that is kept: on all images, or on the training part of a hold-out.
         rows: [M], the usable images that were judged.
-        logits: [M, K], each from a model that had not seen the image's group.
+        logits: [M, K], each from a model that had not seen the image's group. They are what is
+            reported: the kind of model is the one that the other folds choose.
         fold_index: [M].
-        fold_models: By fold, the model that gave its logits.
+        model_logits: [M, K], of the kind that is kept, for every fold.
+        fold_models: By fold, the model that gave its ``model_logits``.
         fitted_rows: [N'], the usable images that the kept model has seen.
         random_predictions: [M], out of folds that ignore groups; ``None`` without groups.
         curve: Training sizes [S] and accuracies [S, R]; ``None`` for a hold-out.
         choice: How kinds of models were compared; ``None`` where one was asked for.
+        candidates: The fits of every kind that was compared on these folds.
     """
 
     model: FoldModel
     rows: NDArray[np.int64]
     logits: NDArray[np.float64]
+    model_logits: NDArray[np.float64]
     fold_index: NDArray[np.int64]
     fold_models: tuple[FoldModel, ...]
     fitted_rows: NDArray[np.int64]
     random_predictions: NDArray[np.int64] | None
     curve: tuple[NDArray[np.int64], NDArray[np.float64]] | None
     choice: ModelChoice | None = None
+    candidates: Mapping[str, FoldFits] = field(default_factory=dict)
 
 
 def fit_by_plan(
@@ -66,8 +71,8 @@ def fit_by_plan(
         else "Fitting heads, every fold and penalty"
     )
     with log.step("heads", title) as step:
-        maker, known, choice = choose_maker(problem, makers, passed_over=passed_over)
-        fits = known or maker.fit_folds(problem)
+        chosen = choose_maker(problem, makers, passed_over=passed_over)
+        maker, fits, choice = chosen.maker, chosen.fits, chosen.record
         random_predictions = None
         if not is_holdout and len(np.unique(problem.groups)) < len(problem):
             random_predictions = predict_random_folds(problem, maker, like=fits.model)
@@ -82,11 +87,13 @@ def fit_by_plan(
     return Fitted(
         model=fits.model,
         rows=problem.rows[judged],
-        logits=fits.logits,
+        logits=chosen.logits,
+        model_logits=fits.logits,
         fold_index=problem.fold_index[judged],
         fold_models=fits.fold_models,
         fitted_rows=problem.rows[~judged] if is_holdout else problem.rows,
         random_predictions=random_predictions,
         curve=curve,
         choice=choice,
+        candidates=chosen.candidates,
     )

@@ -41,8 +41,8 @@ Floats = NDArray[np.float64]
 class ExactMap:
     """Logits as a linear function of what is read: ``logits = read @ weight.T + bias``.
 
-    What is read are means over places, so the same weights give a class activation map at
-    every place, whose mean plus bias is the logit (Zhou et al. 2016, equation 2).
+    What is read are means over positions, so the same weights give a class activation map at
+    every position, whose mean plus bias is the logit (Zhou et al. 2016, equation 2).
 
     Attributes:
         weight: [K, D], float32.

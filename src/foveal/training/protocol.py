@@ -143,11 +143,11 @@ def given_folds(
         manifest: The data.
         groups: [N], duplicates fused; folds that part a group are not used.
     """
-    place = next((i for i, n in enumerate(manifest.column_names) if n in FOLD_COLUMNS), None)
-    if place is None:
+    position = next((i for i, n in enumerate(manifest.column_names) if n in FOLD_COLUMNS), None)
+    if position is None:
         return None, ()
-    name = f"column '{printable(manifest.column_names[place])}'"
-    values = [record.told[place] for record in manifest.usable]
+    name = f"column '{printable(manifest.column_names[position])}'"
+    values = [record.told[position] for record in manifest.usable]
     numbers, index = np.unique(values, return_inverse=True)
     fold_index = index.reshape(-1).astype(np.int64)
     pairs = np.unique(np.stack([groups, fold_index]), axis=1)

@@ -41,6 +41,7 @@ from foveal.evaluation import (
     fit_novelty,
     fit_temperature,
 )
+from foveal.evaluation.operating_rule import find_class
 from foveal.features import (
     FeatureCache,
     ImageSource,
@@ -161,6 +162,8 @@ def train_classifier(
             progress=step.progress,
         )
         require_trainable(manifest)
+        if (rule := config.rule) is not None:
+            find_class(rule, manifest.class_names)
         traits = find_traits(manifest, config.subgroups)
         check_order(config.ordered, manifest.class_names)
         step.note(

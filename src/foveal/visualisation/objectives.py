@@ -33,7 +33,7 @@ class Channel:
     @property
     def description(self) -> str:
         """What is sought, in words."""
-        return f"{self.sign} {_place(self.where)} of channel {self.channel} of {self.layer}"
+        return f"{self.sign} {_wording_of(self.where)} of channel {self.channel} of {self.layer}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Direction:
     def description(self) -> str:
         """What is sought, in words."""
         name = "a direction" if self.name is None else self.name
-        return f"most {_place(self.where)} along {name} in {self.layer}"
+        return f"most {_wording_of(self.where)} along {name} in {self.layer}"
 
 
 Objective = Channel | ClassLogit | Direction
@@ -105,5 +105,5 @@ def every_channel(
     return tuple(Channel(layer, channel, where) for channel in channels)
 
 
-def _place(where: Where) -> str:
+def _wording_of(where: Where) -> str:
     return {"mean": "mean activation", "centre": "activation in the centre"}[where]

@@ -179,7 +179,7 @@ def _drawn(random: np.random.Generator, num_channels: int, count: int) -> NDArra
 
 
 # A unit that sees less than this share of the largest picture is shown alone, in the centre
-# of a small one: of a filter of three pixels, a mean over all places would show a wallpaper.
+# of a small one: of a filter of three pixels, a mean over all positions would show a wallpaper.
 _SMALL_SHARE = 1 / 8
 _SMALLEST_PX = 32
 _FIELDS_ACROSS = 3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from foveal.inspection import inspect
-from foveal.inspection.picture.arrangement import find_places
+from foveal.inspection.picture.arrangement import arrange
 from foveal.inspection.picture.facts import facts_of
 from foveal.inspection.picture.grid import lay_out
 from foveal.inspection.picture.picture import MOST_AT_FIRST, picture_of
@@ -44,16 +44,16 @@ def test_nothing_overlaps_and_no_wire_crosses_a_box(picture):
         set(groups),
         *({g for g in groups if chance.random() < 0.5} for _ in "123"),
     ]
-    assert [faults(find_places(picture, state)) for state in states] == [[]] * len(states)
+    assert [faults(arrange(picture, state)) for state in states] == [[]] * len(states)
 
 
 def test_at_most_fifteen_boxes_are_seen_at_first(picture):
-    closed = [box for box in find_places(picture).boxes if not box.is_open]
+    closed = [box for box in arrange(picture).boxes if not box.is_open]
     assert 5 <= len(closed) <= MOST_AT_FIRST
 
 
 def test_wires_lead_downward(picture):
-    for path in find_places(picture).paths:
+    for path in arrange(picture).paths:
         heights = [y for _, y in path.points]
         assert heights == sorted(heights)
 
@@ -103,24 +103,24 @@ def test_two_inputs_stand_beside_each_other_and_meet():
             return torch.cat([self.left(image), self.right(depth)], 1)
 
     picture = picture_of(inspect(TwoInputs(), [(1, 3, 8, 8), (1, 1, 8, 8)]))
-    boxes = {box.node.title: box for box in find_places(picture).boxes}
+    boxes = {box.node.title: box for box in arrange(picture).boxes}
     assert boxes["image"].y == boxes["depth"].y
     assert boxes["left"].y == boxes["right"].y
-    assert faults(find_places(picture)) == []
+    assert faults(arrange(picture)) == []
 
 
 def test_a_wire_is_followed_through_open_groups():
     network = open_network("torchvision:resnet18", weights="none")
     picture = picture_of(inspect(network.module, (3, 64, 64)))
     every = {node.number for node in picture.nodes()}
-    places = find_places(picture, every)
-    ends = {rounded(path.points[-1]) for path in places.paths}
-    starts = {rounded(path.points[0]) for path in places.paths}
+    arrangement = arrange(picture, every)
+    ends = {rounded(path.points[-1]) for path in arrangement.paths}
+    starts = {rounded(path.points[0]) for path in arrangement.paths}
     # Each wire that ends at the bottom of a frame goes on from there.
-    inner = [path for path in places.paths if not path.has_head]
+    inner = [path for path in arrangement.paths if not path.has_head]
     assert inner
     assert {rounded(path.points[-1]) for path in inner} <= starts
-    for box in places.boxes:
+    for box in arrangement.boxes:
         if box.is_open:
             assert any(y == round(box.y, 3) and box.x < x < box.x + box.width for x, y in ends)
 
@@ -128,10 +128,10 @@ def test_a_wire_is_followed_through_open_groups():
 def test_the_trunk_is_straight_whatever_is_open_beside_it():
     network = open_network("torchvision:resnet18", weights="none")
     picture = picture_of(inspect(network.module, (3, 64, 64)))
-    places = find_places(picture, {node.number for node in picture.nodes()})
-    outer = [box.node.number for box in places.boxes if box.depth == 0]
+    arrangement = arrange(picture, {node.number for node in picture.nodes()})
+    outer = [box.node.number for box in arrangement.boxes if box.depth == 0]
     assert len(outer) == 10
-    trunk = places.paths[: len(picture.top.wires)]
+    trunk = arrangement.paths[: len(picture.top.wires)]
     assert len({round(x, 3) for path in trunk for x, _ in path.points}) == 1
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from foveal.inspection import compare, inspect, render_inspection_fragment, render_inspection_html
-from foveal.inspection.picture.arrangement import find_places
+from foveal.inspection.picture.arrangement import arrange
 from foveal.inspection.picture.component import Layers, component
 from foveal.inspection.picture.marks import Mark
 from foveal.inspection.picture.picture import picture_of
@@ -158,16 +158,16 @@ def test_the_page_and_python_put_everything_in_the_same_places(open_page, table,
     script = (
         "async (opened) => { const { data } = await packed.read("
         "document.querySelector('[data-fvp=packed]').textContent);"
-        "const found = places.find(data.top, new Set(opened));"
+        "const found = arrangement.find(data.top, new Set(opened));"
         "return [found.width, found.height, found.boxes.map((b) => [b.node.number, b.x, b.y, "
         "b.width, b.height]), found.paths.map((p) => p.points)]; }"
     )
     wide, tall, boxes, paths = page.evaluate(script, sorted(opened))
-    places = find_places(picture, opened)
+    arrangement = arrange(picture, opened)
     flat = [value for b in boxes for value in b] + [v for p in paths for xy in p for v in xy]
-    own = [v for b in places.boxes for v in (b.node.number, b.x, b.y, b.width, b.height)]
-    own += [value for path in places.paths for point in path.points for value in point]
-    assert [wide, tall, *flat] == pytest.approx([places.width, places.height, *own])
+    own = [v for b in arrangement.boxes for v in (b.node.number, b.x, b.y, b.width, b.height)]
+    own += [value for path in arrangement.paths for point in path.points for value in point]
+    assert [wide, tall, *flat] == pytest.approx([arrangement.width, arrangement.height, *own])
 
 
 def test_a_box_has_the_same_name_whether_seen_at_first_or_later(open_page, table):

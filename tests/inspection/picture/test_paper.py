@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 from foveal.inspection import compare, inspect
-from foveal.inspection.picture.arrangement import find_places
+from foveal.inspection.picture.arrangement import arrange
 from foveal.inspection.picture.drawing import draw_svg, style
 from foveal.inspection.picture.paper import draw_png, paper_style
 from foveal.inspection.picture.picture import picture_of
@@ -90,9 +90,9 @@ def test_what_no_font_has_is_its_escape_and_stays_in_its_box():
     letter = "\U0010fffd"
     assert Font(12).shown(letter) == "\\U0010fffd"
     table = inspect(nn.Sequential(OrderedDict({letter * 6: nn.Conv2d(3, 4, 3)})), (3, 16, 16))
-    places = find_places(picture_of(table))
+    arrangement = arrange(picture_of(table))
     image = inked(draw_png(draw_svg(picture_of(table)).replace('class="fvp-paper"', 'fill="none"')))
-    right = 2 * max(box.x + box.width for box in places.boxes)
+    right = 2 * max(box.x + box.width for box in arrangement.boxes)
     assert max(x for x, _ in image) <= right + 2
 
 

@@ -26,5 +26,5 @@ def test_the_distractors_are_the_mistakes(drill: object) -> None:
 
 def test_the_right_choice_is_not_always_in_one_place() -> None:
     drill = template("convolution-parameters")
-    places = {as_multiple_choice(drill.exercise(seed, 1)).fields[0].answer for seed in range(40)}
-    assert places >= {"a", "b", "c", "d"}
+    positions = {as_multiple_choice(drill.exercise(seed, 1)).fields[0].answer for seed in range(40)}
+    assert positions >= {"a", "b", "c", "d"}

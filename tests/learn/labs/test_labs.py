@@ -110,7 +110,7 @@ def test_grad_cam_by_hand_is_the_engines_and_cam_by_a_factor() -> None:
     result = _small("grad-cam")
     assert result.answer == "factor"
     told = dict(result.rows)
-    for row in ("against foveal.explain", "against CAM / places"):
+    for row in ("against foveal.explain", "against CAM / positions"):
         assert float(told[row].split()[2]) < 1e-5
 
 

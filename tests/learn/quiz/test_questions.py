@@ -213,7 +213,7 @@ def test_no_figure_is_typed_only(package: object) -> None:
     typed = []
     for name, line, text in _prose(package):
         rest = _GIVEN.sub("", _NAMES_WITH_DIGITS.sub("", text))
-        # 0, 1 and 2 are counts and places of formulas: "+1", "2p", "times 2".
+        # 0, 1 and 2 are counts and positions of formulas: "+1", "2p", "times 2".
         figures = [found for found in re.findall(r"\d[\d.,]*\d|\d", rest) if found not in "012"]
         typed += [(name, line, figures, text)] if figures else []
     assert typed == []

@@ -185,7 +185,7 @@ def assert_fits(desk: Desk) -> None:
         ("`conv.weight.shape`", "", "conv.weight.shape: "),
         ("kernel_size", "", "kernel_size: "),
         ("y[0][1]", "", "y[0][1]: "),
-        ("span of `conv`", "places", "Span of conv (places): "),
+        ("span of `conv`", "positions", "Span of conv (positions): "),
         ("how many times fewer", "times", "How many times fewer: "),
         ("layers", "layers", "Layers: "),
     ],

@@ -31,7 +31,7 @@ PROMISED = {
     18: "ELDQ", 19: "EDQ", 20: "EDQ", 21: "LDQ", 22: "ELQ", 23: "EDQ", 24: "ELQ", 25: "EQ",
     26: "ELQ", 27: "ELQ",
 }  # fmt: skip
-PLACES = {"E": "engine", "L": "lab", "D": "drill", "Q": "quiz"}
+ACTIVITIES = {"E": "engine", "L": "lab", "D": "drill", "Q": "quiz"}
 
 each_topic = pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: str(topic.number))
 
@@ -42,17 +42,17 @@ def test_there_are_twenty_seven_each_once() -> None:
 
 @each_topic
 def test_a_topic_has_what_the_course_promises(topic: Topic) -> None:
-    assert topic.places == tuple(PLACES[letter] for letter in PROMISED[topic.number])
-    if "engine" in topic.places:
+    assert topic.activities == tuple(ACTIVITIES[letter] for letter in PROMISED[topic.number])
+    if "engine" in topic.activities:
         assert topic.engine
-    if "lab" in topic.places:
+    if "lab" in topic.activities:
         assert topic.lab
     assert len(questions_of(topic.number)) >= 2
 
 
 @each_topic
 def test_a_topic_with_drills_has_drills(topic: Topic) -> None:
-    if "drill" in topic.places:
+    if "drill" in topic.activities:
         assert templates_of(topic.number)
 
 
@@ -107,12 +107,12 @@ def test_the_walk_of_the_kernel_is_the_layers() -> None:
     assert figure is not None
     layer = nn.Conv1d(1, 1, 3, stride=2, padding=1, bias=False)
     nn.init.ones_(layer.weight)
-    places = layer(torch.zeros(1, 1, 6)).shape[2]
+    positions = layer(torch.zeros(1, 1, 6)).shape[2]
     rows = figure.text.splitlines()[1:]
-    assert len(rows) == places
-    for place, row in enumerate(rows):
+    assert len(rows) == positions
+    for position, row in enumerate(rows):
         x = torch.zeros(1, 1, 6, requires_grad=True)
-        layer(x)[0, 0, place].backward()
+        layer(x)[0, 0, position].backward()
         assert x.grad is not None
         cells = row[12:].ljust(15)[2:14:2]  # without the padding
         assert [cell == "■" for cell in cells] == (x.grad[0, 0] != 0).tolist()

@@ -236,8 +236,8 @@ def test_a_test_says_nothing_until_its_end(tab: Any) -> None:
             if node.locator("input[type=radio]").count():
                 node.locator("input").first.check()
             elif node.locator("select").count():
-                for place, select in enumerate(node.locator("select").all()):
-                    select.select_option(index=place + 1)
+                for position, select in enumerate(node.locator("select").all()):
+                    select.select_option(index=position + 1)
             else:
                 node.locator("input").fill("3")
         tab.keyboard.press("Enter")

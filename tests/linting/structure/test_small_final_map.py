@@ -1,4 +1,4 @@
-"""S104: a last feature map with hardly any places left."""
+"""S104: a last feature map with hardly any positions left."""
 
 from __future__ import annotations
 

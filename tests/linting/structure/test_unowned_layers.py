@@ -138,8 +138,8 @@ def test_fires_on_a_plain_tensor_drawn_at_random(draw: object) -> None:
 
 
 def test_stays_silent_on_filters_made_by_a_formula() -> None:
-    places = torch.arange(8.0)
-    waves = torch.cos(torch.pi / 8 * (places[None, :] + 0.5) * places[:, None])
+    positions = torch.arange(8.0)
+    waves = torch.cos(torch.pi / 8 * (positions[None, :] + 0.5) * positions[:, None])
     cosines = torch.einsum("ai,bj->abij", waves, waves).reshape(64, 1, 8, 8)
     blur = torch.tensor([1.0, 2, 1])
     blur = (blur[:, None] * blur).expand(8, 3, 3, 3) / 16

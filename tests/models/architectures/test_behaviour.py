@@ -48,7 +48,7 @@ def test_mobilenet_computes_what_timms_does(pictures) -> None:
 
 
 def test_with_silent_blocks_a_residual_network_passes_its_input_on(pictures) -> None:
-    """Option A: every fourth place of the first map arrives, the new channels are zero."""
+    """Option A: every fourth position of the first map arrives, the new channels are zero."""
     torch.manual_seed(0)
     network = CifarResNet(20).eval()
     silence_residuals(network)

@@ -93,8 +93,8 @@ def test_googlenets_modules_have_the_multiply_adds_of_table_1() -> None:
         "5b": 71,
     }
     seen = {
-        place: sum(r.macs.value for r in rows if r.name.startswith(f"inception{place}.")) / 1e6
-        for place in published
+        block: sum(r.macs.value for r in rows if r.name.startswith(f"inception{block}.")) / 1e6
+        for block in published
     }
     assert seen == pytest.approx(published, abs=1)
 

@@ -68,7 +68,7 @@ def resnet() -> nn.Module:
 
 @pytest.fixture
 def flattening() -> nn.Sequential:
-    """A VGG in small: its head reads an 8 × 6 × 6 map with its places."""
+    """A VGG in small: its head reads an 8 × 6 × 6 map with its positions."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.MaxPool2d(2),

@@ -35,12 +35,12 @@ def last_op(net: nn.Module, path: str) -> str:
 
 
 def compare(net: nn.Module, output_stride: int, path: str) -> tuple[float, float]:
-    """Error at the shared places, borders included, and the map's growth in height."""
+    """Error at the shared positions, borders included, and the map's growth in height."""
     changed = dilate(net, output_stride, input_shape=SHAPE)
     x = torch.randn(1, *SHAPE)
     old, new = map_of(net, path, x), map_of(changed, path, x)
-    places = shared_positions(trace(net, SHAPE), trace(changed, SHAPE), last_op(net, path))
-    error = (new[(..., *places)] - old).abs().max() / old.abs().max()
+    positions = shared_positions(trace(net, SHAPE), trace(changed, SHAPE), last_op(net, path))
+    error = (new[(..., *positions)] - old).abs().max() / old.abs().max()
     return float(error), new.shape[2] / old.shape[2]
 
 

@@ -39,7 +39,7 @@ opened.then(
 );
 
 const detail = new Detail(facts, (file, classIndex, sidePx) => state.answers.ask("explain", { file, classIndex, sidePx }));
-const table = new Table(facts.class_names, (place) => detail.open(table.shown(), place));
+const table = new Table(facts.class_names, (offset) => detail.open(table.shown(), offset));
 
 function take({ files, numLeftOut, isRefused }) {
   if (document.body.dataset.state === "failed") return;

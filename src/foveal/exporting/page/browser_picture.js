@@ -15,7 +15,7 @@ export async function decodeWebp(bytes, settings) {
   const kind = latin(bytes, 12, 16);
   let size = [0, 0];
   if (kind === "VP8X") {
-    size = [24, 27].map((place) => 1 + (little32(bytes, place) & 0xffffff));
+    size = [24, 27].map((offset) => 1 + (little32(bytes, offset) & 0xffffff));
     if (bytes[20] & 2) throw notHere("an animated WebP");
   } else if (kind === "VP8L") {
     const bits = little32(bytes, 21);
@@ -32,9 +32,9 @@ export async function decodeWebp(bytes, settings) {
 }
 
 function webpOrientation(bytes) {
-  for (let place = 12; place + 8 <= bytes.length; place += 8 + ((little32(bytes, place + 4) + 1) & ~1)) {
-    if (latin(bytes, place, place + 4) === "EXIF") {
-      return orientationOfExif(bytes.subarray(place + 8, place + 8 + little32(bytes, place + 4))) ?? 1;
+  for (let offset = 12; offset + 8 <= bytes.length; offset += 8 + ((little32(bytes, offset + 4) + 1) & ~1)) {
+    if (latin(bytes, offset, offset + 4) === "EXIF") {
+      return orientationOfExif(bytes.subarray(offset + 8, offset + 8 + little32(bytes, offset + 4))) ?? 1;
     }
   }
   return 1;
@@ -49,22 +49,22 @@ export async function decodeGif(bytes, settings) {
 function countGifPictures(bytes) {
   const tableBytes = (flags) => (flags & 0x80 ? 3 * (2 << (flags & 7)) : 0);
   const afterBlocks = (start) => {
-    let place = start;
-    while (place < bytes.length) {
-      const length = bytes[place];
-      place += 1 + length;
-      if (length === 0) return place;
+    let offset = start;
+    while (offset < bytes.length) {
+      const length = bytes[offset];
+      offset += 1 + length;
+      if (length === 0) return offset;
     }
     throw truncated("a GIF that ends within a block");
   };
   let count = 0;
-  let place = 13 + tableBytes(bytes[10]);
-  while (place < bytes.length) {
-    const introducer = bytes[place];
+  let offset = 13 + tableBytes(bytes[10]);
+  while (offset < bytes.length) {
+    const introducer = bytes[offset];
     if (introducer === 0x21) {
-      place = afterBlocks(place + 2);
+      offset = afterBlocks(offset + 2);
     } else if (introducer === 0x2c) {
-      place = afterBlocks(place + 11 + tableBytes(bytes[place + 9]));
+      offset = afterBlocks(offset + 11 + tableBytes(bytes[offset + 9]));
       count += 1;
     } else {
       break;

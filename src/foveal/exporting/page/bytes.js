@@ -1,18 +1,18 @@
 // Numbers and texts out of bytes, checksums, and what was deflated.
 
-export const at = (bytes, place, text) =>
-  [...text].every((letter, n) => bytes[place + n] === letter.charCodeAt(0));
+export const at = (bytes, offset, text) =>
+  [...text].every((letter, n) => bytes[offset + n] === letter.charCodeAt(0));
 
 export const latin = (bytes, start, stop) => String.fromCharCode(...bytes.subarray(start, stop));
 
-export const big16 = (bytes, place) => (bytes[place] << 8) | bytes[place + 1];
+export const big16 = (bytes, offset) => (bytes[offset] << 8) | bytes[offset + 1];
 
-export const big32 = (bytes, place) => ((big16(bytes, place) << 16) | big16(bytes, place + 2)) >>> 0;
+export const big32 = (bytes, offset) => ((big16(bytes, offset) << 16) | big16(bytes, offset + 2)) >>> 0;
 
-export const little16 = (bytes, place) => bytes[place] | (bytes[place + 1] << 8);
+export const little16 = (bytes, offset) => bytes[offset] | (bytes[offset + 1] << 8);
 
-export const little32 = (bytes, place) =>
-  (little16(bytes, place) | (little16(bytes, place + 2) << 16)) >>> 0;
+export const little32 = (bytes, offset) =>
+  (little16(bytes, offset) | (little16(bytes, offset + 2) << 16)) >>> 0;
 
 const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;

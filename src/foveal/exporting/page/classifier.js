@@ -72,10 +72,11 @@ export class Classifier {
 
   describe({ probabilities, features }) {
     const values = Array.from(probabilities.data);
-    const best = values.indexOf(Math.max(...values));
+    const likeliest = values.indexOf(Math.max(...values));
+    const best = decide(values, this.facts.operating_point, likeliest);
     const names = this.facts.class_names;
     let members = names.filter((_, n) => values[n] >= this.facts.set_thresholds[n]);
-    if (!members.length) members = [names[best]];
+    if (!members.length) members = [names[likeliest]];
     const novelty = this.novelty.score(features.data);
     return {
       label: names[best],
@@ -87,6 +88,14 @@ export class Classifier {
       probabilities: values,
     };
   }
+}
+
+/** The label's index: foveal.evaluation.operating_point.decide. */
+function decide(values, point, likeliest) {
+  if (!point) return likeliest;
+  if (values[point.class_index] >= point.threshold) return point.class_index;
+  const others = values.map((value, n) => (n === point.class_index ? -Infinity : value));
+  return others.indexOf(Math.max(...others));
 }
 
 export function reasonOf(error) {

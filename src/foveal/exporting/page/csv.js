@@ -20,7 +20,7 @@ export function numberText(value) {
   const [, digits, sign, power] = /^(.*)e([+-])(\d+)$/.exec(text) ?? [];
   if (power) return `${digits}e${sign}${power.padStart(2, "0")}`;
   if (Math.abs(value) >= 1e-4) return text;
-  // Python turns to powers two places earlier.
+  // Python turns to powers two digits earlier.
   const [mantissa, exponent] = value.toExponential().split("e-");
   return `${mantissa}e-${exponent.padStart(2, "0")}`;
 }

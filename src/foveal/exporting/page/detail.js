@@ -9,33 +9,33 @@ const SIDE_PX = 720;
 export class Detail {
   /** explain: asked with (file, class index, side) for pictures. */
   constructor(facts, explain) {
-    Object.assign(this, { facts, explain, rows: [], place: 0, turn: 0 });
+    Object.assign(this, { facts, explain, rows: [], position: 0, turn: 0 });
     byId("close").onclick = () => byId("detail").close();
-    byId("previous").onclick = () => this.show(this.place - 1);
-    byId("next").onclick = () => this.show(this.place + 1);
+    byId("previous").onclick = () => this.show(this.position - 1);
+    byId("next").onclick = () => this.show(this.position + 1);
     byId("map-class").replaceChildren(...facts.class_names.map((name, n) => make("option", { value: n }, name)));
     byId("map-class").onchange = () => this.draw();
     for (const choice of document.getElementsByName("shown")) choice.onchange = () => this.paint();
     byId("detail").onkeydown = (event) => {
       if (["SELECT", "INPUT"].includes(event.target.tagName)) return;
-      if (event.key === "ArrowLeft") this.show(this.place - 1);
-      if (event.key === "ArrowRight") this.show(this.place + 1);
+      if (event.key === "ArrowLeft") this.show(this.position - 1);
+      if (event.key === "ArrowRight") this.show(this.position + 1);
     };
   }
 
-  open(rows, place) {
+  open(rows, position) {
     this.rows = rows;
     byId("detail").showModal();
-    this.show(place);
+    this.show(position);
     byId("detail-title").focus();
   }
 
-  show(place) {
-    if (place < 0 || place >= this.rows.length) return;
-    this.place = place;
-    const row = this.rows[place];
-    byId("previous").disabled = place === 0;
-    byId("next").disabled = place === this.rows.length - 1;
+  show(position) {
+    if (position < 0 || position >= this.rows.length) return;
+    this.position = position;
+    const row = this.rows[position];
+    byId("previous").disabled = position === 0;
+    byId("next").disabled = position === this.rows.length - 1;
     byId("detail-title").textContent = printable(row.path);
     byId("answer").replaceChildren(...(row.error === null ? this.said(row) : [make("p", { className: "reason" }, `Not read: ${row.error}.`)]));
     byId("map-tools").hidden = row.error !== null || !this.facts.map;
@@ -48,7 +48,7 @@ export class Detail {
 
   async draw() {
     const turn = ++this.turn;
-    const row = this.rows[this.place];
+    const row = this.rows[this.position];
     const classIndex = Number(byId("map-class").value);
     try {
       const drawn = await this.explain(row.file, classIndex, SIDE_PX);
@@ -72,7 +72,7 @@ export class Detail {
   caption(wantsMap, peak, name) {
     if (!this.facts.map) return `There are no heat maps: ${this.facts.no_map}.`;
     if (!wantsMap) return "";
-    if (peak === 0) return `No place speaks for “${name}”.`;
+    if (peak === 0) return `No position speaks for “${name}”.`;
     return `Tinted where the image speaks for “${name}”, most where the tint is lightest and warmest. It shows where the answer comes from, not whether it is right.`;
   }
 

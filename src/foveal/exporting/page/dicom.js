@@ -142,10 +142,10 @@ function frameBytes(elements, numFrames, index) {
 
 function joined(parts) {
   const output = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let place = 0;
+  let offset = 0;
   for (const part of parts) {
-    output.set(part, place);
-    place += part.length;
+    output.set(part, offset);
+    offset += part.length;
   }
   return output;
 }

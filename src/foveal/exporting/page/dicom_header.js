@@ -66,22 +66,22 @@ export async function readDataSet(file) {
 }
 
 function readMeta(file) {
-  let place = at(file, 128, "DICM") ? 132 : 0;
+  let offset = at(file, 128, "DICM") ? 132 : 0;
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   let syntax = null;
   try {
-    while (place + 8 <= file.length && view.getUint16(place, true) === 2) {
-      const tag = view.getUint16(place + 2, true);
-      const isLong = LONG_FORMS.includes(latin(file, place + 4, place + 6));
-      const start = place + (isLong ? 12 : 8);
-      const length = isLong ? view.getUint32(place + 8, true) : view.getUint16(place + 6, true);
+    while (offset + 8 <= file.length && view.getUint16(offset, true) === 2) {
+      const tag = view.getUint16(offset + 2, true);
+      const isLong = LONG_FORMS.includes(latin(file, offset + 4, offset + 6));
+      const start = offset + (isLong ? 12 : 8);
+      const length = isLong ? view.getUint32(offset + 8, true) : view.getUint16(offset + 6, true);
       if (tag === 0x0010) syntax = textOf(file.subarray(start, start + length));
-      place = start + length;
+      offset = start + length;
     }
   } catch {
     throw truncated("the DICOM header ends early or is damaged");
   }
-  return { syntax, end: place };
+  return { syntax, end: offset };
 }
 
 const guessedSyntax = (file) => (/^[A-Z]{2}$/.test(latin(file, 4, 6)) ? SYNTAX.little : SYNTAX.implicit);
@@ -89,67 +89,67 @@ const guessedSyntax = (file) => (/^[A-Z]{2}$/.test(latin(file, 4, 6)) ? SYNTAX.l
 function readElements(reader, start, stop) {
   const { view, isLittle } = reader;
   const elements = new Map();
-  let place = start;
-  while (place < stop) {
-    const tag = ((view.getUint16(place, isLittle) << 16) | view.getUint16(place + 2, isLittle)) >>> 0;
-    if (tag === ITEM_END || tag === SEQUENCE_END) return { elements, place: place + 8 };
+  let offset = start;
+  while (offset < stop) {
+    const tag = ((view.getUint16(offset, isLittle) << 16) | view.getUint16(offset + 2, isLittle)) >>> 0;
+    if (tag === ITEM_END || tag === SEQUENCE_END) return { elements, offset: offset + 8 };
     let form = "";
     let length;
     if (reader.isImplicit) {
-      length = view.getUint32(place + 4, isLittle);
-      place += 8;
+      length = view.getUint32(offset + 4, isLittle);
+      offset += 8;
     } else {
-      form = latin(reader.bytes, place + 4, place + 6);
+      form = latin(reader.bytes, offset + 4, offset + 6);
       const isLong = LONG_FORMS.includes(form);
-      length = isLong ? view.getUint32(place + 8, isLittle) : view.getUint16(place + 6, isLittle);
-      place += isLong ? 12 : 8;
+      length = isLong ? view.getUint32(offset + 8, isLittle) : view.getUint16(offset + 6, isLittle);
+      offset += isLong ? 12 : 8;
     }
     const isPixels = tag === TAG.pixels;
     if (isPixels && length === UNDEFINED) {
-      const read = readFragments(reader, place);
+      const read = readFragments(reader, offset);
       elements.set(tag, { form, fragments: read.fragments });
-      place = read.place;
+      offset = read.offset;
     } else if (form === "SQ" || length === UNDEFINED || (reader.isImplicit && SEQUENCES.includes(tag))) {
-      const read = readItems(reader, place, length === UNDEFINED ? stop : place + length, length === UNDEFINED);
+      const read = readItems(reader, offset, length === UNDEFINED ? stop : offset + length, length === UNDEFINED);
       elements.set(tag, { form: "SQ", items: read.items });
-      place = read.place;
+      offset = read.offset;
     } else {
-      if (place + length > stop && !isPixels) throw truncated("the DICOM header ends early or is damaged");
-      elements.set(tag, { form, bytes: reader.bytes.subarray(place, place + length) });
-      place += length;
+      if (offset + length > stop && !isPixels) throw truncated("the DICOM header ends early or is damaged");
+      elements.set(tag, { form, bytes: reader.bytes.subarray(offset, offset + length) });
+      offset += length;
     }
   }
-  return { elements, place };
+  return { elements, offset };
 }
 
 function readItems(reader, start, stop, isOpen) {
   const items = [];
-  let place = start;
-  while (place < stop) {
-    const tag = ((reader.view.getUint16(place, reader.isLittle) << 16) | reader.view.getUint16(place + 2, reader.isLittle)) >>> 0;
-    const length = reader.view.getUint32(place + 4, reader.isLittle);
-    place += 8;
-    if (tag === SEQUENCE_END) return { items, place };
+  let offset = start;
+  while (offset < stop) {
+    const tag = ((reader.view.getUint16(offset, reader.isLittle) << 16) | reader.view.getUint16(offset + 2, reader.isLittle)) >>> 0;
+    const length = reader.view.getUint32(offset + 4, reader.isLittle);
+    offset += 8;
+    if (tag === SEQUENCE_END) return { items, offset };
     if (tag !== ITEM) throw truncated("the DICOM header ends early or is damaged");
-    const end = length === UNDEFINED ? stop : place + length;
-    const read = readElements(reader, place, end);
+    const end = length === UNDEFINED ? stop : offset + length;
+    const read = readElements(reader, offset, end);
     items.push(read.elements);
-    place = length === UNDEFINED ? read.place : end;
+    offset = length === UNDEFINED ? read.offset : end;
   }
-  return { items, place: isOpen ? place : stop };
+  return { items, offset: isOpen ? offset : stop };
 }
 
 function readFragments(reader, start) {
   const fragments = [];
-  let place = start;
+  let offset = start;
   for (;;) {
-    if (place + 8 > reader.bytes.length) return { fragments, place: reader.bytes.length };
-    const tag = ((reader.view.getUint16(place, true) << 16) | reader.view.getUint16(place + 2, true)) >>> 0;
-    const length = reader.view.getUint32(place + 4, true);
-    place += 8;
-    if (tag !== ITEM) return { fragments, place };
-    fragments.push(reader.bytes.subarray(place, place + length));
-    place += length;
+    if (offset + 8 > reader.bytes.length) return { fragments, offset: reader.bytes.length };
+    const tag = ((reader.view.getUint16(offset, true) << 16) | reader.view.getUint16(offset + 2, true)) >>> 0;
+    const length = reader.view.getUint32(offset + 4, true);
+    offset += 8;
+    if (tag !== ITEM) return { fragments, offset };
+    fragments.push(reader.bytes.subarray(offset, offset + length));
+    offset += length;
   }
 }
 
@@ -164,7 +164,7 @@ export function numbersOf(element, isLittle, isSigned = false) {
   const read = { FL: ["getFloat32", 4], FD: ["getFloat64", 8], SS: ["getInt16", 2], SL: ["getInt32", 4], UL: ["getUint32", 4] }[form]
     ?? [isSigned ? "getInt16" : "getUint16", 2];
   const numbers = [];
-  for (let place = 0; place + read[1] <= bytes.length; place += read[1]) numbers.push(view[read[0]](place, isLittle));
+  for (let offset = 0; offset + read[1] <= bytes.length; offset += read[1]) numbers.push(view[read[0]](offset, isLittle));
   if (!numbers.length) throw corrupt("the DICOM values contradict each other");
   return numbers;
 }

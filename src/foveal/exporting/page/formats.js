@@ -48,7 +48,7 @@ export function identify(bytes) {
   if (!bytes.length) throw new ImageError("the file is empty (0 bytes)", "empty_file");
   const known = knownFormat(bytes);
   if (known) return known;
-  for (const [place, magic, name] of FOREIGN_IMAGES) if (at(bytes, place, magic)) throw unsupported(name);
+  for (const [offset, magic, name] of FOREIGN_IMAGES) if (at(bytes, offset, magic)) throw unsupported(name);
   if (/^P[1-7]\s/.test(latin(bytes, 0, 3))) throw unsupported("a portable pixmap (PPM/PGM/PBM) image");
   const text = asText(bytes.subarray(0, 1024));
   if (text?.includes("<svg")) throw unsupported("an SVG drawing");
@@ -74,7 +74,7 @@ function knownFormat(bytes) {
 function heifFormat(bytes) {
   const end = Math.min(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0), 512, bytes.length);
   const brands = [latin(bytes, 8, 12)];
-  for (let place = 16; place + 4 <= end; place += 4) brands.push(latin(bytes, place, place + 4));
+  for (let offset = 16; offset + 4 <= end; offset += 4) brands.push(latin(bytes, offset, offset + 4));
   if (["avif", "avis"].includes(brands[0])) return "AVIF";
   if (["hei", "hev"].includes(brands[0].slice(0, 3))) return "HEIC";
   if (["mif1", "msf1"].includes(brands[0])) return brands.some((b) => b.startsWith("avi")) ? "AVIF" : "HEIC";
@@ -102,7 +102,7 @@ function asText(head) {
 }
 
 function describe(bytes, text) {
-  for (const [place, magic, name] of FOREIGN_FILES) if (at(bytes, place, magic)) return name;
+  for (const [offset, magic, name] of FOREIGN_FILES) if (at(bytes, offset, magic)) return name;
   if (bytes.subarray(0, 4096).every((byte) => byte === 0)) return "a file of zeros";
   if (text === null) return "data of no known format";
   if (text.includes("<html") || text.includes("<!doctype html")) return "a web page";

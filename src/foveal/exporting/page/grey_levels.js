@@ -11,8 +11,8 @@ const FRAME_TAGS = [
 /** Returns what the header says about showing a frame. */
 export function frameRules({ elements, isLittle }, index) {
   const header = new Map(FRAME_TAGS.filter((tag) => elements.has(tag)).map((tag) => [tag, elements.get(tag)]));
-  for (const [groups, place] of [[TAG.shared, 0], [TAG.perFrame, index]]) {
-    const group = elements.get(groups)?.items?.[place];
+  for (const [groups, position] of [[TAG.shared, 0], [TAG.perFrame, index]]) {
+    const group = elements.get(groups)?.items?.[position];
     for (const macro of [TAG.valueTransformation, TAG.frameVoi]) {
       const item = group?.get(macro)?.items?.[0];
       for (const tag of FRAME_TAGS) if (item?.has(tag)) header.set(tag, item.get(tag));

@@ -59,7 +59,7 @@ export function tint(shown, picture, map, centres, settings, tints) {
   }
 }
 
-const isInside = (place, length) => place >= -0.5 && place <= length - 0.5;
+const isInside = (position, length) => position >= -0.5 && position <= length - 0.5;
 
 const LINEAR = Float64Array.from({ length: 256 }, (_, level) => {
   const encoded = level / 255;
@@ -82,7 +82,7 @@ function tintOf(red, green, blue, share, { luminances, table, numLevels, numValu
   const column = share * (numValues - 1);
   const left = Math.min(numValues - 2, Math.floor(column));
   const right = column - left;
-  const cell = (row, place, channel) => table[(row * numValues + place) * 3 + channel];
+  const cell = (row, position, channel) => table[(row * numValues + position) * 3 + channel];
   return [0, 1, 2].map((channel) => {
     const above = (1 - right) * cell(top, left, channel) + right * cell(top, left + 1, channel);
     const below = (1 - right) * cell(top + 1, left, channel) + right * cell(top + 1, left + 1, channel);
@@ -105,16 +105,16 @@ function spread({ values, rows, columns }, centres, atRows, atColumns) {
   return output;
 }
 
-function interpolate(places, values, wanted) {
-  const last = places.length - 1;
+function interpolate(positions, values, wanted) {
+  const last = positions.length - 1;
   if (last === 0) return new Float64Array(wanted.length).fill(values[0]);
-  const slopes = slopesOf(places, values);
-  return Float64Array.from(wanted, (place) => {
-    const x = Math.min(places[last], Math.max(places[0], place));
+  const slopes = slopesOf(positions, values);
+  return Float64Array.from(wanted, (position) => {
+    const x = Math.min(positions[last], Math.max(positions[0], position));
     let n = 0;
-    while (n < last - 1 && x > places[n + 1]) n += 1;
-    const width = places[n + 1] - places[n];
-    const t = (x - places[n]) / width;
+    while (n < last - 1 && x > positions[n + 1]) n += 1;
+    const width = positions[n + 1] - positions[n];
+    const t = (x - positions[n]) / width;
     const bend = t * t * (3 - 2 * t);
     return (
       (1 - bend) * values[n] + bend * values[n + 1] +
@@ -123,9 +123,9 @@ function interpolate(places, values, wanted) {
   });
 }
 
-function slopesOf(places, values) {
-  const last = places.length - 1;
-  const widths = Array.from({ length: last }, (_, n) => places[n + 1] - places[n]);
+function slopesOf(positions, values) {
+  const last = positions.length - 1;
+  const widths = Array.from({ length: last }, (_, n) => positions[n + 1] - positions[n]);
   const rises = widths.map((width, n) => (values[n + 1] - values[n]) / width);
   if (last === 1) return [rises[0], rises[0]];
   const slopes = new Float64Array(last + 1);

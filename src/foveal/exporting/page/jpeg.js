@@ -13,15 +13,15 @@ import { scanOf } from "./jpeg_progressive.js";
 export function decodeHuffman(bytes, reduction = 1) {
   const jpeg = { tables: [], dc: [], ac: [], interval: 0, components: [], least: 8 / reduction };
   if (!at(bytes, 0, "\xff\xd8")) throw corrupt("the JPEG data cannot be decoded");
-  let place = 2;
+  let offset = 2;
   for (;;) {
-    while (bytes[place] === 0xff && bytes[place + 1] === 0xff) place += 1;
-    if (bytes[place] === 0xff && bytes[place + 1] === 0xd9) break;
-    if (place + 4 > bytes.length) throw truncated("a JPEG that ends before its image");
-    if (bytes[place] !== 0xff) throw corrupt("the JPEG data cannot be decoded");
-    const marker = bytes[place + 1];
-    const stop = place + 2 + big16(bytes, place + 2);
-    const body = bytes.subarray(place + 4, stop);
+    while (bytes[offset] === 0xff && bytes[offset + 1] === 0xff) offset += 1;
+    if (bytes[offset] === 0xff && bytes[offset + 1] === 0xd9) break;
+    if (offset + 4 > bytes.length) throw truncated("a JPEG that ends before its image");
+    if (bytes[offset] !== 0xff) throw corrupt("the JPEG data cannot be decoded");
+    const marker = bytes[offset + 1];
+    const stop = offset + 2 + big16(bytes, offset + 2);
+    const body = bytes.subarray(offset + 4, stop);
     if (marker === 0xdb) readQuantisation(jpeg, body);
     else if (marker === 0xc4) readHuffman(jpeg, body);
     else if (marker >= 0xc0 && marker <= 0xc2) readFrame(jpeg, body, marker === 0xc2);
@@ -29,8 +29,8 @@ export function decodeHuffman(bytes, reduction = 1) {
       throw notHere("a JPEG of an unusual kind");
     } else if (marker === 0xdd) jpeg.interval = big16(body, 0);
     else if (marker === 0xee && at(body, 0, "Adobe")) jpeg.adobeTransform = body[11];
-    place = stop;
-    if (marker === 0xda) place = afterScan(bytes, readScan(jpeg, body, bytes, stop));
+    offset = stop;
+    if (marker === 0xda) offset = afterScan(bytes, readScan(jpeg, body, bytes, stop));
     if (!jpeg.isProgressive && jpeg.components.length && jpeg.components.every((one) => one.isDone)) break;
   }
   if (!jpeg.components.length || !jpeg.components.every((one) => one.isDone)) {
@@ -41,24 +41,24 @@ export function decodeHuffman(bytes, reduction = 1) {
 }
 
 function readQuantisation(jpeg, body) {
-  for (let place = 0; place < body.length;) {
-    const wide = body[place] >> 4;
+  for (let offset = 0; offset < body.length;) {
+    const wide = body[offset] >> 4;
     const table = new Int32Array(64);
-    const id = body[place++] & 15;
-    for (let n = 0; n < 64; n++, place += wide ? 2 : 1) table[ZIGZAG[n]] = wide ? big16(body, place) : body[place];
+    const id = body[offset++] & 15;
+    for (let n = 0; n < 64; n++, offset += wide ? 2 : 1) table[ZIGZAG[n]] = wide ? big16(body, offset) : body[offset];
     jpeg.tables[id] = table;
   }
 }
 
 function readHuffman(jpeg, body) {
-  for (let place = 0; place < body.length;) {
-    const target = body[place] >> 4 ? jpeg.ac : jpeg.dc;
-    const id = body[place] & 15;
-    const counts = body.subarray(place + 1, place + 17);
-    place += 17;
+  for (let offset = 0; offset < body.length;) {
+    const target = body[offset] >> 4 ? jpeg.ac : jpeg.dc;
+    const id = body[offset] & 15;
+    const counts = body.subarray(offset + 1, offset + 17);
+    offset += 17;
     const total = counts.reduce((sum, count) => sum + count, 0);
     // Canonical codes: by length, the first code, and where its values begin.
-    const table = { least: new Int32Array(18), most: new Int32Array(18).fill(-1), shift: new Int32Array(18), values: body.subarray(place, place + total) };
+    const table = { least: new Int32Array(18), most: new Int32Array(18).fill(-1), shift: new Int32Array(18), values: body.subarray(offset, offset + total) };
     for (let length = 1, code = 0, n = 0; length <= 16; length++, code <<= 1) {
       table.shift[length] = n - code;
       if (counts[length - 1]) {
@@ -68,7 +68,7 @@ function readHuffman(jpeg, body) {
       }
     }
     target[id] = table;
-    place += total;
+    offset += total;
   }
 }
 
@@ -77,9 +77,9 @@ function readFrame(jpeg, body, isProgressive) {
   if (body[0] !== 8) throw notHere("a JPEG of more than 8 bits");
   [jpeg.height, jpeg.width] = [big16(body, 1), big16(body, 3)];
   for (let n = 0; n < body[5]; n++) {
-    const place = 6 + 3 * n;
+    const offset = 6 + 3 * n;
     jpeg.components.push({
-      id: body[place], across: body[place + 1] >> 4, down: body[place + 1] & 15, table: body[place + 2], isDone: false,
+      id: body[offset], across: body[offset + 1] >> 4, down: body[offset + 1] & 15, table: body[offset + 2], isDone: false,
     });
   }
   if (!jpeg.width || !jpeg.height || ![1, 3].includes(jpeg.components.length)) {
@@ -115,7 +115,7 @@ function readScan(jpeg, body, bytes, start) {
     if (!component) throw corrupt("the JPEG data cannot be decoded");
     scanned.push({ component, dc: jpeg.dc[body[2 + 2 * n] >> 4], ac: jpeg.ac[body[2 + 2 * n] & 15], last: 0 });
   }
-  const reader = { bytes, place: start, bits: 0, numBits: 0, run: 0 };
+  const reader = { bytes, offset: start, bits: 0, numBits: 0, run: 0 };
   const [first, last, bits] = body.subarray(1 + 2 * body[0]);
   const scan = jpeg.isProgressive ? scanOf(first, last, bits >> 4, bits & 15) : null;
   const isSingle = scanned.length === 1;
@@ -129,15 +129,15 @@ function readScan(jpeg, body, bytes, start) {
       const [across, down] = isSingle ? [1, 1] : [one.component.across, one.component.down];
       for (let y = 0; y < down; y++) {
         for (let x = 0; x < across; x++) {
-          const place = [row * down + y, column * across + x];
-          if (scan) scan(reader, one, coefficientsAt(one.component, ...place));
-          else readBlock(reader, one, jpeg.tables[one.component.table], ...place);
+          const position = [row * down + y, column * across + x];
+          if (scan) scan(reader, one, coefficientsAt(one.component, ...position));
+          else readBlock(reader, one, jpeg.tables[one.component.table], ...position);
         }
       }
     }
   }
   for (const one of scanned) one.component.isDone = true;
-  return reader.place;
+  return reader.offset;
 }
 
 const block = new Int32Array(64);
@@ -182,10 +182,10 @@ function invertAll(component, table) {
 
 /** Where the next marker stands; what pads the scan is skipped. */
 function afterScan(bytes, start) {
-  let place = start;
+  let offset = start;
   const isMarker = (next) => next !== 0 && !(next >= 0xd0 && next <= 0xd7);
-  while (place + 1 < bytes.length && !(bytes[place] === 0xff && isMarker(bytes[place + 1]))) place += 1;
-  return place;
+  while (offset + 1 < bytes.length && !(bytes[offset] === 0xff && isMarker(bytes[offset + 1]))) offset += 1;
+  return offset;
 }
 
 /** Puts the components together, at the reduced size. */

@@ -19,23 +19,23 @@ function zigzag() {
 export function restart(reader, scanned) {
   reader.bits = reader.numBits = reader.run = 0;
   const { bytes } = reader;
-  while (reader.place + 1 < bytes.length && !(bytes[reader.place] === 0xff && bytes[reader.place + 1] >= 0xd0 && bytes[reader.place + 1] <= 0xd7)) {
-    reader.place += 1;
+  while (reader.offset + 1 < bytes.length && !(bytes[reader.offset] === 0xff && bytes[reader.offset + 1] >= 0xd0 && bytes[reader.offset + 1] <= 0xd7)) {
+    reader.offset += 1;
   }
-  reader.place += 2;
+  reader.offset += 2;
   for (const one of scanned) one.last = 0;
 }
 
 export function readBit(reader) {
   if (!reader.numBits) {
     const { bytes } = reader;
-    if (reader.place >= bytes.length) throw truncated("a JPEG that ends before its image");
-    const byte = bytes[reader.place];
+    if (reader.offset >= bytes.length) throw truncated("a JPEG that ends before its image");
+    const byte = bytes[reader.offset];
     if (byte === 0xff) {
-      if (bytes[reader.place + 1] !== 0) throw truncated("a JPEG that ends before its image");
-      reader.place += 1;
+      if (bytes[reader.offset + 1] !== 0) throw truncated("a JPEG that ends before its image");
+      reader.offset += 1;
     }
-    reader.place += 1;
+    reader.offset += 1;
     [reader.bits, reader.numBits] = [byte, 8];
   }
   reader.numBits -= 1;

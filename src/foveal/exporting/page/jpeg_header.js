@@ -14,19 +14,19 @@ const XMP = "http://ns.adobe.com/xap/1.0/\0";
 export function readJpegHeader(bytes) {
   const header = { components: 0, hasJfif: false, hasRgbNames: false };
   const kept = [bytes.subarray(0, 2)];
-  let place = 2;
+  let offset = 2;
   for (;;) {
-    if (place + 4 > bytes.length) throw truncated("a JPEG that ends within its header");
-    if (bytes[place] !== 0xff) throw corrupt("a JPEG segment does not begin where the one before it ends");
-    const marker = bytes[place + 1];
+    if (offset + 4 > bytes.length) throw truncated("a JPEG that ends within its header");
+    if (bytes[offset] !== 0xff) throw corrupt("a JPEG segment does not begin where the one before it ends");
+    const marker = bytes[offset + 1];
     if (marker === 0xff) {
-      place += 1;
+      offset += 1;
       continue;
     }
     if (marker === START_OF_SCAN) break;
     if (marker === END_OF_IMAGE) throw corrupt("a JPEG without an image");
-    const stop = place + 2 + big16(bytes, place + 2);
-    const body = bytes.subarray(place + 4, stop);
+    const stop = offset + 2 + big16(bytes, offset + 2);
+    const body = bytes.subarray(offset + 4, stop);
     if (marker >= 0xc0 && marker <= 0xcf && !NO_FRAMES.includes(marker)) readFrame(header, marker, body);
     if (marker === 0xe1 && at(body, 0, "Exif\0")) header.exif ??= orientationOfExif(body);
     if (marker === 0xe1 && at(body, 0, XMP)) header.xmp ??= orientationOfXmp(body);
@@ -34,15 +34,15 @@ export function readJpegHeader(bytes) {
     if (marker === 0xee && at(body, 0, "Adobe")) header.adobeTransform = body[11];
     // EXIF would turn it and a colour profile would change its colours; Foveal does the first
     // itself, and does not apply profiles.
-    if (![0xe1, 0xe2].includes(marker)) kept.push(bytes.subarray(place, stop));
-    place = stop;
+    if (![0xe1, 0xe2].includes(marker)) kept.push(bytes.subarray(offset, stop));
+    offset = stop;
   }
   if (!header.components) throw corrupt("a JPEG whose image comes before its size");
-  header.numScans = countScans(bytes, place);
+  header.numScans = countScans(bytes, offset);
   if (header.components === 4) throw notHere("a JPEG in CMYK");
-  kept.push(bytes.subarray(place));
+  kept.push(bytes.subarray(offset));
   return {
-    ...header, hasEnd: hasEnd(bytes, place), isYcc: isYcc(header), orientation: header.exif ?? header.xmp ?? 1,
+    ...header, hasEnd: hasEnd(bytes, offset), isYcc: isYcc(header), orientation: header.exif ?? header.xmp ?? 1,
     plain: new Blob(kept, { type: "image/jpeg" }),
   };
 }
@@ -70,8 +70,8 @@ function countScans(bytes, start) {
 }
 
 function hasEnd(bytes, start) {
-  for (let place = bytes.length - 2; place >= start; place--) {
-    if (bytes[place] === 0xff && bytes[place + 1] === END_OF_IMAGE) return true;
+  for (let offset = bytes.length - 2; offset >= start; offset--) {
+    if (bytes[offset] === 0xff && bytes[offset + 1] === END_OF_IMAGE) return true;
   }
   return false;
 }

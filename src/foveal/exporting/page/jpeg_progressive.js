@@ -42,9 +42,9 @@ function firstBits(reader, table, block, first, last, shift) {
 
 /** One more bit of what is there, and what begins with this bit. */
 function nextBit(reader, table, block, first, last, bit) {
-  const refine = (place) => {
-    const value = block[place];
-    if (readBit(reader) && !(value & bit)) block[place] = value + (value >= 0 ? bit : -bit);
+  const refine = (index) => {
+    const value = block[index];
+    if (readBit(reader) && !(value & bit)) block[index] = value + (value >= 0 ? bit : -bit);
   };
   let n = first;
   if (reader.run === 0) {
@@ -59,8 +59,8 @@ function nextBit(reader, table, block, first, last, bit) {
         break;
       }
       for (; n <= last; n++) {
-        const place = ZIGZAG[n];
-        if (block[place]) refine(place);
+        const index = ZIGZAG[n];
+        if (block[index]) refine(index);
         else if (--zeros < 0) break;
       }
       if (value && n <= last) block[ZIGZAG[n]] = value;

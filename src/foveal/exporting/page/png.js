@@ -43,16 +43,16 @@ function costOf({ colour, bits, key }) {
 
 function readChunks(bytes) {
   const png = { pieces: [], palette: null, key: null, orientation: 1, numFrames: 0, hasOtherFrame: false };
-  let place = 8;
+  let offset = 8;
   for (;;) {
-    if (place + 12 > bytes.length) throw truncated("a PNG without its end chunk");
-    const length = big32(bytes, place);
-    const kind = latin(bytes, place + 4, place + 8);
-    const start = place + 8;
+    if (offset + 12 > bytes.length) throw truncated("a PNG without its end chunk");
+    const length = big32(bytes, offset);
+    const kind = latin(bytes, offset + 4, offset + 8);
+    const start = offset + 8;
     const stop = start + length;
     if (stop + 4 > bytes.length) throw truncated(`a PNG that ends within its ${kind} chunk`);
-    const isCritical = !(bytes[place + 4] & 0x20);
-    if (isCritical && crc32(bytes, place + 4, stop) !== big32(bytes, stop)) {
+    const isCritical = !(bytes[offset + 4] & 0x20);
+    if (isCritical && crc32(bytes, offset + 4, stop) !== big32(bytes, stop)) {
       throw corrupt(`the checksum of a PNG ${kind} chunk is wrong`);
     }
     const body = bytes.subarray(start, stop);
@@ -65,7 +65,7 @@ function readChunks(bytes) {
     else if (kind === "eXIf") png.exif = orientationOfExif(body);
     else if (kind === "iTXt") readText(png, body);
     else if (kind === "IEND") break;
-    place = stop + 4;
+    offset = stop + 4;
   }
   if (!png.width && !png.height) throw corrupt("the PNG data cannot be decoded");
   png.orientation = png.exif ?? png.xmp ?? 1;
@@ -102,19 +102,19 @@ async function readSamples(png) {
   if (raw.length < total) throw truncated("a PNG with fewer rows than it announces");
   const samples = new (bits === 16 ? Uint16Array : Uint8Array)(width * height * numSamples);
   const back = Math.max(1, (bits * numSamples) >> 3);
-  let place = 0;
+  let offset = 0;
   passes.forEach((pass, n) => {
     let above = new Uint8Array(lengths[n]);
     for (let row = 0; row < pass.rows; row++) {
-      const filter = raw[place];
-      const line = raw.subarray(place + 1, place + 1 + lengths[n]);
+      const filter = raw[offset];
+      const line = raw.subarray(offset + 1, offset + 1 + lengths[n]);
       unfilter(filter, line, above, back);
       unpack(line, bits, samples, {
         count: pass.columns, numSamples, step: pass.stepX * numSamples,
         start: ((pass.upper + row * pass.stepY) * width + pass.left) * numSamples,
       });
       above = line;
-      place += 1 + lengths[n];
+      offset += 1 + lengths[n];
     }
   });
   return samples;

@@ -23,16 +23,16 @@ export function decodeRle(bytes, numPixels, numSamples, bytesASample) {
 }
 
 function unpack(packed, output, first, step, count) {
-  let [place, to, left] = [0, first, count];
+  let [offset, to, left] = [0, first, count];
   while (left > 0) {
-    if (place >= packed.length) throw truncated("the DICOM pixels end before the image does");
-    const head = packed[place++];
+    if (offset >= packed.length) throw truncated("the DICOM pixels end before the image does");
+    const head = packed[offset++];
     if (head === 128) continue;
     const isRun = head > 128;
     for (let n = isRun ? 257 - head : head + 1; n > 0 && left > 0; n--, left--, to += step) {
-      output[to] = packed[place];
-      if (!isRun) place += 1;
+      output[to] = packed[offset];
+      if (!isRun) offset += 1;
     }
-    if (isRun) place += 1;
+    if (isRun) offset += 1;
   }
 }

@@ -8,7 +8,7 @@ const MOST_CLASSES = 12;
 const FROM_THE_TOP = ["probability", "prediction_set", "check"];
 
 export class Table {
-  /** open: called with the place of a row among those shown. */
+  /** open: called with the position of a row among those shown. */
   constructor(classNames, open) {
     Object.assign(this, { classNames, open, rows: [], filter: "all", key: null, isDown: false, numShown: ROWS_A_TIME });
     for (const head of document.querySelectorAll("#answers thead th")) {
@@ -76,9 +76,9 @@ export class Table {
     });
     byId("filters").replaceChildren(...filters);
     const shown = this.shown();
-    const rows = shown.slice(0, this.numShown).map((row, place) => {
+    const rows = shown.slice(0, this.numShown).map((row, position) => {
       row.node ??= this.rowNode(row);
-      row.node.querySelector(".open").onclick = () => this.open(place);
+      row.node.querySelector(".open").onclick = () => this.open(position);
       return row.node;
     });
     byId("rows").replaceChildren(...rows);

@@ -1,1 +1,1 @@
-"""The network as a picture that folds and opens: parts, wires, places, drawing and page."""
+"""The network as a picture that folds and opens: parts, wires, arrangement, drawing and page."""

@@ -1,6 +1,6 @@
 """Where everything is, for any set of open groups: sums and maxima over rows and tracks.
 
-``page/places.js`` is the same arithmetic for a browser; a test holds the two together.
+``page/arrangement.js`` is the same arithmetic for a browser; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Arrangement:
     """The drawing: its size, its boxes from the outside inward, and its wires."""
 
     width: float
@@ -72,14 +72,16 @@ class Places:
     paths: tuple[Path, ...]
 
 
-def find_places(picture: Picture, opened: Collection[int] | None = None) -> Places:
+def arrange(picture: Picture, opened: Collection[int] | None = None) -> Arrangement:
     """Returns where everything is while ``opened`` groups are open; None: those at first."""
     shown = picture.first_open if opened is None else opened
     sized = _Sized(picture.top, shown)
     boxes: list[Box] = []
     paths: list[Path] = []
     sized.draw(MARGIN, MARGIN, 0, boxes, paths)
-    return Places(sized.width + 2 * MARGIN, sized.height + 2 * MARGIN, tuple(boxes), tuple(paths))
+    return Arrangement(
+        sized.width + 2 * MARGIN, sized.height + 2 * MARGIN, tuple(boxes), tuple(paths)
+    )
 
 
 class _Sized:
@@ -188,11 +190,11 @@ class _Sized:
         wire = self._view.wires[number]
         stops = self._stops(number)
         points: list[Point] = []
-        for place, (row, across) in enumerate(stops):
+        for index, (row, across) in enumerate(stops):
             top, bottom = self._tops[row], self._tops[row] + self._heights[row]
-            if place == 0:
+            if index == 0:
                 top = self._top_of(wire.source) + self._sizes[wire.source][2]
-            if place == len(stops) - 1:
+            if index == len(stops) - 1:
                 bottom = self._top_of(wire.target)
             points += [(x + across, y + top), (x + across, y + bottom)]
         return Path(

@@ -15,7 +15,7 @@ from importlib.resources import files
 
 from foveal.draw.page import packed
 from foveal.draw.svg import element, number
-from foveal.inspection.picture.arrangement import LEAST_OPEN, find_places
+from foveal.inspection.picture.arrangement import LEAST_OPEN, arrange
 from foveal.inspection.picture.drawing import Pencil, draw_svg, style
 from foveal.inspection.picture.facts import FAMILY_WORDS, OVERLAYS
 from foveal.inspection.picture.marks import Mark
@@ -24,7 +24,7 @@ from foveal.inspection.picture.picture import Picture
 from foveal.inspection.picture.text_tree import text_tree
 from foveal.text import printable
 
-SCRIPTS = ("packed.js", "places.js", "field.js", "picture.js", "begin.js")
+SCRIPTS = ("packed.js", "arrangement.js", "field.js", "picture.js", "begin.js")
 
 
 @dataclass(frozen=True)
@@ -59,21 +59,21 @@ def component(picture: Picture, *, layers: Layers | None = None, name: str = "pi
         name: Sets it apart from other pictures of the page: letters, digits and dashes.
     """
     over = layers or Layers()
-    places = find_places(picture)
+    arrangement = arrange(picture)
     pencil = Pencil(picture, over.marks, states=over.states)
     title = f"{picture.table.name}, drawn"
     drawing = element(
         "svg",
-        pencil.layers(places),
+        pencil.layers(arrangement),
         class_="fvp-svg",
-        viewBox=f"0 0 {number(places.width)} {number(places.height)}",
-        width=places.width,
-        height=places.height,
+        viewBox=f"0 0 {number(arrangement.width)} {number(arrangement.height)}",
+        width=arrangement.width,
+        height=arrangement.height,
         role="group",
         aria_label=printable(title),
         data_fvp="drawing",
     )
-    shown = {(box.node.number, box.is_open) for box in places.boxes}
+    shown = {(box.node.number, box.is_open) for box in arrangement.boxes}
     kept = []
     later = Pencil(picture, over.marks, states=over.states, words_for="a script")
     for node in picture.nodes():
@@ -104,7 +104,7 @@ def component(picture: Picture, *, layers: Layers | None = None, name: str = "pi
 
 
 def still(picture: Picture, *, layers: Layers | None = None) -> str:
-    """Returns the drawing and its text alone, for places where no script runs."""
+    """Returns the drawing and its text alone, for where no script runs."""
     over = layers or Layers()
     drawing = draw_svg(picture, marks=over.marks, states=over.states, paper="the page's")
     return (
@@ -207,7 +207,7 @@ def _legend() -> str:
 
 
 def _general_marks(marks: Sequence[Mark], picture: Picture) -> str:
-    """Returns the findings that have no place in the drawing."""
+    """Returns the findings that lie at no part of the drawing."""
     from foveal.inspection.picture.marks import marked_nodes
 
     placed = {k for found in marked_nodes(picture, marks).values() for k in found}

@@ -10,7 +10,7 @@ from typing import Literal
 
 from foveal.draw.svg import Value, element, number, words
 from foveal.draw.text_layout import shorten_end, shorten_middle, wrap
-from foveal.inspection.picture.arrangement import BAR, LEAST_OPEN, Box, Path, Places, find_places
+from foveal.inspection.picture.arrangement import BAR, LEAST_OPEN, Arrangement, Box, Path, arrange
 from foveal.inspection.picture.facts import (
     OVERLAYS,
     Overlay,
@@ -50,13 +50,21 @@ def draw_svg(
         states: For each node's number, how it compares with another network.
         paper: White with a style of its own, or what the page around it has.
     """
-    places = find_places(picture, opened)
+    arrangement = arrange(picture, opened)
     pencil = Pencil(picture, marks, overlay, states=states, words_for="a tip")
     if paper == "white":
         return paper_svg(
-            picture.table.name, pencil.layers(places), width=places.width, height=places.height
+            picture.table.name,
+            pencil.layers(arrangement),
+            width=arrangement.width,
+            height=arrangement.height,
         )
-    return _svg(picture.table.name, pencil.layers(places), width=places.width, height=places.height)
+    return _svg(
+        picture.table.name,
+        pencil.layers(arrangement),
+        width=arrangement.width,
+        height=arrangement.height,
+    )
 
 
 def paper_svg(title: str, *drawn: str, width: float, height: float) -> str:
@@ -115,13 +123,13 @@ class Pencil:
         self._states = states or {}
         self._words_for = words_for
 
-    def layers(self, places: Places) -> str:
+    def layers(self, arrangement: Arrangement) -> str:
         """Returns frames, then wires, then boxes, so that nothing hides what it should not."""
-        frames = [self._placed(box) for box in places.boxes if box.is_open]
-        boxes = [self._placed(box) for box in places.boxes if not box.is_open]
+        frames = [self._placed(box) for box in arrangement.boxes if box.is_open]
+        boxes = [self._placed(box) for box in arrangement.boxes if not box.is_open]
         return (
             element("g", *frames, class_="fvp-frames")
-            + element("g", *map(wire, places.paths), class_="fvp-wires")
+            + element("g", *map(wire, arrangement.paths), class_="fvp-wires")
             + element("g", *boxes, class_="fvp-boxes")
         )
 
@@ -310,8 +318,8 @@ def path_data(path: Path) -> str:
     """Returns the commands of a wire."""
     (x, y), *rest = path.points
     parts = [f"M{number(x)} {number(y)}"]
-    for place, (to_x, to_y) in enumerate(rest):
-        if place % 2 == 0 or abs(to_x - x) < 0.5:
+    for index, (to_x, to_y) in enumerate(rest):
+        if index % 2 == 0 or abs(to_x - x) < 0.5:
             if (to_x, to_y) != (x, y):
                 parts.append(f"L{number(to_x)} {number(to_y)}")
         else:

@@ -1,4 +1,4 @@
-"""Rows and tracks: a layered drawing whose places are sums, whatever is open.
+"""Rows and tracks: a layered drawing whose positions are sums, whatever is open.
 
 Sugiyama, Tagawa, Toda (1981), in the form that swim lanes have: every node has a row, so that
 wires lead downward, and a track, so that a chain of parts is straight. A wire that passes by
@@ -48,9 +48,9 @@ def lay_out(num_nodes: int, num_entering: int, num_leaving: int, wires: Sequence
     for wire in wires:
         plan.add_lane(wire)
     lanes = plan.lanes(wires)
-    order = {id(track): place for place, track in enumerate(plan.tracks)}
+    order = {id(track): index for index, track in enumerate(plan.tracks)}
     tracks = tuple(order[id(track)] for track in plan.of_node)
-    places = [None if lane is None else order[id(lane)] for lane in lanes]
+    positions = [None if lane is None else order[id(lane)] for lane in lanes]
     passed = {
         row
         for wire, lane in zip(wires, lanes, strict=True)
@@ -62,7 +62,7 @@ def lay_out(num_nodes: int, num_entering: int, num_leaving: int, wires: Sequence
         tracks=tracks,
         is_alone=tuple(rows.count(row) == 1 and row not in passed for row in rows),
         is_lane=tuple(track.is_lane for track in plan.tracks),
-        lanes=tuple(places),
+        lanes=tuple(positions),
         is_shortcut=_shortcuts(num_nodes, followers, wires),
     )
 
@@ -207,10 +207,10 @@ class _Tracks:
     def _lane(self, source: int, targets: list[int]) -> _Track:
         last = max(self._rows[target] for target in targets)
         needed = set(range(self._rows[source] + 1, last))
-        place = self.tracks.index(self.of_node[source])
+        index = self.tracks.index(self.of_node[source])
         ends = [self.tracks.index(self.of_node[target]) for target in targets]
-        step = -1 if max(ends) < place else 1
-        at = place + step
+        step = -1 if max(ends) < index else 1
+        at = index + step
         while 0 <= at < len(self.tracks) and self.tracks[at].is_lane:
             if not self.tracks[at].busy & needed:
                 break

@@ -79,7 +79,7 @@ def _view(picture: Picture, view: View) -> dict[str, Any]:
 
 
 def _node(picture: Picture, node: Node) -> list[Any]:
-    if node.role in ("enter", "leave"):  # a port has nothing but its place
+    if node.role in ("enter", "leave"):  # a port has nothing but its position
         return [node.number, node.role]
     part = node.part
     facts = None if part is None else facts_of(picture.table, part)

@@ -24,12 +24,12 @@ _STOP = (300.0, 96.0)
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One thing that has a place.
+    """One thing that is drawn at a position.
 
     Attributes:
         number: Unique in the picture.
         role: What it is: a part, an input or output of the network, a port of an open group,
-            or the place where the network could not be followed further.
+            or where the network could not be followed further.
         width: When closed.
         height: When closed.
         title: Its name, without the path of the group that holds it.

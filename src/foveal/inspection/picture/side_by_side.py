@@ -16,7 +16,7 @@ from foveal.draw.text_layout import shorten_middle
 from foveal.inspection.blocks import structure_of
 from foveal.inspection.comparison import Comparison
 from foveal.inspection.inspection import Inspection
-from foveal.inspection.picture.arrangement import find_places
+from foveal.inspection.picture.arrangement import arrange
 from foveal.inspection.picture.component import Layers, component, still
 from foveal.inspection.picture.drawing import Pencil, paper_svg
 from foveal.inspection.picture.facts import Overlay
@@ -57,7 +57,7 @@ def side_by_side(
 
 
 def still_pair(comparison: Comparison) -> str:
-    """Returns both drawings with their text, for places where no script runs."""
+    """Returns both drawings with their text, for where no script runs."""
     drawn = ""
     for picture, matched in _pair(comparison):
         title = escape(printable(picture.table.name))
@@ -80,20 +80,20 @@ def draw_pair_svg(
     """
     pieces, left, tall = [], 0.0, 0.0
     for (picture, layers), found in zip(_pair(comparison), marks, strict=True):
-        places = find_places(picture)
+        arrangement = arrange(picture)
         pencil = Pencil(picture, found, overlay, states=layers.states, words_for="a tip")
-        room = int(places.width / _LETTER)
+        room = int(arrangement.width / _LETTER)
         name = shorten_middle(printable(picture.table.name), room)
-        middle = places.width / 2
+        middle = arrangement.width / 2
         pieces.append(
             element(
                 "g",
                 words(name, class_="fvp-title", x=middle, y=_NAME - 8, text_anchor="middle"),
-                element("g", pencil.layers(places), transform=f"translate(0 {number(_NAME)})"),
+                element("g", pencil.layers(arrangement), transform=f"translate(0 {number(_NAME)})"),
                 transform=f"translate({number(left)} 0)",
             )
         )
-        left, tall = left + places.width + _BETWEEN, max(tall, places.height)
+        left, tall = left + arrangement.width + _BETWEEN, max(tall, arrangement.height)
     names = f"{comparison.first.name} and {comparison.second.name}"
     return paper_svg(names, *pieces, width=left - _BETWEEN, height=tall + _NAME)
 

@@ -47,7 +47,7 @@ def _transposed(kernel: Rows) -> Rows:
 
 def correlate(rows: Rows, kernel: Rows, *, stride: int, padding: int) -> Rows:
     """Returns what ``F.conv2d`` gives for one channel."""
-    places = (len(rows) + 2 * padding - len(kernel)) // stride + 1
+    positions = (len(rows) + 2 * padding - len(kernel)) // stride + 1
     return [
         [
             sum(
@@ -59,9 +59,9 @@ def correlate(rows: Rows, kernel: Rows, *, stride: int, padding: int) -> Rows:
                 )
                 for k, x in zip(k_row, x_row, strict=True)
             )
-            for j in range(places)
+            for j in range(positions)
         ]
-        for i in range(places)
+        for i in range(positions)
     ]
 
 
@@ -78,8 +78,8 @@ def _cross_correlation(chance: Chance, level: int, trap: str) -> Sheet | None:
     if not flips_differ or sum(map(len, kernel)) - sum(row.count(0) for row in kernel) < 3:
         return None
     result = correlate(rows, kernel, stride=stride, padding=padding)
-    places = len(result)
-    corners = [(0, 0), (places - 1, places - 1), (0, places - 1), (places - 1, 0)]
+    positions = len(result)
+    corners = [(0, 0), (positions - 1, positions - 1), (0, positions - 1), (positions - 1, 0)]
     asked = list(dict.fromkeys(chance.shuffled(corners)))[:level]
     sheet = Sheet(traps=frozenset((trap,)) - {PLAIN})
     for i, j in asked:
@@ -135,10 +135,12 @@ def _true_convolution(chance: Chance, level: int, trap: str) -> Sheet | None:
     if len({str(k) for k in (kernel, turned, _transposed(kernel))}) < 3:
         return None
     sheet = Sheet(traps=frozenset((trap,)) - {PLAIN})
-    places = [(0, 0), (0, size - 1), (size - 1, 0)]
+    positions = [(0, 0), (0, size - 1), (size - 1, 0)]
     names = []
     if trap == "kernel":
-        for number, (a, b) in enumerate(chance.shuffled(places)[:level] if level < 3 else places):
+        for number, (a, b) in enumerate(
+            chance.shuffled(positions)[:level] if level < 3 else positions
+        ):
             wrong = [Wrong("kernel-not-flipped", f"{kernel[a][b]}")]
             wrong.append(Wrong("flipped-one-way", f"{kernel[a][size - 1 - b]}"))
             sheet.blank(
@@ -226,8 +228,8 @@ def _true_convolution(chance: Chance, level: int, trap: str) -> Sheet | None:
 def _pooling_by_hand(chance: Chance, level: int, trap: str) -> Sheet | None:
     rows = _draw(chance, 4, 0, 9)
     size, stride = (2, 2) if level < 3 else (3, 1)
-    places = (4 - size) // stride + 1
-    cells = [(i, j) for i in range(places) for j in range(places)]
+    positions = (4 - size) // stride + 1
+    cells = [(i, j) for i in range(positions) for j in range(positions)]
     asked = sorted(chance.shuffled(cells)[:level])
     sheet = Sheet(traps=frozenset((trap,)))
     is_max = trap == "max"
@@ -246,7 +248,7 @@ def _pooling_by_hand(chance: Chance, level: int, trap: str) -> Sheet | None:
             others = [str(value) for row in other for value in row]
             text = f"max({', '.join(others)})" if is_max else f"({' + '.join(others)})/{count}"
             if i != j:
-                wrong.append(Wrong("places-swapped", text))
+                wrong.append(Wrong("positions-swapped", text))
         sheet.blank(
             f"y{i}{j}",
             f"y[{i}][{j}]",

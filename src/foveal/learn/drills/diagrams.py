@@ -71,7 +71,7 @@ def field_through(layers: Sequence[tuple[str, Window]]) -> Figure | None:
         columns = {unit * jumps[depth] + middles[depth] // 2 for unit in units}
         cells.append(tuple(_SEEN if c in columns else _NOT_SEEN for c in range(width)))
         marked += [(number, column) for column in sorted(columns)]
-        words.append(f"{label}: {count_noun(len(units), 'place')}")
+        words.append(f"{label}: {count_noun(len(units), 'position')}")
     labels = tuple(label for label, _ in rows)
     longest = max(map(len, labels))
     text = "\n".join(

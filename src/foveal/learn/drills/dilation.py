@@ -14,7 +14,7 @@ from foveal.learn.drills.window import Window
 
 _RULE = (
     "Dilation d puts d − 1 holes between neighbouring taps: the kernel spans k + (k − 1)(d − 1) "
-    "places, with no more parameters and no loss of resolution."
+    "positions, with no more parameters and no loss of resolution."
 )
 GRIDDING = (
     "If all rates share a divisor above 1, every path lands on a grid of that step, and the pixels "
@@ -42,7 +42,7 @@ def _effective_kernel(chance: Chance, level: int, trap: str) -> Sheet:
                     Wrong("dilation-ignored", f"{kernel}"),
                     Wrong("end-not-counted", f"{dilation}*({kernel} - 1)"),
                 ],
-                unit="places",
+                unit="positions",
             )
             lines.append(f"{name} = {code(Window(kernel, dilation=dilation))}")
         else:
@@ -69,9 +69,9 @@ def _effective_kernel(chance: Chance, level: int, trap: str) -> Sheet:
             proof.append(f"print(*[d for d in range(1, 20) if length({trial}) == {span}])")
     listing = "\n".join(lines)
     asked = (
-        "How many places does the kernel span along one axis, holes included?"
+        "How many positions does the kernel span along one axis, holes included?"
         if trap == "forwards"
-        else "Which dilation makes the kernel span that many places along one axis?"
+        else "Which dilation makes the kernel span that many positions along one axis?"
     )
     sheet.question = f"```\n{listing}\n```\n\n{asked} {ANY_CHANNELS}"
     sheet.hint = "Draw the taps of the kernel on a line. How many gaps are between them?"
@@ -100,7 +100,7 @@ def _gridding(chance: Chance, level: int, trap: str) -> Sheet | None:
     total = " + ".join(f"{kernel - 1}*{rate}" for rate in rates)
     sheet.blank(
         "span",
-        "places that the field spans",
+        "positions that the field spans",
         field.size,
         f"1 + {total}",
         wrong=[
@@ -124,9 +124,9 @@ def _gridding(chance: Chance, level: int, trap: str) -> Sheet | None:
         wrong=wrong,
         unit="pixels",
         told=(
-            f"Every rate is a multiple of {step}, so just one place in {step} is read:"
+            f"Every rate is a multiple of {step}, so just one position in {step} is read:"
             if has_holes
-            else "Followed back to the input, the taps leave no place out:"
+            else "Followed back to the input, the taps leave no position out:"
         ),
     )
     if level > 2:
@@ -152,7 +152,7 @@ def _gridding(chance: Chance, level: int, trap: str) -> Sheet | None:
         + ("? " if level < 3 else "? How many inside it are never read? ")
         + ANY_CHANNELS
     )
-    sheet.hint = "Which places does the last layer read? And which does each of those read?"
+    sheet.hint = "Which positions does the last layer read? And which does each of those read?"
     more = "\nprint(length(*net) - len(field(*net)))" if level > 2 else ""
     sheet.proof = (
         f"{FIELD_CODE}\n{listed(windows)}print(length(*net))\nprint(len(field(*net))){more}"
@@ -165,8 +165,10 @@ def _gridding(chance: Chance, level: int, trap: str) -> Sheet | None:
 def _reached(sheet: Sheet, last: Window) -> None:
     """Adds a step that says what the last layer reads."""
     half = last.kernel // 2
-    places = ", ".join(str(last.dilation * tap) for tap in range(-half, half + 1))
-    sheet.step(f"The last layer reads the places {places} of the map before it.".replace("-", "−"))
+    positions = ", ".join(str(last.dilation * tap) for tap in range(-half, half + 1))
+    sheet.step(
+        f"The last layer reads the positions {positions} of the map before it.".replace("-", "−")
+    )
 
 
 TEMPLATES = (

@@ -162,7 +162,7 @@ _BRANCHES = (
 
 def _field_of_branches(chance: Chance, level: int, trap: str) -> Sheet | None:
     stem = [Window(chance.pick((3, 5, 7)), 2 if trap == "stride" else 1)]
-    chosen = [_BRANCHES[place][1] for place in sorted(chance.several(range(8), level + 1))]
+    chosen = [_BRANCHES[position][1] for position in sorted(chance.several(range(8), level + 1))]
     begun = fields_after(stem)[-1].size
     jump = stem[0].stride
     sheet = Sheet(traps=frozenset(("stride",)) if jump > 1 else frozenset())

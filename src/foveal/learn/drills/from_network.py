@@ -13,8 +13,8 @@ from foveal.errors import FovealError, TraceError, UsageError
 from foveal.learn.drills.chance import Chance
 from foveal.learn.drills.counting import fill_total
 from foveal.learn.drills.field_layers import FIELD_CODE, RULE, grown, listed
+from foveal.learn.drills.known_network import KnownLayer, KnownNetwork, Linear, Norm, read_layers
 from foveal.learn.drills.layers import Conv, Pool, shape_mistakes
-from foveal.learn.drills.places import KnownNetwork, Linear, Norm, Place, read_places
 from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.sizes import CONVENTION
 from foveal.learn.drills.template import Template
@@ -75,7 +75,7 @@ def network_templates(
             f"{name} cannot be followed to its end: {table.reason}",
             next_step="Drills need the whole graph; try another network or another input shape.",
         )
-    known = KnownNetwork(name, opening, shape, read_places(table))
+    known = KnownNetwork(name, opening, shape, read_layers(table))
     found = tuple(each for each in _templates(known) if each is not None)
     if not found:
         raise UsageError(
@@ -113,20 +113,20 @@ def _require_one_image(network: nn.Module, name: str) -> None:
         )
 
 
-def _has_map(place: Place) -> bool:
-    return isinstance(place.layer, Conv | Pool) and place.given is not None
+def _has_map(layer: KnownLayer) -> bool:
+    return isinstance(layer.settings, Conv | Pool) and layer.given is not None
 
 
-def _has_parameters(place: Place) -> bool:
-    return isinstance(place.layer, Conv | Linear | Norm)
+def _has_parameters(layer: KnownLayer) -> bool:
+    return isinstance(layer.settings, Conv | Linear | Norm)
 
 
-def _has_macs(place: Place) -> bool:
-    return isinstance(place.layer, Conv) and place.given is not None
+def _has_macs(layer: KnownLayer) -> bool:
+    return isinstance(layer.settings, Conv) and layer.given is not None
 
 
-def _has_field(place: Place) -> bool:
-    return _has_map(place) and place.before is not None
+def _has_field(layer: KnownLayer) -> bool:
+    return _has_map(layer) and layer.before is not None
 
 
 def _templates(network: KnownNetwork) -> list[Template | None]:
@@ -146,7 +146,7 @@ def _templates(network: KnownNetwork) -> list[Template | None]:
             _bound(make, network),
             proof="numbers",
         )
-        if any(map(asks, network.places))
+        if any(map(asks, network.layers))
         else None
         for name, title, topic, skill, make, asks in kinds
     ]
@@ -158,13 +158,13 @@ def _bound(
     return lambda chance, level, trap: make(network, chance, level)
 
 
-def _listing(places: Sequence[Place]) -> str:
-    return "\n".join(f"{place.name}: {place.layer.code}" for place in places)
+def _listing(layers: Sequence[KnownLayer]) -> str:
+    return "\n".join(f"{layer.name}: {layer.settings.code}" for layer in layers)
 
 
-def _hooked(network: KnownNetwork, places: Sequence[Place], wanted: str) -> str:
+def _hooked(network: KnownNetwork, layers: Sequence[KnownLayer], wanted: str) -> str:
     """Returns PyTorch that runs the network once and prints ``wanted`` of each layer."""
-    names = "".join(f"    {place.name!r},\n" for place in places)
+    names = "".join(f"    {layer.name!r},\n" for layer in layers)
     shape = ", ".join(map(str, network.shape))
     return (
         f"import torch\n{network.opening}\nnames = [\n{names}]\nfound = {{}}\n\n"
@@ -179,64 +179,64 @@ def _hooked(network: KnownNetwork, places: Sequence[Place], wanted: str) -> str:
 
 
 def _shapes(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
-    places = network.chain(chance, level, _has_map)
+    layers = network.chain(chance, level, _has_map)
     sheet = Sheet(lenient=True)
-    first = places[0].given
+    first = layers[0].given
     assert first is not None
     sheet.given["x"] = shape = first
     source = "x"
-    for key, place in zip(_KEYS, places, strict=False):
-        assert isinstance(place.layer, Conv | Pool)
-        result = place.layer.shape(shape)
+    for key, layer in zip(_KEYS, layers, strict=False):
+        assert isinstance(layer.settings, Conv | Pool)
+        result = layer.settings.shape(shape)
         sheet.blank(
             key,
-            f"after `{place.name}`",
+            f"after `{layer.name}`",
             result,
-            place.layer.shape_formula(source),
-            wrong=shape_mistakes(place.layer, source, shape),
+            layer.settings.shape_formula(source),
+            wrong=shape_mistakes(layer.settings, source, shape),
         )
         source, shape = key, result
     sheet.question = (
         f"In {network.name}, a map of {'×'.join(map(str, first))} reaches\n\n"
-        f"```\n{_listing(places)}\n```\n\n"
-        + ("What is the shape after it? " if len(places) == 1 else "What is the shape after each? ")
+        f"```\n{_listing(layers)}\n```\n\n"
+        + ("What is the shape after it? " if len(layers) == 1 else "What is the shape after each? ")
         + CONVENTION
     )
     sheet.hint = "A convolution sets the channels; kernel, stride and padding set the size."
-    sheet.proof = _hooked(network, places, "result.shape")
+    sheet.proof = _hooked(network, layers, "result.shape")
     sheet.reasons = "Along each axis: floor((H + 2p − d(k − 1) − 1) / s) + 1."
     return sheet
 
 
 def _parameters(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
-    known = [place for place in network.places if _has_parameters(place)]
+    known = [layer for layer in network.layers if _has_parameters(layer)]
     # Half of a network's layers are batch norms; one of those chosen is none, if there is one.
-    weighted = [n for n, place in enumerate(known) if not isinstance(place.layer, Norm)]
+    weighted = [n for n, layer in enumerate(known) if not isinstance(layer.settings, Norm)]
     first = chance.pick(weighted or range(len(known)))
     others = [n for n in chance.shuffled(range(len(known))) if n != first]
-    places = [known[number] for number in sorted([first, *others[: level - 1]])]
+    layers = [known[number] for number in sorted([first, *others[: level - 1]])]
     sheet = Sheet(lenient=True)
-    for key, place in zip(_KEYS, places, strict=False):
-        assert isinstance(place.layer, Conv | Linear | Norm)
+    for key, layer in zip(_KEYS, layers, strict=False):
+        assert isinstance(layer.settings, Conv | Linear | Norm)
         sheet.blank(
             key,
-            f"parameters of `{place.name}`",
-            place.layer.parameters,
-            place.layer.parameter_formula(),
-            wrong=place.layer.parameter_mistakes(),
+            f"parameters of `{layer.name}`",
+            layer.settings.parameters,
+            layer.settings.parameter_formula(),
+            wrong=layer.settings.parameter_mistakes(),
         )
-    names = list(_KEYS[: len(places)])
-    if len(places) > 1:
+    names = list(_KEYS[: len(layers)])
+    if len(layers) > 1:
         fill_total(sheet, names, [("one-layer-only", names[-1])])
     sheet.question = (
-        f"{network.name} has {'this layer' if len(places) == 1 else 'these layers'}:\n\n"
-        f"```\n{_listing(places)}\n```\n\n"
+        f"{network.name} has {'this layer' if len(layers) == 1 else 'these layers'}:\n\n"
+        f"```\n{_listing(layers)}\n```\n\n"
         "How many learned parameters has "
-        + ("it?" if len(places) == 1 else "each, and how many have they together?")
+        + ("it?" if len(layers) == 1 else "each, and how many have they together?")
     )
     sheet.hint = "Weights first, then what is there once for each output channel."
-    names_code = "".join(f"    {place.name!r},\n" for place in places)
-    total = "print(sum(counts))\n" if len(places) > 1 else ""
+    names_code = "".join(f"    {layer.name!r},\n" for layer in layers)
+    total = "print(sum(counts))\n" if len(layers) > 1 else ""
     sheet.proof = (
         f"{network.opening}\nnames = [\n{names_code}]\n"
         "counts = [sum(p.numel() for p in net.get_submodule(n).parameters()) for n in names]\n"
@@ -250,13 +250,13 @@ def _parameters(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
 
 
 def _macs(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
-    known = [place for place in network.places if _has_macs(place)]
+    known = [layer for layer in network.layers if _has_macs(layer)]
     chosen = sorted(chance.several(range(len(known)), level))
-    places = [known[number] for number in chosen]
+    layers = [known[number] for number in chosen]
     sheet = Sheet(lenient=True)
     lines = []
-    for key, place in zip(_KEYS, places, strict=False):
-        conv, given = place.layer, place.given
+    for key, layer in zip(_KEYS, layers, strict=False):
+        conv, given = layer.settings, layer.given
         assert isinstance(conv, Conv)
         assert given is not None
         high, wide = conv.shape(given)[1:]
@@ -271,14 +271,14 @@ def _macs(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
         ]
         sheet.blank(
             key,
-            f"MACs of `{place.name}`",
+            f"MACs of `{layer.name}`",
             conv.macs(given),
             f"{weights}*{high}*{wide}",
             wrong=wrong,
         )
-        lines.append(f"{place.name}: {conv.code}  # on {'×'.join(map(str, given))}")
-    names = list(_KEYS[: len(places)])
-    if len(places) > 1:
+        lines.append(f"{layer.name}: {conv.code}  # on {'×'.join(map(str, given))}")
+    names = list(_KEYS[: len(layers)])
+    if len(layers) > 1:
         fill_total(sheet, names, [("one-layer-only", names[-1])])
     listing = "\n".join(lines)
     sheet.question = (
@@ -286,29 +286,29 @@ def _macs(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
         "How many multiply-accumulates "
         + (
             "does it take?"
-            if len(places) == 1
+            if len(layers) == 1
             else "does each take, and how many do they together?"
         )
         + " Leave biases out."
     )
     sheet.hint = "Weights that one output value reads, times output values."
-    proof = _hooked(network, places, "layer.weight.numel() * result[0, 0].numel()")
-    sheet.proof = proof + ("print(sum(found.values()))\n" if len(places) > 1 else "")
-    sheet.reasons = "Every weight is used once for each place of the output."
+    proof = _hooked(network, layers, "layer.weight.numel() * result[0, 0].numel()")
+    sheet.proof = proof + ("print(sum(found.values()))\n" if len(layers) > 1 else "")
+    sheet.reasons = "Every weight is used once for each position of the output."
     return sheet
 
 
 def _fields(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
-    places = network.chain(chance, level, _has_field)
-    before = places[0].before
+    layers = network.chain(chance, level, _has_field)
+    before = layers[0].before
     assert before is not None
     size, jump = before
     sheet = Sheet(lenient=True)
     source, windows = f"{size}", []
     start = jump
-    for key, place in zip(_KEYS, places, strict=False):
-        assert isinstance(place.layer, Conv | Pool)
-        window = place.layer.windows[0]
+    for key, layer in zip(_KEYS, layers, strict=False):
+        assert isinstance(layer.settings, Conv | Pool)
+        window = layer.settings.windows[0]
         windows.append(Window(window.kernel, window.stride, dilation=window.dilation))
         size += (window.kernel - 1) * window.dilation * jump
         codes = ["full-kernel"]
@@ -317,7 +317,7 @@ def _fields(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
         codes += ["dilation-ignored"] if window.dilation > 1 else []
         sheet.blank(
             key,
-            f"field after `{place.name}`",
+            f"field after `{layer.name}`",
             size,
             grown(source, window, jump),
             wrong=[Wrong(code, grown(source, window, jump, code)) for code in codes],
@@ -325,10 +325,10 @@ def _fields(network: KnownNetwork, chance: Chance, level: int) -> Sheet:
         )
         source, jump = key, jump * window.stride
     sheet.question = (
-        f"In {network.name}, what reaches `{places[0].name}` has a receptive field of {before[0]} "
+        f"In {network.name}, what reaches `{layers[0].name}` has a receptive field of {before[0]} "
         f"pixels along the height, and neighbours are {before[1]} apart in the image.\n\n"
-        f"```\n{_listing(places)}\n```\n\nHow large is the field after "
-        + ("it?" if len(places) == 1 else "each?")
+        f"```\n{_listing(layers)}\n```\n\nHow large is the field after "
+        + ("it?" if len(layers) == 1 else "each?")
     )
     sheet.hint = "Each step of the kernel is as long as neighbours are apart."
     sheet.proof = (

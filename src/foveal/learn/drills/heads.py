@@ -9,10 +9,10 @@ from foveal.learn.drills.sheet import Sheet, Wrong
 from foveal.learn.drills.template import Template
 
 _HEAD_RULE = (
-    "Flattening gives the linear layer one weight for each place; global average pooling gives it "
-    "one for each channel. VGG-16 has about 124 of its 138 million parameters in its three linear "
-    "layers. The average also frees the network from one image size, and gives class activation "
-    "maps."
+    "Flattening gives the linear layer one weight for each position; global average pooling gives "
+    "it one for each channel. VGG-16 has about 124 of its 138 million parameters in its three "
+    "linear layers. The average also frees the network from one image size, and gives class "
+    "activation maps."
 )
 
 
@@ -29,7 +29,7 @@ def _vgg_head(chance: Chance, level: int, trap: str) -> Sheet:
     for name, inner, count, outer in rows:
         wrong = [Wrong("bias-forgotten", f"{inner}*{outer}")]
         if name == "fc1":
-            wrong.append(Wrong("places-forgotten", f"x[0]*{outer} + {outer}"))
+            wrong.append(Wrong("positions-forgotten", f"x[0]*{outer} + {outer}"))
             wrong.append(Wrong("one-side-only", f"x[0]*x[1]*{outer} + {outer}"))
         sheet.blank(
             name,
@@ -103,14 +103,14 @@ def _gap_head(chance: Chance, level: int, trap: str) -> Sheet:
             Wrong("bias-forgotten", f"x[0]*{classes}" if is_gap else f"x[0]*x[1]*x[2]*{classes}"),
             Wrong("average-ignored", f"x[0]*x[1]*x[2]*{classes} + {classes}")
             if is_gap
-            else Wrong("places-forgotten", f"x[0]*{classes} + {classes}"),
+            else Wrong("positions-forgotten", f"x[0]*{classes} + {classes}"),
         ],
     )
     if level > 1:
         wrong = [Wrong("average-ignored", f"{channels}*{larger}*{larger}")]
         if not is_gap:
             wrong = [
-                Wrong("places-forgotten", f"{channels}"),
+                Wrong("positions-forgotten", f"{channels}"),
                 Wrong("size-fixed", "x[0]*x[1]*x[2]"),
             ]
         sheet.blank(

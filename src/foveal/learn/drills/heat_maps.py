@@ -70,7 +70,7 @@ def _grad_cam(chance: Chance, level: int, trap: str) -> Sheet | None:
     entries = [(f"map {n + 1}", m) for n, m in enumerate(maps)]
     entries += [(f"grad {n + 1}", g) for n, g in enumerate(gradients)]
     sheet.figure = number_grids(entries)
-    sheet.hint = "A map's weight is the mean of its gradients over all places."
+    sheet.hint = "A map's weight is the mean of its gradients over all positions."
     sheet.proof = (
         f"{IMPORTS}\nmaps = {_tensor(maps)}.requires_grad_()\n"
         "# A score whose gradients are those of the question.\n"

@@ -51,7 +51,7 @@ def _macs(chance: Chance, level: int, trap: str) -> Sheet | None:
             conv.macs(shape),
             f"{weights}*{high}*{wide}",
             wrong=wrong,
-            told=f"`{name}` gives {high}×{wide} places:" if conv.stride != (1, 1) else "",
+            told=f"`{name}` gives {high}×{wide} positions:" if conv.stride != (1, 1) else "",
         )
         lines.append(f"{name} = {conv.code}")
         names.append(name)

@@ -136,7 +136,7 @@ def _parameters(chance: Chance, level: int, trap: str) -> Sheet:
         wrong=[
             Wrong("bias-forgotten", f"{features}*{classes}"),
             Wrong(
-                "average-ignored" if trap == "average" else "places-forgotten",
+                "average-ignored" if trap == "average" else "positions-forgotten",
                 f"{other}*{classes} + {classes}",
             ),
         ],
@@ -159,8 +159,9 @@ def _parameters(chance: Chance, level: int, trap: str) -> Sheet:
     sheet.hint = "Find what `fc` receives first: all values of the map, or one for each channel?"
     sheet.proof = count_proof(lines, with_total=level > 1)
     sheet.reasons = (
-        "A flattened map makes the linear layer the largest of all: every place of every channel "
-        "has a weight for each class. With global average pooling one for each channel is left."
+        "A flattened map makes the linear layer the largest of all: every position of every "
+        "channel has a weight for each class. With global average pooling one for each channel is "
+        "left."
     )
     return sheet
 
@@ -208,7 +209,7 @@ def _code(chance: Chance, level: int, trap: str) -> Sheet | None:
         formula, answer = f"{widths[1]}", widths[1]
     else:
         wrong = [
-            Wrong("places-forgotten", f"{widths[1]}"),
+            Wrong("positions-forgotten", f"{widths[1]}"),
             Wrong("one-side-only", f"{widths[1]}*{height}"),
             Wrong("pool-forgotten", f"{widths[1]}*{side // 2}*{side // 2}"),
         ]

@@ -58,7 +58,9 @@ def _convolution_parameters(chance: Chance, level: int, trap: str) -> Sheet:
     prints = "".join(f"print(count({name}))\n" for name in names)
     more = f"print({' + '.join(f'count({name})' for name in names)})" if level > 1 else ""
     sheet.proof = f"{IMPORTS}\n{COUNT}\n{code}\n{prints}{more}"
-    sheet.reasons = _RULE + " The size of the map does not matter: every place shares the weights."
+    sheet.reasons = (
+        _RULE + " The size of the map does not matter: every position shares the weights."
+    )
     return sheet
 
 
@@ -138,7 +140,7 @@ def _flatten_features(chance: Chance, level: int, trap: str) -> Sheet | None:
     else:
         sheet.given["pool"] = start
     c, h, w = (channels, side // 2, wide // 2) if level > 1 else start
-    wrong = [Wrong("places-forgotten", "pool[0]"), Wrong("one-side-only", "pool[0]*pool[1]")]
+    wrong = [Wrong("positions-forgotten", "pool[0]"), Wrong("one-side-only", "pool[0]*pool[1]")]
     if level > 1:
         wrong.append(Wrong("pool-forgotten", f"{channels}*{side}*{wide}"))
     sheet.blank(

@@ -70,7 +70,7 @@ def _pointwise_reduction(chance: Chance, level: int, trap: str) -> Sheet:
         + (f" How many would `{direct.code}` have, without the reduction?" if level > 1 else "")
         + (" How many MACs does the reduction save for one image?" if level > 2 else "")
     )
-    sheet.hint = "A 1×1 convolution is a linear map over the channels of each place."
+    sheet.hint = "A 1×1 convolution is a linear map over the channels of each position."
     proof = count_proof(lines, with_total=False)
     if level > 1:
         proof += f"\ndirect = {direct.code}\nprint(count(direct))\n"
@@ -97,7 +97,7 @@ def _products(weights: list[int], values: list[int]) -> str:
 
 
 def _pointwise_by_hand(chance: Chance, level: int, trap: str) -> Sheet | None:
-    """A 1×1 convolution at one place is a matrix times a vector."""
+    """A 1×1 convolution at one position is a matrix times a vector."""
     c_in = 2 if level == 1 else 3
     c_out = level
     x = [chance.between(-4, 5) for _ in range(c_in)]
@@ -126,14 +126,18 @@ def _pointwise_by_hand(chance: Chance, level: int, trap: str) -> Sheet | None:
             tolerance=0.001,
         )
     sheet.question = (
-        f"`nn.Conv2d({c_in}, {c_out}, kernel_size=1)` is applied. At one place the input's "
+        f"`nn.Conv2d({c_in}, {c_out}, kernel_size=1)` is applied. At one position the input's "
         f"channels are {x}. The weights, one row for each output channel, are\n\n```\n"
         + "\n".join(str(row) for row in weights)
         + "\n```\n\n"
         + (f"and the biases {bias}. " if trap == "bias" else "and there is no bias. ")
-        + ("What comes out at that place?" if c_out == 1 else "What comes out, channel by channel?")
+        + (
+            "What comes out at that position?"
+            if c_out == 1
+            else "What comes out, channel by channel?"
+        )
     )
-    sheet.hint = "Each output channel is one row of weights times the channels of that place."
+    sheet.hint = "Each output channel is one row of weights times the channels of that position."
     sheet.proof = (
         f"{IMPORTS}\nconv = nn.Conv2d({c_in}, {c_out}, kernel_size=1)\nwith torch.no_grad():\n"
         f"    conv.weight.copy_(torch.tensor({weights})[:, :, None, None])\n"
@@ -142,8 +146,8 @@ def _pointwise_by_hand(chance: Chance, level: int, trap: str) -> Sheet | None:
         "for value in conv(x).flatten().tolist():\n    print(round(value))\n"
     )
     sheet.reasons = (
-        "A 1×1 convolution reads one place and all its channels: a linear layer that every place "
-        "shares."
+        "A 1×1 convolution reads one position and all its channels: a linear layer that every "
+        "position shares."
     )
     return sheet
 

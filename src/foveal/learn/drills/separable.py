@@ -189,7 +189,7 @@ def _separable_code(chance: Chance, level: int, trap: str) -> Sheet:
         1,
         "1",
         wrong=[Wrong("pointwise-with-kernel", f"{k}")],
-        told="It mixes the channels of one place:",
+        told="It mixes the channels of one position:",
     )
     first, second, kernel, padding = f"{c_in}", f"{c_in}", "[2]", f"{k // 2}"
     if level > 1:

@@ -49,7 +49,7 @@ def _same_padding(chance: Chance, level: int, trap: str) -> Sheet:
         "            return p\n\n" + "\n".join(proof)
     )
     sheet.reasons = (
-        "Without padding an axis loses d(k − 1) places. Half of that goes to each side, so "
+        "Without padding an axis loses d(k − 1) positions. Half of that goes to each side, so "
         "p = d(k − 1) / 2, for odd kernels."
     )
     return sheet
@@ -78,7 +78,7 @@ def _setting_for_size(chance: Chance, level: int, trap: str) -> Sheet | None:
         if padding == 0 or (size + 2 * padding - kernel) % stride:
             return None
         need = (out - 1) * stride + kernel
-        sheet.step(f"{out} windows span ({out} − 1)·{stride} + {kernel} = {need} places.", need)
+        sheet.step(f"{out} windows span ({out} − 1)·{stride} + {kernel} = {need} positions.", need)
         wrong = [
             Wrong("full-padding", f"{need} - {size}"),
             Wrong("no-plus-one", f"({out}*{stride} + {kernel} - {size})/2", len(sheet.steps) - 1),
@@ -88,7 +88,7 @@ def _setting_for_size(chance: Chance, level: int, trap: str) -> Sheet | None:
         if (size + 2 * padding - kernel) % stride:
             return None
         room = size + 2 * padding
-        sheet.step(f"The padded map has {size} + 2·{padding} = {room} places.", room)
+        sheet.step(f"The padded map has {size} + 2·{padding} = {room} positions.", room)
         moves = f"({out} - 1)*{stride}" if stride > 1 else f"({out} - 1)"
         wrong = [Wrong("no-plus-one", f"{room} - {out}*{stride}")]
         if padding:
@@ -98,7 +98,9 @@ def _setting_for_size(chance: Chance, level: int, trap: str) -> Sheet | None:
         room = size + 2 * padding - kernel
         if room % stride or out < 3:
             return None
-        sheet.step(f"The window can move by {size} + 2·{padding} − {kernel} = {room} places.", room)
+        sheet.step(
+            f"The window can move by {size} + 2·{padding} − {kernel} = {room} positions.", room
+        )
         wrong = [
             Wrong("no-plus-one", f"{room}/{out}"),
             Wrong("size-by-size", f"{start}/{out}"),
@@ -136,7 +138,7 @@ def _setting_for_size(chance: Chance, level: int, trap: str) -> Sheet | None:
         f"        if layer(x).shape[2] == {out}:\n            print(n)\n"
     )
     sheet.reasons = (
-        f"{out} places are {out} windows and {out - 1} moves between them. The first window and "
+        f"{out} positions are {out} windows and {out - 1} moves between them. The first window and "
         "the moves together must fill the padded map."
     )
     return sheet

@@ -150,8 +150,8 @@ class Sheet:
         entries = [(right[0], "", right[1]), *wrong]
         ordered = sorted(entries, key=lambda entry: order.index(entry[0]))
         choices = tuple(
-            Choice(_LETTERS[place], text, feedback, mistake)
-            for place, (text, mistake, feedback) in enumerate(ordered)
+            Choice(_LETTERS[position], text, feedback, mistake)
+            for position, (text, mistake, feedback) in enumerate(ordered)
         )
         answer = next(choice.key for choice in choices if not choice.mistake)
         self.fields.append(
@@ -289,10 +289,14 @@ def _told_apart(field: Field, mistakes: tuple[Mistake, ...]) -> tuple[Mistake, .
     for mistake in mistakes:
         if equal(field, mistake.value, field.answer):
             continue
-        place = next((n for n, m in enumerate(found) if equal(field, m.value, mistake.value)), None)
-        if place is None:
+        position = next(
+            (n for n, m in enumerate(found) if equal(field, m.value, mistake.value)), None
+        )
+        if position is None:
             found.append(mistake)
         else:
             also = mistake.feedback.replace("It looks like", "Or")
-            found[place] = replace(found[place], feedback=f"{found[place].feedback} {also}")
+            found[position] = replace(
+                found[position], feedback=f"{found[position].feedback} {also}"
+            )
     return tuple(found)

@@ -21,8 +21,8 @@ from foveal.learn.formula import evaluate
 
 CONVENTION = "Write shapes as C×H×W, without the batch axis."
 _SIZE_RULE = (
-    "Along each axis the output has floor((H + 2p − d(k − 1) − 1) / s) + 1 places: the padded "
-    "input, less the span of the kernel, in moves of s, and one more for the place where the "
+    "Along each axis the output has floor((H + 2p − d(k − 1) − 1) / s) + 1 positions: the padded "
+    "input, less the span of the kernel, in moves of s, and one more for the position where the "
     "kernel begins. The two axes never influence each other."
 )
 
@@ -122,7 +122,7 @@ def _convolution_shape(chance: Chance, level: int, trap: str) -> Sheet | None:
         else "What is the shape after each layer, one after the other?"
     )
     sheet.question = f"A map of {size} goes through\n\n```\n{code}\n```\n\n{asked} {CONVENTION}"
-    sheet.hint = "Take the height first: how many places has the kernel along that axis?"
+    sheet.hint = "Take the height first: how many positions has the kernel along that axis?"
     sheet.proof = run_code(layers, given)
     sheet.reasons = _SIZE_RULE
     return sheet

@@ -47,7 +47,7 @@ class Window:
         return size + 2 * self.padding >= effective_kernel(self.kernel, self.dilation)
 
     def remainder(self, size: int) -> int:
-        """Returns the places left over; not 0 means that rounding matters."""
+        """Returns the positions left over; not 0 means that rounding matters."""
         span = effective_kernel(self.kernel, self.dilation)
         return (size + 2 * self.padding - span) % self.stride
 
@@ -80,7 +80,7 @@ class Window:
     def mistakes(self, size: int) -> tuple[str, ...]:
         """Returns the codes of the mistakes that change something for this input size.
 
-        Where two of them lose the same one place, nobody can tell them apart: "one-short".
+        Where two of them lose the same one position, nobody can tell them apart: "one-short".
         """
         found = ["no-plus-one"]
         if self.rounding == "ceil" and self.remainder(size):

@@ -84,7 +84,7 @@ def _draw_bars(chart: Chart) -> tuple[list[str], float]:
 def _bar_ends(chart: Chart, point: Point, scale: Scale) -> tuple[float, float]:
     """Returns where a bar begins and ends: at zero, which need not be the axis's end."""
     zero = scale.start if chart.is_log_y else scale(0.0)
-    end = scale(_place(chart, point.value.estimate))
+    end = scale(_axis_value(chart, point.value.estimate))
     return min(zero, end), max(zero, end)
 
 
@@ -92,30 +92,30 @@ def _whisker(chart: Chart, point: Point, scale: Scale, *, y: float, mark: str) -
     low, high = point.value.low, point.value.high
     if low is None or high is None:
         return ""
-    x1, x2 = (scale.x(_place(chart, value)) for value in (low, high))
+    x1, x2 = (scale.x(_axis_value(chart, value)) for value in (low, high))
     return element("line", class_=f"interval {mark}", x1=x1, x2=x2, y1=y, y2=y)
 
 
 def _draw_lines(chart: Chart) -> tuple[list[str], float]:
-    places = [float(point.x) for series in chart.series for point in series.points]
-    low, high = min(places), max(places)
+    positions = [float(point.x) for series in chart.series for point in series.points]
+    low, high = min(positions), max(positions)
     margin = 0.04 * (high - low) or 1.0
     across = Scale(low - margin, high + margin)
     up = _value_scale(chart, _PLOT_PX, 8.0)
     parts = []
     for tick in _ticks(chart):
-        y = up(_place(chart, tick))
+        y = up(_axis_value(chart, tick))
         parts.append(element("line", class_="grid", x1="0%", x2="100%", y1=y, y2=y))
         parts.append(words(_short(tick), class_="tick", x=0, dx=-8, y=y + 4, text_anchor="end"))
     parts += [
         words(
-            _short(place),
+            _short(position),
             class_="tick",
-            x=across.x(place),
+            x=across.x(position),
             y=_PLOT_PX + 18,
             text_anchor="middle",
         )
-        for place in sorted(set(places))
+        for position in sorted(set(positions))
     ]
     for index, series in enumerate(chart.series):
         parts += _draw_series(chart, series, across, up, mark=_MARKS[index % len(_MARKS)])
@@ -128,20 +128,22 @@ def _draw_series(chart: Chart, series: Series, across: Scale, up: Scale, *, mark
         (across.x(float(one.x)), one) for one in series.points if one.value.estimate is not None
     ]
     for (x1, one), (x2, other) in pairwise(drawn):
-        y1, y2 = (up(_place(chart, point.value.estimate)) for point in (one, other))
+        y1, y2 = (up(_axis_value(chart, point.value.estimate)) for point in (one, other))
         parts.append(element("line", class_=f"path {mark}", x1=x1, y1=y1, x2=x2, y2=y2))
     for x, point in drawn:
         if point.value.low is not None and point.value.high is not None:
-            y1, y2 = (up(_place(chart, value)) for value in (point.value.low, point.value.high))
+            y1, y2 = (
+                up(_axis_value(chart, value)) for value in (point.value.low, point.value.high)
+            )
             parts.append(element("line", class_=f"interval {mark}", x1=x, x2=x, y1=y1, y2=y2))
-        y = up(_place(chart, point.value.estimate))
+        y = up(_axis_value(chart, point.value.estimate))
         parts.append(element("circle", class_=f"mark {mark} solid", cx=x, cy=y, r=5))
     return parts
 
 
 def _value_scale(chart: Chart, start: float, end: float) -> Scale:
     ticks = _ticks(chart)
-    return Scale(_place(chart, ticks[0]), _place(chart, ticks[-1]), start, end)
+    return Scale(_axis_value(chart, ticks[0]), _axis_value(chart, ticks[-1]), start, end)
 
 
 def _ticks(chart: Chart) -> Sequence[float]:
@@ -165,10 +167,10 @@ def _ticks(chart: Chart) -> Sequence[float]:
             step *= factor
             break
     steps = range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)
-    return [step * place for place in steps]
+    return [step * position for position in steps]
 
 
-def _place(chart: Chart, value: float | None) -> float:
+def _axis_value(chart: Chart, value: float | None) -> float:
     """Returns where a value stands on the axis; on a logarithmic one, zero is at its foot."""
     if value is None:
         return 0.0

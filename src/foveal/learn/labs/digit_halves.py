@@ -20,7 +20,7 @@ class Pretrained:
     """What the labs about transfer start from.
 
     Attributes:
-        network: Convolutions, an average over places, and a linear head as the last module.
+        network: Convolutions, an average over positions, and a linear head as the last module.
         old: The digits 0 to 4 that it was trained on, with their test images.
         new: The digits 5 to 9, with labels 0 to 4.
     """

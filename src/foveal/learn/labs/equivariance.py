@@ -112,10 +112,11 @@ LAB = Lab(
         ("stride", "With stride 1 yes; with a stride of 4 only for shifts that 4 divides"),
         ("never", "No: the map stays where it is"),
     ),
-    explanation="The same filter runs over every place, so what a convolution finds moves with the "
-    "picture: it is equivariant. A stride looks only at every fourth place. A shift of one pixel "
-    "then shows it other places than before, and its map changes in ways that no shift explains "
-    "(Zhang 2019). Invariance is something else: the answer stays the same. Pooling gives some.",
+    explanation="The same filter runs over every position, so what a convolution finds moves with "
+    "the picture: it is equivariant. A stride looks only at every fourth position. A shift of one "
+    "pixel then shows it other positions than before, and its map changes in ways that no shift "
+    "explains (Zhang 2019). Invariance is something else: the answer stays the same. Pooling gives "
+    "some.",
     run=run,
     seconds=10,
     takes_model=True,

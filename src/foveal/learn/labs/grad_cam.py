@@ -68,7 +68,7 @@ def grad_cam_steps(network: nn.Module, image: Tensor, *, layer: str, class_index
         class_index: Whose score is explained.
 
     Raises:
-        ModelError: The module's result has no places.
+        ModelError: The module's result has no positions.
     """
     kept: list[Tensor] = []
     handle = network.get_submodule(layer).register_forward_hook(
@@ -80,7 +80,7 @@ def grad_cam_steps(network: nn.Module, image: Tensor, *, layer: str, class_index
         handle.remove()
     if not kept or kept[-1].dim() != 4:
         raise ModelError(
-            f"The module {layer!r} gives no map [1, C, h, w], so its places cannot be weighed.",
+            f"The module {layer!r} gives no map [1, C, h, w], so its positions cannot be weighed.",
             next_step="This lab needs a network whose last map is the result of a module.",
         )
     (gradients,) = torch.autograd.grad(score, kept[-1])
@@ -115,8 +115,8 @@ def run(settings: Settings) -> LabResult:
         steps = grad_cam_steps(network, images[:1], layer=_LAYER, class_index=int(labels[0]))
         engine, cam = _maps(network, images[:1], int(labels[0]))
         by_hand.append(_distance(steps.positive.numpy(), engine.values))
-        places = steps.positive.numel()
-        against_cam.append(_distance(places * steps.positive.numpy(), cam.values))
+        positions = steps.positive.numel()
+        against_cam.append(_distance(positions * steps.positive.numpy(), cam.values))
         on_shape.append(sum(shares) / max(1, len(shares)))
         chance.append(sum(areas) / len(areas))
         if first is None:
@@ -125,7 +125,7 @@ def run(settings: Settings) -> LabResult:
     assert first is not None
     shown, expected = mean_interval(on_shape), mean_interval(chance)
     finding = find(difference_interval(on_shape, chance))
-    places = first[0].positive.numel()
+    positions = first[0].positive.numel()
     return LabResult(
         header=("step", "of the first picture"),
         rows=_step_rows(first[0], max(by_hand), max(against_cam)),
@@ -142,9 +142,9 @@ def run(settings: Settings) -> LabResult:
         ),
         finding=finding,
         sentence=f"{spoken(shown)} of the map lies on the shape, which covers "
-        f"{spoken(expected)} of the picture. Multiplied by its {places} places it is CAM, to "
+        f"{spoken(expected)} of the picture. Multiplied by its {positions} positions it is CAM, to "
         f"within {max(against_cam):.1e} of the largest value.",
-        answer="factor" if max(against_cam) < 1e-3 else "places",
+        answer="factor" if max(against_cam) < 1e-3 else "positions",
         notes=(
             "Small networks, one a repetition, that were trained to tell drawn crosses from "
             "rings in noise; the map is that of the right class. With your own picture: --data "
@@ -177,8 +177,8 @@ def _on_one_picture(settings: Settings) -> LabResult:
     try:
         (cam,) = explain(network, image, classes=class_index, method="cam")[0]
         if cam.values.shape == engine.values.shape:
-            places = steps.positive.numel()
-            against_cam = _distance(places * steps.positive.numpy(), cam.values)
+            positions = steps.positive.numel()
+            against_cam = _distance(positions * steps.positive.numpy(), cam.values)
     except (ModelError, UsageError):
         pass  # The head is not linear over an average, so there is no CAM.
     settings.progress(1, 1)
@@ -191,13 +191,13 @@ def _on_one_picture(settings: Settings) -> LabResult:
         sentence=(
             f"{name} scores class {class_index} highest. "
             + (
-                f"Multiplied by its {steps.positive.numel()} places the map is CAM, to within "
+                f"Multiplied by its {steps.positive.numel()} positions the map is CAM, to within "
                 f"{against_cam:.1e} of the largest value."
                 if is_same
                 else "Its last map is not averaged into one linear layer, so there is no CAM to "
                 "compare with."
                 if against_cam is None
-                else f"Multiplied by its places the map differs from CAM by {against_cam:.1e}."
+                else f"Multiplied by its positions the map differs from CAM by {against_cam:.1e}."
             )
         ),
         answer="factor" if is_same else "",
@@ -262,11 +262,11 @@ def _step_rows(
         ("2 gradients of the score", f"{channels}×{height}×{width}, {_span(steps.gradients)}"),
         ("3 their means: weights", f"the largest: {strongest}"),
         ("4 weighted sum", f"{height}×{width}, {_span(steps.weighed)}"),
-        ("5 ReLU", f"{num_positive} of {height * width} places above 0"),
+        ("5 ReLU", f"{num_positive} of {height * width} positions above 0"),
         ("6 enlarged", f"{rows}×{columns}, {_span(steps.enlarged)}"),
         ("against foveal.explain", f"differs by {by_hand:.1e} of its largest"),
         (
-            "against CAM / places",
+            "against CAM / positions",
             "there is no CAM"
             if against_cam is None
             else f"differs by {against_cam:.1e} of its largest",
@@ -287,7 +287,7 @@ def _pictures(steps: Steps, pixels: NDArray[np.float32]) -> tuple[LabPicture, ..
         show_picture(
             grey[None].numpy(),
             caption="after the ReLU",
-            description=f"The map of {grey.shape[0]} by {grey.shape[1]} places.",
+            description=f"The map of {grey.shape[0]} by {grey.shape[1]} positions.",
             is_sharp=True,
         ),
         show_map(
@@ -347,15 +347,15 @@ LAB = Lab(
     question="A network ends in global average pooling and one linear layer. How does Grad-CAM at "
     "the last map differ from CAM, which needs no gradient?",
     choices=(
-        ("places", "It marks other places: gradients know more than weights"),
-        ("factor", "By one constant factor, the number of places"),
+        ("positions", "It marks other positions: gradients know more than weights"),
+        ("factor", "By one constant factor, the number of positions"),
         ("sharper", "It is sharper: gradients reach down to the pixels"),
     ),
     explanation="The score is the mean of the maps times the weights of the linear layer, plus a "
-    "bias. So its gradient is the same at every place: the weight divided by the number of "
-    "places. Averaged over space it is still that, and the weighted sum is CAM (Zhou et al. 2016) "
-    "divided by the number of places. Grad-CAM needs no such head, which is its point: any "
-    "differentiable network will do (Selvaraju et al. 2017).",
+    "bias. So its gradient is the same at every position: the weight divided by the number of "
+    "positions. Averaged over space it is still that, and the weighted sum is CAM (Zhou et al. "
+    "2016) divided by the number of positions. Grad-CAM needs no such head, which is its point: "
+    "any differentiable network will do (Selvaraju et al. 2017).",
     run=run,
     seconds=20,
     takes_model=True,

@@ -54,7 +54,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One measured value at ``x`` (a place on the axis, or the name of a bar)."""
+    """One measured value at ``x`` (a position on the axis, or the name of a bar)."""
 
     x: float | str
     value: Interval

@@ -53,7 +53,7 @@ def run(settings: Settings) -> LabResult:
     for done, seed in enumerate(settings.seeds):
         ascent = Ascent(size_px=_SIDE_PX, num_steps=num_steps, seed=seed)
         plan = plan_sheet(network, num_rows=num_rows, num_columns=num_columns, ascent=ascent)
-        for place, row in enumerate(plan.rows):
+        for position, row in enumerate(plan.rows):
             wanted = tuple(_everywhere(one) for one in row.objectives)
             made = maximise_each(network, wanted, ascent=ascent)
             kept.setdefault(row.layer, []).append(_share_kept(network, made, ascent))
@@ -62,7 +62,7 @@ def run(settings: Settings) -> LabResult:
             )
             if done == 0:
                 pictures.append(_show(made[0], row.layer))
-            if place == len(plan.rows) - 1:
+            if position == len(plan.rows) - 1:
                 held_back.append(_fine_share(made))
                 free = replace(ascent, decay=0.0, robustness=Robustness.none())
                 noise = maximise_each(network, wanted, ascent=free)
@@ -102,7 +102,7 @@ def run(settings: Settings) -> LabResult:
 
 
 def _everywhere(objective: Objective) -> Objective:
-    """Returns the mean over all places, so that tiles may change places."""
+    """Returns the mean over all positions, so that tiles may change places."""
     return replace(objective, where="mean") if isinstance(objective, Channel) else objective
 
 

@@ -93,7 +93,7 @@ LAB = Lab(
     ),
     explanation="A convolution's map moves with the picture, so value by value it changes. "
     "Pooling over 2×2 hides part of a small move: max keeps the strongest response wherever it "
-    "is in its window, average smooths. Global average pooling sums over all places, so only "
+    "is in its window, average smooths. Global average pooling sums over all positions, so only "
     "what enters or leaves at the border changes it. It also makes the head independent of the "
     "input's size.",
     run=run,

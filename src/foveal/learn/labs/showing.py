@@ -96,8 +96,8 @@ def render_html(
 def result_html(lab: Lab, result: LabResult) -> str:
     """Returns figure, table and words as a fragment of a page in the report's style."""
     head = "".join(
-        f'<th scope="col"{"" if place else " class=words"}>{_safe(name)}</th>'
-        for place, name in enumerate(result.header)
+        f'<th scope="col"{"" if position else " class=words"}>{_safe(name)}</th>'
+        for position, name in enumerate(result.header)
     )
     rows = "".join(
         f'<tr><th scope="row" class="words">{_safe(row[0])}</th>'

@@ -15,10 +15,10 @@ def take_turns(works: Sequence[Callable[[], object]], *, num_turns: int) -> list
         work()
     seconds: list[list[float]] = [[] for _ in works]
     for _ in range(num_turns):
-        for place, work in enumerate(works):
+        for position, work in enumerate(works):
             start = time.perf_counter()
             work()
-            seconds[place].append(time.perf_counter() - start)
+            seconds[position].append(time.perf_counter() - start)
     return seconds
 
 

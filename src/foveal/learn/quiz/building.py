@@ -1,6 +1,6 @@
 """Makes an ``Exercise`` of a question in the words in which it is written.
 
-One function a kind of question. The place of the right choice is drawn from the question's own
+One function a kind of question. The position of the right choice is drawn from the question's own
 name, so that it is the same everywhere and nowhere a habit.
 """
 
@@ -205,9 +205,9 @@ def _shuffle(name: str, options: list[tuple[str, str]]) -> None:
         name += "'"
 
 
-def _is_straight(places: Sequence[str] | Sequence[int]) -> bool:
+def _is_straight(positions: Sequence[str] | Sequence[int]) -> bool:
     """Returns whether an answer only runs through the letters, forwards or backwards."""
-    return list(places) in (sorted(places), sorted(places, reverse=True))
+    return list(positions) in (sorted(positions), sorted(positions, reverse=True))
 
 
 def _exercise(

@@ -36,7 +36,7 @@ def _odd_room() -> Exercise:
             (
                 "no-plus-one",
                 room // stride,
-                "That is the number of steps. The place where the walk begins counts too: +1.",
+                "That is the number of steps. The position where the walk begins counts too: +1.",
             ),
             (
                 "padding-once",
@@ -55,7 +55,8 @@ def _odd_room() -> Exercise:
             f"padding={padding})\n"
             f"print(layer(torch.zeros(1, 3, {size}, {size})).shape[2])"
         ),
-        reasons="A convolution counts places where the kernel fits, and there are no half places.",
+        reasons="A convolution counts positions where the kernel fits, and there are no half "
+        "positions.",
         hint="How far can the kernel move inside the padded image, and in steps of what?",
     )
 
@@ -168,8 +169,8 @@ def _larger_image() -> Exercise:
         f"Parameters stay, multiply-accumulates times {ratio}",
         (
             f"Both times {ratio}",
-            "The filter is shared by all places, so it need not grow with them; only the number "
-            "of places grows.",
+            "The filter is shared by all positions, so it need not grow with them; only the number "
+            "of positions grows.",
         ),
         (
             "Parameters stay, multiply-accumulates times 2",
@@ -177,10 +178,10 @@ def _larger_image() -> Exercise:
         ),
         (
             "Both stay",
-            "The filter stays, but it has to be applied at every place, and there are more of "
+            "The filter stays, but it has to be applied at every position, and there are more of "
             "them.",
         ),
-        reasons="Weights are shared over places. The work is weights times places: "
+        reasons="Weights are shared over positions. The work is weights times positions: "
         f"{macs[0]:,} before, {macs[1]:,} now.",
         hint="Where in `C_out · C_in · k² + C_out` is the size of the image?",
     )
@@ -238,11 +239,11 @@ def _what_it_is() -> Exercise:
 
 def _reduce_first() -> Exercise:
     before, narrow, after, kernel, size = 192, 16, 32, 5, 28
-    place = (size, size)
-    direct = convolution_macs(before, after, kernel=(kernel, kernel), output_size=place)
-    reduced = convolution_macs(before, narrow, kernel=(1, 1), output_size=place)
-    reduced += convolution_macs(narrow, after, kernel=(kernel, kernel), output_size=place)
-    without = convolution_macs(narrow, after, kernel=(kernel, kernel), output_size=place)
+    output_size = (size, size)
+    direct = convolution_macs(before, after, kernel=(kernel, kernel), output_size=output_size)
+    reduced = convolution_macs(before, narrow, kernel=(1, 1), output_size=output_size)
+    reduced += convolution_macs(narrow, after, kernel=(kernel, kernel), output_size=output_size)
+    without = convolution_macs(narrow, after, kernel=(kernel, kernel), output_size=output_size)
     return choose(
         "7-2",
         f"In an Inception module a {kernel}×{kernel} convolution takes {before} channels to "
@@ -260,7 +261,7 @@ def _reduce_first() -> Exercise:
         ),
         (
             "It gets dearer: one layer was added",
-            "The number of layers says nothing about cost. Count weights times places.",
+            "The number of layers says nothing about cost. Count weights times positions.",
         ),
         reasons=f"On a map of {size}×{size}: {direct:,} directly, {reduced:,} with the reduction. "
         "Both grow alike with the map, so the ratio is the same for any size.",

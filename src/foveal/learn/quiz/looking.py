@@ -11,8 +11,8 @@ def _weights_by_hand() -> Exercise:
     maps = ((2.0, 0.0, 4.0, 2.0), (1.0, 3.0, 0.0, 2.0))
     gradients = ((1.0, 1.0, 0.0, 2.0), (-1.0, -2.0, -1.0, 0.0))
     weights, _ = grad_cam(maps, gradients)
-    place = 0
-    values = tuple(channel[place] for channel in maps)
+    position = 0
+    values = tuple(channel[position] for channel in maps)
     here = sum(weight * value for weight, value in zip(weights, values, strict=True))
 
     def square(flat: tuple[float, ...]) -> str:
@@ -30,7 +30,11 @@ def _weights_by_hand() -> Exercise:
             "first",
             "Weight of channel 1",
             weights[0],
-            ("sum-for-mean", sum(gradients[0]), "Average over the four places; that is their sum."),
+            (
+                "sum-for-mean",
+                sum(gradients[0]),
+                "Average over the four positions; that is their sum.",
+            ),
             ("maps-for-gradients", sum(maps[0]) / 4, "Average the **gradients**, not the map."),
             tolerance=0.001,
         ),
@@ -38,7 +42,11 @@ def _weights_by_hand() -> Exercise:
             "second",
             "Weight of channel 2",
             weights[1],
-            ("sum-for-mean", sum(gradients[1]), "Average over the four places; that is their sum."),
+            (
+                "sum-for-mean",
+                sum(gradients[1]),
+                "Average over the four positions; that is their sum.",
+            ),
             (
                 "relu-too-early",
                 0.0,
@@ -77,7 +85,7 @@ def _weights_by_hand() -> Exercise:
             f"gradients = torch.tensor({[list(g) for g in gradients]})\n"
             "weights = gradients.mean(dim=1)\n"
             "for weight in weights:\n    print(round(float(weight), 4))\n"
-            f"print(round(float((weights @ maps).relu()[{place}]), 4))"
+            f"print(round(float((weights @ maps).relu()[{position}]), 4))"
         ),
         reasons="Average the gradients over space, sum the weighted channels, then ReLU.",
         hint="First the mean of each gradient map.",
@@ -107,20 +115,20 @@ LOOKING: tuple[Exercise, ...] = (
     choose(
         "14-3",
         "Why does Grad-CAM apply a ReLU to the weighted sum?",
-        "To keep only the places that raise the class's score",
+        "To keep only the positions that raise the class's score",
         (
             "Because a layer's maps must not be negative",
             "Maps after a ReLU are not; the weights can be, and so can the sum.",
         ),
         (
             "To make the map sharper",
-            "It removes negative places. The resolution is that of the layer.",
+            "It removes negative positions. The resolution is that of the layer.",
         ),
         (
             "To make it differentiable",
             "Nothing is differentiated after this point.",
         ),
-        reasons="A negative place lowers the score of this class; it may belong to another one. "
+        reasons="A negative position lowers the score of this class; it may belong to another one. "
         "It is left out of the picture.",
         hint="What does a negative value of the sum mean?",
     ),

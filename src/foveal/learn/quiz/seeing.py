@@ -18,20 +18,20 @@ from foveal.learn.topics.by_hand import correlate
 
 def _which_saves_more() -> Exercise:
     size, before, after, kernel = 32, 3, 64, 3
-    places = size * size
-    dense = linear_parameters(before * places, after * places)
+    positions = size * size
+    dense = linear_parameters(before * positions, after * positions)
     shared = convolution_parameters(before, after, kernel=(kernel, kernel))
-    local = shared * places
+    local = shared * positions
     return choose(
         "1-2",
         f"A dense layer from 3×{size}×{size} to {after}×{size}×{size} has {dense:,} parameters, "
         f"a {kernel}×{kernel} convolution {shared:,}. Local connectivity and weight sharing both "
         "help. Which saves by the larger factor here?",
-        "Weight sharing, because one filter serves all places",
+        "Weight sharing, because one filter serves all positions",
         (
             "Local connectivity, because most connections are cut",
             f"It cuts {dense:,} to {local:,}, a factor of {dense / local:.0f}. Sharing then uses "
-            f"one filter at all {places:,} places.",
+            f"one filter at all {positions:,} positions.",
         ),
         (
             "Both the same",
@@ -43,8 +43,8 @@ def _which_saves_more() -> Exercise:
             f"Channels are the same in both layers, {before} in and {after} out.",
         ),
         reasons=f"{dense:,} → {local:,} by locality: {dense / local:.0f} times fewer. From there "
-        f"→ {shared:,} by sharing over {places:,} places: {local // shared:,} times fewer.",
-        hint="What would a layer cost that is local but has its own weights at each place?",
+        f"→ {shared:,} by sharing over {positions:,} positions: {local // shared:,} times fewer.",
+        hint="What would a layer cost that is local but has its own weights at each position?",
     )
 
 
@@ -269,7 +269,7 @@ def _which_grows_most() -> Exercise:
         ),
         (
             "Twice the channels in every layer",
-            "Channels are not places. A wide layer sees no more pixels.",
+            "Channels are not positions. A wide layer sees no more pixels.",
         ),
         reasons=f"After a first stride of 2 each of the other {layers - 1} layers adds "
         f"{2 * (kernel - 1)} pixels instead of {kernel - 1}: {first} instead of {plain}.",
@@ -330,16 +330,16 @@ SEEING: tuple[Exercise, ...] = (
     _which_saves_more(),
     explain(
         "1-3",
-        "Name a kind of image for which sharing the same filters over all places is a poor "
+        "Name a kind of image for which sharing the same filters over all positions is a poor "
         "assumption, and say why.",
         model="Aligned images, such as passport photos or chest X-rays in a standard pose: an eye, "
-        "or a shadow on the lung, means something else in another place, so different places "
+        "or a shadow on the lung, means something else in another position, so different positions "
         "deserve different filters. In a spectrogram the vertical axis is pitch, and the same "
         "pattern an octave higher is another sound. Convolution still works there, because "
         "later layers and the border tell it where it is, but the assumption no longer helps.",
         checklist=(
-            "I named images in which the place itself carries meaning.",
-            "I said that weight sharing treats a pattern alike in all places.",
+            "I named images in which the position itself carries meaning.",
+            "I said that weight sharing treats a pattern alike in all positions.",
         ),
         hint="Where does it matter **where** something is?",
     ),
@@ -351,12 +351,12 @@ SEEING: tuple[Exercise, ...] = (
         (
             "convolution, stride 1",
             "it moves along (equivariant)",
-            "The same filter meets the same pixels, one place further.",
+            "The same filter meets the same pixels, one position further.",
         ),
         (
             "convolution with stride 1, then global average pooling",
             "it stays (invariant)",
-            "The same values are averaged, in other places.",
+            "The same values are averaged, in other positions.",
         ),
         (
             "max pooling 2, stride 2",
@@ -366,11 +366,11 @@ SEEING: tuple[Exercise, ...] = (
         (
             "flatten, then a linear layer",
             "neither",
-            "Every place has its own weights, so the moved pattern meets other ones.",
+            "Every position has its own weights, so the moved pattern meets other ones.",
         ),
-        reasons="Sharing gives equivariance, averaging away the place gives invariance, strides "
+        reasons="Sharing gives equivariance, averaging away the position gives invariance, strides "
         "break both for shifts that are no multiple of the stride.",
-        hint="Does the operation use one filter everywhere? Does it keep the place?",
+        hint="Does the operation use one filter everywhere? Does it keep the position?",
     ),
     choose(
         "3-2",
@@ -382,8 +382,8 @@ SEEING: tuple[Exercise, ...] = (
             "Sharing is what keeps the response the same after a shift. It works against this.",
         ),
         (
-            "Global average pooling: it throws the place away",
-            "Throwing the place away makes the answer steadier, not less steady.",
+            "Global average pooling: it throws the position away",
+            "Throwing the position away makes the answer steadier, not less steady.",
         ),
         (
             "The softmax: it exaggerates small differences",
@@ -397,13 +397,13 @@ SEEING: tuple[Exercise, ...] = (
     choose(
         "8-1",
         "In the backward pass, where does the gradient of one output of max pooling go?",
-        "All of it to the place of the maximum",
+        "All of it to the position of the maximum",
         (
-            "An equal share to every place of the window",
+            "An equal share to every position of the window",
             "That is average pooling.",
         ),
         (
-            "To every place, in proportion to its value",
+            "To every position, in proportion to its value",
             "A small change of a value that is not the maximum does not change the output, so "
             "its gradient is 0.",
         ),
@@ -418,14 +418,14 @@ SEEING: tuple[Exercise, ...] = (
     choose(
         "8-3",
         "Why do most networks end with global **average** pooling rather than global max?",
-        "Because every place of the map gets a gradient",
+        "Because every position of the map gets a gradient",
         (
             "Because max pooling has parameters that overfit",
             "Neither has any parameters.",
         ),
         (
-            "Because average pooling keeps the place of the object",
-            "Both throw the place away; that is why they accept any size.",
+            "Because average pooling keeps the position of the object",
+            "Both throw the position away; that is why they accept any size.",
         ),
         (
             "Because the maximum takes longer to compute",

@@ -29,7 +29,7 @@ from foveal.learn.terminal.prompts import (
     show_question,
 )
 from foveal.learn.terminal.screen import Screen
-from foveal.learn.terminal.topic_page import places
+from foveal.learn.terminal.topic_page import ways_on
 from foveal.learn.topics import find_topic
 from foveal.text import printable
 
@@ -135,7 +135,7 @@ def after(learner: Learner, exercise: Exercise, *, again: bool = False) -> str:
         elif chosen == "m":
             learner.screen.write(
                 facts(
-                    places(find_topic(exercise.topic)),
+                    ways_on(find_topic(exercise.topic)),
                     style=learner.screen.style,
                     columns=learner.screen.columns,
                 )

@@ -142,7 +142,7 @@ def _show_result(learner: Learner, questions: list[Exercise], results: Mapping[s
     screen.write(screen.style("Where to go next", "heading"))
     for topic in weak[:5]:
         ways = [f"foveal learn topic {topic.number}"]
-        if "drill" in topic.places:
+        if "drill" in topic.activities:
             ways.append(f"foveal learn drill {topic.number}")
         if lab_shows(topic):
             ways.append(f"foveal lab {topic.lab}")

@@ -29,10 +29,10 @@ def show_topic(screen: Screen, topic: Topic) -> None:
         screen.write(styled(laid_out, screen.style))
     screen.write("")
     screen.write(screen.style("Where to go", "heading"))
-    screen.write(facts(places(topic), style=screen.style, columns=screen.columns))
+    screen.write(facts(ways_on(topic), style=screen.style, columns=screen.columns))
 
 
-def places(topic: Topic) -> list[tuple[str, str]]:
+def ways_on(topic: Topic) -> list[tuple[str, str]]:
     """Returns where to practise the topic, see it and use it: a name and a text each."""
     rows = []
     drills = templates_of(topic.number)

@@ -5,7 +5,7 @@ from foveal.learn.topics.blocks import BLOCKS
 from foveal.learn.topics.counting import COUNTING
 from foveal.learn.topics.looking import LOOKING
 from foveal.learn.topics.seeing import SEEING
-from foveal.learn.topics.topic import Chapter, Place, Topic
+from foveal.learn.topics.topic import Activity, Chapter, Topic
 from foveal.learn.topics.training import TRAINING
 
 # In the order of the map, which is an order to learn them in.
@@ -27,4 +27,4 @@ def find_topic(number: int) -> Topic:
     )
 
 
-__all__ = ["TOPICS", "Chapter", "Place", "Topic", "find_topic"]
+__all__ = ["TOPICS", "Activity", "Chapter", "Topic", "find_topic"]

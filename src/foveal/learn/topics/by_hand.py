@@ -46,8 +46,8 @@ def grad_cam(
     """
     weights = tuple(sum(gradient) / len(gradient) for gradient in gradients)
     summed = (
-        sum(weight * value for weight, value in zip(weights, place, strict=True))
-        for place in zip(*maps, strict=True)
+        sum(weight * value for weight, value in zip(weights, position, strict=True))
+        for position in zip(*maps, strict=True)
     )
     return weights, tuple(max(0.0, value) for value in summed)
 

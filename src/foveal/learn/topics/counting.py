@@ -34,22 +34,22 @@ def _output_shape() -> str:
 
 def _walk_drawn() -> Figure:
     size, kernel, stride, padding = 6, 3, 2, 1
-    places = convolution_size(size, kernel=kernel, stride=stride, padding=padding)
+    positions = convolution_size(size, kernel=kernel, stride=stride, padding=padding)
     width = size + 2 * padding
     rows = [tuple("0" if c < padding or c >= width - padding else "·" for c in range(width))]
     rows += [
-        tuple("■" if 0 <= c - place * stride < kernel else " " for c in range(width))
-        for place in range(places)
+        tuple("■" if 0 <= c - position * stride < kernel else " " for c in range(width))
+        for position in range(positions)
     ]
-    labels = ("padded row", *(f"place {place + 1}" for place in range(places)))
+    labels = ("padded row", *(f"position {position + 1}" for position in range(positions)))
     text = "\n".join(
         f"{label:<12}{' '.join(row)}".rstrip() for label, row in zip(labels, rows, strict=True)
     )
-    left = width - ((places - 1) * stride + kernel)
+    left = width - ((positions - 1) * stride + kernel)
     alternative = (
         f"A row of {size} pixels with {padding} zero on each side: {width} cells. A kernel of "
-        f"{kernel} with stride {stride} stands at {places} places, beginning at cells "
-        f"{', '.join(str(place * stride + 1) for place in range(places))}. "
+        f"{kernel} with stride {stride} stands at {positions} positions, beginning at cells "
+        f"{', '.join(str(position * stride + 1) for position in range(positions))}. "
         f"{count_noun(left, 'cell')} at the end is never read."
     )
     marked = tuple(
@@ -153,7 +153,7 @@ COUNTING: tuple[Topic, ...] = (
             "positions: `k` kernel, `s` stride, `p` padding on each side, `d` dilation.\n\n"
             "Read it as a walk. The kernel spans `d(k−1) + 1` pixels. What the padded input has "
             "beyond that is the **room** to move. Count the whole strides that fit into the room, "
-            "and add one for the place where the walk begins. The number of output channels is "
+            "and add one for the position where the walk begins. The number of output channels is "
             "the layer's own; it does not depend on the input."
         ),
         example=_output_shape,
@@ -165,7 +165,7 @@ COUNTING: tuple[Topic, ...] = (
             "than there are gaps.",
         ),
         engine=("foveal.arithmetic.convolution_size", "foveal.inspection.inspect"),
-        places=("engine", "drill", "quiz"),
+        activities=("engine", "drill", "quiz"),
         rules=("S104", "S105", "S108", "S114", "S118"),
         paper="Dumoulin and Visin, A guide to convolution arithmetic, arXiv:1603.07285",
     ),
@@ -187,7 +187,7 @@ COUNTING: tuple[Topic, ...] = (
             "“Larger images need more parameters.” They need more arithmetic, not more weights.",
         ),
         engine=("foveal.arithmetic.convolution_parameters", "foveal.inspection.inspect"),
-        places=("engine", "drill", "quiz"),
+        activities=("engine", "drill", "quiz"),
         lab="costs",
         paper="LeCun et al., Gradient-Based Learning Applied to Document Recognition, 1998",
     ),
@@ -211,7 +211,7 @@ COUNTING: tuple[Topic, ...] = (
             "linear maps are one linear map.",
         ),
         engine=("foveal.arithmetic.convolution_macs", "foveal.inspection.compare"),
-        places=("engine", "drill", "quiz"),
+        activities=("engine", "drill", "quiz"),
         lab="costs",
         rules=("S110", "S121"),
         paper="Lin, Chen and Yan, Network In Network, arXiv:1312.4400",
@@ -237,7 +237,7 @@ COUNTING: tuple[Topic, ...] = (
             "all output channels are multiples of one filter. It is a smaller family of functions.",
         ),
         engine=("foveal.models.surgery.separate", "foveal.arithmetic.convolution_parameters"),
-        places=("engine", "lab", "drill", "quiz"),
+        activities=("engine", "lab", "drill", "quiz"),
         lab="depthwise",
         rules=("S116",),
         paper="Howard et al., MobileNets, arXiv:1704.04861",
@@ -262,7 +262,7 @@ COUNTING: tuple[Topic, ...] = (
             "“Flatten takes all of N×C×H×W.” It keeps the batch axis.",
         ),
         engine=("foveal.models.build", "foveal.inspection.inspect"),
-        places=("engine", "drill", "quiz"),
+        activities=("engine", "drill", "quiz"),
         rules=("S104", "S111", "S120", "S124", "T410"),
         paper="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
     ),
@@ -286,7 +286,7 @@ COUNTING: tuple[Topic, ...] = (
             "“Biases are divided as well.” There is still one for each output channel.",
         ),
         engine=("foveal.arithmetic.convolution_parameters",),
-        places=("engine", "drill", "quiz"),
+        activities=("engine", "drill", "quiz"),
         lab="depthwise",
         rules=("S116",),
         paper="Krizhevsky, Sutskever and Hinton, ImageNet Classification with Deep CNNs, 2012",

@@ -16,17 +16,17 @@ def _grad_cam() -> str:
             zip(maps, gradients, weights, strict=True), start=1
         )
     )
-    places = zip(*maps, strict=True)
+    positions = zip(*maps, strict=True)
     raw = tuple(
-        sum(weight * value for weight, value in zip(weights, place, strict=True))
-        for place in places
+        sum(weight * value for weight, value in zip(weights, position, strict=True))
+        for position in positions
     )
     return (
         "Two channels of 2×2, and the gradient of the class score at each value:\n"
         f"```\n{rows}\n"
         f"weighted sum  {_square(raw)}\n"
         f"after ReLU    {_square(summed)}\n```\n"
-        "The third place spoke against the class; the ReLU leaves it out. What remains is "
+        "The third position spoke against the class; the ReLU leaves it out. What remains is "
         "enlarged to the size of the image and laid over it."
     )
 
@@ -61,10 +61,10 @@ LOOKING: tuple[Topic, ...] = (
         title="Grad-CAM",
         chapter="Looking inside",
         fact=(
-            "Which places of a late map raise the score of a class? Take the gradient of the class "
-            "score (the logit) at that layer. Average it over space: one weight a channel. Sum "
-            "the channels with these weights, keep what is positive (ReLU), enlarge to the size "
-            "of the image and lay it over.\n\n"
+            "Which positions of a late map raise the score of a class? Take the gradient of the "
+            "class score (the logit) at that layer. Average it over space: one weight a channel. "
+            "Sum the channels with these weights, keep what is positive (ReLU), enlarge to the "
+            "size of the image and lay it over.\n\n"
             "The map is as coarse as its layer, and it shows what the network used, right or "
             "wrong. Whether it can be believed is a question of its own: test it."
         ),
@@ -77,7 +77,7 @@ LOOKING: tuple[Topic, ...] = (
             "random weights may give the same map. Randomise the weights and compare.",
         ),
         engine=("foveal.explanation.explain", "foveal.explanation.judge_maps"),
-        places=("engine", "lab", "quiz"),
+        activities=("engine", "lab", "quiz"),
         lab="grad-cam",
         paper="Selvaraju et al., Grad-CAM, arXiv:1610.02391",
     ),
@@ -100,7 +100,7 @@ LOOKING: tuple[Topic, ...] = (
             "“The picture is the unit's only meaning.” It is one maximum from one start.",
         ),
         engine=("foveal.visualisation.maximise",),
-        places=("engine", "lab", "quiz"),
+        activities=("engine", "lab", "quiz"),
         lab="maximisation",
         paper="Olah, Mordvintsev and Schubert, Feature Visualization, Distill 2017",
     ),

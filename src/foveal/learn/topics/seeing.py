@@ -17,14 +17,14 @@ from foveal.learn.topics.topic import Topic
 
 def _inductive_biases() -> str:
     size, before, after, kernel = 32, 3, 64, 3
-    places = size * size
-    dense = linear_parameters(before * places, after * places)
+    positions = size * size
+    dense = linear_parameters(before * positions, after * positions)
     shared = convolution_parameters(before, after, kernel=(kernel, kernel))
     return (
         f"From {before} to {after} channels on a {size}×{size} image:\n"
         "```\n"
         f"every output sees every input     {dense:>11,} parameters\n"
-        f"{kernel}×{kernel} windows, own weights each   {shared * places:>11,}\n"
+        f"{kernel}×{kernel} windows, own weights each   {shared * positions:>11,}\n"
         f"{kernel}×{kernel} windows, shared weights     {shared:>11,}\n"
         "```\n"
         "The first step down is local connectivity, the second is weight sharing."
@@ -40,7 +40,7 @@ def _equivariance() -> str:
         f"input {_row(row)}    convolution {_row(correlate(row, kernel))}\n"
         f"moved {_row(moved)}    convolution {_row(correlate(moved, kernel))}\n"
         "```\n"
-        "The result moved along: equivariant. Its maximum over all places is "
+        "The result moved along: equivariant. Its maximum over all positions is "
         f"{max(correlate(row, kernel))} and {max(correlate(moved, kernel))}: invariant. Max "
         "pooling of 2 with stride 2 is neither:\n"
         "```\n"
@@ -60,7 +60,8 @@ def _pooling() -> str:
         f"```\n{lines}\n```\n"
         "Average pooling cannot tell the two windows apart. Max pooling can: it reports that the "
         "feature is there, wherever in the window it is. In the backward pass max sends the whole "
-        f"gradient to one of {len(rare)} places; average shares it equally among all {len(rare)}."
+        f"gradient to one of {len(rare)} positions; average shares it equally among all "
+        f"{len(rare)}."
     )
 
 
@@ -155,7 +156,7 @@ SEEING: tuple[Topic, ...] = (
             "is a new pattern, unless augmentation shows it.",
         ),
         engine=("foveal.inspection.measure_equivariance", "foveal.arithmetic.AxisField"),
-        places=("lab", "quiz"),
+        activities=("lab", "quiz"),
         lab="equivariance",
         rules=("W206",),
         paper="LeCun et al., Backpropagation Applied to Handwritten Zip Code Recognition, 1989",
@@ -183,7 +184,7 @@ SEEING: tuple[Topic, ...] = (
             "foveal.inspection.measure_equivariance",
             "foveal.evaluation.decision_consistency",
         ),
-        places=("engine", "lab", "quiz"),
+        activities=("engine", "lab", "quiz"),
         lab="equivariance",
         rules=("S114", "S126"),
         paper="Zhang, Making Convolutional Networks Shift-Invariant Again, arXiv:1904.11486",
@@ -195,20 +196,20 @@ SEEING: tuple[Topic, ...] = (
         fact=(
             "**Max pooling** keeps the strongest response of a window: is the feature there, no "
             "matter where? It suits hidden layers, where features are sparse. **Average pooling** "
-            "keeps the mean: how much of it is there? It is smooth, every place gets a gradient, "
-            "and over the whole map, as global average pooling, it ends most networks today.\n\n"
-            "Neither has parameters, and neither mixes channels."
+            "keeps the mean: how much of it is there? It is smooth, every position gets a "
+            "gradient, and over the whole map, as global average pooling, it ends most networks "
+            "today.\n\nNeither has parameters, and neither mixes channels."
         ),
         example=_pooling,
         misconceptions=(
-            "“Max pooling keeps the place.” It drops the place inside the window; that is its "
-            "point.",
+            "“Max pooling keeps the position.” It drops the position inside the window; that is "
+            "its point.",
             "“Pooling learns which pixels matter.” There is nothing in it to learn.",
             "“Average is just a softer max.” One strong response among many zeros is loud in the "
             "one and nearly silent in the other.",
         ),
         engine=("foveal.arithmetic.pooling_size",),
-        places=("lab", "quiz"),
+        activities=("lab", "quiz"),
         lab="pooling",
         paper="Boureau, Ponce and LeCun, A Theoretical Analysis of Feature Pooling, ICML 2010",
     ),
@@ -233,7 +234,7 @@ SEEING: tuple[Topic, ...] = (
             "“The span is k·d.” It is `d(k−1) + 1`: gaps lie between taps, not after the last.",
         ),
         engine=("foveal.arithmetic.effective_kernel", "foveal.models.surgery.dilate"),
-        places=("engine", "lab", "drill", "quiz"),
+        activities=("engine", "lab", "drill", "quiz"),
         lab="receptive-field",
         rules=("S106", "S107"),
         paper="Yu and Koltun, Multi-Scale Context Aggregation by Dilated Convolutions, "
@@ -263,7 +264,7 @@ SEEING: tuple[Topic, ...] = (
             "foveal.arithmetic.AxisField",
             "foveal.inspection.effective_receptive_field",
         ),
-        places=("engine", "lab", "drill", "quiz"),
+        activities=("engine", "lab", "drill", "quiz"),
         lab="receptive-field",
         rules=("S103", "S105", "S108"),
         paper="Araujo, Norris and Sim, Computing Receptive Fields of CNNs, Distill 2019",
@@ -287,7 +288,7 @@ SEEING: tuple[Topic, ...] = (
             "functions is the same.",
         ),
         engine=(),
-        places=("lab", "drill", "quiz"),
+        activities=("lab", "drill", "quiz"),
         lab="cross-correlation",
         paper="Goodfellow, Bengio and Courville, Deep Learning, MIT Press 2016, section 9.1",
     ),

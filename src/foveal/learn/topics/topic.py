@@ -8,7 +8,7 @@ from typing import Literal
 
 from foveal.learn.exercise import Figure
 
-Place = Literal["engine", "lab", "drill", "quiz"]
+Activity = Literal["engine", "lab", "drill", "quiz"]
 Chapter = Literal["Counting", "Seeing", "Blocks", "Training", "Looking inside"]
 
 
@@ -25,7 +25,7 @@ class Topic:
         example: Computes the example when it is shown; the same markup, and fenced blocks.
         misconceptions: What people get wrong, each answered in the same breath.
         engine: Dotted names of the functions or classes that do it in Foveal.
-        places: Where a learner meets it.
+        activities: Where a learner meets it.
         figure: Draws the example, where a drawing helps.
         lab: Name for ``foveal lab``, or empty.
         rules: Codes of ``foveal lint`` that point here.
@@ -39,7 +39,7 @@ class Topic:
     example: Callable[[], str]
     misconceptions: tuple[str, ...]
     engine: tuple[str, ...]
-    places: tuple[Place, ...]
+    activities: tuple[Activity, ...]
     paper: str
     figure: Callable[[], Figure | None] = lambda: None
     lab: str = ""

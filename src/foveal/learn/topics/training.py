@@ -81,7 +81,7 @@ def _augmentation() -> str:
         f"Pad a {size}×{size} image by {padding}, cut {size}×{size} out at random, flip half of "
         "the time:\n"
         "```\n"
-        f"places     {offsets} × {offsets} = {offsets**2}\n"
+        f"positions  {offsets} × {offsets} = {offsets**2}\n"
         f"flips      2\n"
         f"versions   {2 * offsets**2}\n"
         "```\n"
@@ -169,7 +169,7 @@ TRAINING: tuple[Topic, ...] = (
             "“Any ImageNet model wants ImageNet's mean.” Ask the weights: they differ.",
         ),
         engine=("foveal.images.Preprocessing",),
-        places=("engine", "lab", "quiz"),
+        activities=("engine", "lab", "quiz"),
         lab="normalisation",
         rules=("B302", "B308", "T411"),
         paper="Wightman, PyTorch Image Models, doi:10.5281/zenodo.4414861",
@@ -195,7 +195,7 @@ TRAINING: tuple[Topic, ...] = (
             "almost anywhere. Measure.",
         ),
         engine=("foveal.models.surgery.freeze_to", "foveal.models.surgery.replace_head"),
-        places=("engine", "lab", "quiz"),
+        activities=("engine", "lab", "quiz"),
         lab="fine-tuning",
         rules=("B307", "S119", "T401", "T403", "T408", "T416", "W205"),
         paper="Yosinski et al., How transferable are features?, arXiv:1411.1792",
@@ -220,7 +220,7 @@ TRAINING: tuple[Topic, ...] = (
             "“A smaller rate is the same as freezing.” Frozen layers never adapt; slow ones do.",
         ),
         engine=("foveal.linting.lint",),
-        places=("engine", "lab", "quiz"),
+        activities=("engine", "lab", "quiz"),
         lab="learning-rates",
         rules=("T401", "T409", "T412", "T413", "T415", "W205"),
         paper="Howard and Ruder, Universal Language Model Fine-tuning, arXiv:1801.06146",
@@ -244,7 +244,7 @@ TRAINING: tuple[Topic, ...] = (
             "without correcting the other would change outputs. The linter's fix does both.",
         ),
         engine=("foveal.linting.lint", "foveal.linting.fix"),
-        places=("engine", "quiz"),
+        activities=("engine", "quiz"),
         lab="batch-norm",
         rules=("S101",),
         paper="Ioffe and Szegedy, Batch Normalization, arXiv:1502.03167, section 3.2",
@@ -270,7 +270,7 @@ TRAINING: tuple[Topic, ...] = (
             "“It normalises each image.” Over batch and space, for each channel.",
         ),
         engine=("foveal.models.surgery.fold_batch_norm", "foveal.linting.lint"),
-        places=("engine", "lab", "quiz"),
+        activities=("engine", "lab", "quiz"),
         lab="batch-norm",
         rules=(
             "B301",
@@ -308,7 +308,7 @@ TRAINING: tuple[Topic, ...] = (
             "“Mixup keeps the label of the first image.” It mixes labels in the same share.",
         ),
         engine=("foveal.images.views.turn",),
-        places=("engine", "lab", "quiz"),
+        activities=("engine", "lab", "quiz"),
         lab="augmentation",
         paper="Shorten and Khoshgoftaar, A survey on Image Data Augmentation, 2019",
     ),
@@ -334,7 +334,7 @@ TRAINING: tuple[Topic, ...] = (
             "missed?",
         ),
         engine=("foveal.train", "foveal.audit"),
-        places=("engine", "quiz"),
+        activities=("engine", "quiz"),
         lab="fine-tuning",
         rules=("T401", "T414"),
         paper="Raghu et al., Transfusion: Understanding Transfer Learning for Medical Imaging, "

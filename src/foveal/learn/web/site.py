@@ -101,7 +101,7 @@ def site_page(*, model: str | None = None, progress: Progress = lambda done, tot
     page = files("foveal.learn.web") / "page"
     style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
     style += (page / "learn.css").read_text("utf-8") + page_style()
-    shared = map(page_script, ("packed.js", "places.js", "field.js", "picture.js"))
+    shared = map(page_script, ("packed.js", "arrangement.js", "field.js", "picture.js"))
     scripts = [*shared, *((page / name).read_text("utf-8") for name in SCRIPTS)]
     policy = "; ".join(
         (

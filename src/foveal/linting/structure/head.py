@@ -28,7 +28,7 @@ def flattened_head(context: LintContext) -> Outcome:
     """Finds the linear layer that reads a flattened map and outweighs the network."""
     head = context.head
     if head.kind not in {"flattened linear", "flattened MLP"} or head.features is None:
-        return NotApplicable(f"no map is flattened with its places: {head.reason}")
+        return NotApplicable(f"no map is flattened with its positions: {head.reason}")
     graph = context.graph
     first = graph.op(head.linear_layers[0])
     parameters = sum(graph.parameter(name).count for name in first.parameters)
@@ -36,8 +36,8 @@ def flattened_head(context: LintContext) -> Outcome:
     if parameters < MIN_PARAMETERS or share < MIN_SHARE:
         return Checked()
     features = graph.op(head.features)
-    num_channels, *places = features.output_shape[1:]
-    size = dimensions(places)
+    num_channels, *positions = features.output_shape[1:]
+    size = dimensions(positions)
     num_classes = head.num_classes or 0
     after = num_channels * num_classes + num_classes
     fixed = producer_through(graph, first, {"flatten", "reshape", "dropout", "copy", "permute"})
@@ -51,9 +51,9 @@ def flattened_head(context: LintContext) -> Outcome:
                 f"{first.name} reads a flattened map of {num_channels:,}×{size} and holds "
                 f"{parameters:,} of {graph.parameter_count:,} parameters ({percent(share)})"
                 + ("." if any_size else f"; it works at {_input_size(context)} pixels only."),
-                f"Average over the {size} places (global average pooling) and put one linear "
+                f"Average over the {size} positions (global average pooling) and put one linear "
                 f"layer of {after:,} parameters on the {num_channels:,} channels. Keep the "
-                "flattening only where the place of things in the picture is what counts.",
+                "flattening only where the position of things in the picture is what counts.",
                 fix_id="pool-head" if first.kind == "linear" else None,
                 data={
                     "parameters": parameters,
@@ -73,7 +73,7 @@ def _input_size(context: LintContext) -> str:
     return dimensions(context.input_shape[1:])
 
 
-MIN_PLACES = 3
+MIN_POSITIONS = 3
 _AFTER_POOLING: frozenset[Kind] = SAME_NUMBERS | {
     "linear",
     "conv",
@@ -90,26 +90,26 @@ def small_final_map(context: LintContext) -> Outcome:
     if pool is None:
         return NotApplicable("no global pooling of a map stands before the output")
     if _is_convolved_whole(context.graph, pool):
-        return NotApplicable("a kernel as large as its map reads all places: a linear layer")
+        return NotApplicable("a kernel as large as its map reads all positions: a linear layer")
     shape = pool.input_shapes[0]
-    places, extent = shape[2:], context.input_shape[1:]
-    if min(places) >= MIN_PLACES or min(extent) < MIN_PLACES:
+    positions, extent = shape[2:], context.input_shape[1:]
+    if min(positions) >= MIN_POSITIONS or min(extent) < MIN_POSITIONS:
         return Checked()
-    shrink = max(size // max(1, place) for size, place in zip(extent, places, strict=True))
+    shrink = max(size // max(1, position) for size, position in zip(extent, positions, strict=True))
     needed = 4 * shrink
-    one = max(places) == 1
+    one = max(positions) == 1
     return Checked(
         (
             Finding(
                 "S104",
                 "warning" if one else "info",
                 pool.name,
-                f"An input of {dimensions(extent)} leaves a last map of {dimensions(places)}: "
+                f"An input of {dimensions(extent)} leaves a last map of {dimensions(positions)}: "
                 f"the network shrinks {shrink} times, so {pool.name} averages over "
-                + ("a single place." if one else f"{places[0] * places[1]} places."),
+                + ("a single position." if one else f"{positions[0] * positions[1]} positions."),
                 f"Resize images to {needed} pixels or more, or remove strides from the first "
                 "layers (for small pictures: a 3×3 stem of stride 1 without max pooling).",
-                data={"map": list(places), "input": list(extent), "shrinks": shrink},
+                data={"map": list(positions), "input": list(extent), "shrinks": shrink},
             ),
         )
     )
@@ -130,7 +130,7 @@ def _last_pool(graph: Graph) -> Op | None:
 
 
 def _is_convolved_whole(graph: Graph, pool: Op) -> bool:
-    """Whether the map became one place by a convolution that reads all of it, unpadded."""
+    """Whether the map became one position by a convolution that reads all of it, unpadded."""
     op = producer(graph, pool)
     while op is not None and op.input_shapes and op.input_shapes[0][2:] == (1, 1):
         op = producer(graph, op)

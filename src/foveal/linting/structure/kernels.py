@@ -108,7 +108,7 @@ def even_kernel(context: LintContext) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Drift:
-    """How far the paths from the input to a place are shifted, in input pixels.
+    """How far the paths from the input to a position are shifted, in input pixels.
 
     Attributes:
         low: Per axis, of the path shifted most towards the end of the axis.
@@ -176,7 +176,7 @@ def large_kernel(context: LintContext) -> Outcome:
     """
     dense = [op for op in context.graph.ops if _is_dense(op)]
     if not dense:
-        return NotApplicable("there is no dense 2-d convolution that reads more than one place")
+        return NotApplicable("there is no dense 2-d convolution that reads more than one position")
     found = []
     for op in dense:
         kernel = sizes(op, "kernel")
@@ -253,7 +253,7 @@ def _is_dense(op: Op) -> bool:
 
 
 def _separable_macs(op: Op) -> int:
-    places = op.output_shape[2] * op.output_shape[3]
+    positions = op.output_shape[2] * op.output_shape[3]
     kernel = sizes(op, "kernel")
     before, after = number(op, "in_channels"), number(op, "out_channels")
-    return places * before * (kernel[0] * kernel[1] + after)
+    return positions * before * (kernel[0] * kernel[1] + after)

@@ -37,7 +37,7 @@ def _squash(op: Op) -> str | None:
     if op.kind == "softmax":
         shape = op.output_shape
         dim = op.attributes["dim"]
-        # Softmax over places or tokens is attention, not a distribution over classes.
+        # Softmax over positions or tokens is attention, not a distribution over classes.
         if len(shape) not in {2, 4} or dim not in {1, None, 1 - len(shape)}:
             return None
         return op.function

@@ -27,7 +27,7 @@ def unproductive_layers(context: LintContext) -> Outcome:
     graph = context.graph
     convolutions = [op for op in graph.ops if is_spatial(op) and len(op.output_shape) == 4]
     if not convolutions:
-        return NotApplicable("there is no 2-d convolution that reads more than one place")
+        return NotApplicable("there is no 2-d convolution that reads more than one position")
     extent = context.input_shape[1:]
     fields = smallest_fields(graph)
     idle = []
@@ -68,7 +68,7 @@ def unproductive_layers(context: LintContext) -> Outcome:
 def smallest_fields(graph: Graph) -> tuple[tuple[Field, Field] | None, ...]:
     """Returns for each operation its smallest receptive field over all paths, per axis.
 
-    None where there is no map of places, or the path could not be followed.
+    None where there is no map of positions, or the path could not be followed.
     """
     start: tuple[Field, Field] = ((1, Fraction(1)), (1, Fraction(1)))
     fields: list[tuple[Field, Field] | None] = []
@@ -184,10 +184,10 @@ def _is_map(op: Op) -> bool:
 def _merged(
     op: Op, before: list[tuple[AxisField, ...]], *, otherwise: tuple[AxisField, ...]
 ) -> tuple[AxisField, ...]:
-    """Returns the support of what keeps the places of its inputs.
+    """Returns the support of what keeps the positions of its inputs.
 
     Every input that is as large as the result counts, wherever it stands: a gate of one value
-    a channel (``gate * x``) reads no place of its own.
+    a channel (``gate * x``) reads no position of its own.
     """
     maps = [
         fields

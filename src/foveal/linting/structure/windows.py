@@ -18,7 +18,7 @@ from foveal.linting.finding import Checked, Finding, NotApplicable, Outcome
 from foveal.linting.structure.receptive_fields import smallest_fields
 
 _WINDOWS = frozenset({"conv", "max_pool", "avg_pool"})
-# What hands places on as they are; queries, keys and values are parts of one tensor.
+# What hands positions on as they are; queries, keys and values are parts of one tensor.
 _IN_PLACE: frozenset[Kind] = SAME_NUMBERS | {
     "batch_norm",
     "layer_norm",
@@ -119,14 +119,14 @@ WARNING_SHARE = 0.75
 def mostly_padding(context: LintContext) -> Outcome:
     """Finds convolutions that span more than their input, so that they read padding mostly.
 
-    A 3×3 on a map of one place multiplies eight ninths of its weights by zero. Networks with
+    A 3×3 on a map of one position multiplies eight ninths of its weights by zero. Networks with
     very large kernels exceed their last map on purpose, to see all of it: below three
     quarters of padding the finding is an information.
     """
     graph = context.graph
     spatial = [op for op in graph.ops if is_spatial(op) and op.kind == "conv"]
     if not spatial:
-        return NotApplicable("no convolution reads more than one place")
+        return NotApplicable("no convolution reads more than one position")
     found = []
     for op in spatial:
         extent, before = _extent_and_padding(graph, op)
@@ -228,7 +228,7 @@ def _blind_window(context: LintContext, op: Op) -> Finding | None:
         "S126",
         "warning",
         op.name,
-        f"{op.name} keeps one of {kernel[0]} × {kernel[1]} places ({before_map[0]} × "
+        f"{op.name} keeps one of {kernel[0]} × {kernel[1]} positions ({before_map[0]} × "
         f"{before_map[1]} becomes {after_map[0]} × {after_map[1]}) of units that see "
         f"{seen[0]} × {seen[1]} pixels: how what they found is arranged is lost before any layer "
         "could look at it.",
@@ -253,7 +253,7 @@ def _across_channels(graph: Graph, op: Op) -> Finding | None:
         f"{op.name} reduces over the channels and one axis of a map of {channels} × {height} × "
         f"{width}: what is left is {left} numbers, one for each "
         f"{'column' if 2 in axes else 'row'}, and no channel.",
-        "Reduce over both axes of places: mean((2, 3)).",
+        "Reduce over both axes of positions: mean((2, 3)).",
         data={"dims": sorted(axes)},
     )
 

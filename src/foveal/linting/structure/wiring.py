@@ -60,7 +60,7 @@ def unread_layers(graph: Graph) -> list[str]:
 def softmax_between_layers(context: LintContext) -> Outcome:
     """Finds softmax over channels whose result is read by a convolution or linear layer.
 
-    Attention and mixtures multiply with it instead, and a softmax over places is no
+    Attention and mixtures multiply with it instead, and a softmax over positions is no
     activation; neither is a reading of bins by frozen weights (Li et al. 2020).
     """
     graph = context.graph
@@ -111,7 +111,7 @@ def _may_train(context: LintContext, op: Op) -> bool:
 
 
 def narrow_passage(context: LintContext) -> Outcome:
-    """Finds a place where all that is known of an image is one number, before several answers."""
+    """Finds an operation that leaves one number of an image, before several answers."""
     graph = context.graph
     outputs = [prod(output.shape[1:]) for output in graph.outputs]
     if not outputs or max(outputs) <= 2:

@@ -121,8 +121,8 @@ def _fits(values: np.ndarray, expected: np.ndarray) -> bool:
 
 
 def _usual_deviations(module: nn.Module, weight: torch.Tensor) -> list[tuple[float, str]]:
-    places = weight[0, 0].numel()
-    fan_in, fan_out = weight.shape[1] * places, weight.shape[0] * places
+    positions = weight[0, 0].numel()
+    fan_in, fan_out = weight.shape[1] * positions, weight.shape[0] * positions
     groups = getattr(module, "groups", 1)
     found = [
         (sqrt(2 / fan_out), "√(2 / fan out)"),

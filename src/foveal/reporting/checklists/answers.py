@@ -70,7 +70,7 @@ def quality_checks(facts: RunFacts) -> RunAnswer:
 def included(facts: RunFacts) -> RunAnswer:
     """How many were included and set aside."""
     data = facts.evidence.data
-    flow = facts.evidence_part("flow")
+    flow = facts.evidence.flow
     drawn = " A diagram shows the steps." if flow is not None else ""
     aside = f"{count_noun(data.num_bad, 'file')} set aside, each with its reason"
     return RunAnswer(
@@ -83,7 +83,7 @@ def included(facts: RunFacts) -> RunAnswer:
 
 def flow_diagram(facts: RunFacts) -> RunAnswer | None:
     """The same as a diagram, where there is one."""
-    return None if facts.evidence_part("flow") is None else included(facts)
+    return None if facts.evidence.flow is None else included(facts)
 
 
 def subsets(facts: RunFacts) -> RunAnswer:
@@ -148,7 +148,7 @@ def disjoint(facts: RunFacts) -> RunAnswer:
 
 def sample_size(facts: RunFacts) -> RunAnswer | None:
     """How many images are needed, where that was worked out."""
-    if facts.evidence_part("sample_sizes") is None:
+    if facts.evidence.sample_sizes is None:
         return None
     return RunAnswer(
         "How many images of each class make its sensitivity known within 5 points stands beside "
@@ -235,9 +235,9 @@ def metrics_used(facts: RunFacts) -> RunAnswer:
     parts.append("precision, F1 and area; calibration error; coverage of prediction sets")
     if evidence.ordered is not None:
         parts.append("; weighted kappa")
-    if facts.evidence_part("operating") is not None:
+    if facts.evidence.operating is not None:
         parts.append("; sensitivity, specificity, PPV and NPV at a threshold, with curves")
-    if facts.evidence_part("decision_curves") is not None:
+    if facts.evidence.decision_curves is not None:
         parts.append("; net benefit")
     return RunAnswer(f"{' '.join(parts).replace(' ;', ';')}.", "headline")
 
@@ -398,7 +398,7 @@ def output(facts: RunFacts) -> RunAnswer:
     """What the model answers."""
     cut = (
         " A threshold that was chosen inside the training folds travels with it."
-        if facts.evidence_part("operating") is not None
+        if facts.evidence.operating is not None
         else ""
     )
     return RunAnswer(
@@ -410,7 +410,7 @@ def output(facts: RunFacts) -> RunAnswer:
 
 def cutoffs(facts: RunFacts) -> RunAnswer | None:
     """Which cut-offs make an answer."""
-    if facts.evidence_part("operating") is not None:
+    if facts.evidence.operating is not None:
         return RunAnswer(
             "The operating points that were asked for before the training, their thresholds chosen "
             "inside the training folds; curves over all thresholds are exploratory.",
@@ -593,7 +593,7 @@ def auditable(facts: RunFacts) -> RunAnswer:
 
 def technical(facts: RunFacts) -> RunAnswer | None:
     """What is known of images by part of the data, where a table says."""
-    if facts.evidence_part("flow") is None:
+    if facts.evidence.flow is None:
         return None
     return RunAnswer("Images, groups, classes and sizes by fold stand in a table.", "flow")
 

@@ -26,10 +26,6 @@ class RunFacts:
     config: Mapping[str, Any]
     external: Evidence | None = None
 
-    def evidence_part(self, name: str) -> Any:
-        """Returns a part of the evidence by its name; ``None`` where it was not measured."""
-        return getattr(self.evidence, name, None)
-
 
 @dataclass(frozen=True, slots=True)
 class RunAnswer:

@@ -26,7 +26,7 @@ _MAX_OUTSIDE = 5
 
 @dataclass(frozen=True, slots=True)
 class ShortcutWarning:
-    """A place that gives a class away."""
+    """A region that gives a class away."""
 
     title: str
     detail: str
@@ -100,7 +100,7 @@ def heat_maps_section(shown: ShownExplanations) -> HeatMapsView | None:
 
 
 def shortcut_warnings(run: ExplainedRun) -> Iterator[ShortcutWarning]:
-    """Yields a warning for each place that gives a class away."""
+    """Yields a warning for each region that gives a class away."""
     from foveal.shortcuts.border import describe_border
     from foveal.shortcuts.marks import describe_shortcut
     from foveal.shortcuts.simple_classifiers import describe_simple, reaching, title_of
@@ -142,9 +142,9 @@ def _lead(run: ExplainedRun) -> str:
     from foveal.shortcuts.simple_classifiers import reaching
 
     if run.shortcuts:
-        what = "One place" if len(run.shortcuts) == 1 else f"{len(run.shortcuts)} places"
+        what = "One region" if len(run.shortcuts) == 1 else f"{len(run.shortcuts)} regions"
         return (
-            f"{what} at the border of the image {'gives' if what == 'One place' else 'give'} "
+            f"{what} at the border of the image {'gives' if what == 'One region' else 'give'} "
             "a class away. Look at the images before you rely on the figures above."
         )
     if run.borders:
@@ -162,7 +162,7 @@ def _lead(run: ExplainedRun) -> str:
     if run.untested is not None or not run.simple:
         return "Where its answers come from, by images that it had not seen."
     return (
-        "Nothing was found that gives a class away: no mark or label at a fixed place of the "
+        "Nothing was found that gives a class away: no mark or label at a fixed position of the "
         "border, no frame, and neither the colour, the border nor the files’ own properties alone "
         "tell the classes apart as well as the network does. What was not looked for is said below."
     )
@@ -172,7 +172,7 @@ def _remarks(run: ExplainedRun) -> Iterator[str]:
     from foveal.shortcuts.simple_classifiers import NOT_LOOKED_FOR
 
     if run.untested is not None:
-        yield f"Not searched for marks at a fixed place: {run.untested}"
+        yield f"Not searched for marks at a fixed position: {run.untested}"
     if run.simple_reason is not None:
         yield run.simple_reason
     yield NOT_LOOKED_FOR
@@ -296,7 +296,7 @@ LOOKS = Section(
 {% endfor %}
 
 <h3>On average</h3>
-<p>What the logit of each class gains in its own images over the others’, cell by cell, on the average of these images. A finding that lies now here, now there gives a broad patch; a mark at a fixed place gives a spot.</p>
+<p>What the logit of each class gains in its own images over the others’, cell by cell, on the average of these images. A finding that lies now here, now there gives a broad patch; a mark at a fixed position gives a spot.</p>
 <ul class="averages">
 {% for item in view.averages %}
 <li>

@@ -1,6 +1,6 @@
 "use strict";
 /* What one unit sees, on a picture that stays in the page. A layer is given as
-   { field, stride, start, global, reason, places: [height, width] }. */
+   { field, stride, start, global, reason, positions: [height, width] }. */
 const field = (() => {
   const SHOWN = 448; // canvas pixels a side
   const times = (sizes) => sizes.map((size) => (Number.isInteger(size) ? size : size.toFixed(2))).join("×");
@@ -16,14 +16,14 @@ const field = (() => {
   function inWords(layer, unit, size) {
     if (!layer.field) {
       return layer.global ? "Every value of this layer sees the whole picture."
-        : `What it sees is not known: ${layer.reason || "it has no places"}.`;
+        : `What it sees is not known: ${layer.reason || "it has no positions"}.`;
     }
     const [rows, columns] = spans(layer, unit, size);
     const inside = [rows, columns].map(([first, last], axis) =>
       Math.max(0, Math.min(last, size[axis] - 1) - Math.max(first, 0) + 1));
     const share = Math.round((100 * inside[0] * inside[1]) / (size[0] * size[1]));
     const isCut = inside[0] < layer.field[0] || inside[1] < layer.field[1];
-    const [height, width] = layer.places;
+    const [height, width] = layer.positions;
     return `The unit in row ${unit[0] + 1} of ${height} and column ${unit[1] + 1} of ${width} sees ` +
       `${times(layer.field)} pixels: ${share < 1 ? "less than 1" : share}% of the picture` +
       (isCut ? "; the rest of its field is padding around it." : ".");

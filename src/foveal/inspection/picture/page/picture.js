@@ -30,7 +30,7 @@ const picture = (() => {
     const drawn = { open: new Map(), closed: new Map() };
     const nodes = new Map(), parents = new Map();
     (function walk(view, parent) {
-      view.read = view.nodes.map(places.read);
+      view.read = view.nodes.map(arrangement.read);
       for (const node of view.read) {
         nodes.set(node.number, node);
         parents.set(node.number, parent);
@@ -63,7 +63,7 @@ const picture = (() => {
 
     /* ---- drawing ---- */
     function redraw() {
-      const now = state.now = places.find(data.top, state.opened);
+      const now = state.now = arrangement.find(data.top, state.opened);
       const lists = { frames: [], boxes: [] };
       for (const box of now.boxes) {
         const shape = drawn[box.isOpen ? "open" : "closed"].get(box.node.number);
@@ -83,7 +83,7 @@ const picture = (() => {
       layers.wires.replaceChildren(...now.paths.map((path) => {
         const made = svg("path");
         made.setAttribute("class", `fvp-wire${path.isShortcut ? " fvp-shortcut" : ""}`);
-        made.setAttribute("d", places.commands(path));
+        made.setAttribute("d", arrangement.commands(path));
         return made;
       }));
       drawing.setAttribute("viewBox", `0 0 ${now.width} ${now.height}`);
@@ -379,14 +379,14 @@ const picture = (() => {
     function layer(node) {
       const [, , , , , , axes, stride, startAt, isGlobal, reason, shape] = data.ops[lastOp(node)];
       return { field: axes, stride, start: startAt, global: Boolean(isGlobal), reason,
-        places: shape.length === 2 && stride ? shape : [1, 1] };
+        positions: shape.length === 2 && stride ? shape : [1, 1] };
     }
     function look() {
       const node = nodes.get(state.chosen), box = part("seen");
       box.hidden = !(node && node.part && data.size.length === 2);
       if (box.hidden) return;
       const seen = layer(node);
-      state.unit ??= seen.places.map((length) => Math.floor(length / 2));
+      state.unit ??= seen.positions.map((length) => Math.floor(length / 2));
       state.image ??= field.sample();
       field.paint(canvas, state.image, field.spans(seen, state.unit, data.size), data.size);
       const told = field.inWords(seen, state.unit, data.size);
@@ -394,13 +394,13 @@ const picture = (() => {
       canvas.setAttribute("aria-label", `Picture of ${data.size.join("×")}. ${told}`);
     }
     function point(y, x) {
-      const [height, width] = layer(nodes.get(state.chosen)).places;
+      const [height, width] = layer(nodes.get(state.chosen)).positions;
       state.unit = [Math.max(0, Math.min(y, height - 1)), Math.max(0, Math.min(x, width - 1))];
       look();
     }
     canvas.addEventListener("pointerdown", (event) => {
       const box = canvas.getBoundingClientRect();
-      const [height, width] = layer(nodes.get(state.chosen)).places;
+      const [height, width] = layer(nodes.get(state.chosen)).positions;
       point(Math.floor(((event.clientY - box.top) / box.height) * height),
         Math.floor(((event.clientX - box.left) / box.width) * width));
     });

@@ -212,8 +212,8 @@ const answers = (() => {
   function withoutBrackets(text) {
     if (!/^\(.*\)$/.test(text)) return text;
     let depth = 0;
-    for (let place = 0; place < text.length - 1; place += 1) {
-      depth += { "(": 1, ")": -1 }[text[place]] ?? 0;
+    for (let position = 0; position < text.length - 1; position += 1) {
+      depth += { "(": 1, ")": -1 }[text[position]] ?? 0;
       if (depth === 0) return text;
     }
     return withoutBrackets(text.slice(1, -1));

@@ -103,8 +103,8 @@
   function showTopic(number) {
     const topic = topicOf(number);
     if (!topic) { showMissing(); return; }
-    const place = course.topics.indexOf(topic);
-    const next = course.topics[place + 1];
+    const position = course.topics.indexOf(topic);
+    const next = course.topics[position + 1];
     const rows = [
       ["In Foveal", topic.engine.map((name) => element("code", {}, name)).flatMap((n, i) => (i ? [", ", n] : [n]))],
       ["Lint rules", topic.rules.join(", ")],

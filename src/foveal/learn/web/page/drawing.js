@@ -68,8 +68,8 @@ const drawing = (() => {
       row.forEach((cell, x) => {
         const on = isMarked.has(`${y}/${x}`);
         if (!cell.trim() && !on) return;
-        const place = { x: left + x * side + 0.5, y: y * 30 + 0.5, width: side, height: 26 };
-        parts.push(svg("rect", { class: on ? "cell marked" : "cell", ...place }));
+        const box = { x: left + x * side + 0.5, y: y * 30 + 0.5, width: side, height: 26 };
+        parts.push(svg("rect", { class: on ? "cell marked" : "cell", ...box }));
         // A mark is its colour; a dot is a pixel like any other.
         if (!"■·".includes(cell)) parts.push(words(cell, left + (x + 0.5) * side, y, "", "middle"));
       });

@@ -207,7 +207,7 @@ const exercises = (() => {
   }
   function controls(field, id, note) {
     if (field.kind === "choice" || field.kind === "boolean") return radios(field, id, note);
-    if (field.kind === "order" || field.kind === "match") return places(field, id, note);
+    if (field.kind === "order" || field.kind === "match") return positions(field, id, note);
     const isLong = field.kind === "open";
     const input = element(isLong ? "textarea" : "input", {
       ...(isLong ? {} : { type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false" }),
@@ -237,8 +237,8 @@ const exercises = (() => {
       text: () => inputs.find((input) => input.checked)?.value ?? "",
     };
   }
-  /* Something to choose for each item, or for each place of an order. */
-  function places(field, id, note) {
+  /* Something to choose for each item, or for each position of an order. */
+  function positions(field, id, note) {
     const items = field.kind === "match" ? field.items
       : field.choices.map((_, index) => `Number ${index + 1}`);
     const plain = (text) => text.replace(/`|\*\*/g, "");
@@ -253,7 +253,7 @@ const exercises = (() => {
         element("legend", {}, inline(field.label || "Your answer")),
         isLong ? element("ul", { class: "options" }, field.choices.map((choice) =>
           element("li", {}, element("b", {}, choice.key), element("span", {}, inline(choice.text))))) : "",
-        element("div", { class: "places" }, items.map((item, index) =>
+        element("div", { class: "positions" }, items.map((item, index) =>
           element("label", {}, element("span", {}, inline(item)), inputs[index]))),
         note),
       inputs,

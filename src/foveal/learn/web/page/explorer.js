@@ -33,7 +33,7 @@ const explorer = (() => {
 
     seen.addEventListener("pointerdown", (event) => {
       const box = seen.getBoundingClientRect();
-      const [height, width] = places(row());
+      const [height, width] = positions(row());
       point(Math.floor(((event.clientY - box.top) / box.height) * height),
         Math.floor(((event.clientX - box.left) / box.width) * width));
     });
@@ -83,7 +83,7 @@ const explorer = (() => {
     function go(layer, from = "") {
       state.layer = Math.max(0, Math.min(layer, state.network.rows.length - 1));
       slider.value = state.layer + 1;
-      const [height, width] = places(row());
+      const [height, width] = positions(row());
       state.unit = [Math.floor(height / 2), Math.floor(width / 2)];
       for (const [index, line] of [...body.children].entries()) {
         line.classList.toggle("current", index === state.layer);
@@ -96,16 +96,16 @@ const explorer = (() => {
       draw();
     }
     function point(y, x) {
-      const [height, width] = places(row());
+      const [height, width] = positions(row());
       state.unit = [Math.max(0, Math.min(y, height - 1)), Math.max(0, Math.min(x, width - 1))];
       draw();
     }
 
     function draw() {
       const layer = row();
-      const [rows, columns] = places(layer);
+      const [rows, columns] = positions(layer);
       const [height, width] = state.network.size;
-      const looked = { ...layer, places: [rows, columns] };
+      const looked = { ...layer, positions: [rows, columns] };
       field.paint(seen, state.picture, field.spans(looked, state.unit, state.network.size), state.network.size);
       mosaic(coarse, state.picture, rows, columns, state.unit);
       slider.setAttribute("aria-valuetext", `${state.layer + 1} of ${state.network.rows.length}: ${layer.name}`);
@@ -113,7 +113,7 @@ const explorer = (() => {
       const told = field.inWords(looked, state.unit, state.network.size);
       seenText.textContent = told;
       seen.setAttribute("aria-label", `Your picture, ${height}×${width}. ${told}`);
-      const grid = `The picture averaged to the ${plural(rows * columns, "place")} of this layer, ` +
+      const grid = `The picture averaged to the ${plural(rows * columns, "position")} of this layer, ` +
         `${rows}×${columns}. It shows how fine its grid is, not what the layer computes.`;
       coarseText.textContent = grid;
       coarse.setAttribute("aria-label", grid);
@@ -160,8 +160,8 @@ const explorer = (() => {
   function canvas(name) {
     return element("canvas", { width: SHOWN, height: SHOWN, class: name });
   }
-  /* Places of a result: height and width; one where there are none. */
-  const places = (layer) => (layer.shape.length === 3 && layer.stride ? layer.shape.slice(1) : [1, 1]);
+  /* Positions of a result: height and width; one where there are none. */
+  const positions = (layer) => (layer.shape.length === 3 && layer.stride ? layer.shape.slice(1) : [1, 1]);
 
   function mosaic(target, picture, rows, columns, unit) {
     const small = element("canvas", { width: columns, height: rows });

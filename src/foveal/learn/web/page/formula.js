@@ -166,9 +166,9 @@ const formula = (() => {
         this.take();
         const index = single(this.sum());
         this.expect("]");
-        const place = toNumber(index);
-        return place >= 0 && place < parts.length
-          ? parts[Math.trunc(place)] : fail(`${name} has no such axis`);
+        const position = toNumber(index);
+        return position >= 0 && position < parts.length
+          ? parts[Math.trunc(position)] : fail(`${name} has no such axis`);
       }
       return typeof value === "string" ? fail(`${name} is no number`) : fromValue(value);
     }

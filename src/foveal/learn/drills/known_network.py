@@ -86,19 +86,19 @@ class Norm:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class KnownLayer:
     """A layer where it stands in the network.
 
     Attributes:
         name: As the network calls it.
-        layer: Its settings.
+        settings: Its settings.
         given: C×H×W that it is given; None for vectors.
         before: Field and effective stride of what it is given, along the height.
-        after: The place that reads its result, if just one does.
+        after: The layer that reads its result, if just one does.
     """
 
     name: str
-    layer: Conv | Pool | Linear | Norm
+    settings: Conv | Pool | Linear | Norm
     given: Map | None = None
     before: tuple[int, int] | None = None
     after: int | None = None
@@ -112,49 +112,51 @@ class KnownNetwork:
         name: What it is called.
         opening: PyTorch that makes ``net``.
         shape: Of one image.
-        places: Its layers, in the order of execution.
+        layers: Its layers, in the order of execution.
     """
 
     name: str
     opening: str
     shape: tuple[int, ...]
-    places: tuple[Place, ...]
+    layers: tuple[KnownLayer, ...]
 
-    def chain(self, chance: Chance, level: int, asks: Callable[[Place], bool]) -> list[Place]:
+    def chain(
+        self, chance: Chance, level: int, asks: Callable[[KnownLayer], bool]
+    ) -> list[KnownLayer]:
         """Returns up to ``level`` layers that follow one another, as many as there are."""
         chains = []
-        for start, place in enumerate(self.places):
-            found: list[Place] = []
+        for start, layer in enumerate(self.layers):
+            found: list[KnownLayer] = []
             here = start
-            while asks(place) and len(found) < level:
-                found.append(place)
-                if place.after is None:
+            while asks(layer) and len(found) < level:
+                found.append(layer)
+                if layer.after is None:
                     break
-                here = place.after
-                place = self.places[here]
+                here = layer.after
+                layer = self.layers[here]
             if found:
                 chains.append(found)
         longest = max(map(len, chains))
         return chance.pick([chain for chain in chains if len(chain) == longest])
 
 
-def read_places(table: Inspection) -> tuple[Place, ...]:
+def read_layers(table: Inspection) -> tuple[KnownLayer, ...]:
     """Returns the layers that a drill can ask about, linked where one follows another."""
     rows = table.ops
-    numbers: dict[int, int] = {}  # of the places, by operation
-    found: list[Place] = []
+    numbers: dict[int, int] = {}  # of the layers, by operation
+    found: list[KnownLayer] = []
     for row in rows:
-        place = _place(row, rows)
-        if place is not None:
+        layer = _layer(row, rows)
+        if layer is not None:
             numbers[row.op.index] = len(found)
-            found.append(place)
+            found.append(layer)
     readers = [[other for other in rows if row.op.index in other.op.input_indices] for row in rows]
     for index, number in numbers.items():
         after = _next(index, rows, readers)
         if after in numbers:
-            found[number] = Place(
+            found[number] = KnownLayer(
                 found[number].name,
-                found[number].layer,
+                found[number].settings,
                 found[number].given,
                 found[number].before,
                 numbers[after],
@@ -174,25 +176,25 @@ def _next(index: int, rows: Sequence[OpRow], readers: list[list[OpRow]]) -> int:
     return -1
 
 
-def _place(row: OpRow, rows: Sequence[OpRow]) -> Place | None:
+def _layer(row: OpRow, rows: Sequence[OpRow]) -> KnownLayer | None:
     op = row.op
     if op.name != op.module_path or len(op.inputs) != 1 or row.shared_with is not None:
         return None
-    layer = _layer(row)
-    if layer is None:
+    settings = _settings(row)
+    if settings is None:
         return None
     shape = op.input_shapes[0]
     given = (shape[1], shape[2], shape[3]) if len(shape) == 4 else None
-    if isinstance(layer, Conv | Pool) and (
-        given is None or layer.shape(given) != op.output_shape[1:]
+    if isinstance(settings, Conv | Pool) and (
+        given is None or settings.shape(given) != op.output_shape[1:]
     ):
         return None
-    if isinstance(layer, Conv | Linear | Norm) and layer.parameters != row.parameters:
+    if isinstance(settings, Conv | Linear | Norm) and settings.parameters != row.parameters:
         return None
-    return Place(op.name, layer, given, _before(row, rows))
+    return KnownLayer(op.name, settings, given, _before(row, rows))
 
 
-def _layer(row: OpRow) -> Conv | Pool | Linear | Norm | None:
+def _settings(row: OpRow) -> Conv | Pool | Linear | Norm | None:
     values = row.op.attributes
     if row.kind == "linear":
         return Linear(row.op.input_shapes[0][-1], row.output_shape[-1], len(row.op.parameters) > 1)

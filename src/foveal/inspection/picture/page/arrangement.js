@@ -1,7 +1,7 @@
 "use strict";
 /* Where everything is, for any set of open groups: sums and maxima over rows and tracks.
-   The same arithmetic as places.py; a test holds the two together. */
-const places = (() => {
+   The same arithmetic as arrangement.py; a test holds the two together. */
+const arrangement = (() => {
   const TRACK_GAP = 24, LANE = 18, ROW_GAP = 26, MOST_EXTRA_GAP = 46, BEND = 0.07;
   const BAR = 34, PADDING = 14, LEAST_OPEN = 260, MARGIN = 16;
 
@@ -56,8 +56,8 @@ const places = (() => {
     const sideways = Array(numRows).fill(0);
     level.stops = view.wires.map((wire) => stops(level, wire));
     for (const each of level.stops) {
-      for (let place = 1; place < each.length; place++) {
-        const [row, a] = each[place - 1], b = each[place][1];
+      for (let index = 1; index < each.length; index++) {
+        const [row, a] = each[index - 1], b = each[index][1];
         sideways[row] = Math.max(sideways[row], Math.abs(a - b));
       }
     }
@@ -91,10 +91,10 @@ const places = (() => {
   function draw(level, x, y, depth, boxes, paths) {
     level.view.wires.forEach((wire, number) => {
       const [source, , target, , , isShortcut] = wire, each = level.stops[number], points = [];
-      each.forEach(([row, across], place) => {
+      each.forEach(([row, across], index) => {
         let top = level.tops[row], bottom = top + level.heights[row];
-        if (place === 0) top = topOf(level, source) + level.sizes[source][2];
-        if (place === each.length - 1) bottom = topOf(level, target);
+        if (index === 0) top = topOf(level, source) + level.sizes[source][2];
+        if (index === each.length - 1) bottom = topOf(level, target);
         points.push([x + across, y + top], [x + across, y + bottom]);
       });
       paths.push({ points, isShortcut: Boolean(isShortcut), hasHead: level.nodes[target].role !== "leave" });
@@ -118,8 +118,8 @@ const places = (() => {
   function commands({ points, hasHead }) {
     let [x, y] = points[0];
     const parts = [`M${short(x)} ${short(y)}`];
-    points.slice(1).forEach(([toX, toY], place) => {
-      if (place % 2 === 0 || Math.abs(toX - x) < 0.5) {
+    points.slice(1).forEach(([toX, toY], index) => {
+      if (index % 2 === 0 || Math.abs(toX - x) < 0.5) {
         if (toX !== x || toY !== y) parts.push(`L${short(toX)} ${short(toY)}`);
       } else {
         const half = short((y + toY) / 2);
