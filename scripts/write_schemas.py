@@ -63,6 +63,7 @@ SCHEMAS: dict[str, Any] = {
     "lab.list": json_schema("lab.list", outputs.LabList),
     "lint": json_schema("lint", outputs.Lint),
     "predict": json_schema("predict", outputs.Predictions),
+    "predict.shards": json_schema("predict.shards", outputs.ShardedPredictions),
     "preprocessing": json_schema("preprocessing", outputs.PreparedImages),
     "report": json_schema("report", ReportRecord),
     "report.drawn": json_schema("report.drawn", outputs.Drawn),

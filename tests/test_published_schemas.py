@@ -18,8 +18,8 @@ FOLDER = Path(__file__).parents[1]
 PUBLISHED = FOLDER / "docs" / "schemas"
 NAMES = (
     *("audit", "checklist", "compare", "evaluate", "evaluation", "explain", "explanations"),
-    *("export", "inspect"),
-    *("inspect.comparison", "lab", "lab.list", "lint", "predict", "preprocessing"),
+    *("export", "inspect", "inspect.comparison", "lab", "lab.list", "lint"),
+    *("predict", "predict.shards", "preprocessing"),
     *("report", "report.drawn", "run", "train", "visualise"),
     *("serve.answer", "serve.explanation", "serve.runs"),
 )
@@ -64,6 +64,7 @@ COMMANDS = {
         ("report", "RUN", "--checklist", "claim"),
         ("report", "RUN", "--checklist", "stard-ai"),
     ],
+    "predict.shards": [("predict", "RUN", "BAD", "--shards", "OUT/parts")],
     "report.drawn": [("report", "RUN", "--out", "OUT")],
     "visualise": [
         ("visualise", "NET:build", "--class", "0", "--steps", "1", "--out", "OUT/v.png"),
@@ -213,6 +214,7 @@ def test_every_schema_of_a_command_is_published_and_tried() -> None:
     tried = {*FILES, *COMMANDS, "train"}
     assert tried == set(NAMES)
     others = {"learn.items", "learn.recheck", "learn.topics", "learn.variants", "onnx", "probe"}
+    others |= {"ledger", "part"}
     assert set(VERSIONS) - tried == others
 
 
