@@ -58,9 +58,10 @@ class AtLeast:
         """What is asked for, as a phrase.
 
         >>> AtLeast("npv", 0.995, "a").spoken
-        'NPV of at least 99.5%'
+        'an NPV of at least 99.5%'
         """
-        return f"{_SPOKEN[self.measure]} of at least {100 * self.target:.6g}%"
+        article = "an" if self.measure == "npv" else "a"
+        return f"{article} {_SPOKEN[self.measure]} of at least {100 * self.target:.6g}%"
 
     @property
     def spoken_measure(self) -> str:
@@ -94,10 +95,10 @@ class LeastCost:
         """What is asked for, as a phrase.
 
         >>> LeastCost(10, 1, "a").spoken
-        'least cost, where a missed image costs 10 and a false alarm 1'
+        'the least cost, where a missed image costs 10 and a false alarm 1'
         """
         return (
-            f"least cost, where a missed image costs {self.missed:.6g} and a false alarm "
+            f"the least cost, where a missed image costs {self.missed:.6g} and a false alarm "
             f"{self.false:.6g}"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from foveal.draw.numbers import percent
@@ -59,13 +60,23 @@ def draw_decision_curve(curve: DecisionCurve, *, title: str) -> str:
                 [(x, up(y)) for x, y in zip(places, lows, strict=True)],
             )
         )
-    shapes.append(line_of([(x, up(y)) for x, y in zip(places, curve.net_benefit, strict=True)]))
-    above = [(x, up(y)) for x, y in zip(places, curve.treat_all, strict=True) if y > up.low]
-    shapes.append(line_of([(0.0, up(curve.prevalence)), *above], kind="path ahead"))
+    shapes += _line(places, curve.net_benefit, up, kind="path")
+    shapes += _line([0.0, *places], (curve.prevalence, *curve.treat_all), up, kind="path ahead")
     parts.append(stretched(shapes, height_px=PLOT_PX))
     shown = [k for k, t in enumerate(curve.thresholds) if round(100 * t) % 20 == 0]
     told = "; ".join(f"{percent(curve.thresholds[k])}: {curve.net_benefit[k]:.3f}" for k in shown)
     return figure(parts, title=title, description=f"{told}.", height_px=PLOT_PX + 24)
+
+
+def _line(places: Sequence[float], values: Sequence[float], up: Scale, *, kind: str) -> list[str]:
+    """Returns the pieces of a line that lie in the plot."""
+    pieces: list[list[tuple[float, float]]] = [[]]
+    for place, value in zip(places, values, strict=True):
+        if up.low <= value <= up.high:
+            pieces[-1].append((place, up(value)))
+        elif pieces[-1]:
+            pieces.append([])
+    return [line_of(piece, kind=kind) for piece in pieces if len(piece) > 1]
 
 
 def decision_views(curves: tuple[DecisionCurve, ...]) -> tuple[DecisionView, ...]:

@@ -11,7 +11,11 @@ from foveal.draw.svg import Scale, element, figure, number, words
 from foveal.evaluation.curves import ClassCurves, Curve
 from foveal.evaluation.evidence import Evidence, Interval
 from foveal.evaluation.operating_point import ChosenPoint, Operating
-from foveal.evaluation.operating_wording import describe_chosen, describe_elsewhere
+from foveal.evaluation.operating_wording import (
+    describe_chosen,
+    describe_elsewhere,
+    summarise_chosen,
+)
 from foveal.evaluation.rates import Rates
 from foveal.evaluation.wording import describe_interval
 from foveal.reporting.figures import Cell, Drawing, Table, are_many
@@ -116,19 +120,24 @@ def band_of(upper: Sequence[Point], lower: Sequence[Point]) -> str:
 
 
 def _shapes(curve: Curve, across: Scale, up: Scale) -> list[str]:
-    def steps(values: Sequence[float]) -> list[Point]:
-        placed = [(across(x), up(y)) for x, y in zip(curve.at, values, strict=True)]
-        line = [placed[0]]
+    def steps(places: Sequence[float], values: Sequence[float]) -> list[Point]:
+        placed = [(across(x), up(y)) for x, y in zip(places, values, strict=True)]
+        line = placed[:1]
         for (_, y1), (x2, y2) in pairwise(placed):
             line += [(x2, y1), (x2, y2)]
         return line
 
+    known = [
+        (at, low, high)
+        for at, low, high in zip(curve.at, curve.low, curve.high, strict=True)
+        if low is not None and high is not None
+    ]
     shapes = []
-    lows = [one for one in curve.low if one is not None]
-    highs = [one for one in curve.high if one is not None]
-    if len(lows) == len(highs) == len(curve.at):
-        shapes.append(band_of(steps(highs), steps(lows)))
-    return [*shapes, line_of(steps(curve.value))]
+    if known:
+        # Where one group alone has answers, there is no interval: mostly at the very start.
+        places, lows, highs = zip(*known, strict=True)
+        shapes.append(band_of(steps(places, highs), steps(places, lows)))
+    return [*shapes, line_of(steps(curve.at, curve.value))]
 
 
 def _curve_drawing(
@@ -217,8 +226,8 @@ def _point_table(chosen: ChosenPoint, rates: Rates) -> Table:
     if (elsewhere := chosen.at_prevalence) is not None:
         share = percent(elsewhere.prevalence, digits=1)
         rows += [
-            (f"PPV where {share} are", _cell(elsewhere.ppv), "computed"),
-            (f"NPV where {share} are", _cell(elsewhere.npv), "computed"),
+            (f"PPV at a prevalence of {share}", _cell(elsewhere.ppv), "computed"),
+            (f"NPV at a prevalence of {share}", _cell(elsewhere.npv), "computed"),
         ]
     return Table(
         f"“{printable(chosen.class_name)}” at the operating point",
@@ -292,7 +301,11 @@ def _view(report: ReportInput) -> OperatingView | None:
 
 def _text(evidence: Evidence) -> str | None:
     operating = evidence.operating
-    return None if operating is None or operating.chosen is None else _sentence(operating)
+    if operating is None or operating.chosen is None:
+        return None
+    # What cannot be done must be said where it was asked for; all else is in the report.
+    chosen = operating.chosen
+    return summarise_chosen(chosen) if chosen.point is not None else describe_chosen(chosen)
 
 
 def _card(report: ReportInput) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from foveal.evaluation.sample_size import (
     SampleSizes,
     describe_sample_size,
     describe_sample_sizes,
+    summarise_sample_sizes,
 )
 from foveal.reporting.figures import Cell, Table, are_many
 from foveal.reporting.numbers import count, percent_range
@@ -65,12 +66,13 @@ def _view(report: ReportInput) -> SampleSizesView | None:
 
 
 def _text(evidence: Evidence) -> str | None:
-    return None if evidence.sample_sizes is None else describe_sample_sizes(evidence.sample_sizes)
+    sizes = evidence.sample_sizes
+    return None if sizes is None else summarise_sample_sizes(sizes)
 
 
 def _card(report: ReportInput) -> tuple[str, ...]:
-    text = _text(report.evidence)
-    return () if text is None else (text,)
+    sizes = report.evidence.sample_sizes
+    return () if sizes is None else (describe_sample_sizes(sizes),)
 
 
 SAMPLE_SIZES = Section(
