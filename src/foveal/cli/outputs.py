@@ -36,6 +36,18 @@ class Predictions(TypedDict):
     operating_point: NotRequired[OperatingPoint]
 
 
+class ShardedPredictions(TypedDict):
+    """What ``foveal predict --shards`` wrote; ``reasons`` counts the rows without an answer."""
+
+    folder: str
+    num_parts: int
+    num_found: int
+    num_rows: int
+    num_bad: int
+    reasons: dict[str, int]
+    notes: list[str]
+
+
 class Check(TypedDict):
     """One test of a heat map."""
 

@@ -24,7 +24,7 @@ from PIL import Image
 from foveal.errors import ImageError
 from foveal.images.cost import MAX_WORKING_BYTES
 from foveal.images.faults import too_large
-from foveal.images.guarded import Request
+from foveal.images.guarded import Request, become_worker
 from foveal.images.levels import LevelKind, LevelSummary
 from foveal.images.pixels import ImageFacts, Picture, Raster
 
@@ -106,6 +106,7 @@ def raster_of(header: Mapping[str, Any], body: bytes) -> Raster:
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Decodes what is asked for until the requests end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    become_worker()
     _warm_up()
     _limit_memory()
     write_message(answers, {"ready": True}, b"")
@@ -115,16 +116,18 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         except EOFError:
             return
         _start_timer(header["cpu_seconds"])
-        answer, body = _answer(data, Request.from_json(header["request"]))
+        answer, body = _answer(header, data)
         _start_timer(0)
         write_message(answers, answer, body)
 
 
-def _answer(data: bytes, request: Request) -> tuple[dict[str, Any], bytes]:
+def _answer(header: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     from foveal.images.decoding import decode_here
 
     try:
-        return raster_message(decode_here(data, request))
+        if "preprocessing" in header:
+            return _prepared(header["preprocessing"], data)
+        return raster_message(decode_here(data, Request.from_json(header["request"])))
     except ImageError as error:
         refused = error
     except (MemoryError, RecursionError):
@@ -136,10 +139,19 @@ def _answer(data: bytes, request: Request) -> tuple[dict[str, Any], bytes]:
     }, b""
 
 
+def _prepared(settings: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    from foveal.images.preprocessing import Preprocessing
+
+    pixels = Preprocessing.from_json(settings).apply(data)
+    return {"shape": pixels.shape}, pixels.astype("<f4", copy=False).tobytes()
+
+
 def _warm_up() -> None:
     """Imports what decoding will need, outside of any file's time."""
     import pydicom.pixels.decoders.base
     import pydicom.pixels.utils  # noqa: F401
+
+    import foveal.images.preprocessing  # noqa: F401
 
 
 def _start_timer(cpu_seconds: float) -> None:
