@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from foveal.evaluation.curves import MAX_CURVES
 from foveal.evaluation.evidence import Interval
 from foveal.reporting import ReportInput, render_html, render_model_card
 from foveal.reporting.numbers import seconds
@@ -152,7 +153,25 @@ def many(leaves: ReportInput) -> ReportInput:
         size_counts=(0,) * 200 + (4040,) + (0,) * 204,
         mean_size=200.0,
     )
-    evidence = replace(evidence, data=data, metrics=metrics, prediction_sets=wide)
+    operating, sizes, flow = evidence.operating, evidence.sample_sizes, evidence.flow
+    assert operating is not None
+    assert sizes is not None
+    assert flow is not None
+    curves = tuple(
+        replace(one, name=f"sort {k}") for k, one in enumerate(operating.curves[:MAX_CURVES])
+    )
+    evidence = replace(
+        evidence,
+        data=data,
+        metrics=metrics,
+        prediction_sets=wide,
+        operating=replace(operating, rates=operating.rates[:1] * number, curves=curves),
+        sample_sizes=replace(sizes, classes=sizes.classes[:1] * number),
+        flow=replace(
+            flow,
+            parts=tuple(replace(one, class_counts=(5,) * number) for one in flow.parts),
+        ),
+    )
     return replace(leaves, evidence=evidence, examples={})
 
 

@@ -77,7 +77,7 @@ def _card(report: ReportInput) -> tuple[str, ...]:
 
 SAMPLE_SIZES = Section(
     anchor="sample-sizes",
-    contents="Images to judge by",
+    contents="Images needed",
     heading="How many images does a reliable sensitivity need?",
     view=_view,
     absent="Not measured: this run was made before the images needed were counted.",
