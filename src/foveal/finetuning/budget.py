@@ -1,7 +1,7 @@
 """How deep to unfreeze, how many views and epochs: what a number of seconds can pay for.
 
-The cost of a plan is the frozen part once for every picture and view, and the trained part for
-every picture, epoch and fit. The first follows from the speed that the feature probe measured
+The cost of a plan is the frozen part once for every image and view, and the trained part for
+every image, epoch and fit. The first follows from the speed that the feature probe measured
 and the share of multiply-accumulates before the cut. The second is measured: a few steps of a
 small batch for every candidate, from the cheapest on, as long as they take a moment; what is
 dearer is scaled by its multiply-accumulates.
@@ -38,8 +38,8 @@ class CandidateCost:
 
     Attributes:
         candidate: The cut.
-        prefix_seconds: The frozen part for one view of one picture.
-        step_seconds: A training step, by picture.
+        prefix_seconds: The frozen part for one view of one image.
+        step_seconds: A training step, by image.
         is_measured: Whether ``step_seconds`` was measured, or scaled from a measured one.
     """
 
@@ -57,7 +57,7 @@ class Workload:
         num_images: N.
         num_fits: Trainings: one a fold, one on everything, each for every seed.
         num_trained: Images of one training.
-        has_views: Whether the policy changes pictures at all.
+        has_views: Whether the policy changes images at all.
     """
 
     num_images: int
@@ -108,10 +108,10 @@ def measure_costs(
     total_macs = max(1, candidates[0].macs_before + candidates[0].macs_after)
     if images_per_second is None:
         network = backbone.feature_network()
-        pictures = torch.zeros(_PROBE_BATCH, 3, *size)
+        images = torch.zeros(_PROBE_BATCH, 3, *size)
         began = clock()
         with torch.inference_mode():
-            network(pictures)
+            network(images)
         images_per_second = _PROBE_BATCH / max(1e-9, clock() - began)
     found: list[CandidateCost] = []
     for candidate in reversed(candidates):
@@ -215,7 +215,7 @@ def bank_part(backbone: Backbone, candidate: Candidate, size: tuple[int, int]) -
 
 
 def _time_step(suffix: nn.Module, shape: tuple[int, ...], clock: Callable[[], float]) -> float:
-    """Returns seconds of a forward and backward pass by picture; the first warms up."""
+    """Returns seconds of a forward and backward pass by image; the first warms up."""
     inputs = torch.zeros(_PROBE_BATCH, *shape)
     if len(shape) == 3:
         inputs = inputs.contiguous(memory_format=torch.channels_last)

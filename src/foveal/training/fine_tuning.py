@@ -40,7 +40,7 @@ from foveal.finetuning.epochs import TABLE_HEADER, EpochRow, table_line
 from foveal.finetuning.loop import settled
 from foveal.finetuning.rates import rate_table, render_rates
 from foveal.finetuning.settings import Recipe, read_budget
-from foveal.finetuning.sources import BankSource, BatchSource, PictureSource
+from foveal.finetuning.sources import BankSource, BatchSource, FileSource
 from foveal.images import Preprocessing
 from foveal.images.augmentation import Policy, find_policy
 from foveal.models import Backbone
@@ -153,7 +153,7 @@ def fine_tune(
     source: BatchSource = (
         BankSource(bank, digests, num_views=chosen.num_views)
         if bank is not None
-        else PictureSource(data.sources, data.preprocessing, views)
+        else FileSource(data.sources, data.preprocessing, views)
     )
     folder = None
     if folder_path is not None:
@@ -181,7 +181,7 @@ def fine_tune(
                 )
             raise
         finally:
-            if isinstance(source, PictureSource):
+            if isinstance(source, FileSource):
                 source.close()
         gain, sentence, is_better = compare(
             fits.logits,

@@ -88,7 +88,7 @@ class TrainedClassifier:
         duplicates: Over ``manifest.usable``.
         audit: What is wrong with the data.
         backbone: With a placeholder for a classifier; ``model`` belongs into it.
-        preprocessing: The one way pictures enter.
+        preprocessing: The one way images enter.
         probe: How the backend was chosen.
         model: Fitted on all training images.
         evidence: The numbers.
@@ -202,7 +202,7 @@ def train_classifier(
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
     plan = choose_plan(
-        manifest, groups, config, pictures=number_copies(duplicates, len(manifest.usable))
+        manifest, groups, config, images=number_copies(duplicates, len(manifest.usable))
     )
     problem = Problem(
         source=lambda reading: read if reading.stages else features,
@@ -227,7 +227,7 @@ def train_classifier(
 
         tuning_data = TuningData(manifest, backbone, preprocessing, probe)
         fitted = fine_tune(problem, fitted, tuning_data, config, log=log, checkpoints=checkpoints)
-    with log.step("stability", "Moving pictures by a few pixels"):
+    with log.step("stability", "Moving images by a few pixels"):
         stability = measure_stability(
             manifest,
             fitted.rows,
