@@ -9,11 +9,11 @@ from foveal.reporting.sections.data import DATA
 from foveal.reporting.sections.heat_maps import LOOKS
 from foveal.reporting.sections.leak import LEAK
 from foveal.reporting.sections.learning_curve import LEARNING_CURVE
-from foveal.reporting.sections.making import MAKING
 from foveal.reporting.sections.meaning import LIMITS, MEANING
 from foveal.reporting.sections.network import NETWORK
 from foveal.reporting.sections.ordered import ORDERED
 from foveal.reporting.sections.prediction_sets import PREDICTION_SETS
+from foveal.reporting.sections.provenance import PROVENANCE
 from foveal.reporting.sections.review import LABELS, MISTAKES, NOVELTY
 from foveal.reporting.sections.stability import STABILITY
 from foveal.reporting.sections.subgroups import SUBGROUPS
@@ -35,6 +35,6 @@ SECTIONS: tuple[Section, ...] = (
     MISTAKES,
     NOVELTY,
     NETWORK,
-    MAKING,
+    PROVENANCE,
     LIMITS,
 )
