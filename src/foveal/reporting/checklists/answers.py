@@ -162,12 +162,12 @@ def sample_size(facts: RunFacts) -> RunAnswer | None:
 def model(facts: RunFacts) -> RunAnswer:
     """The model in detail."""
     provenance = facts.provenance
+    sizes = [provenance.preprocessing.get(side) for side in ("height_px", "width_px")]
     classes = count_noun(facts.evidence.data.num_classes, "class", "classes")
     fitted = "" if provenance.model is None else f" {printable(provenance.model.sentence)};"
     return RunAnswer(
-        f"Input "
-        f"3×{provenance.preprocessing.get('height_px')}×{provenance.preprocessing.get('width_px')}; {printable(provenance.backbone)}, layer by layer in the report;{fitted} {classes}. The "
-        "whole of it is in model.onnx.",
+        f"Input 3×{sizes[0]}×{sizes[1]}; {printable(provenance.backbone)}, layer by layer in the "
+        f"report;{fitted} {classes}. The whole of it is in model.onnx.",
         "network",
     )
 
