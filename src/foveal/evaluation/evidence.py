@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from foveal.errors import SchemaError
+from foveal.evaluation.fine_tuning import FineTuning
 from foveal.evaluation.interval import Interval as Interval  # readers import it from here
 from foveal.schema import from_json, to_json
 
@@ -430,7 +431,7 @@ class Evidence:
     """Everything measured about one classifier. Parts that do not apply are ``None``.
 
     ``label_note`` says what the label review found, or why there was none; ``model_choice`` how
-    kinds of classifiers were compared, where they were.
+    kinds of classifiers were compared, where they were; ``fine_tuning`` what it gained.
     """
 
     protocol: Protocol
@@ -448,6 +449,7 @@ class Evidence:
     stability: Stability | None = None
     label_note: str = ""
     model_choice: ModelChoice | None = None
+    fine_tuning: FineTuning | None = None
     subgroups: Subgroups | None = None
     ordered: OrderedClasses | None = None
 
