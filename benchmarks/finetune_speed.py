@@ -6,7 +6,7 @@ favours them. Foveal trains what ``--unfreeze`` names (the last stages) from a b
 reads it in every step. All take turns in one process with the same batch size, optimizer and
 number of threads; the best of the rounds counts for each.
 
-The frozen part runs once for every view and picture; the last columns spread it over the
+The frozen part runs once for every view and image; the last columns spread it over the
 trainings of five folds with eight epochs and four views each.
 
 ResNet-18 has random weights here, because its pretrained ones do not install; speed does not

@@ -16,7 +16,9 @@ from foveal.evaluation import Evidence
 from foveal.evaluation.evidence import later_parts
 from foveal.learn.labs.lab import LabResult
 from foveal.reporting.from_training import ReportRecord
+from foveal.runs.comparing import RunComparison
 from foveal.schema import json_schema
+from foveal.serving.outputs import RunsListed, ServedAnswer, ServedExplanation
 from foveal.shortcuts.explained_run import ExplainedRun
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
@@ -35,6 +37,7 @@ def evidence_schema(name: str, **further: Any) -> Any:
 
 SCHEMAS: dict[str, Any] = {
     "audit": json_schema("audit", Audit),
+    "compare": json_schema("compare", RunComparison),
     "evaluate": evidence_schema("evaluate", num_seen=int),
     "evaluation": evidence_schema("evaluation", audit=Audit, explanations=Any),
     "explain": json_schema("explain", outputs.Explanations),
@@ -59,10 +62,14 @@ SCHEMAS: dict[str, Any] = {
     "lab.list": json_schema("lab.list", outputs.LabList),
     "lint": json_schema("lint", outputs.Lint),
     "predict": json_schema("predict", outputs.Predictions),
+    "predict.shards": json_schema("predict.shards", outputs.ShardedPredictions),
     "preprocessing": json_schema("preprocessing", outputs.PreparedImages),
     "report": json_schema("report", ReportRecord),
     "report.drawn": json_schema("report.drawn", outputs.Drawn),
     "run": json_schema("run", outputs.RunManifest),
+    "serve.answer": json_schema("serve.answer", ServedAnswer),
+    "serve.explanation": json_schema("serve.explanation", ServedExplanation),
+    "serve.runs": json_schema("serve.runs", RunsListed),
     "train": evidence_schema("train", run=str, audit=Audit, explanations=Any),
     "visualise": json_schema("visualise", outputs.Visualisation),
 }

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foveal.api import (
         audit,
+        compare,
         evaluate,
         explain,
         fix,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         lint,
         load,
         predict,
+        predict_shards,
         report,
         train,
         visualise,
@@ -55,6 +57,7 @@ __all__ = [
     "FovealWarning",
     "TrainConfig",
     "audit",
+    "compare",
     "evaluate",
     "explain",
     "fix",
@@ -62,6 +65,7 @@ __all__ = [
     "lint",
     "load",
     "predict",
+    "predict_shards",
     "report",
     "train",
     "visualise",

@@ -68,20 +68,32 @@ def test_a_process_that_waits_is_ended_by_the_clock(files, monkeypatch):
     monkeypatch.setattr(guarded, "_CLOCK_SECONDS_PER_BYTE", 0)
     decode(files["DICOM"])  # so that a process is there
     monkeypatch.setattr(guarded, "_CLOCK_SECONDS", 0.0)
-    worker = guarded._take()
+    worker = guarded.take_worker()
     worker.ask = lambda *args, **options: type(worker).ask(worker, {"cpu_seconds": 60}, b"")
-    monkeypatch.setattr(guarded, "_take", lambda: worker)
+    monkeypatch.setattr(guarded, "take_worker", lambda: worker)
     with pytest.raises(ImageError) as caught:
         decode(files["DICOM"])
     assert caught.value.code in ("too_large", "corrupt")
 
 
 def test_a_process_that_dies_is_a_damaged_file_and_is_replaced(files, monkeypatch):
-    decode(files["DICOM"])
-    guarded._idle[-1]._process.terminate()
-    guarded._idle[-1]._process.wait()
+    worker = guarded.take_worker()
+
+    def die(*args, **options):
+        worker._process.terminate()
+        raise EOFError
+
+    worker.ask = die
+    guarded.give_back(worker)
     with pytest.raises(ImageError, match="crashed"):
         decode(files["DICOM"])
+    assert decode(files["DICOM"]).pixels.shape == (40, 30)
+
+
+def test_a_process_that_died_while_it_waited_is_not_held_against_the_next_file(files):
+    decode(files["DICOM"])
+    guarded._idle[-1]._process.kill()
+    guarded._idle[-1]._process.wait()
     assert decode(files["DICOM"]).pixels.shape == (40, 30)
 
 
@@ -89,7 +101,7 @@ def test_ordinary_files_start_no_process(encode, picture, monkeypatch):
     def refused(*args, **options):
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr(guarded, "_take", refused)
+    monkeypatch.setattr(guarded, "take_worker", refused)
     for name in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"):
         decode(encode(picture, name))
 
@@ -135,4 +147,4 @@ def test_a_picture_of_an_unknown_mode_is_not_believed():
 
 
 def test_pillow_images_stay_pillow_images(files):
-    assert isinstance(decode_here(files["LZW TIFF"], REQUEST).picture, Image.Image)
+    assert isinstance(decode_here(files["LZW TIFF"], REQUEST).pixels, Image.Image)

@@ -286,7 +286,7 @@ AUDIT = {
         {
             "code": "conflicting_duplicates",
             "severity": "error",
-            "title": "2 pictures stand under two labels",
+            "title": "2 images stand under two labels",
             "detail": "The same bytes are labelled differently, so one label must be wrong.",
             "paths": ["functional/cell0114.png", "defective/cell0114 (copy).png"],
             "fix": "Decide on one label and delete the other file.",

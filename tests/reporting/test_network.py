@@ -18,9 +18,9 @@ from foveal.reporting.from_training import inspect_backbone
 
 
 @pytest.fixture
-def page(report: ReportInput) -> str:
+def page(cells: ReportInput) -> str:
     table = inspect_backbone("test_resnet", Preprocessing(height_px=64, width_px=64))
-    return render_html(replace(report, network=table))
+    return render_html(replace(cells, network=table))
 
 
 def scripts_of(page: str) -> list[str]:
@@ -47,20 +47,20 @@ def test_the_policy_allows_the_scripts_of_the_drawing_alone(page: str) -> None:
     assert len(digests) == 5
 
 
-def test_a_report_without_a_drawing_has_no_script(report: ReportInput) -> None:
-    page = render_html(replace(report, network=None))
+def test_a_report_without_a_drawing_has_no_script(cells: ReportInput) -> None:
+    page = render_html(replace(cells, network=None))
     assert "<script" not in page
     assert "script-src" not in page
 
 
-def test_hostile_names_in_the_drawing_run_nothing(report: ReportInput, page: str) -> None:
+def test_hostile_names_in_the_drawing_run_nothing(cells: ReportInput, page: str) -> None:
     from torch import nn
 
     from foveal.inspection import inspect
 
     bad = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u202e"
     table = inspect(nn.Sequential(OrderedDict({bad: nn.Conv2d(3, 4, 3)})), (3, 16, 16), name=bad)
-    hostile = render_html(replace(report, network=table))
+    hostile = render_html(replace(cells, network=table))
     assert scripts_of(hostile) == scripts_of(page)
     assert "<img src=x" not in hostile
     assert "\u202e" not in hostile
@@ -68,7 +68,7 @@ def test_hostile_names_in_the_drawing_run_nothing(report: ReportInput, page: str
 
 @pytest.mark.slow
 def test_the_drawing_opens_in_the_report_by_keyboard_and_asks_for_nothing(
-    page: str, browser: Any, tmp_path: Path
+    page: str, browser: Any, tmp_path: Path, violations: Any
 ) -> None:
     file = tmp_path / "report.html"
     file.write_text(page, encoding="utf-8")
@@ -86,6 +86,7 @@ def test_the_drawing_opens_in_the_report_by_keyboard_and_asks_for_nothing(
     assert shown.locator(".fvp-boxes .fvp-n").count() < before
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert said == []
+    assert violations(shown) == []
     shown.context.close()
 
 

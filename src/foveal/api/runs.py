@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from foveal.dataset import Audit, DataOptions, GroupOptions
     from foveal.runs.classifier import Classifier, Prediction
     from foveal.runs.scoring import Scored
+    from foveal.sharding import Sharded, ShardOptions
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -87,6 +88,42 @@ def predict(
         UsageError: Something among the images is none, or the folders hold none.
     """
     return loaded(run).predict(images, num_workers=num_workers, progress=progress)
+
+
+def predict_shards(
+    run: PathLike | Classifier,
+    source: PathLike | Sequence[PathLike],
+    out: PathLike,
+    *,
+    options: ShardOptions | None = None,
+    progress: Progress | None = None,
+) -> Sharded:
+    """Answers for very many images, one Parquet part a shard; begins again where it stopped.
+
+    >>> foveal.predict_shards("runs/photos", "s3://bucket/photos", "answers/")  # doctest: +SKIP
+
+    Args:
+        run: The run folder, or the classifier of :func:`load`.
+        source: One folder, table or fsspec URL; or tar archives in WebDataset's layout.
+        out: The folder of the parts. ``pyarrow.parquet.read_table`` and
+            ``pandas.read_parquet`` read it as one table.
+        options: ``foveal.sharding.ShardOptions``: the engine, the size of a shard, and whether
+            features are kept.
+        progress: Called with (images done, images in all).
+
+    Returns:
+        How many parts and rows there are, and why rows have no answer.
+
+    Raises:
+        LedgerError: ``out`` is a ledger of other work; the message names what differs.
+        RunError: The run cannot be read.
+        SourceLostError: The source cannot be read any more; finished parts are kept.
+        UsageError: Source, folder or engine cannot be what they are.
+    """
+    from foveal.sharding import predict_shards as predict_source
+
+    paths = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    return predict_source(loaded(run), paths, Path(out), options=options, progress=progress)
 
 
 def audit(

@@ -74,6 +74,9 @@ def train(
     remove_bank: bool | None = None,
     subgroups: Sequence[str] | None = None,
     ordered: str | None = None,
+    operate: str | None = None,
+    costs: str | None = None,
+    prevalence: float | None = None,
     **unknown: Any,
 ) -> Classifier:
     """Trains a classifier, writes its run folder, and returns it ready to predict.
@@ -123,6 +126,9 @@ def train(
         remove_bank: Whether the bank of activations is deleted in the end.
         subgroups: Columns of the table whose values get figures of their own.
         ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``.
+        operate: An operating point, such as ``"sensitivity>=0.95 for defective"``.
+        costs: What mistakes cost instead, such as ``"missed=10,false=1 for defective"``.
+        prevalence: A share in (0, 1) of that class at which PPV and NPV are told as well.
         unknown: A name that is none of these is answered with the near ones.
 
     Raises:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from foveal.evaluation.operating_point import OperatingPoint
+
 Status = Literal["complete", "partial", "unavailable"]
 
 
@@ -25,9 +27,25 @@ class Answer(TypedDict):
 
 
 class Predictions(TypedDict):
-    """Answers of ``foveal predict``, one an image, in order."""
+    """Answers of ``foveal predict``, one an image, in order.
+
+    Labels follow the operating point where there is one.
+    """
 
     predictions: list[Answer]
+    operating_point: NotRequired[OperatingPoint]
+
+
+class ShardedPredictions(TypedDict):
+    """What ``foveal predict --shards`` wrote; ``reasons`` counts the rows without an answer."""
+
+    folder: str
+    num_parts: int
+    num_found: int
+    num_rows: int
+    num_bad: int
+    reasons: dict[str, int]
+    notes: list[str]
 
 
 class Check(TypedDict):
@@ -370,6 +388,7 @@ class RunManifest(TypedDict):
     backend: dict[str, Any]
     data_sha256: str
     onnx_parity: dict[str, Any]
+    operating_point: NotRequired[OperatingPoint]
     files: dict[str, FileRecord]
 
 

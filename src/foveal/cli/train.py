@@ -111,8 +111,32 @@ _EVIDENCE_OPTIONS = (
 )
 
 
+_DECISION_OPTIONS = (
+    click.option(
+        "--operate",
+        multiple=True,
+        metavar="RULE",
+        help="Decide by a threshold, e.g. 'sensitivity>=0.95 for defective'; also specificity, "
+        "ppv, npv.",
+    ),
+    click.option(
+        "--costs",
+        metavar="COSTS|FILE",
+        help="Decide by what mistakes cost, e.g. 'missed=10,false=1 for defective'; or a CSV of "
+        "two classes.",
+    ),
+    click.option(
+        "--prevalence",
+        type=float,
+        metavar="SHARE",
+        help="Tell PPV and NPV also where this share of images is of that class, e.g. 0.02.",
+    ),
+)
+
+
 def _training_options(command: Command) -> Command:
-    for option in reversed((*_MODEL_OPTIONS, *_TUNING_OPTIONS, *_EVIDENCE_OPTIONS)):
+    groups = (_MODEL_OPTIONS, _TUNING_OPTIONS, _EVIDENCE_OPTIONS, _DECISION_OPTIONS)
+    for option in reversed([one for group in groups for one in group]):
         command = option(command)
     return command
 
@@ -203,6 +227,15 @@ def read_config(values: dict[str, Any]) -> TrainConfig:
         chosen["weights"] = Path(weights)
     if "views" in chosen:
         chosen["views"] = tuple(view.strip() for view in chosen["views"].split(",") if view.strip())
+    rules = chosen.pop("operate", ())
+    if len(rules) > 1:
+        raise click.BadParameter(
+            f"got {len(rules)} rules, expected one: a label can follow one threshold alone. Train "
+            "once more for another; the features are kept.",
+            param_hint="--operate",
+        )
+    if rules:
+        chosen["operate"] = rules[0]
     if str(chosen.get("frames", "")).isdecimal():
         chosen["frames"] = int(chosen["frames"])
     return TrainConfig(groups=groups, reading=options, **chosen)

@@ -21,6 +21,7 @@ from foveal.evaluation.comparison import (
     compare_answers,
     detectable_difference,
 )
+from foveal.evaluation.comparison_wording import describe_comparison, describe_difference
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
@@ -140,6 +141,8 @@ __all__ = [
     "describe_against_baseline",
     "describe_calibration",
     "describe_choice",
+    "describe_comparison",
+    "describe_difference",
     "describe_interval",
     "describe_label_review",
     "describe_leak",

@@ -11,8 +11,12 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from foveal.errors import SchemaError
+from foveal.evaluation.decision_curve import DecisionCurve
 from foveal.evaluation.fine_tuning import FineTuning
+from foveal.evaluation.flow import Flow
 from foveal.evaluation.interval import Interval as Interval  # readers import it from here
+from foveal.evaluation.operating_point import Operating
+from foveal.evaluation.sample_size import SampleSizes
 from foveal.schema import from_json, to_json
 
 
@@ -452,6 +456,10 @@ class Evidence:
     fine_tuning: FineTuning | None = None
     subgroups: Subgroups | None = None
     ordered: OrderedClasses | None = None
+    operating: Operating | None = None
+    decision_curves: tuple[DecisionCurve, ...] | None = None
+    sample_sizes: SampleSizes | None = None
+    flow: Flow | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the evidence as JSON values; what is not finite becomes ``null``.

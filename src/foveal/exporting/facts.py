@@ -9,6 +9,7 @@ from typing import Any
 
 from foveal.draw.colour_map import tint_table
 from foveal.evaluation import Evidence
+from foveal.evaluation.operating_wording import describe_chosen
 from foveal.evaluation.wording import (
     describe_against_baseline,
     describe_interval,
@@ -68,10 +69,12 @@ def gather_facts(classifier: Classifier, *, no_maps: str | None) -> PageFacts:
         no_maps = no_maps or explained.reason or "the run has no heat maps"
     novelty = classifier.novelty
     luminances, tints = tint_table()
+    point = classifier.operating_point
     script = {
         "class_names": [printable(name) for name in classifier.class_names],
         "preprocessing": classifier.preprocessing.to_json(),
         "set_thresholds": classifier.set_thresholds.tolist(),
+        "operating_point": None if point is None else to_json(point),
         "novelty": {
             "num_features": int(novelty.mean.size),
             "num_components": int(novelty.scales.size),
@@ -98,6 +101,8 @@ def digest_of(classifier: Classifier) -> str:
 def _said(evidence: Evidence, title: str, warnings: tuple[str, ...]) -> Said:
     verdict = describe_against_baseline(evidence.metrics, evidence.baseline)
     said = [describe_leak(evidence.grouping)]
+    if evidence.operating is not None and evidence.operating.chosen is not None:
+        said.insert(0, describe_chosen(evidence.operating.chosen))
     if evidence.prediction_sets is not None:
         names = evidence.data.class_names
         said.append(describe_prediction_sets(evidence.prediction_sets, class_names=names))

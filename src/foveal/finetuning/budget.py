@@ -1,7 +1,7 @@
 """How deep to unfreeze, how many views and epochs: what a number of seconds can pay for.
 
-The cost of a plan is the frozen part once for every picture and view, and the trained part for
-every picture, epoch and fit. The first follows from the speed that the feature probe measured
+The cost of a plan is the frozen part once for every image and view, and the trained part for
+every image, epoch and fit. The first follows from the speed that the feature probe measured
 and the share of multiply-accumulates before the cut. The second is measured: a few steps of a
 small batch for every candidate, from the cheapest on, as long as they take a moment; what is
 dearer is scaled by its multiply-accumulates.
@@ -39,8 +39,8 @@ class CandidateCost:
 
     Attributes:
         candidate: The cut.
-        prefix_seconds: The frozen part for one view of one picture.
-        step_seconds: A training step, by picture.
+        prefix_seconds: The frozen part for one view of one image.
+        step_seconds: A training step, by image.
         is_measured: Whether ``step_seconds`` was measured, or scaled from a measured one.
     """
 
@@ -58,7 +58,7 @@ class Workload:
         num_images: N.
         num_fits: Trainings: one a fold, one on everything, each for every seed.
         num_trained: Images of one training.
-        has_views: Whether the policy changes pictures at all.
+        has_views: Whether the policy changes images at all.
     """
 
     num_images: int
@@ -142,12 +142,12 @@ def with_speed(
     """
     if images_per_second is None:
         network = backbone.feature_network()
-        pictures = torch.zeros(_PROBE_BATCH, 3, *size)
+        images = torch.zeros(_PROBE_BATCH, 3, *size)
         times = []
         with torch.inference_mode():
             for _ in range(_PROBE_ROUNDS):
                 began = clock()
-                network(pictures)
+                network(images)
                 times.append(clock() - began)
         images_per_second = _PROBE_BATCH / max(1e-9, min(times))
     first = costs[0].candidate
@@ -246,7 +246,7 @@ def bank_part(backbone: Backbone, candidate: Candidate, size: tuple[int, int]) -
 
 
 def _time_step(suffix: nn.Module, shape: tuple[int, ...], clock: Callable[[], float]) -> float:
-    """Returns seconds of a forward and backward pass by picture: the fastest of several.
+    """Returns seconds of a forward and backward pass by image: the fastest of several.
 
     The first warms up, and other work on the machine can only make one slower.
     """

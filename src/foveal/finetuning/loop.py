@@ -102,7 +102,7 @@ def train_network(
     """Trains ``network`` in place and returns the weights that are kept.
 
     Order, views, mixing and dropout are functions of the seed, the epoch, the batch and the
-    picture. A training that was killed and is called again with its checkpoints thus ends with
+    image. A training that was killed and is called again with its checkpoints thus ends with
     the same bits, on the same machine with the same number of threads.
 
     Args:
@@ -127,7 +127,7 @@ def train_network(
 def predict_logits(
     network: nn.Module, source: BatchSource, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Returns logits [n, K] of pictures as they are, in evaluation mode."""
+    """Returns logits [n, K] of images as they are, in evaluation mode."""
     was_training = [module.training for module in network.modules()]
     network.eval()
     parts = []

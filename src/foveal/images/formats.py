@@ -29,7 +29,7 @@ from foveal.images.completeness import (
     check_png,
     check_tiff,
     check_webp,
-    count_gif_pictures,
+    count_gif_images,
     webp_size,
 )
 from foveal.images.faults import unsupported
@@ -81,6 +81,7 @@ class ImageFormat:
         is_composed: Whether a canvas is composed beside the image, which takes more memory.
         packages: Python packages whose version decides the pixels, beside Pillow.
         pillow_codecs: Codecs inside Pillow whose version does.
+        media_types: As the web names it (IANA), the usual one first.
     """
 
     name: str
@@ -99,6 +100,7 @@ class ImageFormat:
     is_composed: bool = False
     packages: tuple[str, ...] = ()
     pillow_codecs: tuple[str, ...] = ()
+    media_types: tuple[str, ...] = ()
 
     def opened(self, data: bytes) -> ImageFile.ImageFile:
         """Returns the file opened by Pillow; no other plug-in is given the data."""
@@ -179,6 +181,7 @@ FORMATS: Final = (
     ImageFormat(
         name="JPEG",
         suffixes=(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+        media_types=("image/jpeg", "image/jpg"),
         is_announced_by=lambda data: data.startswith(b"\xff\xd8\xff"),
         open=_open_jpeg,
         several="views",
@@ -187,12 +190,14 @@ FORMATS: Final = (
     ImageFormat(
         name="PNG",
         suffixes=(".png", ".apng"),
+        media_types=("image/png", "image/apng"),
         is_announced_by=lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"),
         check=check_png,
     ),
     ImageFormat(
         name="TIFF",
         suffixes=(".tif", ".tiff"),
+        media_types=("image/tiff",),
         is_announced_by=_is_tiff,
         check=check_tiff,
         is_checked_first=True,
@@ -203,6 +208,7 @@ FORMATS: Final = (
     ImageFormat(
         name="WEBP",
         suffixes=(".webp",),
+        media_types=("image/webp",),
         is_announced_by=lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP",
         check=check_webp,
         is_checked_first=True,
@@ -213,6 +219,7 @@ FORMATS: Final = (
     ImageFormat(
         name="BMP",
         suffixes=(".bmp", ".dib"),
+        media_types=("image/bmp", "image/x-ms-bmp"),
         is_announced_by=lambda data: data.startswith(b"BM") and data[6:10] == bytes(4),
         check=check_bmp,
         is_guarded=_is_run_length_bmp,
@@ -220,13 +227,15 @@ FORMATS: Final = (
     ImageFormat(
         name="GIF",
         suffixes=(".gif",),
+        media_types=("image/gif",),
         is_announced_by=lambda data: data[:6] in (b"GIF87a", b"GIF89a"),
         check=check_gif,
-        count=count_gif_pictures,
+        count=count_gif_images,
     ),
     ImageFormat(
         name="AVIF",
         suffixes=(".avif",),
+        media_types=("image/avif",),
         is_announced_by=lambda data: _heif_brand(data) == "AVIF",
         codec=Codec(lambda: bool(features.check("avif")), "a Pillow that was built with AVIF"),
         check=check_boxes,
@@ -238,6 +247,7 @@ FORMATS: Final = (
     ImageFormat(
         name="HEIC",
         suffixes=(".heic", ".heif", ".hif"),
+        media_types=("image/heic", "image/heif"),
         is_announced_by=lambda data: _heif_brand(data) == "HEIC",
         open=_open_heic,
         codec=Codec(
@@ -256,6 +266,7 @@ FORMATS: Final = (
     ImageFormat(
         name="DICOM",
         suffixes=(".dcm", ".dicom"),
+        media_types=("application/dicom",),
         is_announced_by=lambda data: data[128:134] == b"DICM\x02\x00",
         resembles=lambda data: data[128:132] == b"DICM" or _is_bare_dicom(data),
         decoder="dicom",
@@ -270,6 +281,9 @@ SUPPORTED_FORMATS: Final = tuple(one.name for one in FORMATS)
 
 SUPPORTED_SUFFIXES: Final = frozenset(suffix for one in FORMATS for suffix in one.suffixes)
 """Suffixes, lower-case with the dot, by which a folder is searched for images."""
+
+MEDIA_TYPES: Final = tuple(kind for one in FORMATS for kind in one.media_types)
+"""The media types of all formats."""
 
 
 def format_of(data: bytes) -> ImageFormat:

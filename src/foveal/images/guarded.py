@@ -61,6 +61,10 @@ _CPU_SECONDS_PER_BYTE: Final = 0.4 / 1_000_000
 # Of the clock: for what waits without working, and where no processor time is counted.
 _CLOCK_SECONDS: Final = 60.0
 _CLOCK_SECONDS_PER_BYTE: Final = 10 / 1_000_000
+# No decoder ends itself by these.
+_FROM_OUTSIDE: Final = frozenset(
+    int(getattr(signal, name)) for name in ("SIGKILL", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; from foveal.images.worker import main; main()"
 )
@@ -76,13 +80,10 @@ def decode_guarded(data: bytes, request: Request) -> Raster | None:
     """
     from foveal.images.worker import raster_of
 
-    worker = _take()
+    worker = take_worker()
     if worker is None:
         return None
-    options = {
-        "request": request.to_json(),
-        "cpu_seconds": _CPU_SECONDS + _CPU_SECONDS_PER_BYTE * len(data),
-    }
+    options = {"request": request.to_json(), "cpu_seconds": cpu_seconds(data)}
     try:
         header, body = worker.ask(
             options, data, seconds=_CLOCK_SECONDS + _CLOCK_SECONDS_PER_BYTE * len(data)
@@ -93,18 +94,34 @@ def decode_guarded(data: bytes, request: Request) -> Raster | None:
     except BaseException:
         worker.kill()
         raise
-    _give_back(worker)
+    give_back(worker)
     if raster is None:
-        message, code, step = (header[name] for name in ("message", "code", "next_step"))
-        raise ImageError(message, code=code, next_step=step)
+        raise refusal(header)
     return raster
 
 
-class _Worker:
-    """One process and what is known of its end."""
+def cpu_seconds(data: bytes) -> float:
+    """Returns how much processor time a file may take that only trying can judge."""
+    return _CPU_SECONDS + _CPU_SECONDS_PER_BYTE * len(data)
+
+
+def refusal(header: Mapping[str, Any]) -> ImageError:
+    """Returns the error that a worker answered with."""
+    message, code, step = (header[name] for name in ("message", "code", "next_step"))
+    return ImageError(message, code=code, next_step=step)
+
+
+class Worker:
+    """One process and what is known of its end.
+
+    Attributes:
+        is_late: Whether it was ended because its time was over.
+        was_killed: Whether somebody else killed it: a person, or a kernel without memory.
+    """
 
     def __init__(self) -> None:
         self.is_late = False
+        self.was_killed = False
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, *sys.path],
             stdin=subprocess.PIPE,
@@ -113,7 +130,21 @@ class _Worker:
             env={**os.environ, **_ONE_THREAD},
         )
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
     def wait_until_ready(self) -> None:
+        """Waits until its imports are done.
+
+        Raises:
+            EOFError: It ended instead.
+        """
         from foveal.images.worker import read_message
 
         assert self._process.stdout is not None
@@ -123,6 +154,12 @@ class _Worker:
     def ask(
         self, options: Mapping[str, object], data: bytes, *, seconds: float
     ) -> tuple[dict[str, Any], bytes]:
+        """Sends one message and returns the answer, within ``seconds`` of the clock.
+
+        Raises:
+            EOFError: It ended instead; :meth:`end` says why.
+            OSError: Likewise.
+        """
         from foveal.images.worker import read_message, write_message
 
         assert self._process.stdin is not None
@@ -135,6 +172,7 @@ class _Worker:
         """Ends the process, and returns what its end says about the file."""
         self._close()
         code = self._process.wait()
+        self.was_killed = not self.is_late and -code in _FROM_OUTSIDE
         if self.is_late or code == -getattr(signal, "SIGPROF", 0) < 0:
             return too_large("decoding it takes too long")
         if code == -getattr(signal, "SIGKILL", 0) < 0:  # by the kernel, which had none left
@@ -142,6 +180,7 @@ class _Worker:
         return corrupt("the decoder crashed on it")
 
     def kill(self) -> None:
+        """Ends it, whatever it does."""
         self._process.kill()
         self._close()
         self._process.wait()
@@ -168,20 +207,30 @@ class _Worker:
 
 
 _LOCK: Final = threading.Lock()
-_idle: list[_Worker] = []
+_idle: list[Worker] = []
+_is_worker = False
 _owner = os.getpid()
 
 
-def _take() -> _Worker | None:
+def take_worker() -> Worker | None:
+    """Returns a process that waits for work, a new one if none does.
+
+    ``None`` where none can be started, and within such a process, which needs no other.
+    """
     global _owner
+    if _is_worker:
+        return None
     with _LOCK:
         if _owner != os.getpid():  # a fork: its parent's processes are not its own
             _idle.clear()
             _owner = os.getpid()
-        if _idle:
-            return _idle.pop()
+        while _idle:
+            waiting = _idle.pop()
+            if waiting.is_alive():
+                return waiting
+            waiting.kill()  # it ended meanwhile; the next file is not to blame
     try:
-        worker = _Worker()
+        worker = Worker()
     except OSError:
         return None
     try:
@@ -192,9 +241,16 @@ def _take() -> _Worker | None:
     return worker
 
 
-def _give_back(worker: _Worker) -> None:
+def give_back(worker: Worker) -> None:
+    """Keeps a process for the next file."""
     with _LOCK:
         _idle.append(worker)
+
+
+def become_worker() -> None:
+    """Says that this process is one of those: what it decodes, it decodes itself."""
+    global _is_worker
+    _is_worker = True
 
 
 @atexit.register

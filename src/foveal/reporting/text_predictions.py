@@ -16,6 +16,8 @@ from foveal.draw.text_layout import (
     shorten_middle,
     wrap,
 )
+from foveal.evaluation.operating_point import OperatingPoint
+from foveal.evaluation.operating_wording import describe_point
 from foveal.text import count_noun, printable
 
 MAX_LABEL_COLUMNS = 18
@@ -63,10 +65,13 @@ class PredictionRow(Protocol):
         ...
 
 
-def render_predictions_text(rows: Sequence[PredictionRow], *, style: Style = plain) -> str:
-    """Returns a line an image, at most 80 columns wide, then what the flags mean.
+def render_predictions_text(
+    rows: Sequence[PredictionRow], *, point: OperatingPoint | None = None, style: Style = plain
+) -> str:
+    """Returns a line an image, at most 80 columns wide, then what label and flags mean.
 
-    The set is written out where it holds more or fewer labels than the one predicted.
+    The set is written out where it holds more or fewer labels than the one predicted. ``point`` is
+    the operating point that the labels follow.
     """
     texts = [_cells(row) for row in rows]
     header = ("image", "label", "prob.", "set", "flags")
@@ -95,7 +100,8 @@ def render_predictions_text(rows: Sequence[PredictionRow], *, style: Style = pla
         else:
             line = _line(cells, widths)
             lines.append(style(line, "warning") if cells[4] else line)
-    return "\n".join([*lines, "", *_legend(rows)])
+    meaning = [] if point is None else [wrap(describe_point(point))]
+    return "\n".join([*lines, "", *_legend(rows), *meaning])
 
 
 def _cells(row: PredictionRow) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import ImageError, RunAlteredError
 from foveal.evaluation import Evidence, NoveltyReference, predict_sets, score_novelty
+from foveal.evaluation.operating_point import OperatingPoint, decide
 from foveal.evaluation.wording import describe_interval, describe_judged
 from foveal.features import num_cores, stream_batches
 from foveal.images import Preprocessing, View, version_differences
@@ -41,7 +42,14 @@ if TYPE_CHECKING:
     from foveal.models import Network
     from foveal.shortcuts.explained_run import ExplainedRun
 
-_NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
+FILES_FOR_PREDICTION = (
+    CONFIG_NAME,
+    ONNX_NAME,
+    EVALUATION_NAME,
+    PREPROCESSING_NAME,
+    NOVELTY_NAME,
+)
+"""What a run's folder must hold, beside its manifest, to answer for images."""
 
 # A run that is replaced again and again while it is read is given up.
 _NUM_READINGS = 5
@@ -55,7 +63,8 @@ class Prediction:
 
     Attributes:
         path: As given, printable.
-        label: The likeliest class; ``None`` where the image could not be read.
+        label: The likeliest class, or the one by the run's operating point; ``None`` where the
+            image could not be read.
         probability: Its calibrated probability.
         probabilities: One a class, calibrated, adding up to 1.
         prediction_set: The classes that cannot be ruled out.
@@ -76,6 +85,15 @@ class Prediction:
     novelty: float | None = None
     error: str | None = None
     logits: tuple[float, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One image with its answer, and the features [D] that were read of it, if it was read."""
+
+    image: NamedImage
+    prediction: Prediction
+    features: NDArray[np.float32] | None
 
 
 @dataclass(slots=True)
@@ -116,6 +134,12 @@ class Classifier:
     views: tuple[View, ...]
     _session: Any
     _kept: _Kept = field(default_factory=_Kept, init=False, compare=False)
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """From which probability on a class is the label; ``None`` where the likeliest is it."""
+        operating = self.evidence.operating
+        return None if operating is None or operating.chosen is None else operating.chosen.point
 
     @property
     def audit(self) -> Audit:
@@ -173,12 +197,33 @@ class Classifier:
     ) -> tuple[Prediction, ...]:
         """Answers for images that have names; what :meth:`predict` calls."""
         predictions: list[Prediction] = []
-        for batch, outcomes in self._stream(images, num_workers):
-            for one, outcome in zip(batch, outcomes, strict=True):
-                predictions.append(self._describe(one.name, outcome))
+        for batch in self.stream(images, num_workers=num_workers):
+            predictions += [one.prediction for one in batch]
             if progress is not None:
                 progress(len(predictions), len(images))
         return tuple(predictions)
+
+    def stream(
+        self, images: Iterable[NamedImage], *, num_workers: int | None = None
+    ) -> Generator[tuple[Answered, ...]]:
+        """Yields answers batch by batch, in order; few batches are in memory at a time."""
+        for batch, outcomes in self._stream(images, num_workers):
+            yield tuple(
+                Answered(one, Prediction(one.name, error=outcome.message), None)
+                if isinstance(outcome, ImageError)
+                else Answered(one, replace(outcome[0], path=one.name), outcome[1])
+                for one, outcome in zip(batch, outcomes, strict=True)
+            )
+
+    def classify(self, inputs: NDArray[np.float32]) -> list[Prediction]:
+        """Answers for images that are prepared already, without names.
+
+        An answer does not depend on the images beside it. Safe to call from several threads.
+
+        Args:
+            inputs: [n, 3, H, W], as :attr:`preprocessing` gives them.
+        """
+        return [prediction for prediction, _ in self._run(inputs)]
 
     def network(self) -> Network:
         """Returns the run's network in PyTorch; its weights are read and checked once.
@@ -278,31 +323,38 @@ class Classifier:
             f"  input {size}, temperature {self.temperature:.3g}"
         )
 
-    def _stream(self, named: Sequence[NamedImage], num_workers: int | None) -> Iterator[Any]:
+    def _stream(self, named: Iterable[NamedImage], num_workers: int | None) -> Iterator[Any]:
         def load_image(one: NamedImage) -> NDArray[np.float32] | ImageError:
             try:
                 return self.preprocessing.apply(one.source())
             except ImageError as error:
                 return error
 
-        names = ["probabilities", "logits", "features"]
         return stream_batches(
             named,
             load_image,
-            lambda images: list(zip(*self._session.run(names, {"images": images}), strict=True)),
+            self._run,
             num_concurrent=num_cores(),
             num_workers=num_workers or max(2, num_cores()),
         )
 
-    def _describe(self, shown: str, outcome: Any) -> Prediction:
-        if isinstance(outcome, ImageError):
-            return Prediction(shown, error=outcome.message)
-        probabilities, logits, features = outcome
+    def _run(self, inputs: NDArray[np.float32]) -> list[tuple[Prediction, NDArray[np.float32]]]:
+        """Returns answers without names, each with its features [D]."""
+        names = ["probabilities", "logits", "features"]
+        outputs = self._session.run(names, {"images": inputs})
+        return [(self._describe(*one), one[2]) for one in zip(*outputs, strict=True)]
+
+    def _describe(
+        self,
+        probabilities: NDArray[np.float32],
+        logits: NDArray[np.float32],
+        features: NDArray[np.float32],
+    ) -> Prediction:
         members = predict_sets(probabilities[None].astype(np.float64), self.set_thresholds)[0]
         novelty = float(score_novelty(self.novelty, features[None])[0])
-        best = int(probabilities.argmax())
+        best = int(decide(probabilities[None], self.operating_point)[0])
         return Prediction(
-            path=shown,
+            path="",
             label=self.class_names[best],
             probability=float(probabilities[best]),
             probabilities=tuple(map(float, probabilities)),
@@ -336,7 +388,7 @@ def load(run: str | os.PathLike[str]) -> Classifier:
 
 
 def _read(folder: Path, manifest: dict[str, Any]) -> Classifier:
-    verify_files(folder, manifest, _NEEDED)
+    verify_files(folder, manifest, FILES_FOR_PREDICTION)
     stored = read_run(folder)
     return Classifier(
         folder=folder,

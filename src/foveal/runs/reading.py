@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from foveal.dataset import Audit
 from foveal.errors import DataError, RunAlteredError, SchemaError, UsageError
 from foveal.evaluation import Evidence, Interval, NoveltyReference
+from foveal.evaluation.operating_rule import parse_rule
 from foveal.images import Preprocessing, View
 from foveal.runs.folder import (
     CONFIG_NAME,
@@ -30,7 +31,7 @@ from foveal.runs.folder import (
     ONNX_NAME,
     PREPROCESSING_NAME,
 )
-from foveal.schema import from_json, unstamped
+from foveal.schema import from_json, to_json, unstamped
 from foveal.text import printable
 
 if TYPE_CHECKING:
@@ -93,17 +94,38 @@ def read_run(folder: Path) -> StoredRun:
         ("preprocessing", prepared.get("preprocessing")),
     ):
         said.require(field, said.get(field) == value, "what the run's other files say")
+    found = _evidence(evaluation)
+    _check_operating_point(evaluation, said, names, found)
     return StoredRun(
         class_names=names,
         preprocessing=preprocessing,
         views=views,
         decoders=dict(decoders),
-        evidence=_evidence(evaluation),
+        evidence=found,
         temperature=temperature,
         set_thresholds=thresholds,
         novelty=novelty,
         session=session,
     )
+
+
+def _check_operating_point(
+    evaluation: _File, said: _File, names: tuple[str, ...], evidence: Evidence
+) -> None:
+    """Refuses an operating point that no training writes, or that ``model.onnx`` does not have."""
+    chosen = None if evidence.operating is None else evidence.operating.chosen
+    point = None if chosen is None else chosen.point
+    field = "operating.chosen.point"
+    if point is not None:
+        index = point.class_index
+        is_right = 0 <= index < len(names) and names[index] == point.class_name
+        evaluation.require(field, is_right, "the name and the index of one class")
+        is_right = 0.0 < point.threshold < 1.0 + 1e-9
+        evaluation.require(field, is_right, "a threshold from 0 to 1")
+        with named_as_altered(evaluation.folder, evaluation.name):
+            parse_rule(point.rule)
+    is_same = said.content.get("operating_point") == (None if point is None else to_json(point))
+    said.require("operating_point", is_same, "what the run's other files say")
 
 
 def read_evidence(folder: Path) -> tuple[Evidence, Audit]:

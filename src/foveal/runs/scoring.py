@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.dataset import (
     Audit,
@@ -41,6 +42,10 @@ from foveal.evaluation import (
     why_not_reviewed,
     worst_mistakes,
 )
+from foveal.evaluation.decisions import measure_decisions
+from foveal.evaluation.operating import assess_operating_point
+from foveal.evaluation.operating_point import ChosenPoint
+from foveal.evaluation.operating_rule import parse_rule
 from foveal.images import describe_window
 from foveal.runs.classifier import Classifier, Prediction
 from foveal.runs.folder import (
@@ -151,6 +156,15 @@ def evaluate_classifier(
     flagged = float(np.mean([predictions[row].is_unlike_training is True for row in rows]))
     issues = review_labels(probabilities, labels, paths=paths, class_names=names)
     mistakes = worst_mistakes(probabilities, labels, paths=paths, class_names=names)
+    decisions = measure_decisions(
+        logits,
+        probabilities,
+        labels,
+        members,
+        class_names=names,
+        chosen=_judge_point(classifier, probabilities, labels, members, seed=seed),
+        seed=seed,
+    )
     evidence = Evidence(
         protocol=_describe_protocol(num_given, num_seen, seed),
         data=DataFacts(
@@ -192,6 +206,9 @@ def evaluate_classifier(
             origin=order.origin,
             seed=seed,
         ),
+        operating=decisions.operating,
+        decision_curves=decisions.decision_curves,
+        sample_sizes=decisions.sample_sizes,
     )
     if not_reviewed := why_not_reviewed(evidence.metrics, evidence.baseline):
         evidence = dataclasses.replace(evidence, label_review=())
@@ -201,6 +218,30 @@ def evaluate_classifier(
     window = describe_window(classifier.preprocessing.window, levels)
     found = audit(manifest, duplicates=duplicates, window=window)
     return Scored(evidence, found, predictions, num_seen)
+
+
+def _judge_point(
+    classifier: Classifier,
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    *,
+    seed: int,
+) -> ChosenPoint | None:
+    """Returns how the run's operating point does, also at the prevalence that was named for it."""
+    point, recorded = classifier.operating_point, classifier.evidence.operating
+    if point is None or recorded is None or recorded.chosen is None:
+        return None
+    elsewhere = recorded.chosen.at_prevalence
+    return assess_operating_point(
+        probabilities,
+        labels,
+        groups,
+        point=point,
+        rule=parse_rule(point.rule),
+        prevalence=None if elsewhere is None else elsewhere.prevalence,
+        seed=seed,
+    )
 
 
 def _match_classes(

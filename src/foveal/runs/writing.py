@@ -27,10 +27,11 @@ from foveal.runs.folder import (
 )
 from foveal.runs.model_files import Parity, write_onnx, write_timm_files
 from foveal.runs.tables import write_manifest_table, write_out_of_fold
-from foveal.schema import stamped
+from foveal.schema import stamped, to_json
 from foveal.text import printable
 
 if TYPE_CHECKING:
+    from foveal.evaluation import Evidence
     from foveal.shortcuts.explained_run import ExplainedRun
     from foveal.training import TrainedClassifier
 
@@ -126,6 +127,7 @@ def _write_files(
             "set_thresholds": None if sets is None else list(sets.thresholds),
             "backbone": trained.backbone.name,
             "created": created,
+            **_operating_point(evidence),
         },
         samples=_parity_samples(trained),
     )
@@ -152,9 +154,18 @@ def _write_files(
             "backend": asdict(trained.probe),
             "data_sha256": trained.manifest.digest,
             "onnx_parity": asdict(parity),
+            **_operating_point(evidence),
         },
     )
     return parity
+
+
+def _operating_point(evidence: Evidence) -> dict[str, Any]:
+    """Returns the operating point under its name; nothing where the run has none."""
+    operating = evidence.operating
+    if operating is None or operating.chosen is None or operating.chosen.point is None:
+        return {}
+    return {"operating_point": to_json(operating.chosen.point)}
 
 
 def evaluation_json(trained: TrainedClassifier, explanations: ExplainedRun) -> dict[str, Any]:

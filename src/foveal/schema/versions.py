@@ -10,6 +10,7 @@ from foveal.schema.forms import refuse, shown
 
 VERSIONS: dict[str, int] = {
     "audit": 1,
+    "compare": 1,
     "evaluate": 2,
     "evaluation": 3,
     "explain": 1,
@@ -23,14 +24,20 @@ VERSIONS: dict[str, int] = {
     "learn.recheck": 1,
     "learn.topics": 1,
     "learn.variants": 1,
+    "ledger": 1,
     "lint": 2,
     "onnx": 1,
+    "part": 1,
     "predict": 1,
+    "predict.shards": 1,
     "preprocessing": 1,
     "probe": 1,
     "report": 2,
     "report.drawn": 1,
     "run": 2,
+    "serve.answer": 1,
+    "serve.explanation": 1,
+    "serve.runs": 1,
     "train": 2,
     "visualise": 1,
 }

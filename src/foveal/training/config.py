@@ -9,12 +9,14 @@ from typing import Literal, get_args
 from foveal.dataset import DataOptions, GroupOptions
 from foveal.dataset.scan import FrameRule
 from foveal.errors import UsageError
+from foveal.evaluation.operating_rule import Rule
 from foveal.finetuning.settings import read_budget
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
 from foveal.images.augmentation import PolicyName, find_policy
 from foveal.images.frames import check_frame_choice
 from foveal.models import DEFAULT_BACKBONE
 from foveal.text import near_names
+from foveal.training.operating_choice import read_choice
 
 ClassWeights = Literal["auto", "balanced", "none"]
 Conditional = Literal["marginal", "class"]
@@ -58,13 +60,18 @@ class TrainConfig:
             keeps that only where it is better out of fold; ``"always"``.
         budget: Time for fine-tuning, such as ``"5m"``: chooses cut, views and epochs.
         unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
-        augment: How pictures are changed to train on; a policy of ``foveal.images.augmentation``.
+        augment: How images are changed to train on; a policy of ``foveal.images.augmentation``.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
         subgroups: Columns of the table whose values part the images into subgroups that get
             figures of their own, beside those that the images part into by themselves.
         ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``; ``"none"``
             where they have no order; by default, the order that their numbers tell, if any.
+        operate: What an operating point should do, such as ``"sensitivity>=0.95 for defective"``:
+            the label is that class from a probability on that is chosen so.
+        costs: What mistakes cost instead, such as ``"missed=10,false=1 for defective"``, or a CSV
+            file of two classes; kept as the text that it stands for.
+        prevalence: A share in (0, 1) of images of that class at which PPV and NPV are told too.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -94,6 +101,9 @@ class TrainConfig:
     remove_bank: bool = False
     subgroups: tuple[str, ...] = ()
     ordered: str | None = None
+    operate: str | None = None
+    costs: str | None = None
+    prevalence: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -136,6 +146,10 @@ class TrainConfig:
         _require_known("choice of fine-tuning", self.fine_tune, get_args(FineTune))
         find_policy(self.augment)
         self._check_fine_tuning()
+        if self.costs is not None and (rule := self.rule) is not None:
+            object.__setattr__(self, "costs", rule.text)  # no file is read a second time
+        else:
+            _ = self.rule
 
     def _check_fine_tuning(self) -> None:
         if self.budget is not None:
@@ -158,6 +172,11 @@ class TrainConfig:
                 next_step="Leave --views out, and choose the views that are trained on with "
                 "--augment.",
             )
+
+    @property
+    def rule(self) -> Rule | None:
+        """What an operating point should do, if one was asked for."""
+        return read_choice(self.operate, self.costs, self.prevalence)
 
     @property
     def frame(self) -> FrameChoice:

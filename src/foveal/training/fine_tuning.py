@@ -26,7 +26,7 @@ from foveal.features.frozen_part import ViewPlan, fill_bank, open_bank
 from foveal.finetuning.budget import bank_part
 from foveal.finetuning.checkpoints import CheckpointFolder, Origin, read_origin
 from foveal.finetuning.epochs import TABLE_HEADER, EpochRow, table_line
-from foveal.finetuning.sources import BankSource, BatchSource, PictureSource
+from foveal.finetuning.sources import BankSource, BatchSource, FileSource
 from foveal.images.augmentation import Policy, find_policy
 from foveal.text import count_noun, printable
 from foveal.training.adoption import adopt
@@ -120,7 +120,7 @@ def fine_tune(
     source: BatchSource = (
         BankSource(bank, digests, num_views=plan.num_views)
         if bank is not None
-        else PictureSource(data.sources, data.preprocessing, views)
+        else FileSource(data.sources, data.preprocessing, views)
     )
     folder = None
     if folder_path is not None:
@@ -148,7 +148,7 @@ def fine_tune(
                 )
             raise
         finally:
-            if isinstance(source, PictureSource):
+            if isinstance(source, FileSource):
                 source.close()
         fitted, told = adopt(
             problem,

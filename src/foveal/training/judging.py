@@ -38,10 +38,13 @@ from foveal.evaluation import (
     why_not_reviewed,
     worst_mistakes,
 )
+from foveal.evaluation.decisions import measure_decisions
 from foveal.evaluation.evidence import Protocol
+from foveal.evaluation.operating import choose_operating_point
 from foveal.text import printable
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import Fitted
+from foveal.training.flow import follow_files
 from foveal.training.fold_model import FoldModel
 
 _Row = TypeVar("_Row", LabelIssue, Mistake)
@@ -95,7 +98,7 @@ def judge(
         stability: How answers fare under small shifts.
         tested: What could be groups and was held out.
         traits: What parts the usable images.
-        config: ``alpha``, ``conditional`` and ``seed``.
+        config: ``alpha``, ``conditional``, ``seed`` and the operating point asked for.
         finish: Gives the timing once everything else is done.
     """
     rows, names = fitted.rows, manifest.class_names
@@ -115,6 +118,29 @@ def judge(
         conditional=config.conditional,
         seed=config.seed,
     )
+    printable_names = tuple(map(printable, names))
+    chosen = None
+    if config.rule is not None:
+        chosen = choose_operating_point(
+            fitted.logits,
+            labels,
+            members,
+            fitted.fold_index,
+            rule=config.rule,
+            class_names=printable_names,
+            temperature=calibration.temperature,
+            prevalence=config.prevalence,
+            seed=config.seed,
+        )
+    decisions = measure_decisions(
+        fitted.logits,
+        probabilities,
+        labels,
+        members,
+        class_names=printable_names,
+        chosen=chosen,
+        seed=config.seed,
+    )
     not_reviewed = why_not_reviewed(metrics, baseline)
     issues = (
         () if not_reviewed else review_labels(probabilities, labels, paths=paths, class_names=names)
@@ -128,7 +154,7 @@ def judge(
             num_classes=len(names),
             num_groups=len(np.unique(groups)),
             num_bad=len(manifest.bad),
-            class_names=tuple(map(printable, names)),
+            class_names=printable_names,
             class_counts=tuple(int(count) for count in counts),
         ),
         metrics=metrics,
@@ -155,11 +181,21 @@ def judge(
             labels,
             members,
             take_rows(traits, rows),
-            class_names=tuple(map(printable, names)),
+            class_names=printable_names,
             group_source=manifest.group_source,
             seed=config.seed,
         ),
         ordered=_measure_ordered(fitted, manifest, labels, members, config),
+        operating=decisions.operating,
+        decision_curves=decisions.decision_curves,
+        sample_sizes=decisions.sample_sizes,
+        flow=follow_files(
+            manifest,
+            groups,
+            judged_rows=rows,
+            fold_index=fitted.fold_index,
+            fitted_rows=fitted.fitted_rows,
+        ),
     )
     judged = Judged(
         rows,

@@ -41,6 +41,7 @@ from foveal.evaluation import (
     fit_novelty,
     fit_temperature,
 )
+from foveal.evaluation.operating_rule import find_class
 from foveal.features import (
     FeatureCache,
     ImageSource,
@@ -87,7 +88,7 @@ class TrainedClassifier:
         duplicates: Over ``manifest.usable``.
         audit: What is wrong with the data.
         backbone: With a placeholder for a classifier; ``model`` belongs into it.
-        preprocessing: The one way pictures enter.
+        preprocessing: The one way images enter.
         probe: How the backend was chosen.
         model: Fitted on all training images.
         evidence: The numbers.
@@ -161,6 +162,8 @@ def train_classifier(
             progress=step.progress,
         )
         require_trainable(manifest)
+        if (rule := config.rule) is not None:
+            find_class(rule, manifest.class_names)
         traits = find_traits(manifest, config.subgroups)
         check_order(config.ordered, manifest.class_names)
         step.note(
@@ -206,7 +209,7 @@ def train_classifier(
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
     plan = choose_plan(
-        manifest, groups, config, pictures=number_copies(duplicates, len(manifest.usable))
+        manifest, groups, config, images=number_copies(duplicates, len(manifest.usable))
     )
     problem = Problem(
         source=lambda reading: read if reading.stages else features,
@@ -234,7 +237,7 @@ def train_classifier(
         fitted = fine_tune(
             problem, fitted, tuning_data, config, measured, log=log, checkpoints=checkpoints
         )
-    with log.step("stability", "Moving pictures by a few pixels"):
+    with log.step("stability", "Moving images by a few pixels"):
         stability = measure_stability(
             manifest,
             fitted.rows,

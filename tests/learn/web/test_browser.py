@@ -295,9 +295,9 @@ def test_the_explorer_says_what_the_engine_says_over_the_learners_own_picture(
     for _ in range(12):
         tab.keyboard.press("ArrowLeft")
     assert "the rest of its field is padding" in tab.get_attribute("canvas.seen", "aria-label")
-    (tmp_path / "no.png").write_bytes(b"no picture")
+    (tmp_path / "no.png").write_bytes(b"no image")
     tab.set_input_files("#picture", tmp_path / "no.png")
-    tab.wait_for_selector("text=could not be shown as a picture")
+    tab.wait_for_selector("text=could not be shown as an image")
 
 
 def test_a_box_of_the_drawing_leads_to_its_layer_and_a_layer_to_its_box(tab: Any) -> None:

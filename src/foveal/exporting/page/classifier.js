@@ -2,7 +2,7 @@
 
 import { decode } from "./decoding.js";
 import { ImageError, tooLarge } from "./faults.js";
-import { shownPicture, tint } from "./heat_map.js";
+import { shownImage, tint } from "./heat_map.js";
 import { prepare } from "./preprocessing.js";
 import { emptyRow } from "./rows.js";
 
@@ -26,25 +26,25 @@ export class Classifier {
   async classify(file) {
     const row = emptyRow();
     try {
-      const picture = await this.read(file);
-      const outputs = await this.run(picture, ["probabilities", "features"]);
-      Object.assign(row, this.describe(outputs), { thumbnail: shownPicture(picture, THUMBNAIL_PX) });
+      const image = await this.read(file);
+      const outputs = await this.run(image, ["probabilities", "features"]);
+      Object.assign(row, this.describe(outputs), { thumbnail: shownImage(image, THUMBNAIL_PX) });
     } catch (error) {
       row.error = reasonOf(error);
     }
     return row;
   }
 
-  /** Returns the picture of a file, plain and tinted for a class, at a longest side. */
+  /** Returns the image of a file, plain and tinted for a class, at a longest side. */
   async explain(file, classIndex, sidePx) {
-    const picture = await this.read(file);
-    const plain = shownPicture(picture, sidePx);
+    const image = await this.read(file);
+    const plain = shownImage(image, sidePx);
     if (!this.facts.map) return { plain, tinted: null, peak: null };
-    const { maps } = await this.run(picture, ["maps"]);
+    const { maps } = await this.run(image, ["maps"]);
     const [, , rows, columns] = maps.dims;
     const values = maps.data.slice(classIndex * rows * columns, (classIndex + 1) * rows * columns);
     const tinted = { ...plain, data: plain.data.slice() };
-    tint(tinted, picture, { values, rows, columns }, this.facts.map.centres, this.settings, this.tints);
+    tint(tinted, image, { values, rows, columns }, this.facts.map.centres, this.settings, this.tints);
     return { plain, tinted, peak: Math.max(0, ...values) };
   }
 
@@ -64,18 +64,19 @@ export class Classifier {
     return decode(bytes, this.settings);
   }
 
-  async run(picture, names) {
+  async run(image, names) {
     const { height_px: height, width_px: width } = this.settings;
-    const images = new this.ort.Tensor("float32", prepare(picture, this.settings), [1, 3, height, width]);
+    const images = new this.ort.Tensor("float32", prepare(image, this.settings), [1, 3, height, width]);
     return this.session.run({ images }, names);
   }
 
   describe({ probabilities, features }) {
     const values = Array.from(probabilities.data);
-    const best = values.indexOf(Math.max(...values));
+    const likeliest = values.indexOf(Math.max(...values));
+    const best = decide(values, this.facts.operating_point, likeliest);
     const names = this.facts.class_names;
     let members = names.filter((_, n) => values[n] >= this.facts.set_thresholds[n]);
-    if (!members.length) members = [names[best]];
+    if (!members.length) members = [names[likeliest]];
     const novelty = this.novelty.score(features.data);
     return {
       label: names[best],
@@ -87,6 +88,14 @@ export class Classifier {
       probabilities: values,
     };
   }
+}
+
+/** The label's index: foveal.evaluation.operating_point.decide. */
+function decide(values, point, likeliest) {
+  if (!point) return likeliest;
+  if (values[point.class_index] >= point.threshold) return point.class_index;
+  const others = values.map((value, n) => (n === point.class_index ? -Infinity : value));
+  return others.indexOf(Math.max(...others));
 }
 
 export function reasonOf(error) {

@@ -1,0 +1,1 @@
+"""A run as a page and an API on this machine, without torch: ``foveal serve``."""
