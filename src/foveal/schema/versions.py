@@ -10,6 +10,7 @@ from foveal.schema.forms import refuse, shown
 
 VERSIONS: dict[str, int] = {
     "audit": 1,
+    "checklist": 1,
     "compare": 1,
     "evaluate": 2,
     "evaluation": 3,
