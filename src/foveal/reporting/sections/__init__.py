@@ -6,6 +6,7 @@ from foveal.reporting.section import Section
 from foveal.reporting.sections.calibration import CALIBRATION
 from foveal.reporting.sections.classes import CLASSES, CONFUSION
 from foveal.reporting.sections.data import DATA
+from foveal.reporting.sections.fine_tuning import FINE_TUNING
 from foveal.reporting.sections.heat_maps import LOOKS
 from foveal.reporting.sections.leak import LEAK
 from foveal.reporting.sections.learning_curve import LEARNING_CURVE
@@ -31,6 +32,7 @@ SECTIONS: tuple[Section, ...] = (
     STABILITY,
     LEAK,
     LEARNING_CURVE,
+    FINE_TUNING,
     LABELS,
     MISTAKES,
     NOVELTY,
