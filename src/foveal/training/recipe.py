@@ -186,6 +186,13 @@ def train_classifier(
             frame=config.frame,
         )
         step.note(f"{backbone.name}, weights from {backbone.weights.description}")
+    measured = None
+    if config.fine_tune != "none" and config.resume is None:
+        from foveal.training.tuning_plan import measure_trainings
+
+        with log.step("tuning_costs", "Measuring what a training step costs") as step:
+            measured = measure_trainings(manifest, backbone, preprocessing, config)
+            step.note(measured.refusal or count_noun(len(measured.costs), "cut"))
     frozen, no_stages = _frozen_network(backbone, preprocessing, config)
     read, probe = extract_manifest(manifest, frozen, preprocessing, config, log)
     # The vector that the classifier would see stands last.
@@ -225,10 +232,13 @@ def train_classifier(
     )
     fitted = fit_by_plan(problem, makers, log=log, passed_over=passed_over)
     if config.fine_tune != "none":
-        from foveal.training.fine_tuning import TuningData, fine_tune
+        from foveal.training.fine_tuning import fine_tune
+        from foveal.training.tuning_plan import TuningData
 
         tuning_data = TuningData(manifest, backbone, preprocessing, probe)
-        fitted = fine_tune(problem, fitted, tuning_data, config, log=log, checkpoints=checkpoints)
+        fitted = fine_tune(
+            problem, fitted, tuning_data, config, measured, log=log, checkpoints=checkpoints
+        )
     with log.step("stability", "Moving images by a few pixels"):
         stability = measure_stability(
             manifest,
