@@ -37,6 +37,7 @@ def evidence_schema(name: str, **further: Any) -> Any:
 
 SCHEMAS: dict[str, Any] = {
     "audit": json_schema("audit", Audit),
+    "checklist": json_schema("checklist", outputs.FilledChecklist),
     "compare": json_schema("compare", RunComparison),
     "evaluate": evidence_schema("evaluate", num_seen=int),
     "evaluation": evidence_schema("evaluation", audit=Audit, explanations=Any),

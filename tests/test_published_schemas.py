@@ -17,9 +17,9 @@ from foveal.schema import VERSIONS
 FOLDER = Path(__file__).parents[1]
 PUBLISHED = FOLDER / "docs" / "schemas"
 NAMES = (
-    *("audit", "compare", "evaluate", "evaluation", "explain", "explanations", "export", "inspect"),
-    *("inspect.comparison", "lab", "lab.list", "lint", "predict", "predict.shards"),
-    *("preprocessing",),
+    *("audit", "checklist", "compare", "evaluate", "evaluation", "explain", "explanations"),
+    *("export", "inspect", "inspect.comparison", "lab", "lab.list", "lint"),
+    *("predict", "predict.shards", "preprocessing"),
     *("report", "report.drawn", "run", "train", "visualise"),
     *("serve.answer", "serve.explanation", "serve.runs"),
 )
@@ -60,6 +60,10 @@ COMMANDS = {
         ("lint", "RUN", "--select", "W"),
     ],
     "predict": [("predict", "RUN", "SHAPES", "BAD/a/bad.png", "nowhere.png")],
+    "checklist": [
+        ("report", "RUN", "--checklist", "claim"),
+        ("report", "RUN", "--checklist", "stard-ai"),
+    ],
     "predict.shards": [("predict", "RUN", "BAD", "--shards", "OUT/parts")],
     "report.drawn": [("report", "RUN", "--out", "OUT")],
     "visualise": [

@@ -4,13 +4,25 @@ from foveal.api.comparing import compare
 from foveal.api.explaining import explain, visualise
 from foveal.api.inspecting import fix, inspect, lint
 from foveal.api.opening import open_network, read_batch
-from foveal.api.runs import DrawnReport, audit, evaluate, load, predict, predict_shards, report
+from foveal.api.runs import (
+    DrawnReport,
+    audit,
+    checklist,
+    evaluate,
+    load,
+    predict,
+    predict_shards,
+    report,
+    statement_path,
+    write_statement,
+)
 from foveal.api.training import FinishedRun, make_run, private_table, train
 
 __all__ = [
     "DrawnReport",
     "FinishedRun",
     "audit",
+    "checklist",
     "compare",
     "evaluate",
     "explain",
@@ -25,6 +37,8 @@ __all__ = [
     "private_table",
     "read_batch",
     "report",
+    "statement_path",
     "train",
     "visualise",
+    "write_statement",
 ]
