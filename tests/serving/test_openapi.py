@@ -7,6 +7,7 @@ import json
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.serving.live import Server
 
 
@@ -61,7 +62,8 @@ def test_schemathesis_finds_nothing(server: Server) -> None:
         )
         @given(case=strategy)
         def check(case: schemathesis.Case) -> None:
-            case.call_and_validate()
+            # That bytes make an image cannot be said in a schema.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
             checked[0] += 1
 
         check()
