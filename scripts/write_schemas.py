@@ -16,6 +16,7 @@ from foveal.evaluation import Evidence
 from foveal.evaluation.evidence import later_parts
 from foveal.learn.labs.lab import LabResult
 from foveal.reporting.from_training import ReportRecord
+from foveal.runs.comparing import RunComparison
 from foveal.schema import json_schema
 from foveal.serving.outputs import RunsListed, ServedAnswer, ServedExplanation
 from foveal.shortcuts.explained_run import ExplainedRun
@@ -36,6 +37,8 @@ def evidence_schema(name: str, **further: Any) -> Any:
 
 SCHEMAS: dict[str, Any] = {
     "audit": json_schema("audit", Audit),
+    "checklist": json_schema("checklist", outputs.FilledChecklist),
+    "compare": json_schema("compare", RunComparison),
     "evaluate": evidence_schema("evaluate", num_seen=int),
     "evaluation": evidence_schema("evaluation", audit=Audit, explanations=Any),
     "explain": json_schema("explain", outputs.Explanations),
@@ -60,6 +63,7 @@ SCHEMAS: dict[str, Any] = {
     "lab.list": json_schema("lab.list", outputs.LabList),
     "lint": json_schema("lint", outputs.Lint),
     "predict": json_schema("predict", outputs.Predictions),
+    "predict.shards": json_schema("predict.shards", outputs.ShardedPredictions),
     "preprocessing": json_schema("preprocessing", outputs.PreparedImages),
     "report": json_schema("report", ReportRecord),
     "report.drawn": json_schema("report.drawn", outputs.Drawn),

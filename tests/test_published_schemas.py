@@ -17,8 +17,9 @@ from foveal.schema import VERSIONS
 FOLDER = Path(__file__).parents[1]
 PUBLISHED = FOLDER / "docs" / "schemas"
 NAMES = (
-    *("audit", "evaluate", "evaluation", "explain", "explanations", "export", "inspect"),
-    *("inspect.comparison", "lab", "lab.list", "lint", "predict", "preprocessing"),
+    *("audit", "checklist", "compare", "evaluate", "evaluation", "explain", "explanations"),
+    *("export", "inspect", "inspect.comparison", "lab", "lab.list", "lint"),
+    *("predict", "predict.shards", "preprocessing"),
     *("report", "report.drawn", "run", "train", "visualise"),
     *("serve.answer", "serve.explanation", "serve.runs"),
 )
@@ -33,6 +34,7 @@ FILES = {
 # One command at least for every other; OUT is a folder, NET a file with networks.
 COMMANDS = {
     "audit": [("audit", "SHAPES"), ("audit", "BAD")],
+    "compare": [("compare", "RUN", "RUN"), ("compare", "RUN", "ANSWERS", "--margin", "0.5")],
     "evaluate": [("evaluate", "RUN", "SHAPES"), ("evaluate", "RUN", "OTHERS")],
     "explain": [
         ("explain", "RUN", "SHAPES/circle/000.png", "BAD/a/bad.png"),
@@ -58,6 +60,11 @@ COMMANDS = {
         ("lint", "RUN", "--select", "W"),
     ],
     "predict": [("predict", "RUN", "SHAPES", "BAD/a/bad.png", "nowhere.png")],
+    "checklist": [
+        ("report", "RUN", "--checklist", "claim"),
+        ("report", "RUN", "--checklist", "stard-ai"),
+    ],
+    "predict.shards": [("predict", "RUN", "BAD", "--shards", "OUT/parts")],
     "report.drawn": [("report", "RUN", "--out", "OUT")],
     "visualise": [
         ("visualise", "NET:build", "--class", "0", "--steps", "1", "--out", "OUT/v.png"),
@@ -156,8 +163,12 @@ def places(
     (tmp_path / "bad" / "a" / "bad.png").write_bytes(b"hello")
     (tmp_path / "bad" / "b").mkdir()
     (tmp_path / "bad" / "b" / "0.png").write_bytes((shapes / "circle" / "000.png").read_bytes())
+    (tmp_path / "answers.csv").write_text(
+        "path,label\ncircle/000.png,circle\ncross/001.png,circle\n"
+    )
     return {
         "RUN": run_folder,
+        "ANSWERS": tmp_path / "answers.csv",
         "SHAPES": shapes,
         "OTHERS": make_shapes("others", num_per_class=4, seed=7),
         "BAD": tmp_path / "bad",
@@ -203,6 +214,7 @@ def test_every_schema_of_a_command_is_published_and_tried() -> None:
     tried = {*FILES, *COMMANDS, "train"}
     assert tried == set(NAMES)
     others = {"learn.items", "learn.recheck", "learn.topics", "learn.variants", "onnx", "probe"}
+    others |= {"ledger", "part"}
     assert set(VERSIONS) - tried == others
 
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foveal.api import (
         audit,
+        checklist,
+        compare,
         evaluate,
         explain,
         fix,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         lint,
         load,
         predict,
+        predict_shards,
         report,
         train,
         visualise,
@@ -55,6 +58,8 @@ __all__ = [
     "FovealWarning",
     "TrainConfig",
     "audit",
+    "checklist",
+    "compare",
     "evaluate",
     "explain",
     "fix",
@@ -62,6 +67,7 @@ __all__ = [
     "lint",
     "load",
     "predict",
+    "predict_shards",
     "report",
     "train",
     "visualise",

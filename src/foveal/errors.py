@@ -5,6 +5,8 @@
     FovealError
     ├── UsageError            the call itself is wrong: an option, a name, a combination
     ├── DataError             the data as a whole cannot be used: empty, one class, no labels
+    │   └── SourceLostError   a share, bucket or folder went away while it was read
+    ├── LedgerError           a folder of shards is of other work, or damaged
     ├── ImageError            one image cannot be used; carries a code and the path
     ├── ModelError
     │   ├── UnknownModelError no model of that name; near names are offered
@@ -66,6 +68,14 @@ class UsageError(FovealError):
 
 class DataError(FovealError):
     """The data as a whole cannot be used."""
+
+
+class SourceLostError(DataError):
+    """What the images lie on cannot be read any more: a share, a bucket, a folder."""
+
+
+class LedgerError(FovealError):
+    """A folder of shards is of other work, damaged, or in use."""
 
 
 class ImageError(FovealError):

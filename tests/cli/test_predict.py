@@ -22,7 +22,7 @@ FIELDS = [
 
 @pytest.fixture
 def images(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """``new/`` in the current folder: four pictures, one of them in a folder of its own."""
+    """``new/`` in the current folder: four images, one of them in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "new"
     (folder / "deep").mkdir(parents=True)

@@ -236,7 +236,7 @@ def test_copies_on_both_sides_of_a_split_are_an_error(found):
     copies = Duplicates(exact=((0, 1),), near=((2, 8), (3, 4)))
     (finding,) = found("D013", split_records(), copies)
     assert finding.severity == "error"
-    assert finding.title == "1 picture on both sides of the given split"
+    assert finding.title == "1 image on both sides of the given split"
     assert finding.paths == ("a/2.png = ta/0.png",)
 
 

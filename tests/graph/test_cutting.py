@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from foveal.errors import TraceError, UsageError
 from foveal.graph import cut, cut_points, trace
+from foveal.graph.quantity import total
 
 
 def build(name: str) -> nn.Module:
@@ -284,3 +285,32 @@ def test_numbers_that_grow_otherwise_than_with_the_batch_are_refused():
 
     with pytest.raises(TraceError, match=r"computes with the batch size.*\[4, 9, 25\]"):
         cut(model, graph, "conv")
+
+
+class Uncounted(nn.Module):
+    """Two kinds of operations whose MACs are not counted, and one weight on both sides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Conv2d(3, 3, 3, padding=1)
+        self.own = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        for _ in range(2):
+            x = torch.fft.rfft2(self.shared(x)).real
+            x = torch.cumsum(self.own(x), 1)
+            x = torch.nn.functional.pad(x, (0, 8 - x.shape[-1]))
+        return x
+
+
+def test_the_costs_of_both_sides_are_their_sums():
+    graph = trace(Uncounted(), (3, 8, 8))
+    points = cut_points(graph)
+    assert len(points) >= 6
+    for point in points:
+        before, after = graph.ops[: point.op_index + 1], graph.ops[point.op_index + 1 :]
+        assert point.macs_before == total(op.macs for op in before)
+        assert point.macs_after == total(op.macs for op in after)
+        for ops, count in ((before, point.parameters_before), (after, point.parameters_after)):
+            names = {name for op in ops for name in op.parameters}
+            assert count == sum(graph.parameter(name).count for name in names)

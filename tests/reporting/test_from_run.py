@@ -163,7 +163,11 @@ def test_a_lost_page_is_drawn_again_and_the_run_verifies(moved: Path, shapes: Pa
     ("name", "edit", "message"),
     [
         ("report.json", lambda c: c.pop("title"), r"report\.json: title: it is missing"),
-        ("report.json", lambda c: c["making"].update(x=1), r"making\.x: there is no such field"),
+        (
+            "report.json",
+            lambda c: c["provenance"].update(x=1),
+            r"provenance\.x: there is no such field",
+        ),
         ("report.json", lambda c: c["maps"]["rows"].append(99), r"got row 99 of 36 images"),
         ("report.json", lambda c: c["maps"]["rows"].append(-1), r"got row -1 of 36 images"),
         ("evaluation.json", lambda c: c["audit"].update(num_bad="0"), r"audit\.num_bad: got"),

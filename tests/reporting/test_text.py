@@ -83,8 +83,8 @@ def test_the_text_ends_with_the_headline_the_warnings_and_the_report(cells: Repo
     assert last == (
         "\nAccuracy 78.8% (95% interval 75.2 to 82.4%) on images of unseen groups\n"
         "Better than always answering 'functional' (57.6%) by 18 to 25 points.\n\n"
-        "ERROR  2 pictures stand under two labels. Decide on one label and delete the\n"
-        "  other file.\n"
+        "ERROR  2 images stand under two labels. Decide on one label and delete the other\n"
+        "  file.\n"
         "WARNING  3 files could not be used. Copy the truncated files again; remove what\n"
         "  is no image.\n"
         "NOTE  Class balance differs between folds by at most 2 images.\n\n"

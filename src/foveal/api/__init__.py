@@ -1,15 +1,29 @@
 """What ``import foveal`` offers: each function is one command of the command line."""
 
+from foveal.api.comparing import compare
 from foveal.api.explaining import explain, visualise
 from foveal.api.inspecting import fix, inspect, lint
 from foveal.api.opening import open_network, read_batch
-from foveal.api.runs import DrawnReport, audit, evaluate, load, predict, report
+from foveal.api.runs import (
+    DrawnReport,
+    audit,
+    checklist,
+    evaluate,
+    load,
+    predict,
+    predict_shards,
+    report,
+    statement_path,
+    write_statement,
+)
 from foveal.api.training import FinishedRun, make_run, private_table, train
 
 __all__ = [
     "DrawnReport",
     "FinishedRun",
     "audit",
+    "checklist",
+    "compare",
     "evaluate",
     "explain",
     "fix",
@@ -19,9 +33,12 @@ __all__ = [
     "make_run",
     "open_network",
     "predict",
+    "predict_shards",
     "private_table",
     "read_batch",
     "report",
+    "statement_path",
     "train",
     "visualise",
+    "write_statement",
 ]

@@ -15,8 +15,10 @@ from foveal.text import printable
 if TYPE_CHECKING:
     from foveal.api.training import Data
     from foveal.dataset import Audit, DataOptions, GroupOptions
+    from foveal.reporting.checklists.item import FilledChecklist
     from foveal.runs.classifier import Classifier, Prediction
     from foveal.runs.scoring import Scored
+    from foveal.sharding import Sharded, ShardOptions
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -87,6 +89,42 @@ def predict(
         UsageError: Something among the images is none, or the folders hold none.
     """
     return loaded(run).predict(images, num_workers=num_workers, progress=progress)
+
+
+def predict_shards(
+    run: PathLike | Classifier,
+    source: PathLike | Sequence[PathLike],
+    out: PathLike,
+    *,
+    options: ShardOptions | None = None,
+    progress: Progress | None = None,
+) -> Sharded:
+    """Answers for very many images, one Parquet part a shard; begins again where it stopped.
+
+    >>> foveal.predict_shards("runs/photos", "s3://bucket/photos", "answers/")  # doctest: +SKIP
+
+    Args:
+        run: The run folder, or the classifier of :func:`load`.
+        source: One folder, table or fsspec URL; or tar archives in WebDataset's layout.
+        out: The folder of the parts. ``pyarrow.parquet.read_table`` and
+            ``pandas.read_parquet`` read it as one table.
+        options: ``foveal.sharding.ShardOptions``: the engine, the size of a shard, and whether
+            features are kept.
+        progress: Called with (images done, images in all).
+
+    Returns:
+        How many parts and rows there are, and why rows have no answer.
+
+    Raises:
+        LedgerError: ``out`` is a ledger of other work; the message names what differs.
+        RunError: The run cannot be read.
+        SourceLostError: The source cannot be read any more; finished parts are kept.
+        UsageError: Source, folder or engine cannot be what they are.
+    """
+    from foveal.sharding import predict_shards as predict_source
+
+    paths = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    return predict_source(loaded(run), paths, Path(out), options=options, progress=progress)
 
 
 def audit(
@@ -216,6 +254,66 @@ def report(
             write_atomically(Path(out) / name, content)
     target = folder if out is None else Path(out)
     return DrawnReport(target / REPORT_NAME, target / CARD_NAME, read.num_wanted, read.missing)
+
+
+def checklist(
+    run: PathLike,
+    name: str,
+    *,
+    statement: PathLike | None = None,
+    external: PathLike | None = None,
+) -> FilledChecklist:
+    """Returns a reporting checklist, each item answered by the run, its owner, or nobody yet.
+
+    >>> foveal.checklist("runs/photos", "claim").num_answered    # doctest: +SKIP
+
+    Args:
+        run: The run folder.
+        name: ``"claim"``, ``"tripod-ai"`` or ``"stard-ai"``.
+        statement: The owner's answers; by default ``statement.toml`` beside the run, if there.
+        external: What ``foveal evaluate --json`` printed about data from elsewhere.
+
+    Raises:
+        DataError: A file cannot be read.
+        RunError: The run cannot be read.
+        UsageError: There is no such checklist, or a statement answers what nobody asks.
+    """
+    from foveal.reporting.checklists import find_checklist
+    from foveal.reporting.checklists.filling import fill
+    from foveal.reporting.checklists.load import read_facts
+    from foveal.reporting.checklists.statement import read_statement
+
+    wanted = find_checklist(name)
+    path = statement_path(run) if statement is None else Path(statement)
+    answers = read_statement(path) if statement is not None or path.is_file() else None
+    facts = read_facts(Path(run), external=None if external is None else Path(external))
+    return fill(wanted, facts, answers, run_name=Path(run).name or str(run))
+
+
+def statement_path(run: PathLike) -> Path:
+    """Returns where the owner's answers are looked for: ``statement.toml`` beside the run."""
+    from foveal.reporting.checklists.statement import STATEMENT_NAME
+
+    return Path(run).absolute().parent / STATEMENT_NAME
+
+
+def write_statement(path: PathLike) -> Path:
+    """Writes a statement without answers, and never over one.
+
+    Raises:
+        UsageError: The file is there.
+    """
+    from foveal.reporting.checklists import CHECKLISTS
+    from foveal.reporting.checklists.statement import template
+
+    target = Path(path)
+    if target.exists():
+        raise UsageError(
+            f"'{printable(str(target))}' is there already, and may hold answers.",
+            next_step="Fill it in, or name another file with --statement.",
+        )
+    write_atomically(target, template(CHECKLISTS).encode())
+    return target
 
 
 def loaded(run: PathLike | Classifier) -> Classifier:

@@ -28,6 +28,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("audit", "foveal.cli.audit", "What is in the data and what is wrong with it."),
     ("train", "foveal.cli.train", "Images to a classifier with its evidence and report."),
     ("evaluate", "foveal.cli.evaluate", "Score a run on new labelled data."),
+    ("compare", "foveal.cli.compare", "Two runs, or a run and a reader, on the same images."),
     ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
     ("report", "foveal.cli.report", "The report of a finished run, drawn again."),
     ("export", "foveal.cli.export", "One offline page that classifies in the browser."),

@@ -124,7 +124,7 @@ def command(
         else write_sheets(explained, out, title=Path(model).name, with_whole=sheet)
     )
     if as_json:
-        from foveal.explanation.as_json import explanations_json
+        from foveal.explanation.writing import explanations_json
 
         echo_json(
             "explain",

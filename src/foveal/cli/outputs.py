@@ -36,6 +36,18 @@ class Predictions(TypedDict):
     operating_point: NotRequired[OperatingPoint]
 
 
+class ShardedPredictions(TypedDict):
+    """What ``foveal predict --shards`` wrote; ``reasons`` counts the rows without an answer."""
+
+    folder: str
+    num_parts: int
+    num_found: int
+    num_rows: int
+    num_bad: int
+    reasons: dict[str, int]
+    notes: list[str]
+
+
 class Check(TypedDict):
     """One test of a heat map."""
 
@@ -323,6 +335,31 @@ class Drawn(TypedDict):
     model_card: str
     num_images: int
     missing: list[str]
+
+
+class ChecklistItem(TypedDict):
+    """One item of a reporting checklist: who answered it, and what is asked where nobody did."""
+
+    number: str
+    topic: str
+    status: Literal["run", "owner", "both", "half", "open"]
+    answer: str | None
+    section: str | None
+    statement: str | None
+    key: str | None
+    question: str | None
+
+
+class FilledChecklist(TypedDict):
+    """What ``foveal report --checklist`` writes."""
+
+    checklist: str
+    name: str
+    source: str
+    run: str
+    num_items: int
+    num_answered: int
+    items: list[ChecklistItem]
 
 
 class LabName(TypedDict):

@@ -17,6 +17,7 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.runs import Classifier
+    from foveal.sharding.engines import EngineName
 
 _FORMATS = (".json", ".csv", ".parquet")
 _FORMATS_TOLD = ".csv, .json or .parquet"
@@ -35,16 +36,59 @@ _NUM_WITH_PROGRESS = 32
     metavar="FILE",
     help="Write to a .csv, .json or .parquet file instead of a table.",
 )
+@click.option(
+    "--shards",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="For very many images: write Parquet parts into a folder, and go on where it stopped. "
+    "IMAGE is then one folder, table or URL, or tar archives.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["threads", "ray"]),
+    help="Of --shards: threads (the default), or the workers of a Ray cluster.",
+)
+@click.option("--address", metavar="ADDRESS", help="Of a Ray cluster (default: one begun here).")
+@click.option(
+    "--shard-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Images in a part of --shards (default 4096).",
+)
+@click.option(
+    "--features", is_flag=True, help="Keep digest, logits and features in the parts of --shards."
+)
+@click.option(
+    "--keep-listing",
+    is_flag=True,
+    help="Go on with the images that --shards listed, without listing the source again.",
+)
+@click.option("--path-column", metavar="NAME", help="Column of the table with the files.")
+@click.option("--encoding", metavar="NAME", help="Of a table that is not UTF-8.")
 @noun("json")
 @noun("workers")
 def command(
-    run: Path, paths: tuple[str, ...], out: Path | None, as_json: bool, num_workers: int | None
+    run: Path,
+    paths: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    num_workers: int | None,
+    shards: Path | None,
+    **values: Any,
 ) -> None:
     """Answer for new images: label, calibrated probability, prediction set.
 
     IMAGE is an image, a folder (searched through) or a glob. A file that cannot be read is a
     row with its error, and the command then exits with 1.
     """
+    if shards is not None:
+        if out is not None:
+            raise click.UsageError("--shards writes a folder and --out a file: give one of them.")
+        _predict_shards(run, paths, shards, as_json=as_json, num_workers=num_workers, **values)
+        return
+    for name, value in values.items():
+        if value:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --shards FOLDER.")
     from foveal.api import load, predict
     from foveal.cli.style import terminal_style
     from foveal.files import write_atomically
@@ -81,6 +125,58 @@ def command(
         click.echo(
             f"{num_failed:,} of {count_noun(len(rows), 'file')} could not be used.", err=True
         )
+        sys.exit(1)
+
+
+def _predict_shards(
+    run: Path,
+    paths: tuple[str, ...],
+    shards: Path,
+    *,
+    as_json: bool,
+    num_workers: int | None,
+    engine: EngineName | None,
+    address: str | None,
+    shard_size: int | None,
+    features: bool,
+    keep_listing: bool,
+    path_column: str | None,
+    encoding: str | None,
+) -> None:
+    from foveal.api import load, predict_shards
+    from foveal.progress import ProgressDisplay
+    from foveal.sharding import ShardOptions
+    from foveal.sharding.sources import TableColumns
+    from foveal.sharding.text import render_text
+
+    options = ShardOptions(
+        engine=engine or "threads",
+        address=address,
+        contents="features" if features else "answers",
+        per_shard=shard_size,
+        lists_again=not keep_listing,
+        num_workers=num_workers,
+        columns=TableColumns(path_column, encoding),
+    )
+    classifier = load(run)
+    echo_notes(classifier.notes)
+    with ProgressDisplay() as display, display.step("Predicting"):
+        done = predict_shards(classifier, paths, shards, options=options, progress=display.advance)
+    echo_notes(done.notes)
+    if as_json:
+        content = {
+            "folder": printable(str(done.folder)),
+            "num_parts": done.num_parts,
+            "num_found": done.num_found,
+            "num_rows": done.num_rows,
+            "num_bad": done.num_bad,
+            "reasons": dict(done.reasons),
+            "notes": list(done.notes),
+        }
+        echo_json("predict.shards", content)
+    else:
+        click.echo(render_text(done))
+    if done.num_bad:
         sys.exit(1)
 
 
@@ -121,20 +217,9 @@ def _encode_parquet(flat: Sequence[dict[str, Any]], class_names: Sequence[str]) 
     import pyarrow as pa
     from pyarrow import parquet
 
-    # Spelled out, so that a table of errors alone has the columns and types of any other.
-    schema = pa.schema(
-        [
-            ("path", pa.string()),
-            ("label", pa.string()),
-            ("probability", pa.float64()),
-            ("prediction_set", pa.string()),
-            ("unsure", pa.bool_()),
-            ("unlike_training", pa.bool_()),
-            ("novelty", pa.float64()),
-            ("error", pa.string()),
-            *((f"probability_{name}", pa.float64()) for name in class_names),
-        ]
-    )
+    from foveal.runs.prediction_rows import arrow_schema
+
+    table = pa.Table.from_pylist(list(flat), schema=arrow_schema(class_names))
     buffer = pa.BufferOutputStream()
-    parquet.write_table(pa.Table.from_pylist(list(flat), schema=schema), buffer)
+    parquet.write_table(table, buffer)
     return bytes(buffer.getvalue())

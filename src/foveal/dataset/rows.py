@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -69,14 +70,38 @@ def read_table(
         DataError: The table cannot be read, or lacks a column; file and line are named.
         MissingExtraError: Parquet without pyarrow.
     """
+    streamed = stream_table(path, required=required, likely=likely, encoding=encoding)
+    return Table(path, streamed.columns, tuple(streamed.rows), streamed.encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedTable:
+    """A table whose rows are made as they are asked for, once; else a :class:`Table`."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[Row]
+    encoding: str = "utf-8"
+
+
+def stream_table(
+    path: Path,
+    *,
+    required: Sequence[str] = (),
+    likely: Sequence[str] = (),
+    encoding: str | None = None,
+) -> StreamedTable:
+    """Reads a table like :func:`read_table`, row by row.
+
+    A Parquet table takes the memory of one batch of rows; text is held whole.
+    """
     if path.suffix.casefold() in _PARQUET_SUFFIXES:
-        return _read_parquet(path, required)
-    return _read_text(path, required, likely, encoding)
+        return _stream_parquet(path, required)
+    return _stream_text(path, required, likely, encoding)
 
 
-def _read_text(
+def _stream_text(
     path: Path, required: Sequence[str], likely: Sequence[str], wanted: str | None
-) -> Table:
+) -> StreamedTable:
     text, encoding = _decode(path, wanted)
     text, delimiter = _take_named_delimiter(text)
     delimiter = delimiter or _find_delimiter(text, (*required, *likely))
@@ -90,7 +115,12 @@ def _read_text(
             f"{', '.join(required or ('path', 'label'))}.",
         )
     columns = _check_columns(path, header[1], required)
-    rows: list[Row] = []
+    return StreamedTable(columns, _text_rows(path, columns, numbered), encoding)
+
+
+def _text_rows(
+    path: Path, columns: tuple[str, ...], numbered: Iterator[tuple[int, list[str]]]
+) -> Iterator[Row]:
     for line, cells in numbered:
         if len(cells) > len(columns):
             raise DataError(
@@ -99,8 +129,7 @@ def _read_text(
                 next_step="Put values that hold the separator into double quotes.",
             )
         padded = [cell.strip() for cell in cells] + [""] * (len(columns) - len(cells))
-        rows.append(Row(dict(zip(columns, padded, strict=True)), f"line {line}"))
-    return Table(path, columns, tuple(rows), encoding)
+        yield Row(dict(zip(columns, padded, strict=True)), f"line {line}")
 
 
 def _decode(path: Path, wanted: str | None) -> tuple[str, str]:
@@ -179,27 +208,38 @@ def _numbered(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
             yield line, cells
 
 
-def _read_parquet(path: Path, required: Sequence[str]) -> Table:
+def _stream_parquet(path: Path, required: Sequence[str]) -> StreamedTable:
     try:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
     except ImportError as error:
         raise MissingExtraError("pyarrow", purpose="Reading a Parquet table") from error
+    with _named_parquet(path, arrow):
+        content = parquet.ParquetFile(path)
+    columns = _check_columns(path, content.schema_arrow.names, required)
+    return StreamedTable(columns, _parquet_rows(path, columns, content, arrow))
+
+
+def _parquet_rows(path: Path, columns: tuple[str, ...], content: Any, arrow: Any) -> Iterator[Row]:
+    number = 0
+    with _named_parquet(path, arrow), content:
+        for batch in content.iter_batches():
+            cells = [[_as_text(value) for value in column.to_pylist()] for column in batch.columns]
+            for values in zip(*cells, strict=True):
+                number += 1
+                yield Row(dict(zip(columns, values, strict=True)), f"row {number}")
+
+
+@contextlib.contextmanager
+def _named_parquet(path: Path, arrow: Any) -> Iterator[None]:
     try:
-        content = parquet.read_table(path)
+        yield
     except (OSError, arrow.ArrowException) as error:
         raise DataError(
             f"The table '{_show(path)}' is not a Parquet file that can be read: "
             f"{printable(str(error))}",
             next_step="Write it again, or save it as CSV.",
         ) from error
-    columns = _check_columns(path, content.column_names, required)
-    cells = [[_as_text(value) for value in column.to_pylist()] for column in content.columns]
-    rows = tuple(
-        Row(dict(zip(columns, values, strict=True)), f"row {number}")
-        for number, values in enumerate(zip(*cells, strict=True), start=1)
-    )
-    return Table(path, columns, rows)
 
 
 def _as_text(value: Any) -> str:

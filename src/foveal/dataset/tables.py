@@ -170,6 +170,16 @@ def find_roles(table: Table, options: DataOptions) -> tuple[str, str, list[str]]
     return paths, labels, notes
 
 
+def find_path_column(table: Table, wanted: str | None) -> str:
+    """Returns the column with the files.
+
+    Raises:
+        DataError: There is none.
+        UsageError: The column that was named is not there.
+    """
+    return _find_role(table, "path", wanted, PATH_NAMES)
+
+
 def _find_role(
     table: Table, role: str, wanted: str | None, names: Sequence[str], taken: str = ""
 ) -> str:

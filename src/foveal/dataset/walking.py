@@ -79,10 +79,18 @@ def walk(root: Path, *, links: Links = "inside") -> Walk:
     folder that is read anyway is passed over and noted, so that loops end and no image counts
     twice by accident. Nothing is opened, so pipes cannot block.
     """
+    walker = _walker(root, links)
+    return Walk(tuple(walker.run()), tuple(walker.folders), tuple(walker.notes))
+
+
+def walk_files(root: Path, *, links: Links = "inside") -> Iterator[FoundFile]:
+    """Yields the files of :func:`walk` as they are found, for folders that memory cannot hold."""
+    return _walker(root, links).run()
+
+
+def _walker(root: Path, links: Links) -> _Walker:
     real_root = os.path.realpath(root) if links == "inside" else os.sep
-    walker = _Walker(root=str(root), real_root=real_root)
-    walker.run()
-    return Walk(tuple(walker.files), tuple(walker.folders), tuple(walker.notes))
+    return _Walker(root=str(root), real_root=real_root)
 
 
 def check_file(path: str, *, real_root: str) -> Problem | None:
@@ -118,32 +126,32 @@ def is_within(path: str, folder: str) -> bool:
 class _Walker:
     root: str
     real_root: str
-    files: list[FoundFile] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     linked: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
     entered: dict[tuple[int, int], str] = field(default_factory=dict)
 
-    def run(self) -> None:
-        self._enter_tree("")
+    def run(self) -> Iterator[FoundFile]:
+        yield from self._enter_tree("")
         # Links wait until every real folder has been read under its own name.
         while self.linked:
-            self._enter_tree(self.linked.pop(0))
+            yield from self._enter_tree(self.linked.pop(0))
 
-    def _enter_tree(self, top: str) -> None:
-        waiting = [top]
-        while waiting:
-            relative = waiting.pop()
+    def _enter_tree(self, top: str) -> Iterator[FoundFile]:
+        self.waiting = [top]
+        while self.waiting:
+            relative = self.waiting.pop()
             try:
-                waiting.extend(self._list_folder(relative))
+                yield from self._list_folder(relative)
             except OSError as error:
                 problem = Problem(
                     "unreadable", f"the folder cannot be read: {error.strerror or error}"
                 )
-                self.files.append(FoundFile(relative or ".", problem))
+                yield FoundFile(relative or ".", problem)
 
-    def _list_folder(self, relative: str) -> list[str]:
-        """Takes in one folder and returns the real folders in it."""
+    def _list_folder(self, relative: str) -> Iterator[FoundFile]:
+        """Yields the files of one folder, and lets the real folders in it wait."""
         path = Path(self.root, relative)
         status = path.stat()
         identity = (status.st_dev, status.st_ino)
@@ -153,32 +161,29 @@ class _Walker:
                 f"'{printable(self.entered[identity] or '.')}', which is read anyway; "
                 "it was not followed."
             )
-            return []
+            return
         self.entered[identity] = relative
-        found: list[str] = []
         with os.scandir(path) as entries:
             for entry in entries:
                 if is_junk(entry.name):
                     continue
                 below = f"{relative}/{entry.name}" if relative else entry.name
-                if self._is_real_folder(entry, below):
-                    found.append(below)
+                if entry.is_dir(follow_symlinks=False):
+                    self.waiting.append(below)
+                elif (found := self._examine(entry, below)) is not None:
+                    yield found
         if relative:
             self.folders.append(relative)
-        return found
 
-    def _is_real_folder(self, entry: os.DirEntry[str], relative: str) -> bool:
-        if entry.is_dir(follow_symlinks=False):
-            return True
+    def _examine(self, entry: os.DirEntry[str], relative: str) -> FoundFile | None:
+        """Returns what is no folder; a link to a folder waits instead."""
         if entry.is_file(follow_symlinks=False):
-            self.files.append(FoundFile(relative))
-            return False
+            return FoundFile(relative)
         problem = check_file(entry.path, real_root=self.real_root)
         if problem is not None and problem.code == "unreadable" and Path(entry.path).is_dir():
             self.linked.append(relative)
-        else:
-            self.files.append(FoundFile(relative, problem))
-        return False
+            return None
+        return FoundFile(relative, problem)
 
 
 class FileFinder:

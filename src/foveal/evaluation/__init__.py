@@ -21,6 +21,7 @@ from foveal.evaluation.comparison import (
     compare_answers,
     detectable_difference,
 )
+from foveal.evaluation.comparison_wording import describe_comparison, describe_difference
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
@@ -47,6 +48,7 @@ from foveal.evaluation.evidence import (
     Stability,
     Timing,
 )
+from foveal.evaluation.fine_tuning import EpochPoint, FineTuning, TrainingCurve
 from foveal.evaluation.inputs import log_softmax, softmax
 from foveal.evaluation.intervals import wilson
 from foveal.evaluation.label_review import (
@@ -101,8 +103,10 @@ __all__ = [
     "DataFacts",
     "DeLong",
     "Difference",
+    "EpochPoint",
     "Evidence",
     "Figure",
+    "FineTuning",
     "Grouping",
     "HeadlineMetric",
     "HeldOutGroups",
@@ -124,6 +128,7 @@ __all__ = [
     "ShiftStability",
     "Stability",
     "Timing",
+    "TrainingCurve",
     "accuracy_difference",
     "assess_calibration",
     "assess_prediction_sets",
@@ -136,6 +141,8 @@ __all__ = [
     "describe_against_baseline",
     "describe_calibration",
     "describe_choice",
+    "describe_comparison",
+    "describe_difference",
     "describe_interval",
     "describe_label_review",
     "describe_leak",

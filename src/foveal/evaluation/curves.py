@@ -263,7 +263,10 @@ def _interval(
     counted = steps.positive if kind == "roc" else is_yes
     columns = np.stack([is_yes & steps.positive, counted], axis=1).astype(np.float64)
     hits, totals = group_sums(steps.groups, columns).T
-    interval = expanded_percentiles(value, drawn, num_groups=int((totals > 0).sum()))
+    num_groups = int((totals > 0).sum())
+    if kind == "roc" and is_yes.all() and num_groups > 1:
+        return Interval(1.0, 1.0, 1.0)  # every image is called so: no other sample could differ
+    interval = expanded_percentiles(value, drawn, num_groups=num_groups)
     if mixed_groups(hits, totals) >= FEW_GROUPS:
         return interval
     return hull(interval, clustered_wilson(hits, totals))

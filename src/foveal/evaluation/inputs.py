@@ -155,12 +155,27 @@ def cross_fitting_folds(fold_index: Ints, groups: Ints) -> Ints:
     folds, num_folds = compact(fold_index)
     if num_folds > 1:
         return folds
+    return spread_groups(groups, num_folds=2)
+
+
+def spread_groups(groups: Ints, *, num_folds: int) -> Ints:
+    """Returns folds of about as many images.
+
+    Groups come in a fixed shuffled order, each to the fold that has the fewest images.
+
+    Args:
+        groups: Which images belong together, shape [N].
+        num_folds: How many; fewer come out where there are fewer groups.
+
+    Returns:
+        Shape [N], folds from 0.
+    """
     members, num_groups = compact(groups)
     sizes = np.bincount(members)
-    half_of_group = np.zeros(num_groups, dtype=np.int64)
-    filled = [0, 0]
+    fold_of_group = np.zeros(num_groups, dtype=np.int64)
+    filled = [0] * num_folds
     for group in np.random.default_rng(0).permutation(num_groups):
-        half = 0 if filled[0] <= filled[1] else 1
-        half_of_group[group] = half
-        filled[half] += int(sizes[group])
-    return half_of_group[members]
+        fold = filled.index(min(filled))
+        fold_of_group[group] = fold
+        filled[fold] += int(sizes[group])
+    return fold_of_group[members]

@@ -310,7 +310,7 @@ def _describe_short(rule: AtLeast, name: str, nearest: Cut) -> str:
     reached = f"{100 * nearest.value:.4g}%"
     floor = math.floor(1000 * nearest.value) / 1000
     return (
-        f"No threshold on '{name}' gives a {rule.spoken} on the held-out answers; the nearest is "
+        f"No threshold on '{name}' gives {rule.spoken} on the held-out answers; the nearest is "
         f"{reached}, at a probability of {nearest.threshold:.3g}. So the label is the likeliest "
         f'class, as without it. To take the nearest: --operate "{rule.measure}>={floor:.3g} for '
         f'{name}".'

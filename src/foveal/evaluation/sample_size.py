@@ -80,6 +80,7 @@ def plan_sample_sizes(
     groups: ArrayLike,
     *,
     class_names: Sequence[str],
+    sensitivities: Sequence[Interval] | None = None,
     half_width: float = HALF_WIDTH,
 ) -> SampleSizes:
     """Returns how many images of each class are needed, beside how many there are.
@@ -89,6 +90,8 @@ def plan_sample_sizes(
         labels: Class indices, shape [N].
         groups: Which images belong together, shape [N].
         class_names: One name a class.
+        sensitivities: As they were measured, one a class; by default with Wilson's interval at the
+            effective sample size of the groups.
         half_width: h.
 
     Raises:
@@ -105,13 +108,13 @@ def plan_sample_sizes(
         own = truth == k
         totals = np.bincount(members[own], minlength=num_groups).astype(np.float64)
         hits = np.bincount(members[own & is_right], minlength=num_groups).astype(np.float64)
-        rows.append(_plan(name, hits, totals, half_width))
+        seen = clustered_wilson(hits, totals) if sensitivities is None else sensitivities[k]
+        rows.append(_plan(name, seen, hits, totals, half_width))
     return SampleSizes(half_width, tuple(rows))
 
 
-def _plan(name: str, hits: Floats, totals: Floats, half_width: float) -> SampleSize:
+def _plan(name: str, seen: Interval, hits: Floats, totals: Floats, half_width: float) -> SampleSize:
     num_images, num_groups = int(totals.sum()), int((totals > 0).sum())
-    seen = clustered_wilson(hits, totals)
     if seen.estimate is None or seen.low is None or seen.high is None:
         return SampleSize(name, num_images, num_groups, seen, 1.0, None, None)
     design_effect = max(num_images / effective_size(hits, totals), 1.0)
@@ -144,6 +147,11 @@ def describe_sample_size(row: SampleSize, half_width: float) -> str:
         else f"{row.num_needed - row.num_images:,} more"
     )
     return f"{have}, {need}: {verdict}."
+
+
+def summarise_sample_sizes(sizes: SampleSizes) -> str:
+    """Returns how many classes have enough images, in one short sentence."""
+    return describe_sample_sizes(sizes).partition(". ")[0].rstrip(".") + "."
 
 
 def describe_sample_sizes(sizes: SampleSizes) -> str:

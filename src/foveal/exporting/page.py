@@ -1,7 +1,7 @@
 """Writes a run as one page: everything is in it, and it can ask nobody for anything.
 
 The page opens by a double click, without a network. Its policy lets our own scripts and style
-run and forbids every connection, so that the browser itself guarantees that no picture leaves.
+run and forbids every connection, so that the browser itself guarantees that no image leaves.
 """
 
 from __future__ import annotations

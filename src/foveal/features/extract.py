@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """One picture: where it is, and the SHA-256 its bytes must have (hex)."""
+    """One image: where it is, and the SHA-256 its bytes must have (hex)."""
 
     path: Path
     digest: str
@@ -87,7 +87,7 @@ def extract_features(
     pending = [ImageSource(path_of[digest], digest) for digest in missing]
     batches = stream_batches(
         pending,
-        lambda source: load_picture(source, preprocessing, view),
+        lambda source: load_image(source, preprocessing, view),
         lambda images: list(backend.run(images)),
         num_concurrent=backend.num_concurrent,
         num_workers=num_workers or max(2, num_cores()),
@@ -140,7 +140,7 @@ def _require_finite(
     return vector
 
 
-def load_picture(
+def load_image(
     source: ImageSource, preprocessing: Preprocessing, view: View = "identity"
 ) -> NDArray[np.float32]:
     """Returns the network's input [3, H, W] of one image.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ Result = TypeVar("Result")
 
 
 def stream_batches(
-    items: Sequence[Item],
+    items: Iterable[Item],
     load: Callable[[Item], NDArray[np.float32] | ImageError],
     run: Callable[[NDArray[np.float32]], Sequence[Result]],
     *,
@@ -33,7 +34,7 @@ def stream_batches(
     cores stay busy. At most ``num_workers + 1`` batches are in memory.
 
     Args:
-        items: What to work on.
+        items: What to work on; taken a batch at a time, in the caller's thread.
         load: Gives the network's input [3, H, W] for an item, or returns why there is none.
             What it raises ends the stream.
         run: Maps inputs [n, 3, H, W] to n results; called from several threads.
@@ -56,8 +57,8 @@ def stream_batches(
     in_flight: deque[tuple[Sequence[Item], Future[list[Any]]]] = deque()
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="foveal-stream")
     try:
-        for start in range(0, len(items), BATCH_SIZE):
-            batch = items[start : start + BATCH_SIZE]
+        waiting = iter(items)
+        while batch := tuple(itertools.islice(waiting, BATCH_SIZE)):
             in_flight.append((batch, pool.submit(work, batch)))
             if len(in_flight) > num_workers:
                 done, future = in_flight.popleft()

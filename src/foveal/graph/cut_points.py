@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from foveal.errors import TraceError, UsageError
 from foveal.graph.graph import Graph, Op, Shape, Source
-from foveal.graph.quantity import Quantity, total
+from foveal.graph.quantity import Quantity
 from foveal.text import near_names
 
 
@@ -65,7 +66,20 @@ def cut_points(graph: Graph) -> tuple[CutPoint, ...]:
         if len(alive) == 1 and alive <= made and last_use[next(iter(alive))] < len(graph.ops):
             found.append((op, next(iter(alive))))
     ends = _last_op_of_modules(graph)
-    return tuple(_describe(graph, op, source, ends) for op, source in found)
+    before = _running_costs(graph, "forward")
+    after = _running_costs(graph, "backward")
+    return tuple(
+        CutPoint(
+            name=_name(op, ends),
+            source=source,
+            shape=graph.shape_of(source),
+            macs_before=before[op.index][0],
+            macs_after=after[op.index + 1][0],
+            parameters_before=before[op.index][1],
+            parameters_after=after[op.index + 1][1],
+        )
+        for op, source in found
+    )
 
 
 def find_cut_point(graph: Graph, name: str) -> CutPoint:
@@ -101,22 +115,30 @@ def require_complete(graph: Graph, *, purpose: str) -> None:
         )
 
 
-def _describe(graph: Graph, op: Op, source: Source, ends: dict[str, int]) -> CutPoint:
-    before, after = graph.ops[: op.index + 1], graph.ops[op.index + 1 :]
-    return CutPoint(
-        name=_name(op, ends),
-        source=source,
-        shape=graph.shape_of(source),
-        macs_before=total(item.macs for item in before),
-        macs_after=total(item.macs for item in after),
-        parameters_before=_count_parameters(graph, before),
-        parameters_after=_count_parameters(graph, after),
-    )
+def _running_costs(
+    graph: Graph, direction: Literal["forward", "backward"]
+) -> list[tuple[Quantity[int], int]]:
+    """Returns, for each operation, the MACs and parameters of it and all before it, or after it.
 
-
-def _count_parameters(graph: Graph, ops: tuple[Op, ...]) -> int:
-    names = {name for op in ops for name in op.parameters}
-    return sum(graph.parameter(name).count for name in names)
+    One pass: a sum for each of ten thousand operations would take minutes.
+    """
+    costs = []
+    known, num_parameters = 0, 0
+    reasons: tuple[str, ...] = ()  # in the order of the network, each where it is met first
+    names: set[str] = set()
+    for op in graph.ops if direction == "forward" else reversed(graph.ops):
+        known += op.macs.value or 0
+        reason = op.macs.reason
+        if reason is not None and direction == "backward":
+            reasons = (reason, *(other for other in reasons if other != reason))
+        elif reason is not None and reason not in reasons:
+            reasons = (*reasons, reason)
+        new = set(op.parameters) - names
+        names |= new
+        num_parameters += sum(graph.parameter(name).count for name in new)
+        macs = Quantity.partial(known, "; ".join(reasons)) if reasons else Quantity(known)
+        costs.append((macs, num_parameters))
+    return costs if direction == "forward" else costs[::-1]
 
 
 def _last_op_of_modules(graph: Graph) -> dict[str, int]:

@@ -81,24 +81,32 @@ def read_bytes(source: str | os.PathLike[str], *, max_pixels: int) -> bytes:
     except ValueError:  # a null byte in the path
         raise _missing(source) from None
     except OSError as error:
-        raise _unreadable(error.strerror or "it cannot be opened") from None
+        raise _unreadable(error.strerror or "it cannot be opened") from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         raise _unreadable(f"it is {_kind(mode)}, not a file")
     with os.fdopen(descriptor, "rb") as file:
-        num_bytes = os.fstat(file.fileno()).st_size
-        limit = max(_MIN_BYTES_ALLOWED, _BYTES_PER_PIXEL * max_pixels)
-        if num_bytes > limit:
-            raise ImageError(
-                f"the file has {num_bytes:,} bytes, more than the {limit:,} allowed",
-                code="too_large",
-                next_step="Split or shrink it, or raise max_pixels if you trust its source.",
-            )
+        require_readable_size(os.fstat(file.fileno()).st_size, max_pixels=max_pixels)
         try:
             return file.read()
         except OSError as error:
-            raise _unreadable(error.strerror or "reading failed") from None
+            raise _unreadable(error.strerror or "reading failed") from error
+
+
+def require_readable_size(num_bytes: int, *, max_pixels: int) -> None:
+    """Refuses a file larger than 16 bytes for each allowed pixel, before it is read.
+
+    Raises:
+        ImageError: ``too_large``.
+    """
+    limit = max(_MIN_BYTES_ALLOWED, _BYTES_PER_PIXEL * max_pixels)
+    if num_bytes > limit:
+        raise ImageError(
+            f"the file has {num_bytes:,} bytes, more than the {limit:,} allowed",
+            code="too_large",
+            next_step="Split or shrink it, or raise max_pixels if you trust its source.",
+        )
 
 
 def _missing(source: str | os.PathLike[str]) -> ImageError:

@@ -28,7 +28,7 @@ from foveal.images.faults import too_large
 from foveal.images.formats import format_of
 from foveal.images.guarded import Request, become_worker
 from foveal.images.levels import LevelKind, LevelSummary
-from foveal.images.pixels import ImageFacts, Picture, Raster
+from foveal.images.pixels import ImageFacts, Pixels, Raster
 from foveal.images.preprocessing import Preprocessing
 
 _HEADER_BYTES: Final = 8
@@ -71,12 +71,12 @@ def _exactly(stream: IO[bytes], num_bytes: int) -> bytes:
 
 def raster_message(raster: Raster) -> tuple[dict[str, Any], bytes]:
     """Returns a decoded image as a message."""
-    picture = raster.picture
+    pixels = raster.pixels
     header: dict[str, Any] = {"facts": dataclasses.asdict(raster.facts)}
-    if isinstance(picture, Image.Image):
-        return {**header, "mode": picture.mode, "size": picture.size}, picture.tobytes()
-    pixels = np.ascontiguousarray(picture, "<f4")
-    return {**header, "shape": pixels.shape}, pixels.tobytes()
+    if isinstance(pixels, Image.Image):
+        return {**header, "mode": pixels.mode, "size": pixels.size}, pixels.tobytes()
+    array = np.ascontiguousarray(pixels, "<f4")
+    return {**header, "shape": array.shape}, array.tobytes()
 
 
 def raster_of(header: Mapping[str, Any], body: bytes) -> Raster:
@@ -96,14 +96,14 @@ def raster_of(header: Mapping[str, Any], body: bytes) -> Raster:
             tuple(levels["quantiles"]),
             None if stated is None else (stated[0], stated[1]),
         )
-    picture: Picture
+    pixels: Pixels
     if "mode" in header:
         if header["mode"] not in ("L", "RGB"):
             raise ValueError(header["mode"])
-        picture = Image.frombytes(header["mode"], tuple(header["size"]), body)
+        pixels = Image.frombytes(header["mode"], tuple(header["size"]), body)
     else:
-        picture = np.frombuffer(body, "<f4").reshape(header["shape"]).astype(np.float32, copy=False)
-    return Raster(picture, ImageFacts(**facts))
+        pixels = np.frombuffer(body, "<f4").reshape(header["shape"]).astype(np.float32, copy=False)
+    return Raster(pixels, ImageFacts(**facts))
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:

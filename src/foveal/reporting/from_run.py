@@ -107,21 +107,23 @@ def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
             shown = show_over_inputs(
                 explained, record.maps, inputs, labels=labels, preprocessing=preprocessing
             )
-    making = record.making
+    provenance = record.provenance
     if missing:
-        making = dataclasses.replace(making, notes=(*making.notes, describe_missing(missing)))
+        provenance = dataclasses.replace(
+            provenance, notes=(*provenance.notes, describe_missing(missing))
+        )
     report = ReportInput(
         title=record.title,
         evidence=evidence,
         audit=audit,
-        making=making,
+        provenance=provenance,
         pictures=draw_thumbnails(
             {row: paths[row] for row in wanted_rows(evidence, record.examples) if row in paths},
             preprocessing,
         ),
         examples=record.examples,
         explanations=shown,
-        network=inspect_backbone(making.backbone, preprocessing),
+        network=inspect_backbone(provenance.backbone, preprocessing),
     )
     return ReadReport(report, len(set(rows)), missing)
 

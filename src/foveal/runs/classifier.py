@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -42,7 +42,14 @@ if TYPE_CHECKING:
     from foveal.models import Network
     from foveal.shortcuts.explained_run import ExplainedRun
 
-_NEEDED = (CONFIG_NAME, ONNX_NAME, EVALUATION_NAME, PREPROCESSING_NAME, NOVELTY_NAME)
+FILES_FOR_PREDICTION = (
+    CONFIG_NAME,
+    ONNX_NAME,
+    EVALUATION_NAME,
+    PREPROCESSING_NAME,
+    NOVELTY_NAME,
+)
+"""What a run's folder must hold, beside its manifest, to answer for images."""
 
 # A run that is replaced again and again while it is read is given up.
 _NUM_READINGS = 5
@@ -78,6 +85,15 @@ class Prediction:
     novelty: float | None = None
     error: str | None = None
     logits: tuple[float, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One image with its answer, and the features [D] that were read of it, if it was read."""
+
+    image: NamedImage
+    prediction: Prediction
+    features: NDArray[np.float32] | None
 
 
 @dataclass(slots=True)
@@ -181,16 +197,23 @@ class Classifier:
     ) -> tuple[Prediction, ...]:
         """Answers for images that have names; what :meth:`predict` calls."""
         predictions: list[Prediction] = []
-        for batch, outcomes in self._stream(images, num_workers):
-            for one, outcome in zip(batch, outcomes, strict=True):
-                predictions.append(
-                    Prediction(one.name, error=outcome.message)
-                    if isinstance(outcome, ImageError)
-                    else replace(outcome, path=one.name)
-                )
+        for batch in self.stream(images, num_workers=num_workers):
+            predictions += [one.prediction for one in batch]
             if progress is not None:
                 progress(len(predictions), len(images))
         return tuple(predictions)
+
+    def stream(
+        self, images: Iterable[NamedImage], *, num_workers: int | None = None
+    ) -> Generator[tuple[Answered, ...]]:
+        """Yields answers batch by batch, in order; few batches are in memory at a time."""
+        for batch, outcomes in self._stream(images, num_workers):
+            yield tuple(
+                Answered(one, Prediction(one.name, error=outcome.message), None)
+                if isinstance(outcome, ImageError)
+                else Answered(one, replace(outcome[0], path=one.name), outcome[1])
+                for one, outcome in zip(batch, outcomes, strict=True)
+            )
 
     def classify(self, inputs: NDArray[np.float32]) -> list[Prediction]:
         """Answers for images that are prepared already, without names.
@@ -200,9 +223,7 @@ class Classifier:
         Args:
             inputs: [n, 3, H, W], as :attr:`preprocessing` gives them.
         """
-        names = ["probabilities", "logits", "features"]
-        outputs = self._session.run(names, {"images": inputs})
-        return [self._describe(*one) for one in zip(*outputs, strict=True)]
+        return [prediction for prediction, _ in self._run(inputs)]
 
     def network(self) -> Network:
         """Returns the run's network in PyTorch; its weights are read and checked once.
@@ -302,7 +323,7 @@ class Classifier:
             f"  input {size}, temperature {self.temperature:.3g}"
         )
 
-    def _stream(self, named: Sequence[NamedImage], num_workers: int | None) -> Iterator[Any]:
+    def _stream(self, named: Iterable[NamedImage], num_workers: int | None) -> Iterator[Any]:
         def load_image(one: NamedImage) -> NDArray[np.float32] | ImageError:
             try:
                 return self.preprocessing.apply(one.source())
@@ -312,10 +333,16 @@ class Classifier:
         return stream_batches(
             named,
             load_image,
-            self.classify,
+            self._run,
             num_concurrent=num_cores(),
             num_workers=num_workers or max(2, num_cores()),
         )
+
+    def _run(self, inputs: NDArray[np.float32]) -> list[tuple[Prediction, NDArray[np.float32]]]:
+        """Returns answers without names, each with its features [D]."""
+        names = ["probabilities", "logits", "features"]
+        outputs = self._session.run(names, {"images": inputs})
+        return [(self._describe(*one), one[2]) for one in zip(*outputs, strict=True)]
 
     def _describe(
         self,
@@ -361,7 +388,7 @@ def load(run: str | os.PathLike[str]) -> Classifier:
 
 
 def _read(folder: Path, manifest: dict[str, Any]) -> Classifier:
-    verify_files(folder, manifest, _NEEDED)
+    verify_files(folder, manifest, FILES_FOR_PREDICTION)
     stored = read_run(folder)
     return Classifier(
         folder=folder,

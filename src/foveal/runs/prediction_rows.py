@@ -45,3 +45,25 @@ def predictions_json(
         "predictions": list(rows),
         **({} if point is None else {"operating_point": to_json(point)}),
     }
+
+
+def arrow_schema(class_names: Sequence[str]) -> Any:
+    """Returns the columns of a Parquet file of answers.
+
+    Spelled out, so that a table of errors alone has the columns and types of any other.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("path", pa.string()),
+            ("label", pa.string()),
+            ("probability", pa.float64()),
+            ("prediction_set", pa.string()),
+            ("unsure", pa.bool_()),
+            ("unlike_training", pa.bool_()),
+            ("novelty", pa.float64()),
+            ("error", pa.string()),
+            *((f"probability_{name}", pa.float64()) for name in class_names),
+        ]
+    )

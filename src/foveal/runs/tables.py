@@ -100,6 +100,33 @@ def read_usable(folder: Path) -> tuple[UsableImage, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells an image from others: digests of its file and pixels, and its group.
+
+    The group is the one that was kept on one side of a fold, near duplicates included.
+    """
+
+    digest: str
+    pixel_digest: str
+    group: int
+
+
+def read_identities(folder: Path) -> dict[str, Identity]:
+    """Returns the images that a run was made from by their path.
+
+    Raises:
+        RunAlteredError: The table is none, or lacks a column of the type it was written with.
+    """
+    columns: dict[str, ColumnType] = dict.fromkeys(("path", "digest", "pixel_digest"), "string")
+    columns |= {"fused_group": "int64"}
+    return {
+        row["path"]: Identity(row["digest"] or "", row["pixel_digest"] or "", row["fused_group"])
+        for row in _read(folder, columns)
+        if row["fused_group"] is not None
+    }
+
+
 def read_out_of_fold(folder: Path, class_names: Sequence[str]) -> dict[str, list[Any]]:
     """Returns the columns of ``oof.parquet``, one ``logit_<class>`` a class among them.
 

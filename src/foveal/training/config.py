@@ -60,7 +60,7 @@ class TrainConfig:
             keeps that only where it is better out of fold; ``"always"``.
         budget: Time for fine-tuning, such as ``"5m"``: chooses cut, views and epochs.
         unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
-        augment: How pictures are changed to train on; a policy of ``foveal.images.augmentation``.
+        augment: How images are changed to train on; a policy of ``foveal.images.augmentation``.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
         subgroups: Columns of the table whose values part the images into subgroups that get

@@ -1,4 +1,4 @@
-"""Whether mirroring a picture changes its class, as it does with writing or with left and right."""
+"""Whether mirroring an image changes its class, as it does with writing or with left and right."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class TrainedClassifier:
         duplicates: Over ``manifest.usable``.
         audit: What is wrong with the data.
         backbone: With a placeholder for a classifier; ``model`` belongs into it.
-        preprocessing: The one way pictures enter.
+        preprocessing: The one way images enter.
         probe: How the backend was chosen.
         model: Fitted on all training images.
         evidence: The numbers.
@@ -184,6 +184,13 @@ def train_classifier(
             frame=config.frame,
         )
         step.note(f"{backbone.name}, weights from {backbone.weights.description}")
+    measured = None
+    if config.fine_tune != "none" and config.resume is None:
+        from foveal.training.tuning_plan import measure_trainings
+
+        with log.step("tuning_costs", "Measuring what a training step costs") as step:
+            measured = measure_trainings(manifest, backbone, preprocessing, config)
+            step.note(measured.refusal or count_noun(len(measured.costs), "cut"))
     frozen, no_stages = _frozen_network(backbone, preprocessing, config)
     read, probe = extract_manifest(manifest, frozen, preprocessing, config, log)
     # The vector that the classifier would see stands last.
@@ -202,7 +209,7 @@ def train_classifier(
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
     plan = choose_plan(
-        manifest, groups, config, pictures=number_copies(duplicates, len(manifest.usable))
+        manifest, groups, config, images=number_copies(duplicates, len(manifest.usable))
     )
     problem = Problem(
         source=lambda reading: read if reading.stages else features,
@@ -223,11 +230,14 @@ def train_classifier(
     )
     fitted = fit_by_plan(problem, makers, log=log, passed_over=passed_over)
     if config.fine_tune != "none":
-        from foveal.training.fine_tuning import TuningData, fine_tune
+        from foveal.training.fine_tuning import fine_tune
+        from foveal.training.tuning_plan import TuningData
 
         tuning_data = TuningData(manifest, backbone, preprocessing, probe)
-        fitted = fine_tune(problem, fitted, tuning_data, config, log=log, checkpoints=checkpoints)
-    with log.step("stability", "Moving pictures by a few pixels"):
+        fitted = fine_tune(
+            problem, fitted, tuning_data, config, measured, log=log, checkpoints=checkpoints
+        )
+    with log.step("stability", "Moving images by a few pixels"):
         stability = measure_stability(
             manifest,
             fitted.rows,

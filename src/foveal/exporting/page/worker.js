@@ -30,7 +30,7 @@ const TASKS = {
   prepare: ({ file }) => classifier.prepare(file),
 };
 
-// Answers come in the order of the questions: a session runs one picture at a time.
+// Answers come in the order of the questions: a session runs one image at a time.
 let last = Promise.resolve();
 self.onmessage = ({ data: { id, task, ...question } }) => {
   last = last.then(async () => {

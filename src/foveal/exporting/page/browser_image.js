@@ -42,11 +42,11 @@ function webpOrientation(bytes) {
 
 export async function decodeGif(bytes, settings) {
   requireSize(little16(bytes, 6), little16(bytes, 8), settings.max_pixels);
-  if (countGifPictures(bytes) > 1) throw notHere("an animated GIF");
+  if (countGifImages(bytes) > 1) throw notHere("an animated GIF");
   return draw(new Blob([bytes], { type: "image/gif" }), 3, "GIF");
 }
 
-function countGifPictures(bytes) {
+function countGifImages(bytes) {
   const tableBytes = (flags) => (flags & 0x80 ? 3 * (2 << (flags & 7)) : 0);
   const afterBlocks = (start) => {
     let offset = start;
@@ -88,7 +88,7 @@ export async function decodeBmp(bytes, settings) {
 }
 
 export async function decodeAvif(bytes, settings) {
-  if (at(bytes, 8, "avis")) throw notHere("an AVIF with several pictures");
+  if (at(bytes, 8, "avis")) throw notHere("an AVIF with several images");
   return draw(new Blob([bytes], { type: "image/avif" }), 3, "AVIF", settings.max_pixels);
 }
 

@@ -1,6 +1,6 @@
 // A JPEG file as Foveal decodes it: reduced where it is large, then turned upright.
 
-import { draw } from "./browser_picture.js";
+import { draw } from "./browser_image.js";
 import { ImageError, requireSize, tooLarge, truncated } from "./faults.js";
 import { decodeHuffman } from "./jpeg.js";
 import { toRgb } from "./jpeg_colour.js";
@@ -15,9 +15,9 @@ export async function decodeJpeg(bytes, settings) {
   requireSize(header.width, header.height, settings.max_pixels);
   requireFewScans(header);
   const factor = reduction(header, settings);
-  const picture = huffmanJpeg(bytes, header, factor)
+  const image = huffmanJpeg(bytes, header, factor)
     ?? reduced(await draw(header.plain, header.components === 1 ? 1 : 3, "JPEG"), factor);
-  return upright(picture, header.orientation);
+  return upright(image, header.orientation);
 }
 
 function requireFewScans({ width, height, numScans }) {
@@ -27,16 +27,16 @@ function requireFewScans({ width, height, numScans }) {
   }
 }
 
-/** Returns the picture, or null where the browser should try. */
+/** Returns the image, or null where the browser should try. */
 function huffmanJpeg(bytes, { isHuffman, isProgressive, isYcc, hasEnd, components }, factor) {
   const isCut = () => truncated("a JPEG without its end marker, and without all of its image");
   // One cut between two scans looks whole and is coarse.
   if (!hasEnd && (isProgressive || !isHuffman)) throw isCut();
   if (!isHuffman) return null;
   try {
-    const picture = decodeHuffman(bytes, factor);
-    if (components === 3 && isYcc) toRgb(picture.data);
-    return picture;
+    const image = decodeHuffman(bytes, factor);
+    if (components === 3 && isYcc) toRgb(image.data);
+    return image;
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
     if (!hasEnd) throw isCut();
@@ -53,9 +53,9 @@ function reduction({ width, height }, settings) {
 }
 
 /** Averages squares: what the decoder's reduced cosine transform comes close to. */
-function reduced(picture, factor) {
-  if (factor === 1) return picture;
-  const { width, height, channels, data } = picture;
+function reduced(image, factor) {
+  if (factor === 1) return image;
+  const { width, height, channels, data } = image;
   const [across, down] = [Math.ceil(width / factor), Math.ceil(height / factor)];
   const output = new Uint8Array(across * down * channels);
   for (let row = 0, to = 0; row < down; row++) {
