@@ -24,9 +24,21 @@ from foveal.cli.options import (
 @group_options
 @data_options
 @noun("subgroup")
+@click.option(
+    "--features",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Parts that foveal predict --shards --features wrote with this run; what they hold is not "
+    "computed.",
+)
 @noun("json")
 def command(
-    run: Path, data: Path, subgroups: tuple[str, ...], as_json: bool, **values: Any
+    run: Path,
+    data: Path,
+    subgroups: tuple[str, ...],
+    features: Path | None,
+    as_json: bool,
+    **values: Any,
 ) -> None:
     """Score a run on new labelled data, without fitting anything to them.
 
@@ -48,6 +60,7 @@ def command(
             groups=groups,
             reading=reading,
             subgroups=subgroups,
+            features=features,
             progress=display.advance,
         )
     if as_json:
