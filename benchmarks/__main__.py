@@ -40,6 +40,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("lint-trained", "benchmarks.lint_trained"),
     ("choice-optimism", "benchmarks.choice_optimism"),
     ("claims", "benchmarks.claims.__main__"),
+    ("intervals", "benchmarks.interval_coverage"),
     ("page-parity", "benchmarks.page_parity"),
     ("kill", "benchmarks.kill"),
     ("kill-finetune", "benchmarks.kill_finetune"),

@@ -153,7 +153,7 @@ def sample_size(facts: RunFacts) -> RunAnswer | None:
     return RunAnswer(
         "How many images of each class make its sensitivity known within 5 points stands beside "
         "how many there are (closed form after Riley et al., groups respected).",
-        "sample-size",
+        "sample-sizes",
     )
 
 
@@ -520,6 +520,26 @@ def no_assessor(facts: RunFacts) -> RunAnswer:
     """Who assesses the predictors."""
     return RunAnswer(
         "Does not apply: no person reads or measures a predictor; a program does.", "making"
+    )
+
+
+def goal(facts: RunFacts) -> RunAnswer:
+    """What kind of study a run is."""
+    tested = facts.evidence.protocol.kind
+    elsewhere = " and on data from elsewhere" if facts.external is not None else ""
+    return RunAnswer(
+        f"Making a classifier, and testing it on data of the same source ({tested}){elsewhere}; "
+        "exploratory, no trial.",
+        "making",
+    )
+
+
+def technical_details(facts: RunFacts) -> RunAnswer:
+    """Where everything is that is needed to repeat it."""
+    return RunAnswer(
+        f"Every choice, seed, version and digest is in manifest.json, each step in history.jsonl; "
+        f"made by: {printable(facts.making.command)}",
+        "making",
     )
 
 
