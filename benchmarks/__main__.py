@@ -38,6 +38,8 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),
+    ("elpv-heads", "benchmarks.elpv_heads"),
+    ("elpv-finetune", "benchmarks.elpv_finetune"),
     ("choice-optimism", "benchmarks.choice_optimism"),
     ("claims", "benchmarks.claims.__main__"),
     ("intervals", "benchmarks.interval_coverage"),

@@ -41,7 +41,7 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
     """Writes ``config.json`` and ``model.safetensors`` as timm's hub layout wants them."""
     from safetensors.torch import save
 
-    from foveal.models.over_stages import StagedClassifier, head_settings
+    from foveal.models.stacked import classifier_settings
 
     names = list(trained.evidence.data.class_names)
     preprocessing = trained.preprocessing
@@ -71,9 +71,9 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
         "label_names": names,
         "pretrained_cfg": config,
     }
-    if isinstance(network, StagedClassifier):  # not timm's own: foveal.models.over_stages
-        reading = trained.model.reading
-        content["foveal_head"] = head_settings(network.head, reading.stages, reading.widths)
+    settings = classifier_settings(network)
+    if settings is not None:  # not timm's own: foveal.models.over_stages
+        content["foveal_head"] = settings
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     (folder / CONFIG_NAME).write_text(text, "utf-8")
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}

@@ -134,7 +134,7 @@ class KernelModel:
     def whole_network(self, network: nn.Module) -> nn.Module:
         """Returns a copy of the network with this behind its stages."""
         staged = StagedNetwork(network, self.reading.stages)
-        return StagedClassifier(staged, self.module()).eval()
+        return StagedClassifier(staged, self.module(), self.reading.widths).eval()
 
     def exact_map(self) -> ExactMap | None:
         """Returns ``None``: a kernel bends."""
