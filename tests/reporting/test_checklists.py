@@ -43,10 +43,10 @@ TRIPOD_SPLIT = {
 
 @pytest.fixture
 def facts(cells: ReportInput) -> RunFacts:
-    assert cells.making is not None
+    assert cells.provenance is not None
     assert cells.audit is not None
     explanations = ExplainedRun(cells.evidence.data.class_names, grid=(7, 7), num_images=40)
-    return RunFacts(cells.evidence, cells.audit, cells.making, explanations, CONFIG)
+    return RunFacts(cells.evidence, cells.audit, cells.provenance, explanations, CONFIG)
 
 
 def numbers(count: int, split: dict[int, str]) -> list[str]:

@@ -17,11 +17,7 @@ from numpy.typing import ArrayLike
 
 from foveal.evaluation.inputs import (
     Floats,
-    as_labels,
-    as_rows,
-    as_scores,
-    check_class_names,
-    compact,
+    check_inputs,
 )
 from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import NORMAL_QUANTILE, clustered_wilson, effective_size
@@ -80,6 +76,7 @@ def plan_sample_sizes(
     groups: ArrayLike,
     *,
     class_names: Sequence[str],
+    sensitivities: Sequence[Interval] | None = None,
     half_width: float = HALF_WIDTH,
 ) -> SampleSizes:
     """Returns how many images of each class are needed, beside how many there are.
@@ -89,29 +86,29 @@ def plan_sample_sizes(
         labels: Class indices, shape [N].
         groups: Which images belong together, shape [N].
         class_names: One name a class.
+        sensitivities: As they were measured, one a class; by default with Wilson's interval at the
+            effective sample size of the groups.
         half_width: h.
 
     Raises:
         UsageError: Shapes disagree, or a value is out of range or not finite.
     """
-    scores = as_scores(logits)
-    num_images, num_classes = scores.shape
-    check_class_names(list(class_names), num_classes=num_classes)
-    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
-    members, num_groups = compact(as_rows(groups, num_images=num_images, name="groups"))
+    checked = check_inputs(logits, labels, groups, class_names=class_names)
+    scores, truth = checked.scores, checked.labels
+    members, num_groups = checked.members, checked.num_groups
     is_right = scores.argmax(axis=1) == truth
     rows = []
     for k, name in enumerate(class_names):
         own = truth == k
         totals = np.bincount(members[own], minlength=num_groups).astype(np.float64)
         hits = np.bincount(members[own & is_right], minlength=num_groups).astype(np.float64)
-        rows.append(_plan(name, hits, totals, half_width))
+        seen = clustered_wilson(hits, totals) if sensitivities is None else sensitivities[k]
+        rows.append(_plan(name, seen, hits, totals, half_width))
     return SampleSizes(half_width, tuple(rows))
 
 
-def _plan(name: str, hits: Floats, totals: Floats, half_width: float) -> SampleSize:
+def _plan(name: str, seen: Interval, hits: Floats, totals: Floats, half_width: float) -> SampleSize:
     num_images, num_groups = int(totals.sum()), int((totals > 0).sum())
-    seen = clustered_wilson(hits, totals)
     if seen.estimate is None or seen.low is None or seen.high is None:
         return SampleSize(name, num_images, num_groups, seen, 1.0, None, None)
     design_effect = max(num_images / effective_size(hits, totals), 1.0)
@@ -144,6 +141,11 @@ def describe_sample_size(row: SampleSize, half_width: float) -> str:
         else f"{row.num_needed - row.num_images:,} more"
     )
     return f"{have}, {need}: {verdict}."
+
+
+def summarise_sample_sizes(sizes: SampleSizes) -> str:
+    """Returns how many classes have enough images, in one short sentence."""
+    return describe_sample_sizes(sizes).partition(". ")[0].rstrip(".") + "."
 
 
 def describe_sample_sizes(sizes: SampleSizes) -> str:

@@ -33,7 +33,7 @@ VERSIONS: dict[str, int] = {
     "predict.shards": 1,
     "preprocessing": 1,
     "probe": 1,
-    "report": 2,
+    "report": 3,
     "report.drawn": 1,
     "run": 2,
     "serve.answer": 1,

@@ -51,6 +51,8 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
+from foveal.features.parts import BACKEND as PARTS_BACKEND
+from foveal.features.parts import FeatureOrigin, FeatureParts
 from foveal.features.reading import Reading
 from foveal.features.stages import reading_of, with_stages
 from foveal.finetuning.settings import DEFAULT_BUDGET, read_budget
@@ -369,6 +371,7 @@ def extract_manifest(
     ``views`` are those of ``config`` unless others are given.
     """
     views = views or config.views
+    known = _known_features(backbone, preprocessing, config)
     cache_folder = cache_directory()
     sources = [
         ImageSource(manifest.resolve(record), record.digest or "") for record in manifest.usable
@@ -382,7 +385,7 @@ def extract_manifest(
             samples,
             num_images=len(sources) * len(views),
             cache=cache_folder,
-            requested=config.backend,
+            requested=config.backend if known is None else PARTS_BACKEND,
         )
         step.note(f"{backend.name} ({probe.origin})", backend=backend.name, origin=probe.origin)
     with log.step("features", "Computing features") as step:
@@ -411,6 +414,7 @@ def extract_manifest(
                     num_features=backbone.num_features,
                     view=view,
                     cache=cache,
+                    known=known,
                     num_workers=config.num_workers,
                     progress=_part_of(step.progress, number, len(views)),
                 )
@@ -429,6 +433,22 @@ def extract_manifest(
         )
     total /= len(views)
     return total, probe
+
+
+def _known_features(
+    backbone: Backbone, preprocessing: Preprocessing, config: TrainConfig
+) -> FeatureParts | None:
+    """Opens the parts that the features were computed into, if any were named."""
+    if config.features is None:
+        return None
+    origin = FeatureOrigin(
+        architecture=backbone.architecture,
+        weights=backbone.weights.digest,
+        preprocessing=preprocessing.digest,
+        decoders=pixel_versions_digest(),
+        views=",".join(config.views),
+    )
+    return FeatureParts(config.features, origin, num_features=backbone.num_features)
 
 
 def _part_of(report: Progress, number: int, num_parts: int) -> Progress:

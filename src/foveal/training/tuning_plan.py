@@ -6,6 +6,7 @@ import json
 import math
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from foveal.dataset import Manifest
 from foveal.draw.numbers import short_bytes
@@ -33,7 +34,7 @@ from foveal.training.problem import Problem
 from foveal.training.steps import Step
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TuningData:
     """What there is to fine-tune on.
 
@@ -54,7 +55,7 @@ class TuningData:
         """Height and width of the input in pixels."""
         return self.preprocessing.height_px, self.preprocessing.width_px
 
-    @property
+    @cached_property
     def sources(self) -> list[ImageSource]:
         """The usable images with their digests."""
         return [

@@ -45,7 +45,7 @@ def run(settings: Settings) -> LabResult:
         header=("the same image, in other batches", "spread of its logits"),
         rows=tuple((name, spoken(value, digits=5)) for name, value in shown.items()),
         chart=Chart(
-            title="How much the company changes an answer",
+            title="How much the rest of the batch changes an answer",
             x_label="mode of the network",
             y_label="standard deviation of one image's logits",
             series=(Series("spread", tuple(Point(name, one) for name, one in shown.items())),),

@@ -26,27 +26,29 @@ _MAX_NAMED = 8
 
 def method(facts: RunFacts) -> RunAnswer:
     """Which kind of method it is."""
-    making = facts.making
-    kind = "" if making.model is None else f": {printable(making.model.sentence)}"
+    provenance = facts.provenance
+    kind = "" if provenance.model is None else f": {printable(provenance.model.sentence)}"
     network = (
         "a convolutional network, frozen, with a classifier fitted over what it reads"
         if facts.config.get("fine_tune", "none") == "none"
         else "a convolutional network, its last part open to training, and a classifier over it"
     )
-    return RunAnswer(f"Deep learning: {printable(making.backbone)}, {network}{kind}.", "making")
+    return RunAnswer(
+        f"Deep learning: {printable(provenance.backbone)}, {network}{kind}.", "provenance"
+    )
 
 
 def preprocessing(facts: RunFacts) -> RunAnswer:
     """What is done to an image before the network takes it."""
-    values = facts.making.preprocessing
+    values = facts.provenance.preprocessing
     size = f"{values.get('height_px')}×{values.get('width_px')} pixels"
-    views = ", ".join(facts.making.views)
+    views = ", ".join(facts.provenance.views)
     return RunAnswer(
         f"Every image is brought to {size} ({values.get('fit')}, {values.get('interpolation')}), "
         f"grey levels of more than 8 bits by one window, then to mean {_numbers(values, 'mean')} "
         f"and deviation {_numbers(values, 'std')}; views: {views}. The same steps run in training, "
         "prediction and export.",
-        "making",
+        "provenance",
     )
 
 
@@ -127,7 +129,7 @@ def devices(facts: RunFacts) -> RunAnswer | None:
 
 def partition(facts: RunFacts) -> RunAnswer:
     """How the images were assigned to training and testing."""
-    return RunAnswer(printable(facts.evidence.protocol.sentence), "making")
+    return RunAnswer(printable(facts.evidence.protocol.sentence), "provenance")
 
 
 def disjoint(facts: RunFacts) -> RunAnswer:
@@ -159,38 +161,38 @@ def sample_size(facts: RunFacts) -> RunAnswer | None:
 
 def model(facts: RunFacts) -> RunAnswer:
     """The model in detail."""
-    making = facts.making
+    provenance = facts.provenance
+    sizes = [provenance.preprocessing.get(side) for side in ("height_px", "width_px")]
     classes = count_noun(facts.evidence.data.num_classes, "class", "classes")
-    fitted = "" if making.model is None else f" {printable(making.model.sentence)};"
+    fitted = "" if provenance.model is None else f" {printable(provenance.model.sentence)};"
     return RunAnswer(
-        f"Input 3×{making.preprocessing.get('height_px')}×{making.preprocessing.get('width_px')}; "
-        f"{printable(making.backbone)}, layer by layer in the report;{fitted} {classes}. The whole "
-        "of it is in model.onnx.",
+        f"Input 3×{sizes[0]}×{sizes[1]}; {printable(provenance.backbone)}, layer by layer in the "
+        f"report;{fitted} {classes}. The whole of it is in model.onnx.",
         "network",
     )
 
 
 def software(facts: RunFacts) -> RunAnswer:
     """Software with its versions."""
-    versions = ", ".join(f"{name} {value}" for name, value in facts.making.versions.items())
-    return RunAnswer(f"Foveal {facts.making.foveal_version}; {versions}.", "making")
+    versions = ", ".join(f"{name} {value}" for name, value in facts.provenance.versions.items())
+    return RunAnswer(f"Foveal {facts.provenance.foveal_version}; {versions}.", "provenance")
 
 
 def initialisation(facts: RunFacts) -> RunAnswer:
     """Where the parameters started."""
-    licence = facts.making.weights_licence or "licence not recorded"
+    licence = facts.provenance.weights_licence or "licence not recorded"
     return RunAnswer(
-        f"The network's parameters are those of {printable(facts.making.weights_source)} "
+        f"The network's parameters are those of {printable(facts.provenance.weights_source)} "
         f"({licence}); the classifier over it is fitted from nothing.",
-        "making",
+        "provenance",
     )
 
 
 def training(facts: RunFacts) -> RunAnswer:
     """How it was trained."""
     config = facts.config
-    making = facts.making
-    chosen = "" if making.model is None else f"{printable(making.model.sentence)}; "
+    provenance = facts.provenance
+    chosen = "" if provenance.model is None else f"{printable(provenance.model.sentence)}; "
     tuned = config.get("fine_tune", "none")
     augment = (
         f"fine-tuning {tuned}, augmentation {config.get('augment')}"
@@ -200,7 +202,7 @@ def training(facts: RunFacts) -> RunAnswer:
     return RunAnswer(
         f"{chosen}class weights {config.get('class_weights')}; {augment}; seed "
         f"{config.get('seed')}; the penalty is chosen inside the training folds.",
-        "making",
+        "provenance",
     )
 
 
@@ -211,21 +213,21 @@ def selection(facts: RunFacts) -> RunAnswer:
         return RunAnswer(
             "One kind of classifier was fitted, so none was chosen; its penalty was chosen inside "
             "the training folds.",
-            "making",
+            "provenance",
         )
-    return RunAnswer(" ".join(describe_choice(choice)[:2]), "making")
+    return RunAnswer(" ".join(describe_choice(choice)[:2]), "provenance")
 
 
 def ensembling(facts: RunFacts) -> RunAnswer:
     """Whether models were combined."""
-    views = facts.making.views
+    views = facts.provenance.views
     if len(views) > 1:
         return RunAnswer(
             f"One model; what it reads of {len(views)} views of an image ({', '.join(views)}) is "
             "averaged.",
-            "making",
+            "provenance",
         )
-    return RunAnswer("No ensemble: one model, one view of an image.", "making")
+    return RunAnswer("No ensemble: one model, one view of an image.", "provenance")
 
 
 def metrics_used(facts: RunFacts) -> RunAnswer:
@@ -390,7 +392,7 @@ def imbalance(facts: RunFacts) -> RunAnswer:
     return RunAnswer(
         f"{_mix(data.class_names, data.class_counts)}; the commonest has {ratio:.1f} times the "
         f"images of the rarest: {what} (rule: {rule}). Probabilities are calibrated afterwards.",
-        "making",
+        "provenance",
     )
 
 
@@ -469,7 +471,7 @@ def computed(facts: RunFacts) -> RunAnswer:
     return RunAnswer(
         "Each image's probabilities come from the model whose training left its group out, by a "
         "softmax of its logits over the fold's temperature; all logits are in oof.parquet.",
-        "making",
+        "provenance",
     )
 
 
@@ -482,7 +484,7 @@ def no_difference(facts: RunFacts) -> RunAnswer | None:
     return RunAnswer(
         "Both are parts of one data set, divided at random by group within classes: setting, "
         "eligibility, labels and images are the same.",
-        "making",
+        "provenance",
     )
 
 
@@ -512,14 +514,14 @@ def pixels_alone(facts: RunFacts) -> RunAnswer:
     return RunAnswer(
         "The pixels of one image are the only predictor; none was selected. "
         f"{preprocessing(facts).text}",
-        "making",
+        "provenance",
     )
 
 
 def no_assessor(facts: RunFacts) -> RunAnswer:
     """Who assesses the predictors."""
     return RunAnswer(
-        "Does not apply: no person reads or measures a predictor; a program does.", "making"
+        "Does not apply: no person reads or measures a predictor; a program does.", "provenance"
     )
 
 
@@ -528,7 +530,7 @@ def development(facts: RunFacts) -> RunAnswer:
     evidence = facts.evidence
     return RunAnswer(
         f"{method(facts).text} {printable(evidence.protocol.sentence)} {numbers(facts).text}",
-        "making",
+        "provenance",
     )
 
 
@@ -550,7 +552,7 @@ def blind(facts: RunFacts) -> RunAnswer:
     return RunAnswer(
         "The classifier answers from pixels alone: neither clinical information nor the label of "
         "the image, nor any image of its group, was available to the model that judged it.",
-        "making",
+        "provenance",
     )
 
 

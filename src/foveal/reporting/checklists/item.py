@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from foveal.evaluation.evidence import Evidence
-from foveal.reporting.report_input import AuditLike, Making
+from foveal.reporting.report_input import AuditLike, Provenance
 from foveal.shortcuts.explained_run import ExplainedRun
 
 
@@ -21,7 +21,7 @@ class RunFacts:
 
     evidence: Evidence
     audit: AuditLike
-    making: Making
+    provenance: Provenance
     explanations: ExplainedRun
     config: Mapping[str, Any]
     external: Evidence | None = None

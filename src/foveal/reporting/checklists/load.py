@@ -42,7 +42,7 @@ def read_facts(folder: Path, *, external: Path | None = None) -> RunFacts:
     return RunFacts(
         evidence=evidence,
         audit=audit,
-        making=read_typed(folder, REPORT_RECORD_NAME, ReportRecord, schema="report").making,
+        provenance=read_typed(folder, REPORT_RECORD_NAME, ReportRecord, schema="report").provenance,
         explanations=read_explanations(folder),
         config=config if isinstance(config, dict) else {},
         external=None if external is None else _read_evaluation(external),

@@ -12,13 +12,13 @@ from foveal.evaluation import describe_choice
 from foveal.evaluation.evidence import Evidence
 from foveal.reporting.figures import Table
 from foveal.reporting.numbers import area, seconds
-from foveal.reporting.report_input import Making, ReportInput
+from foveal.reporting.report_input import Provenance, ReportInput
 from foveal.reporting.section import Section
 from foveal.text import printable
 
 
 @dataclass(frozen=True, slots=True)
-class MakingView:
+class ProvenanceView:
     """Facts as pairs, and the longer lists as tables."""
 
     command: str
@@ -27,40 +27,40 @@ class MakingView:
     notes: tuple[str, ...]
 
 
-def making_section(making: Making, evidence: Evidence) -> MakingView:
+def provenance_section(provenance: Provenance, evidence: Evidence) -> ProvenanceView:
     """Returns the section."""
-    licence = making.weights_licence or "licence not recorded"
+    licence = provenance.weights_licence or "licence not recorded"
     facts = [
-        ("Created", f"{making.created}, Foveal {making.foveal_version}"),
-        ("Backbone", making.backbone),
-        ("Weights", f"{making.weights_source} ({licence})"),
-        ("Model", "not recorded" if making.model is None else making.model.sentence),
-        ("Views", ", ".join(making.views)),
-        ("Backend", making.backend),
+        ("Created", f"{provenance.created}, Foveal {provenance.foveal_version}"),
+        ("Backbone", provenance.backbone),
+        ("Weights", f"{provenance.weights_source} ({licence})"),
+        ("Model", "not recorded" if provenance.model is None else provenance.model.sentence),
+        ("Views", ", ".join(provenance.views)),
+        ("Backend", provenance.backend),
         ("Protocol", f"{_protocol(evidence)} Seed {evidence.protocol.seed}."),
         ("Intervals", evidence.metrics.interval_method),
-        ("Machine", making.hardware),
+        ("Machine", provenance.hardware),
         ("Time", seconds(evidence.timing.total_seconds)),
     ]
     if (compared := _text(evidence)) is not None:
         facts.insert(4, ("Comparison", compared))
-    if making.data_source is not None:
-        facts.insert(1, ("Data", making.data_source))
-    return MakingView(
-        command=printable(making.command),
+    if provenance.data_source is not None:
+        facts.insert(1, ("Data", provenance.data_source))
+    return ProvenanceView(
+        command=printable(provenance.command),
         facts=tuple((name, printable(value)) for name, value in facts),
         tables=tuple(
             table
             for table in (
-                _pairs("Preprocessing", ("Setting", "Value"), flatten(making.preprocessing)),
-                _probe(making),
+                _pairs("Preprocessing", ("Setting", "Value"), flatten(provenance.preprocessing)),
+                _probe(provenance),
                 _timing(evidence),
-                _pairs("Seeds", ("Purpose", "Seed"), flatten(making.seeds)),
-                _pairs("Versions", ("Package", "Version"), flatten(making.versions)),
+                _pairs("Seeds", ("Purpose", "Seed"), flatten(provenance.seeds)),
+                _pairs("Versions", ("Package", "Version"), flatten(provenance.versions)),
             )
             if table.rows
         ),
-        notes=tuple(printable(note) for note in making.notes),
+        notes=tuple(printable(note) for note in provenance.notes),
     )
 
 
@@ -94,7 +94,7 @@ def _pairs(caption: str, header: tuple[str, str], rows: tuple[tuple[str, str], .
     return Table(caption, header, rows, num_text_columns=2)
 
 
-def _probe(making: Making) -> Table:
+def _probe(provenance: Provenance) -> Table:
     return Table(
         "Backends tried on this machine",
         ("Backend", "Images a second", "Agreement (cosine)", "Note"),
@@ -105,7 +105,7 @@ def _probe(making: Making) -> Table:
                 "n/a" if row.cosine is None else _cosine(row.cosine),
                 printable(row.note),
             )
-            for row in making.probe
+            for row in provenance.probe
         ),
     )
 
@@ -126,8 +126,12 @@ def _timing(evidence: Evidence) -> Table:
     )
 
 
-def _view(report: ReportInput) -> MakingView | None:
-    return None if report.making is None else making_section(report.making, report.evidence)
+def _view(report: ReportInput) -> ProvenanceView | None:
+    return (
+        None
+        if report.provenance is None
+        else provenance_section(report.provenance, report.evidence)
+    )
 
 
 def _text(evidence: Evidence) -> str | None:
@@ -136,8 +140,8 @@ def _text(evidence: Evidence) -> str | None:
     return " ".join(describe_choice(evidence.model_choice))
 
 
-MAKING = Section(
-    anchor="making",
+PROVENANCE = Section(
+    anchor="provenance",
     contents="How it was made",
     heading="How it was made",
     view=_view,
