@@ -86,7 +86,8 @@ def predict(
 
     Raises:
         RunError: The run cannot be read.
-        UsageError: Something among the images is none, or the folders hold none.
+        DataError: The folders hold no image.
+        UsageError: Something among the images is none.
     """
     return loaded(run).predict(images, num_workers=num_workers, progress=progress)
 
@@ -168,6 +169,7 @@ def evaluate(
     groups: GroupOptions | None = None,
     reading: DataOptions | None = None,
     subgroups: Sequence[str] = (),
+    features: PathLike | None = None,
     progress: Progress | None = None,
 ) -> Scored:
     """Scores a run on new labelled data, without fitting anything to them.
@@ -180,6 +182,8 @@ def evaluate(
         groups: Where groups come from, for the intervals.
         reading: How the data are read where their form leaves a choice.
         subgroups: Columns of the table whose values get figures of their own.
+        features: A folder of parts with features, by :func:`predict_shards` with this very run;
+            what it holds is not computed.
         progress: Called with (done, total) images.
 
     Raises:
@@ -189,14 +193,20 @@ def evaluate(
     from foveal.dataset.data_frames import on_disk
     from foveal.runs.scoring import evaluate_classifier
 
+    classifier, known = loaded(run), None
+    if features is not None:
+        from foveal.sharding.reading import read_answers
+
+        known = read_answers(Path(features), classifier)
     with on_disk(data) as path:
         return evaluate_classifier(
-            loaded(run),
+            classifier,
             path,
             groups=groups,
             options=reading,
             subgroups=subgroups,
             progress=progress,
+            known=known,
         )
 
 

@@ -62,6 +62,7 @@ def train(
     class_weights: Literal["auto", "balanced", "none"] | None = None,
     head: Literal["auto", "linear", "stages", "kernel"] | None = None,
     backend: str | None = None,
+    features: PathLike | None = None,
     num_workers: int | None = None,
     groups: GroupOptions | str | None = None,
     anonymous_paths: bool | None = None,
@@ -113,6 +114,8 @@ def train(
         class_weights: Whether every class counts the same.
         head: What is fitted over the frozen network; ``"auto"`` is the simplest that none beats.
         backend: A feature backend by name, instead of the fastest.
+        features: A folder of parts with features that were computed elsewhere, by
+            :func:`foveal.predict_shards`; needs ``head="linear"``.
         num_workers: Threads that decode; by default one a core.
         groups: Where groups come from; a text is the name of a table's column.
         anonymous_paths: Whether files and groups appear under numbers in the run.
@@ -157,7 +160,9 @@ def train(
     if isinstance(groups, str):
         choices["groups"] = GroupOptions(column=groups)
     choices |= {
-        name: Path(choices[name]) for name in ("weights", "resume") if choices.get(name) is not None
+        name: Path(choices[name])
+        for name in ("weights", "resume", "features")
+        if choices.get(name) is not None
     }
     if views is not None:
         choices["views"] = (views,) if isinstance(views, str) else tuple(views)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from foveal.cli.options import (
     read_data_options,
     read_group_options,
 )
+from foveal.cli.streams import fitted
+from foveal.text import count_noun
 
 
 @click.command("evaluate", epilog="\b\nExample:\n  foveal evaluate runs/photos next-year/")
@@ -24,13 +27,26 @@ from foveal.cli.options import (
 @group_options
 @data_options
 @noun("subgroup")
+@click.option(
+    "--features",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Parts that foveal predict --shards --features wrote with this run; what they hold is not "
+    "computed.",
+)
 @noun("json")
 def command(
-    run: Path, data: Path, subgroups: tuple[str, ...], as_json: bool, **values: Any
+    run: Path,
+    data: Path,
+    subgroups: tuple[str, ...],
+    features: Path | None,
+    as_json: bool,
+    **values: Any,
 ) -> None:
     """Score a run on new labelled data, without fitting anything to them.
 
-    DATA takes the same forms as for train.
+    DATA takes the same forms as for train. Files that cannot be read are left out, and the
+    command then exits with 1.
     """
     from foveal.api import evaluate, load
     from foveal.cli.style import terminal_style
@@ -48,6 +64,7 @@ def command(
             groups=groups,
             reading=reading,
             subgroups=subgroups,
+            features=features,
             progress=display.advance,
         )
     if as_json:
@@ -62,3 +79,10 @@ def command(
                 style=terminal_style(),
             )
         )
+    num_bad = scored.evidence.data.num_bad
+    if num_bad:
+        num_files = num_bad + len(scored.predictions)
+        click.echo(
+            fitted(f"{num_bad:,} of {count_noun(num_files, 'file')} could not be used."), err=True
+        )
+        sys.exit(1)

@@ -66,6 +66,13 @@ _MODEL_OPTIONS = (
         metavar="NAME",
         help="A feature backend by name, instead of the fastest that is measured.",
     ),
+    click.option(
+        "--features",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Parts with features that foveal predict --shards --features wrote; what they hold is "
+        "not computed. Needs --head linear.",
+    ),
     noun("workers"),
 )
 _EVIDENCE_OPTIONS = (

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from foveal.errors import LedgerError, SchemaError
+from foveal.features.parts import FEATURES_KEY, FeatureOrigin
+from foveal.images import pixel_versions_digest
 from foveal.runs.classifier import Answered, Classifier
 from foveal.runs.named_images import NamedImage
 from foveal.runs.prediction_rows import arrow_schema, describe, flatten
@@ -105,8 +107,23 @@ def make_part(
         if rows or not num_rows:
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
         facts = PartFacts(shard, dict(origin), num_rows, tuple(bad))
-        writer.add_key_value_metadata({FOOTER_KEY: _footer(facts)})
+        footer = {FOOTER_KEY: _footer(facts)}
+        if contents == "features":
+            footer[FEATURES_KEY] = feature_origin(classifier).footer()
+        writer.add_key_value_metadata(footer)
     return Part(bytes(buffer.getvalue()), facts)
+
+
+def feature_origin(classifier: Classifier) -> FeatureOrigin:
+    """Returns what the features of a run depend on: the frozen network, whatever stands on it."""
+    backbone = classifier.manifest["backbone"]
+    return FeatureOrigin(
+        architecture=str(backbone["name"]).split(".", 1)[0],
+        weights=str(backbone["weights_sha256"]),
+        preprocessing=classifier.preprocessing.digest,
+        decoders=pixel_versions_digest(),
+        views=",".join(classifier.views),
+    )
 
 
 def _further(one: Answered) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class TrainConfig:
             (an RBF kernel a stage), or ``"auto"``: the simplest of them that none beats, by a
             paired test over groups.
         backend: A feature backend by name, instead of the fastest.
+        features: A folder of parts with features, by ``foveal predict --shards --features``; what
+            it holds is not computed. Needs a linear head, one view and the backend onnxruntime.
         num_workers: Threads that decode; by default, one a core.
         groups: Where groups come from.
         anonymous_paths: Whether files and groups appear under numbers everywhere in the run;
@@ -89,6 +91,7 @@ class TrainConfig:
     class_weights: ClassWeights = "auto"
     head: HeadChoice = "auto"
     backend: str | None = None
+    features: Path | None = None
     num_workers: int | None = None
     groups: GroupOptions = field(default_factory=GroupOptions)
     anonymous_paths: bool = False
@@ -106,6 +109,8 @@ class TrainConfig:
     prevalence: float | None = None
 
     def __post_init__(self) -> None:
+        if self.features is not None:
+            self._require_parts_to_fit()
         if not 0 < self.alpha < 1:
             raise UsageError(
                 f"alpha is the share of true labels that prediction sets may miss: "
@@ -182,6 +187,23 @@ class TrainConfig:
     def frame(self) -> FrameChoice:
         """The frame that stands for a file whose path names none."""
         return "middle" if self.frames == "each" else self.frames
+
+    def _require_parts_to_fit(self) -> None:
+        """Refuses choices under which features of parts would not be what is read."""
+        wrong = [
+            f"{name} {value!r}, expected {wanted!r}"
+            for name, value, wanted in (
+                ("head", self.head, "linear"),
+                ("backend", self.backend or "onnxruntime", "onnxruntime"),
+                ("views", ",".join(self.views), "identity"),
+            )
+            if value != wanted
+        ]
+        if wrong:
+            raise UsageError(
+                f"features: parts hold the last pooled vector of one view, but got {wrong[0]}.",
+                next_step="Add --head linear, or leave --features out to compute what is read.",
+            )
 
 
 def _require_known(noun: str, word: str, known: tuple[str, ...]) -> None:

@@ -51,6 +51,8 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
+from foveal.features.parts import BACKEND as PARTS_BACKEND
+from foveal.features.parts import FeatureOrigin, FeatureParts
 from foveal.features.stages import reading_of, with_stages
 from foveal.images import Preprocessing, pixel_versions_digest
 from foveal.models import (
@@ -327,6 +329,7 @@ def extract_manifest(
     log: StepLog,
 ) -> tuple[NDArray[np.float32], ProbeReport]:
     """Returns the features [N, D] of the usable images, averaged over the views."""
+    known = _known_features(backbone, preprocessing, config)
     cache_folder = cache_directory()
     sources = [
         ImageSource(manifest.resolve(record), record.digest or "") for record in manifest.usable
@@ -340,7 +343,7 @@ def extract_manifest(
             samples,
             num_images=len(sources) * len(config.views),
             cache=cache_folder,
-            requested=config.backend,
+            requested=config.backend if known is None else PARTS_BACKEND,
         )
         step.note(f"{backend.name} ({probe.origin})", backend=backend.name, origin=probe.origin)
     with log.step("features", "Computing features") as step:
@@ -369,6 +372,7 @@ def extract_manifest(
                     num_features=backbone.num_features,
                     view=view,
                     cache=cache,
+                    known=known,
                     num_workers=config.num_workers,
                     progress=_part_of(step.progress, number, len(config.views)),
                 )
@@ -387,6 +391,22 @@ def extract_manifest(
         )
     total /= len(config.views)
     return total, probe
+
+
+def _known_features(
+    backbone: Backbone, preprocessing: Preprocessing, config: TrainConfig
+) -> FeatureParts | None:
+    """Opens the parts that the features were computed into, if any were named."""
+    if config.features is None:
+        return None
+    origin = FeatureOrigin(
+        architecture=backbone.architecture,
+        weights=backbone.weights.digest,
+        preprocessing=preprocessing.digest,
+        decoders=pixel_versions_digest(),
+        views=",".join(config.views),
+    )
+    return FeatureParts(config.features, origin, num_features=backbone.num_features)
 
 
 def _part_of(report: Progress, number: int, num_parts: int) -> Progress:

@@ -18,7 +18,7 @@ from foveal.learn.progress import dump_progress, parse_progress
 from foveal.learn.quiz import QUESTIONS
 from foveal.learn.rechecking import recheck
 from foveal.learn.topics import TOPICS
-from foveal.learn.web.recorded import recorded_labs
+from foveal.learn.web.content import recorded_labs
 
 Violations = Callable[[Any], list[str]]
 PHONE = {"width": 390, "height": 844}

@@ -9,15 +9,15 @@ import pytest
 
 from foveal.draw.page import packed
 from foveal.learn.drills import TEMPLATES
-from foveal.learn.web import packing
+from foveal.learn.web import content
 
 FEW = TEMPLATES[:2]
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "TEMPLATES", FEW)
-    monkeypatch.setattr(packing, "NUM_VARIANTS", 6)
+    monkeypatch.setattr(content, "TEMPLATES", FEW)
+    monkeypatch.setattr(content, "NUM_VARIANTS", 6)
 
 
 def kept_file(cache_folder: Path) -> Path:
@@ -34,9 +34,9 @@ def test_a_pack_holds_the_exercises_and_is_the_same_each_time() -> None:
 @pytest.mark.usefixtures("few")
 def test_what_was_made_once_is_kept(cache_folder: Path) -> None:
     told: list[tuple[int, int]] = []
-    made = packing.packed_drills(lambda done, total: told.append((done, total)))
+    made = content.packed_drills(lambda done, total: told.append((done, total)))
     assert told == [(0, 2), (1, 2)]
-    assert packing.packed_drills(lambda done, total: told.append((done, total))) == made
+    assert content.packed_drills(lambda done, total: told.append((done, total))) == made
     assert len(told) == 2
     assert kept_file(cache_folder).exists()
 
@@ -44,21 +44,21 @@ def test_what_was_made_once_is_kept(cache_folder: Path) -> None:
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("damage", ["", "[]", "{}", "no json", '{"convolution-shape": "AAAA"}'])
 def test_a_damaged_cache_costs_only_time(cache_folder: Path, damage: str) -> None:
-    made = packing.packed_drills()
+    made = content.packed_drills()
     kept_file(cache_folder).write_text(damage, encoding="utf-8")
-    assert packing.packed_drills() == made
+    assert content.packed_drills() == made
 
 
 @pytest.mark.usefixtures("few")
 def test_one_changed_letter_is_noticed(cache_folder: Path) -> None:
-    made = packing.packed_drills()
+    made = content.packed_drills()
     file = kept_file(cache_folder)
     name = FEW[0].name
     middle = len(made[name]) // 2
     letter = "A" if made[name][middle] != "A" else "B"
     spoilt = {**made, name: made[name][:middle] + letter + made[name][middle + 1 :]}
     file.write_text(json.dumps(spoilt), encoding="utf-8")
-    assert packing.packed_drills() == made
+    assert content.packed_drills() == made
 
 
 @pytest.mark.usefixtures("few")
@@ -67,4 +67,4 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
 ) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("FOVEAL_CACHE", str(tmp_path / "file" / "below"))
-    assert list(packing.packed_drills()) == [each.name for each in FEW]
+    assert list(content.packed_drills()) == [each.name for each in FEW]

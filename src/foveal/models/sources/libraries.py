@@ -1,11 +1,12 @@
-"""``torchvision:NAME``."""
+"""Networks by name: ``timm:NAME``, ``torchvision:NAME``, ``foveal:NAME``."""
 
 from __future__ import annotations
 
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from foveal.errors import UnknownModelError
+from foveal.errors import UnknownModelError, WeightsError
+from foveal.models.catalogue import find_architecture
 from foveal.models.network import Network, describe_network
 from foveal.models.sources.building import (
     Weights,
@@ -17,6 +18,7 @@ from foveal.text import near_names, printable
 
 if TYPE_CHECKING:
     from torch import nn
+
 
 # These draw their initial weights from SciPy, slowly, unless told not to.
 _SLOW_TO_INITIALISE = frozenset({"googlenet", "inception_v3"})
@@ -72,3 +74,56 @@ def _zoo() -> Any:
     import torchvision
 
     return torchvision.models
+
+
+def from_timm(name: str, weights: Weights) -> Network:
+    """Returns timm's network of that name.
+
+    Raises:
+        UnknownModelError: timm has none; near names are offered.
+        WeightsError: Its pretrained weights cannot be had.
+    """
+    import timm
+
+    from foveal.models.pretrained import load_timm_network, require_timm_model
+
+    if weights == "pretrained":
+        network = load_timm_network(name).network
+    else:
+        require_timm_model(name)
+
+        def build() -> nn.Module:
+            built: nn.Module = timm.create_model(name, pretrained=False)
+            return built
+
+        network = build_network(build, weights)
+    config: dict[str, Any] = getattr(network, "pretrained_cfg", None) or {}
+    return describe_network(
+        f"timm:{name}",
+        network,
+        "timm",
+        *read_input_shape(config.get("input_size"), "timm's configuration"),
+    )
+
+
+def from_foveal(name: str, weights: Weights) -> Network:
+    """Returns Foveal's network of that name.
+
+    Raises:
+        UnknownModelError: Foveal has none; near names are offered.
+        WeightsError: Pretrained weights are asked for; Foveal has none of its own.
+    """
+    architecture = find_architecture(name)
+    if weights == "pretrained":
+        raise WeightsError(
+            f"Foveal has no pretrained weights for foveal:{name}.",
+            next_step="Use timm:NAME or torchvision:NAME, or load a checkpoint into "
+            f"foveal.models.build({name!r}) in Python.",
+        )
+    return describe_network(
+        f"foveal:{name}",
+        build_network(architecture.builder, weights),
+        "foveal",
+        architecture.input_shape,
+        "Foveal's catalogue",
+    )
