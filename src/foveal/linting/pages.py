@@ -47,8 +47,13 @@ def _near_step(wanted: str, known: list[str], folder: Path) -> str:
         near_names(wanted, known, limit=len(known)),
         key=lambda code: -_num_shared(code, wanted),
     )
-    words = set(re.findall(r"[A-Z]{4,}", wanted))
-    about = [code for code in known if words and words <= set(_title_words(folder, code))]
+    words = re.findall(r"[A-Z]{4,}", wanted)
+    titles = {code: _title_words(folder, code) for code in known} if words else {}
+    about = [
+        code
+        for code, title in titles.items()
+        if all(any(known_word.startswith(word) for known_word in title) for word in words)
+    ]
     near = (alike or about)[:3]
     if near:
         return f"Did you mean {' or '.join(near)}?"
