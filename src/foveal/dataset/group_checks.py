@@ -30,8 +30,9 @@ def check_groups_known(subject: AuditSubject) -> Iterator[AuditFinding]:
             code="D022",
             severity="info",
             title="No groups given",
-            detail="Every image is taken to be independent of the others. If several show one "
-            "patient, module or batch, the score will be too good.",
+            detail="Images are taken to be independent of one another, except for near copies, "
+            "which are kept together. If several show one patient, module or batch, the score "
+            "will be too good.",
             fix="Say which belong together: --group-regex, a column 'group', or groups.csv.",
         )
     elif subject.manifest.group_note:

@@ -17,11 +17,7 @@ from numpy.typing import ArrayLike
 
 from foveal.evaluation.inputs import (
     Floats,
-    as_labels,
-    as_rows,
-    as_scores,
-    check_class_names,
-    compact,
+    check_inputs,
 )
 from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import NORMAL_QUANTILE, clustered_wilson, effective_size
@@ -97,11 +93,9 @@ def plan_sample_sizes(
     Raises:
         UsageError: Shapes disagree, or a value is out of range or not finite.
     """
-    scores = as_scores(logits)
-    num_images, num_classes = scores.shape
-    check_class_names(list(class_names), num_classes=num_classes)
-    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
-    members, num_groups = compact(as_rows(groups, num_images=num_images, name="groups"))
+    checked = check_inputs(logits, labels, groups, class_names=class_names)
+    scores, truth = checked.scores, checked.labels
+    members, num_groups = checked.members, checked.num_groups
     is_right = scores.argmax(axis=1) == truth
     rows = []
     for k, name in enumerate(class_names):

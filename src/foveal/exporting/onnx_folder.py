@@ -84,8 +84,8 @@ def _readme(classifier: Classifier, content: bytes, examples: dict[str, bytes]) 
         "",
         "Images are turned upright (EXIF), made RGB, and resized to the input without keeping "
         f"their shape, {preprocessing.interpolation} with antialiasing: `Image.resize` of Pillow "
-        "for 8-bit images. 16-bit and DICOM images need the window in `about.json` first, which the "
-        "examples leave out.",
+        "for 8-bit images. 16-bit and DICOM images need the window in `about.json` first, which "
+        "the examples leave out.",
         "",
         "## Python",
         "",

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 from foveal.dataset import Manifest
 from foveal.draw.numbers import short_bytes
@@ -35,7 +36,7 @@ from foveal.training.steps import Step
 DEFAULT_BUDGET = "5m"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TuningData:
     """What there is to fine-tune on.
 
@@ -56,7 +57,7 @@ class TuningData:
         """Height and width of the input in pixels."""
         return self.preprocessing.height_px, self.preprocessing.width_px
 
-    @property
+    @cached_property
     def sources(self) -> list[ImageSource]:
         """The usable images with their digests."""
         return [

@@ -134,6 +134,6 @@ function noveltyOf(numbers, { num_features: width, num_components: count, residu
   };
 }
 
-function tintsOf(numbers, { num_levels: numLevels, num_values: numValues }) {
+export function tintsOf(numbers, { num_levels: numLevels, num_values: numValues }) {
   return { luminances: numbers.subarray(0, numLevels), table: numbers.subarray(numLevels), numLevels, numValues };
 }
