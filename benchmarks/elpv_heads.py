@@ -71,6 +71,8 @@ def main() -> None:
     makers: list[tuple[str, FoldModelMaker]] = []
     for views, suffix in ((_FLIPS[:1], ""), (_FLIPS, ", four flips averaged")):
         for kind, spec in MAKERS.items():
+            if spec.needs_flips:
+                continue  # both kinds of views are gone through here
             reading = reading_of(staged, views) if spec.needs_stages else Reading(views)
             makers.append((kind + suffix, spec.make(reading)))
     ordered = [cells[Path(record.path).name] for record in manifest.usable]

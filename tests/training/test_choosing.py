@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -204,3 +205,18 @@ def test_a_choice_that_folds_do_not_share_is_said() -> None:
     )
     same = ModelChoice("kernel", candidates, by_fold=("kernel",) * 5)
     assert not any("no say" in sentence for sentence in describe_choice(same))
+
+
+def test_flips_are_tried_where_they_were_read_and_else_there_is_a_reason() -> None:
+    def kinds(no_flips: str | None, head: Any = "auto") -> tuple[list[str], tuple[str, ...]]:
+        found, passed_over = choose_makers(
+            head, READING, num_images=200, num_classes=2, no_flips=no_flips
+        )
+        return [maker.kind for maker in found], passed_over
+
+    assert kinds(None) == (["linear", "stages", "kernel", "kernel-flips"], ())
+    assert kinds("") == (["linear", "stages", "kernel"], ())
+    assert kinds("it takes an hour")[1] == (
+        "The kind kernel-flips was not tried: it takes an hour.",
+    )
+    assert kinds(None, "kernel-flips") == (["kernel-flips"], ())
