@@ -32,7 +32,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("compare", "foveal.cli.compare", "Two runs, or a run and a reader, on the same images."),
     ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
     ("report", "foveal.cli.report", "The report of a finished run, drawn again."),
-    ("export", "foveal.cli.export", "One offline page that classifies in the browser."),
+    ("export", "foveal.cli.export", "Hand a run on: offline page, ONNX, timm, the Hub."),
     ("serve", "foveal.cli.serve", "A page and an API that answer for new images."),
     ("explain", "foveal.cli.explain", "Heat maps, with a verdict on whether to believe them."),
     ("visualise", "foveal.cli.visualise", "Draw what excites a class or a channel most."),

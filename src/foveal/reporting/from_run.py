@@ -104,7 +104,7 @@ def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
     rows = wanted_rows(evidence, record.examples)
     rows += () if record.maps is None else record.maps.rows
     _check_indices(folder, rows, usable, evidence, explained)
-    paths, missing = _find_images(rows, usable, images_root)
+    paths, missing = find_images(rows, usable, images_root)
     shown = ShownExplanations(explained)
     if record.maps is not None:
         inputs = _read_inputs(record.maps, paths, preprocessing, views[0])
@@ -172,10 +172,10 @@ def describe_missing(missing: tuple[str, ...]) -> str:
     )
 
 
-def _find_images(
+def find_images(
     rows: Iterable[int], usable: tuple[UsableImage, ...], root: Path | None
 ) -> tuple[dict[int, Path], tuple[str, ...]]:
-    """Returns where the files of rows are, and of the others why they cannot be drawn."""
+    """Returns where the files of rows are, and of the others why they cannot be read."""
     found, missing = {}, []
     for row in dict.fromkeys(rows):
         image = usable[row]
