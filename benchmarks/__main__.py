@@ -43,6 +43,8 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("choice-optimism", "benchmarks.choice_optimism"),
     ("claims", "benchmarks.claims.__main__"),
     ("page-parity", "benchmarks.page_parity"),
+    ("serve-load", "benchmarks.serve_load"),
+    ("serve-kill", "benchmarks.serve_kill"),
     ("kill", "benchmarks.kill"),
     ("kill-finetune", "benchmarks.kill_finetune"),
 )
