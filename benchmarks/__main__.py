@@ -42,6 +42,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("elpv-finetune", "benchmarks.elpv_finetune"),
     ("choice-optimism", "benchmarks.choice_optimism"),
     ("claims", "benchmarks.claims.__main__"),
+    ("intervals", "benchmarks.interval_coverage"),
     ("page-parity", "benchmarks.page_parity"),
     ("serve-load", "benchmarks.serve_load"),
     ("serve-kill", "benchmarks.serve_kill"),

@@ -1,8 +1,8 @@
 """``foveal serve`` for a long time while its workers are killed: every request is answered.
 
 ``python -m benchmarks.serve_kill RUN IMAGES [--requests 100000] [--kills-a-second 2]``. A request
-that is told to come again (503) comes again, and is counted. The audit log must hold a line for every
-answer that was given, and none that was not.
+that is told to come again (503) comes again, and is counted. The audit log must hold a line for
+every answer that was given, and none that was not.
 """
 
 from __future__ import annotations

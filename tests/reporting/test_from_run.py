@@ -209,6 +209,22 @@ def test_an_altered_file_is_named(moved: Path) -> None:
         read_report(moved)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["model.onnx", "model.safetensors", "config.json", "oof.parquet", "novelty.safetensors"],
+)
+def test_an_altered_run_has_no_report_of_it_drawn(moved: Path, name: str) -> None:
+    with (moved / name).open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(RunAlteredError, match=rf"{re.escape(name)} was altered"):
+        read_report(moved)
+
+
+def test_a_page_that_was_changed_by_hand_is_drawn_again(moved: Path) -> None:
+    (moved / "report.html").write_text("mine")
+    assert read_report(moved).num_wanted > 0
+
+
 @pytest.mark.parametrize("command", [load, read_report])
 def test_a_run_of_an_older_version_is_refused_by_name(
     moved: Path, command: Callable[[Path], object]

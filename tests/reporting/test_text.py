@@ -218,6 +218,16 @@ def test_long_paths_are_shortened_in_the_middle() -> None:
     assert widest(text) <= COLUMNS
 
 
+def test_every_label_of_a_set_is_written() -> None:
+    few = tuple(f"class-{k}-of-a-long-name" for k in range(3))
+    many = tuple(f"class-{k}-of-a-long-name" for k in range(40))
+    for labels in (few, many):
+        row = Row("photos/0001.png", labels[0], 0.5, labels, True, False)
+        text = render_predictions_text([row, replace(row, prediction_set=labels[:1])])
+        assert [name for name in labels[1:] if name not in text] == []
+        assert widest(text) <= COLUMNS
+
+
 def test_no_predictions_make_an_empty_table() -> None:
     assert "0 images." in render_predictions_text([])
 

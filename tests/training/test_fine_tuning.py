@@ -18,10 +18,11 @@ import torch
 
 from foveal.api import load, make_run
 from foveal.dataset import assign_folds
-from foveal.errors import FovealError, RunAlteredError, RunExistsError, UsageError
+from foveal.errors import DataError, FovealError, RunAlteredError, RunExistsError, UsageError
 from foveal.evaluation import Interval
 from foveal.training import Problem, TrainConfig
 from foveal.training.adoption import compare
+from foveal.training.fine_tuned import FineTunedModel
 
 
 @pytest.fixture
@@ -166,6 +167,60 @@ def test_where_fine_tuning_is_only_allowed_a_small_budget_is_a_note(
     assert (found.verdict, found.is_adopted) == ("not tried", False)
     assert found.sentence.startswith("Not tried: What is left of the budget (0 s) is too small")
     assert found.kept == finished.trained.model.describe().kind
+    choice = finished.trained.evidence.model_choice
+    assert choice is not None
+    # By name a backend is not timed, so its time is not known.
+    assert "The kind kernel-flips was not tried: nobody measured" in " ".join(choice.passed_over)
+
+
+def test_a_bank_larger_than_the_disk_is_refused_and_where_only_allowed_a_note(
+    shapes: Path, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from foveal.features import bank
+
+    monkeypatch.setattr(bank, "_SPARE_BYTES", 10**18)
+    with pytest.raises(DataError, match="The bank needs"):
+        make_run(shapes, tmp_path / "run", config=config, command="test")
+    allowed = replace(config, fine_tune="auto")
+    finished = make_run(shapes, tmp_path / "run", config=allowed, command="test")
+    found = finished.trained.evidence.fine_tuning
+    assert found is not None
+    assert found.verdict == "not tried"
+    assert found.sentence.startswith("Not tried: The bank needs")
+
+
+def test_what_is_asked_of_the_training_reaches_it(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    chosen = replace(config, train_batchnorm=True, optimizer="sgd", head_rate=1e-2, tuning_seeds=2)
+    model = make_run(shapes, tmp_path / "run", config=chosen, command="test").trained.model
+    assert isinstance(model, FineTunedModel)
+    recipe = model.recipe
+    assert (recipe.train_batchnorm, recipe.optimizer, recipe.num_seeds) == (True, "sgd", 2)
+    assert (recipe.first_rate, recipe.head_rate) == (1e-4, 1e-2)
+    assert len(model.fitted.kept_epochs) == 2
+
+
+def test_a_budget_that_allows_it_tries_flips(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    allowed = replace(config, fine_tune="auto", budget="300s", backend=None)
+    finished = make_run(shapes, tmp_path / "run", config=allowed, command="test")
+    choice = finished.trained.evidence.model_choice
+    assert choice is not None
+    assert [one.kind for one in choice.candidates][-1] == "kernel-flips"
+
+
+def test_a_run_over_flips_predicts_what_its_files_say(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    frozen = replace(config, fine_tune="none", budget=None, unfreeze=None, head="kernel-flips")
+    finished = make_run(shapes, tmp_path / "run", config=frozen, command="test")
+    assert finished.trained.model.describe().kind == "kernel-flips"
+    assert finished.parity.same_labels == finished.parity.num_images
+    found = load(tmp_path / "run")
+    assert found.views == ("identity", "hflip", "vflip", "rot180")
+    assert all(one.error is None for one in found.predict([shapes / "circle"]))
 
 
 def test_the_bank_is_used_again_and_removed_on_request(
@@ -247,6 +302,14 @@ def test_what_cannot_be_done_is_said(
         ({"budget": "soon"}, "a time such as 90s"),
         ({"fine_tune": "none", "unfreeze": None}, "--budget is about fine-tuning"),
         ({"views": ("identity", "hflip")}, "do not go together yet"),
+        ({"tuning_seeds": 0}, "num_seeds is 0; a whole number from 1 to 20"),
+        ({"head_rate": 0.0}, "head_rate is 0.0; a number above 0"),
+        ({"optimizer": "adam"}, "no optimizer 'adam'"),
+        (
+            {"fine_tune": "none", "budget": None, "unfreeze": None, "train_batchnorm": True},
+            "--train-batchnorm is about fine-tuning",
+        ),
+        ({"head": "kernel-flips", "views": ("identity", "hflip")}, "reads four views of its own"),
     ],
 )
 def test_wrong_choices_are_refused_at_once(

@@ -86,7 +86,8 @@ def predict(
 
     Raises:
         RunError: The run cannot be read.
-        UsageError: Something among the images is none, or the folders hold none.
+        DataError: The folders hold no image.
+        UsageError: Something among the images is none.
     """
     return loaded(run).predict(images, num_workers=num_workers, progress=progress)
 

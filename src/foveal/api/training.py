@@ -60,7 +60,7 @@ def train(
     alpha: float | None = None,
     conditional: Literal["marginal", "class"] | None = None,
     class_weights: Literal["auto", "balanced", "none"] | None = None,
-    head: Literal["auto", "linear", "stages", "kernel"] | None = None,
+    head: Literal["auto", "linear", "stages", "kernel", "kernel-flips"] | None = None,
     backend: str | None = None,
     features: PathLike | None = None,
     num_workers: int | None = None,
@@ -73,6 +73,10 @@ def train(
     augment: str | None = None,
     resume: PathLike | None = None,
     remove_bank: bool | None = None,
+    train_batchnorm: bool | None = None,
+    optimizer: Literal["adamw", "sgd"] | None = None,
+    head_rate: float | None = None,
+    tuning_seeds: int | None = None,
     subgroups: Sequence[str] | None = None,
     ordered: str | None = None,
     operate: str | None = None,
@@ -127,6 +131,10 @@ def train(
         augment: How images are changed to train on: a policy's name.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
+        train_batchnorm: Whether the trained part's batch norms learn statistics of their own.
+        optimizer: ``"adamw"`` or ``"sgd"``.
+        head_rate: Learning rate of the classifier; the first layer's is a hundredth of it.
+        tuning_seeds: Trainings from one start, whose weights are averaged.
         subgroups: Columns of the table whose values get figures of their own.
         ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``.
         operate: An operating point, such as ``"sensitivity>=0.95 for defective"``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from foveal.cli.options import (
     read_data_options,
     read_group_options,
 )
+from foveal.cli.streams import fitted
+from foveal.text import count_noun
 
 
 @click.command("evaluate", epilog="\b\nExample:\n  foveal evaluate runs/photos next-year/")
@@ -42,7 +45,8 @@ def command(
 ) -> None:
     """Score a run on new labelled data, without fitting anything to them.
 
-    DATA takes the same forms as for train.
+    DATA takes the same forms as for train. Files that cannot be read are left out, and the
+    command then exits with 1.
     """
     from foveal.api import evaluate, load
     from foveal.cli.style import terminal_style
@@ -75,3 +79,10 @@ def command(
                 style=terminal_style(),
             )
         )
+    num_bad = scored.evidence.data.num_bad
+    if num_bad:
+        num_files = num_bad + len(scored.predictions)
+        click.echo(
+            fitted(f"{num_bad:,} of {count_noun(num_files, 'file')} could not be used."), err=True
+        )
+        sys.exit(1)

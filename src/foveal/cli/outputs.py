@@ -378,7 +378,7 @@ class LabList(TypedDict):
 class Exported(TypedDict):
     """What ``foveal export`` wrote."""
 
-    form: Literal["page"]
+    form: Literal["page", "onnx", "onnx-int8", "timm", "hub"]
     file: str
     bytes: int
     notes: list[str]

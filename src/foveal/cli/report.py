@@ -11,6 +11,7 @@ from foveal.cli.options import echo_json, noun
 from foveal.text import count_noun, printable
 
 _MAX_SHOWN = 5
+_PAGES = (".html", ".htm", ".md", ".pdf")
 
 
 @click.command(
@@ -76,8 +77,16 @@ def command(
     for option in ("statement", "external", "html"):
         if values[option] is not None:
             raise click.UsageError(f"--{option} goes with --checklist.")
+    from foveal.files import require_writable
     from foveal.progress import ProgressDisplay
 
+    if out is not None:
+        if out.suffix.lower() in _PAGES and not out.is_dir():
+            raise click.UsageError(
+                f"--out: got {printable(out.name)!r}, expected a folder: the report and the model "
+                "card go into it."
+            )
+        require_writable(out, kind="folder")
     with ProgressDisplay() as display, display.step("Drawing the report"):
         drawn = report(run, out, images=images)
     if as_json:

@@ -58,8 +58,9 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--head",
-        type=click.Choice(["auto", "linear", "stages", "kernel"]),
-        help="What is fitted: auto (the simplest that none beats), linear, stages or kernel.",
+        type=click.Choice(["auto", "linear", "stages", "kernel", "kernel-flips"]),
+        help="What is fitted: auto (the simplest that none beats), linear, stages, kernel, or "
+        "kernel-flips (four passes an image).",
     ),
     click.option(
         "--backend",
@@ -178,6 +179,28 @@ _TUNING_OPTIONS = (
         help="Go on with the checkpoints of a fine-tuning that was stopped.",
     ),
     click.option("--remove-bank", is_flag=True, help="Delete the stored activations in the end."),
+    click.option(
+        "--train-batchnorm",
+        is_flag=True,
+        help="Let the trained part's batch norms learn statistics of their own.",
+    ),
+    click.option(
+        "--optimizer",
+        type=click.Choice(["adamw", "sgd"]),
+        help="adamw (the default) or sgd, with Nesterov momentum.",
+    ),
+    click.option(
+        "--head-rate",
+        type=float,
+        metavar="RATE",
+        help="Learning rate of the classifier (default 1e-3); the first layer's is a hundredth.",
+    ),
+    click.option(
+        "--tuning-seeds",
+        type=int,
+        metavar="N",
+        help="Train N times from one start and average the weights (default 1).",
+    ),
 )
 
 

@@ -23,8 +23,7 @@ from foveal.evaluation.inputs import (
     as_labels,
     as_probabilities,
     as_rows,
-    as_scores,
-    check_class_names,
+    check_inputs,
     compact,
     cross_fitting_folds,
     softmax,
@@ -149,14 +148,11 @@ def choose_operating_point(
     Raises:
         UsageError: Shapes disagree, the class does not exist, or the prevalence cannot be.
     """
-    scores = as_scores(logits)
-    num_images, num_classes = scores.shape
-    check_class_names(list(class_names), num_classes=num_classes)
-    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
-    given = as_rows(groups, num_images=num_images, name="groups")
-    members, _ = compact(given)
+    checked = check_inputs(logits, labels, groups, class_names=class_names)
+    scores, truth, members = checked.scores, checked.labels, checked.members
+    num_images = len(scores)
     folds = cross_fitting_folds(
-        as_rows(fold_index, num_images=num_images, name="fold_index"), given
+        as_rows(fold_index, num_images=num_images, name="fold_index"), members
     )
     index = find_class(rule, class_names)
     name, positive = class_names[index], truth == index

@@ -15,9 +15,16 @@ from foveal.explanation.images import ExplainedImage, ExplainedMap
 from foveal.explanation.methods import unit_of
 from foveal.explanation.sheet import lay_out, sheet_png, sheet_svg
 from foveal.files import write_atomically
-from foveal.text import printable
+from foveal.images.formats import FORMATS
+from foveal.text import near_names, printable
 
 SHEET_ENDINGS = (".png", ".svg")
+_OTHER_PICTURES = (
+    *(suffix for row in FORMATS for suffix in row.suffixes if suffix not in SHEET_ENDINGS),
+    ".pdf", ".eps", ".ps", ".html", ".htm",
+)  # fmt: skip
+_ALL_PICTURES = (*SHEET_ENDINGS, *_OTHER_PICTURES)
+"""What nobody calls a folder."""
 _MAX_STEM = 100
 
 
@@ -25,12 +32,17 @@ def require_drawable(out: Path) -> None:
     """Checks that maps can be drawn into ``out``.
 
     Raises:
-        UsageError: It is a file that is no picture.
+        UsageError: It is a file that is no picture, or ends like a picture of another kind.
     """
-    if out.suffix.lower() not in SHEET_ENDINGS and out.is_file():
+    ending = out.suffix.lower()
+    if ending in SHEET_ENDINGS or out.is_dir():
+        return
+    if out.is_file() or ending in _OTHER_PICTURES or near_names(ending, _ALL_PICTURES):
+        near = (near_names(ending, SHEET_ENDINGS) or SHEET_ENDINGS)[0]
         raise UsageError(
-            f"out: got the file {printable(out.name)!r}, expected a folder, or a file that ends "
-            f"in {' or '.join(SHEET_ENDINGS)}."
+            f"out: got {'the file ' if out.is_file() else ''}{printable(out.name)!r}, expected a "
+            f"folder, or a file that ends in {' or '.join(SHEET_ENDINGS)}.",
+            next_step=f"Did you mean {printable(out.stem)}{near}?",
         )
 
 

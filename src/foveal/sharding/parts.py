@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 from foveal.errors import LedgerError, SchemaError
 from foveal.features.parts import FEATURES_KEY, FeatureOrigin
@@ -37,6 +37,27 @@ class BadRow:
     row: int
     path: str
     reason: str
+
+
+class BadRowJson(TypedDict):
+    """A row without an answer, and why."""
+
+    row: int
+    path: str
+    reason: str
+
+
+class PartFooter(TypedDict):
+    """The footer of a part: which shard of what it is, its rows, and those without an answer."""
+
+    shard: int
+    model: str
+    novelty: str
+    operating_point: str
+    preprocessing: str
+    manifest: str
+    num_rows: int
+    bad: list[BadRowJson]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.draw.numbers import short_bytes
-from foveal.errors import UsageError
+from foveal.errors import DataError, UsageError
 from foveal.evaluation import FineTuning
-from foveal.features import cache_directory, choose_backend
+from foveal.features import Backend, cache_directory, choose_backend
 from foveal.features.bank import Bank
 from foveal.features.frozen_part import ViewPlan, fill_bank, open_bank
 from foveal.finetuning.budget import bank_part
 from foveal.finetuning.checkpoints import CheckpointFolder, Origin, read_origin
 from foveal.finetuning.epochs import TABLE_HEADER, EpochRow, table_line
+from foveal.finetuning.settings import DEFAULT_BUDGET
 from foveal.finetuning.sources import BankSource, BatchSource, FileSource
 from foveal.images.augmentation import Policy, find_policy
 from foveal.text import count_noun, printable
@@ -37,7 +38,6 @@ from foveal.training.mirrored import mirrored_warnings
 from foveal.training.problem import Problem
 from foveal.training.steps import Step, StepLog
 from foveal.training.tuning_plan import (
-    DEFAULT_BUDGET,
     Measured,
     TuningData,
     TuningPlan,
@@ -94,9 +94,7 @@ def fine_tune(
         if refusal is not None:
             step.note(f"not tried: {refusal}", refusal=refusal)
     if refusal is not None:
-        kind = frozen.model.describe().kind
-        told = FineTuning("not tried", kind, False, f"Not tried: {refusal}")
-        return replace(frozen, fine_tuning=told)
+        return _not_tried(frozen, refusal)
     mirrored: tuple[str, ...] = ()
     if policy.mirrors:
         with log.step("mirrored", "Looking whether mirrored images keep their class") as step:
@@ -113,8 +111,19 @@ def fine_tune(
     bank: Bank | None = None
     if plan.candidate.name:
         with log.step("bank", "Running the frozen part once for every view") as step:
-            bank, backend = _make_bank(data, policy, plan, config, step)
-        plan = replace(plan, backend=backend)
+            bank, backend = _open_bank(data, policy, plan, config)
+            plan = replace(plan, backend=backend.name)
+            try:
+                _require_space(bank, data, policy, plan, config, step)
+            except DataError as error:
+                if config.fine_tune == "always":
+                    raise
+                refusal = error.message
+                step.note(f"not tried: {refusal}", refusal=refusal)
+            else:
+                _fill_bank(bank, backend, data, policy, plan, config, step)
+        if refusal is not None:
+            return _not_tried(frozen, refusal)
     views = ViewPlan(policy, plan.num_views, config.seed)
     digests = [source.digest for source in data.sources]
     source: BatchSource = (
@@ -179,19 +188,26 @@ def fine_tune(
     return replace(fitted, fine_tuning=told)
 
 
-def _make_bank(
-    data: TuningData, policy: Policy, chosen: TuningPlan, config: TrainConfig, step: Step
-) -> tuple[Bank, str]:
-    part = bank_part(data.backbone, chosen.candidate, data.size)
+def _not_tried(frozen: Fitted, refusal: str) -> Fitted:
+    """Returns the frozen classifier with why there was no fine-tuning."""
+    kind = frozen.model.describe().kind
+    told = FineTuning("not tried", kind, False, f"Not tried: {refusal}")
+    return replace(frozen, fine_tuning=told)
+
+
+def _open_bank(
+    data: TuningData, policy: Policy, plan: TuningPlan, config: TrainConfig
+) -> tuple[Bank, Backend]:
+    part = bank_part(data.backbone, plan.candidate, data.size)
     sources = data.sources
     spread = np.linspace(0, len(sources) - 1, min(_NUM_PROBE_IMAGES, len(sources)))
     samples = np.stack([data.preprocessing.apply(sources[int(row)].path) for row in spread])
     backend, _ = choose_backend(
         part,
         samples,
-        num_images=len(sources) * chosen.num_views,
+        num_images=len(sources) * plan.num_views,
         cache=cache_directory(),
-        requested=chosen.backend or config.backend,
+        requested=plan.backend or config.backend,
     )
     bank = open_bank(
         cache_directory(),
@@ -201,9 +217,33 @@ def _make_bank(
         seed=config.seed,
         backend=backend.name,
     )
-    views = ViewPlan(policy, chosen.num_views, config.seed)
-    needed = bank.require_space(len(bank.missing(views.rows(sources))))
+    return bank, backend
+
+
+def _require_space(
+    bank: Bank,
+    data: TuningData,
+    policy: Policy,
+    plan: TuningPlan,
+    config: TrainConfig,
+    step: Step,
+) -> None:
+    views = ViewPlan(policy, plan.num_views, config.seed)
+    needed = bank.require_space(len(bank.missing(views.rows(data.sources))))
     step.say(f"{short_bytes(needed)} will be written to {printable(str(bank.folder))}")
+
+
+def _fill_bank(
+    bank: Bank,
+    backend: Backend,
+    data: TuningData,
+    policy: Policy,
+    plan: TuningPlan,
+    config: TrainConfig,
+    step: Step,
+) -> None:
+    views = ViewPlan(policy, plan.num_views, config.seed)
+    sources = data.sources
     num_computed = fill_bank(
         bank,
         sources,
@@ -220,7 +260,6 @@ def _make_bank(
         backend=backend.name,
         num_computed=num_computed,
     )
-    return bank, backend.name
 
 
 def _origin(
@@ -245,6 +284,9 @@ def _origin(
         "augmentation": config.augment,
         "budget": config.budget or DEFAULT_BUDGET,
         "unfreeze": config.unfreeze or "by budget",
+        "training": f"{config.optimizer}, head rate {config.head_rate:g}, "
+        f"{count_noun(config.tuning_seeds, 'seed')}, "
+        f"batch norms {'trained' if config.train_batchnorm else 'frozen'}",
         "plan": json.dumps(plan, sort_keys=True),
         "bank": "none" if bank is None else bank.digest,
         "PyTorch": torch.__version__,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from foveal.dataset import Manifest
 from foveal.draw.numbers import short_bytes
@@ -23,7 +24,7 @@ from foveal.finetuning.checkpoints import Origin
 from foveal.finetuning.cuts import Candidate, choose_candidate, divide, find_candidates
 from foveal.finetuning.loop import settled
 from foveal.finetuning.rates import rate_table, render_rates
-from foveal.finetuning.settings import Recipe, read_budget
+from foveal.finetuning.settings import DEFAULT_BUDGET, Recipe, read_budget
 from foveal.images import Preprocessing
 from foveal.images.augmentation import Policy, find_policy
 from foveal.models import Backbone
@@ -32,10 +33,8 @@ from foveal.training.config import TrainConfig
 from foveal.training.problem import Problem
 from foveal.training.steps import Step
 
-DEFAULT_BUDGET = "5m"
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TuningData:
     """What there is to fine-tune on.
 
@@ -56,7 +55,7 @@ class TuningData:
         """Height and width of the input in pixels."""
         return self.preprocessing.height_px, self.preprocessing.width_px
 
-    @property
+    @cached_property
     def sources(self) -> list[ImageSource]:
         """The usable images with their digests."""
         return [
@@ -146,7 +145,7 @@ def measure_trainings(
     share = config.test_size or (0.5 if is_holdout else 1 / config.num_folds)
     work = Workload(
         num_images=num_images,
-        num_fits=1 if is_holdout else num_folds + 1,
+        num_fits=config.tuning_seeds * (1 if is_holdout else num_folds + 1),
         num_trained=max(1, int(num_images * (1 - share))),
         has_views=find_policy(config.augment).name != "none",
     )
@@ -185,7 +184,7 @@ def settle_plan(
     )
     work = Workload(
         num_images=len(problem),
-        num_fits=1 if problem.is_holdout else problem.num_folds + 1,
+        num_fits=config.tuning_seeds * (1 if problem.is_holdout else problem.num_folds + 1),
         num_trained=int((problem.fold_index != 0).sum()),
         has_views=policy.name != "none",
     )
@@ -196,7 +195,7 @@ def settle_plan(
     plan = choose_plan(costs, work, budget_seconds=left, spent_seconds=spent)
     candidate = plan.cost.candidate
     division = divide(data.backbone, candidate, num_classes=problem.num_classes, size=data.size)
-    recipe = Recipe(seed=config.seed, num_epochs=plan.num_epochs, precision="auto")
+    recipe = replace(config.recipe(), num_epochs=plan.num_epochs)
     recipe = settled(recipe, division.suffix, candidate.shape)
     for line in render_candidates(costs, plan, work).splitlines():
         step.say(line)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from foveal.draw.numbers import percent
 from foveal.evaluation.evidence import Evidence, Interval
 from foveal.evaluation.model_choice import describe_choice
+from foveal.evaluation.operating_point import OperatingPoint
+from foveal.evaluation.operating_wording import describe_chosen, describe_point
+from foveal.evaluation.sample_size import describe_sample_sizes
 from foveal.evaluation.stability import describe_stability
 from foveal.evaluation.subgroup_wording import describe_spread, describe_subgroups
 from foveal.evaluation.wording import (
@@ -150,12 +153,12 @@ def disjoint(facts: RunFacts) -> RunAnswer:
 
 def sample_size(facts: RunFacts) -> RunAnswer | None:
     """How many images are needed, where that was worked out."""
-    if facts.evidence.sample_sizes is None:
+    sizes = facts.evidence.sample_sizes
+    if sizes is None:
         return None
     return RunAnswer(
-        "How many images of each class make its sensitivity known within 5 points stands beside "
-        "how many there are (closed form after Riley et al., groups respected).",
-        "sample-size",
+        f"{describe_sample_sizes(sizes)} The number at hand was not chosen by this.",
+        "sample-sizes",
     )
 
 
@@ -349,12 +352,19 @@ def performance(facts: RunFacts) -> RunAnswer:
 def estimates(facts: RunFacts) -> RunAnswer:
     """Sensitivities and areas with their intervals."""
     found = facts.evidence.metrics.per_class
-    told = [
-        f"{printable(one.name)} sensitivity {_short(one.recall)}, area {_short(one.auroc, False)}"
-        for one in found[:_MAX_NAMED]
-    ]
+    operating = facts.evidence.operating
+    told = []
+    for index, one in enumerate(found[:_MAX_NAMED]):
+        rates = None if operating is None else operating.rates[index]
+        other = "" if rates is None else f", specificity {_short(rates.specificity)}"
+        told.append(
+            f"{printable(one.name)} sensitivity {_short(one.recall)}{other}, area "
+            f"{_short(one.auroc, False)}"
+        )
     more = f"; {len(found) - _MAX_NAMED} more classes" if len(found) > _MAX_NAMED else ""
-    return RunAnswer(f"{'; '.join(told)}{more}.", "classes")
+    curves = " With curves." if operating is not None and operating.curves else ""
+    place = "classes" if operating is None else "operating"
+    return RunAnswer(f"{'; '.join(told)}{more}.{curves}", place)
 
 
 def confusion(facts: RunFacts) -> RunAnswer:
@@ -398,11 +408,8 @@ def imbalance(facts: RunFacts) -> RunAnswer:
 
 def output(facts: RunFacts) -> RunAnswer:
     """What the model answers."""
-    cut = (
-        " A threshold that was chosen inside the training folds travels with it."
-        if facts.evidence.operating is not None
-        else ""
-    )
+    point = _point(facts)
+    cut = "" if point is None else f" {describe_point(point)}"
     return RunAnswer(
         f"A calibrated probability for each class, the most probable class, and the set of classes "
         f"that cannot be ruled out.{cut}",
@@ -410,12 +417,18 @@ def output(facts: RunFacts) -> RunAnswer:
     )
 
 
+def _point(facts: RunFacts) -> OperatingPoint | None:
+    operating = facts.evidence.operating
+    return None if operating is None or operating.chosen is None else operating.chosen.point
+
+
 def cutoffs(facts: RunFacts) -> RunAnswer | None:
     """Which cut-offs make an answer."""
-    if facts.evidence.operating is not None:
+    operating = facts.evidence.operating
+    if operating is not None and operating.chosen is not None:
         return RunAnswer(
-            "The operating points that were asked for before the training, their thresholds chosen "
-            "inside the training folds; curves over all thresholds are exploratory.",
+            f"Asked for before the training: {describe_chosen(operating.chosen)} Curves over all "
+            "thresholds are exploratory.",
             "operating",
         )
     sets = facts.evidence.prediction_sets
@@ -522,6 +535,26 @@ def no_assessor(facts: RunFacts) -> RunAnswer:
     """Who assesses the predictors."""
     return RunAnswer(
         "Does not apply: no person reads or measures a predictor; a program does.", "provenance"
+    )
+
+
+def goal(facts: RunFacts) -> RunAnswer:
+    """What kind of study a run is."""
+    tested = facts.evidence.protocol.kind
+    elsewhere = " and on data from elsewhere" if facts.external is not None else ""
+    return RunAnswer(
+        f"Making a classifier, and testing it on data of the same source ({tested}){elsewhere}; "
+        "exploratory, no trial.",
+        "provenance",
+    )
+
+
+def technical_details(facts: RunFacts) -> RunAnswer:
+    """Where everything is that is needed to repeat it."""
+    return RunAnswer(
+        f"Every choice, seed, version and digest is in manifest.json, each step in history.jsonl; "
+        f"made by: {printable(facts.provenance.command)}",
+        "provenance",
     )
 
 

@@ -16,7 +16,7 @@ CLAIM = Checklist(
         Item("3", "The problem in practice, and the method's part in it", owner="background"),
         Item("4", "What was to be found out", owner="objectives"),
         Item("5", "Data collected for the study or before it", owner="design"),
-        Item("6", "The kind of study", owner="goal"),
+        Item("6", "The kind of study", run.goal, "goal"),
         Item("7", "Where the data come from", owner="data_source"),
         Item(
             "8",
@@ -64,7 +64,12 @@ CLAIM = Checklist(
         Item("39", "Analysis of failures", run.failures),
         Item("40", "Limitations", run.limits, owner="limitations", needs_both=True),
         Item("41", "What follows for practice", owner="implications"),
-        Item("42", "Where the full protocol is", owner="protocol"),
+        Item(
+            "42",
+            "Where the full protocol or further technical details are",
+            run.technical_details,
+            "protocol",
+        ),
         Item(
             "43",
             "Availability of software, model and data",
