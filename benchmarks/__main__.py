@@ -44,6 +44,8 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("claims", "benchmarks.claims.__main__"),
     ("intervals", "benchmarks.interval_coverage"),
     ("page-parity", "benchmarks.page_parity"),
+    ("serve-load", "benchmarks.serve_load"),
+    ("serve-kill", "benchmarks.serve_kill"),
     ("kill", "benchmarks.kill"),
     ("kill-finetune", "benchmarks.kill_finetune"),
 )
