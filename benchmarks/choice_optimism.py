@@ -70,6 +70,7 @@ def _once(seed: int, curve: float) -> tuple[float, ...]:
     fits = [
         spec.make(_READING if spec.needs_stages else Reading()).fit_folds(problem)
         for spec in MAKERS.values()
+        if not spec.needs_flips
     ]
     found = compare_ways(problem, [one.logits for one in fits])
     true = np.array(

@@ -1,7 +1,7 @@
 """How many changed copies the search for duplicates finds, and how often it is wrong.
 
 Copies are made of some images of each set, one kind of change at a time, and looked for among
-all images of the set, by the pictures alone, as ``foveal audit`` does. Then the sets as they are,
+all images of the set, by the images alone, as ``foveal audit`` does. Then the sets as they are,
 without any copy: what is found there is either a copy that the set really holds, or wrong.
 
 The page docs/duplicates.md holds what this printed.
@@ -97,7 +97,7 @@ CHANGES: tuple[tuple[str, Change], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class HonestSet:
-    """Pictures of which none is meant to be a copy of another."""
+    """Images of which none is meant to be a copy of another."""
 
     name: str
     pictures: tuple[Image.Image, ...]
@@ -138,7 +138,7 @@ def digits() -> HonestSet:
 
 
 def textures() -> HonestSet:
-    """Random pictures with the spectrum of natural ones."""
+    """Random images with the spectrum of natural ones."""
     rng = np.random.default_rng(0)
     frequency = np.hypot(np.fft.fftfreq(96)[:, None], np.fft.fftfreq(96)[None, :])
     frequency[0, 0] = 1.0
@@ -154,7 +154,7 @@ SETS: tuple[Callable[[], HonestSet], ...] = (solar_cells, photograph_tiles, digi
 
 
 def records_of(pictures: Sequence[Image.Image], *, start: int = 0) -> list[ImageRecord]:
-    """Returns the records of pictures that lie in no file, numbered from ``start``."""
+    """Returns the records of images that lie in no file, numbered from ``start``."""
     records = []
     for number, picture in enumerate(pictures, start=start):
         prints = fingerprint(np.asarray(picture))

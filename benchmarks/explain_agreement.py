@@ -210,7 +210,7 @@ def page(networks: list[Row], situations: list[Row]) -> str:
         "Made by `python -m benchmarks.explain_agreement --write`. The largest difference from the "
         "papers' definitions, computed by plain autograd in double precision, as a share of the "
         "map's largest value; signed maps at the layer's resolution, before any tool scales, cuts "
-        "or enlarges them. Random weights, pictures of 96 px. In bold: more than 1e-4. A dash: the "
+        "or enlarges them. Random weights, images of 96 px. In bold: more than 1e-4. A dash: the "
         "tool has no such method.",
         "",
         f"| network | method | {' | '.join(tools)} |",

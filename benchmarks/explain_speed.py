@@ -4,7 +4,7 @@
     python benchmarks/explain_speed.py --models resnet18 --batches 1
 
 For each network and batch, all tools live in one process and take turns; the time is the best
-of a few turns each, and includes enlarging the maps to the size of the picture, for one class a
+of a few turns each, and includes enlarging the maps to the size of the image, for one class a
 picture. "foveal, once" traces the network anew, as a single call of ``foveal.explanation.explain``
 does; "foveal, all classes" makes the maps of all 1,000, small ones. CPU seconds are those of
 all threads together: on a machine that others use too they are the steadier figure. The memory

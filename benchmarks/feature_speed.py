@@ -1,6 +1,6 @@
 """Feature extraction: every backend against PyTorch's default layout, taking turns.
 
-Pictures are random and already prepared, so this times the network alone. ResNet-18 has
+Images are random and already prepared, so this times the network alone. ResNet-18 has
 random weights: speed does not depend on them.
 """
 

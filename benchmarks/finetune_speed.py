@@ -6,7 +6,7 @@ favours them. Foveal trains what ``--unfreeze`` names (the last stages) from a b
 reads it in every step. All take turns in one process with the same batch size, optimizer and
 number of threads; the best of the rounds counts for each.
 
-The frozen part runs once for every view and picture; the last columns spread it over the
+The frozen part runs once for every view and image; the last columns spread it over the
 trainings of five folds with eight epochs and four views each.
 
 ResNet-18 has random weights here, because its pretrained ones do not install; speed does not
@@ -29,7 +29,7 @@ import torch
 from benchmarks.measuring import print_table
 from foveal.demo import choose_cells, read_elpv
 from foveal.features import ImageSource, choose_backend, num_cores
-from foveal.features.backends import _needs_bf16
+from foveal.features.backends import why_no_bf16
 from foveal.features.frozen_part import ViewPlan, fill_bank, open_bank
 from foveal.finetuning.budget import bank_part
 from foveal.finetuning.cuts import choose_candidate, divide, find_candidates
@@ -71,7 +71,7 @@ def whole_network_speed(
     network = network.to(memory_format=layout).requires_grad_(True).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
     labels = torch.arange(len(images)) % 2
-    has_bf16 = is_tuned and _needs_bf16() is None
+    has_bf16 = is_tuned and why_no_bf16() is None
 
     def epoch() -> float:
         began = time.perf_counter()

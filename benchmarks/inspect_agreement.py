@@ -160,7 +160,7 @@ def page(measured: list[Row]) -> str:
         "## Multiply-accumulates",
         "",
         "Multiply-accumulates of one "
-        "picture; the judge is PyTorch's `FlopCounterMode`, halved, on a real forward pass, and "
+        "image; the judge is PyTorch's `FlopCounterMode`, halved, on a real forward pass, and "
         "hand arithmetic for the last six. In bold: more than 0.5% away from the judge.",
         "",
         f"| network | judge | Foveal | {' | '.join(names)} |",
@@ -192,7 +192,7 @@ _NORMS = (
 )
 _BIAS = "Counts the addition of the bias as a product for each output value."
 _POSITIONS = (
-    "Counts a linear layer once a picture, however many positions it is applied to, and no product "
+    "Counts a linear layer once an image, however many positions it is applied to, and no product "
     "of two activations."
 )
 _TRANSPOSED = (

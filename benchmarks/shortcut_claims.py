@@ -58,7 +58,7 @@ def draw_scene(random: Random, *, stripes: bool = False, shape: str = "disc") ->
 
 
 def draw_texture(random: Random, kind: str) -> Pixels:
-    """Draws a picture that is texture all over: a material, without object or ground."""
+    """Draws an image that is texture all over: a material, without object or ground."""
     noise = 128 + 40 * random.normal(0, 1, (SIDE_PX, SIDE_PX))
     image = Image.fromarray(noise.clip(0, 255).astype(np.uint8))
     if kind == "blotches":
@@ -139,7 +139,7 @@ PLANTED: tuple[tuple[str, Callable[[Pixels, Random], Pixels], tuple[int, int] | 
     ("frame of 6 px", _frame, None),
     ("side bars of 12%", _bars(0.12), None),
     ("side bars of 20%", _bars(0.20), None),
-    ("watermark over the picture", _watermark, None),
+    ("watermark over the image", _watermark, None),
     ("colour cast of 8 of 255", _shift(8, 0, -8), None),
     ("brighter by 40 of 255", _shift(40, 40, 40), None),
     ("JPEG of another quality", lambda pixels, random: pixels, (90, 70)),

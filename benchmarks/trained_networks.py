@@ -21,7 +21,7 @@ NUM_STEPS = 60
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network, the form of its input, and pictures that it was not trained on."""
+    """A trained network, the form of its input, and images that it was not trained on."""
 
     name: str
     group: str

@@ -1,4 +1,4 @@
-"""Writes docs/schemas: a JSON Schema for each JSON file of a run, and for each command's --json.
+"""Writes docs/schemas: a JSON Schema for all JSON that Foveal writes under a schema's name.
 
 Run it from the project's folder: ``python scripts/write_schemas.py``. A test fails while what is
 published differs from the type hints.
@@ -15,11 +15,16 @@ from foveal.dataset import Audit
 from foveal.evaluation import Evidence
 from foveal.evaluation.evidence import later_parts
 from foveal.evaluation.external import ExternalTest
+from foveal.features.probe import ProbeMemory
+from foveal.learn import outputs as learn_outputs
 from foveal.learn.labs.lab import LabResult
 from foveal.reporting.from_training import ReportRecord
 from foveal.runs.comparing import RunComparison
+from foveal.runs.model_files import OnnxMetadata
 from foveal.schema import json_schema
 from foveal.serving.outputs import RunsListed, ServedAnswer, ServedExplanation
+from foveal.sharding.ledger import LedgerFacts
+from foveal.sharding.parts import PartFooter
 from foveal.shortcuts.explained_run import ExplainedRun
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
@@ -38,6 +43,7 @@ def evidence_schema(name: str, **further: Any) -> Any:
 
 SCHEMAS: dict[str, Any] = {
     "audit": json_schema("audit", Audit),
+    "checklist": json_schema("checklist", outputs.FilledChecklist),
     "compare": json_schema("compare", RunComparison),
     "drift": json_schema("drift", ExternalTest),
     "evaluate": evidence_schema("evaluate", num_seen=int, external=ExternalTest | None),
@@ -62,10 +68,18 @@ SCHEMAS: dict[str, Any] = {
         },
     ),
     "lab.list": json_schema("lab.list", outputs.LabList),
+    "learn.items": json_schema("learn.items", learn_outputs.Items),
+    "learn.recheck": json_schema("learn.recheck", learn_outputs.Rechecked),
+    "learn.topics": json_schema("learn.topics", learn_outputs.TopicStates),
+    "learn.variants": json_schema("learn.variants", learn_outputs.Variants),
+    "ledger": json_schema("ledger", LedgerFacts),
     "lint": json_schema("lint", outputs.Lint),
+    "onnx": json_schema("onnx", OnnxMetadata),
+    "part": json_schema("part", PartFooter),
     "predict": json_schema("predict", outputs.Predictions),
     "predict.shards": json_schema("predict.shards", outputs.ShardedPredictions),
     "preprocessing": json_schema("preprocessing", outputs.PreparedImages),
+    "probe": json_schema("probe", ProbeMemory),
     "report": json_schema("report", ReportRecord),
     "report.drawn": json_schema("report.drawn", outputs.Drawn),
     "run": json_schema("run", outputs.RunManifest),

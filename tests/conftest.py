@@ -1,4 +1,4 @@
-"""What every test may need: a cache of its own, small pictures to learn from, small weights."""
+"""What every test may need: a cache of its own, small images to learn from, small weights."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 
 def draw_shape(name: str, random: np.random.Generator, *, size_px: int = 64) -> Image.Image:
-    """A noisy picture of one of three shapes, at a random place and brightness."""
+    """A noisy image of one of three shapes, at a random place and brightness."""
     y, x = np.mgrid[:size_px, :size_px]
     centre_y, centre_x = random.uniform(0.35, 0.65, 2) * size_px
     radius = random.uniform(0.2, 0.3) * size_px
@@ -57,7 +57,7 @@ def draw_shape(name: str, random: np.random.Generator, *, size_px: int = 64) -> 
         "cross": (np.minimum(abs(dy), abs(dx)) < 4) & (np.maximum(abs(dy), abs(dx)) < radius * 1.4),
         "stripes": (y + int(centre_y)) % 8 < 4,
     }[name]
-    # A ground of its own for every picture, or two plain circles would pass for one picture.
+    # A ground of its own for every image, or two plain circles would pass for one picture.
     coarse = Image.fromarray(random.uniform(20, 120, (5, 5)).astype(np.float32))
     ground = np.asarray(coarse.resize((size_px, size_px), Image.Resampling.BICUBIC))
     levels = ground + random.uniform(60, 120) * shape + random.normal(0, 12, shape.shape)
@@ -79,7 +79,7 @@ def write_shapes(folder: Path, *, num_per_class: int = 12, seed: int = 0) -> Pat
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """36 pictures in three learnable classes, with groups. Shared: do not change it."""
+    """36 images in three learnable classes, with groups. Shared: do not change it."""
     return write_shapes(tmp_path_factory.mktemp("shapes") / "data")
 
 

@@ -7,22 +7,26 @@ import json
 import re
 import runpy
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
+from foveal.learn.progress import Review, dump_progress
 from foveal.schema import VERSIONS
 
 FOLDER = Path(__file__).parents[1]
 PUBLISHED = FOLDER / "docs" / "schemas"
 NAMES = (
-    *("audit", "compare", "drift", "evaluate", "evaluation", "explain", "explanations"),
-    *("export", "inspect"),
-    *("inspect.comparison", "lab", "lab.list", "lint", "predict", "predict.shards"),
-    *("preprocessing",),
+    *("audit", "checklist", "compare", "drift", "evaluate", "evaluation", "explain"),
+    *("explanations", "export", "inspect", "inspect.comparison", "lab", "lab.list", "lint"),
+    *("predict", "predict.shards", "preprocessing"),
     *("report", "report.drawn", "run", "train", "visualise"),
     *("serve.answer", "serve.explanation", "serve.runs"),
+    *("learn.items", "learn.recheck", "learn.topics", "learn.variants"),
+    *("ledger", "onnx", "part", "probe"),
 )
 # Files of a run, by the schema they have.
 FILES = {
@@ -62,12 +66,32 @@ COMMANDS = {
         ("lint", "RUN", "--select", "W"),
     ],
     "predict": [("predict", "RUN", "SHAPES", "BAD/a/bad.png", "nowhere.png")],
+    "checklist": [
+        ("report", "RUN", "--checklist", "claim"),
+        ("report", "RUN", "--checklist", "stard-ai"),
+    ],
+    "learn.items": [("learn", "items", "PROGRESS")],
+    "learn.recheck": [("learn", "check", "PROGRESS")],
+    "learn.topics": [("learn",)],
+    "learn.variants": [
+        ("learn", "variants", "field-growth"),
+        ("learn", "variants", "convolution-shape", "--count", "2"),
+    ],
     "predict.shards": [("predict", "RUN", "BAD", "--shards", "OUT/parts")],
     "report.drawn": [("report", "RUN", "--out", "OUT")],
     "visualise": [
         ("visualise", "NET:build", "--class", "0", "--steps", "1", "--out", "OUT/v.png"),
         ("visualise", "RUN", "--layer", "blocks.0", "--steps", "1", "--out", "OUT/r.png"),
     ],
+}
+# Tried where they are written.
+ELSEWHERE = {
+    "ledger": "sharding/test_ledger.py",
+    "part": "sharding/test_ledger.py",
+    "probe": "features/test_probe.py",
+    "serve.answer": "serving/test_published.py",
+    "serve.explanation": "serving/test_published.py",
+    "serve.runs": "serving/test_published.py",
 }
 NETS = """
 import torch
@@ -152,6 +176,13 @@ def test_the_files_of_a_run_are_as_published(run_folder: Path, name: str) -> Non
     assert [*faults(content, schema, schema)] == []
 
 
+def test_what_a_models_file_says_of_itself_is_as_published(run_folder: Path) -> None:
+    (said,) = onnx.load(run_folder / "model.onnx").metadata_props
+    schema = published("onnx")
+    assert said.key == "foveal"
+    assert [*faults(json.loads(said.value), schema, schema)] == []
+
+
 @pytest.fixture
 def places(
     run_folder: Path, shapes: Path, make_shapes: Callable[..., Path], tmp_path: Path
@@ -164,6 +195,14 @@ def places(
     (tmp_path / "answers.csv").write_text(
         "path,label\ncircle/000.png,circle\ncross/001.png,circle\n"
     )
+    progress = tmp_path / "progress.json"
+    at = datetime(2026, 11, 28, tzinfo=UTC)
+    right, wrong, gone = ("quiz:2-1", {"size": "75"}), ("quiz:2-1", {"size": "x"}), ("none", {})
+    kept = [
+        Review(str(n), "facts-2", template, 0, 1, "good", False, answer, (), at)
+        for n, (template, answer) in enumerate((right, wrong, gone))
+    ]
+    progress.write_bytes(dump_progress(kept))
     return {
         "RUN": run_folder,
         "ANSWERS": tmp_path / "answers.csv",
@@ -172,6 +211,7 @@ def places(
         "BAD": tmp_path / "bad",
         "NET": tmp_path / "nets.py",
         "OUT": tmp_path / "out",
+        "PROGRESS": progress,
     }
 
 
@@ -209,11 +249,11 @@ def test_what_a_training_writes_is_as_published(
 
 
 def test_every_schema_of_a_command_is_published_and_tried() -> None:
-    tried = {*FILES, *COMMANDS, "train"}
+    tried = {*FILES, *COMMANDS, *ELSEWHERE, "onnx", "train"}
     assert tried == set(NAMES)
-    others = {"learn.items", "learn.recheck", "learn.topics", "learn.variants", "onnx", "probe"}
-    others |= {"ledger", "part"}
-    assert set(VERSIONS) - tried == others
+    assert set(VERSIONS) == tried
+    for name, file in ELSEWHERE.items():
+        assert f'"{name}"' in (FOLDER / "tests" / file).read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pictures of two textures, drawn from a seed: what the planted sets are made of."""
+"""Images of two textures, drawn from a seed: what the planted sets are made of."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def draw_texture(label: int, random: np.random.Generator, *, difficulty: float =
 def draw_finding(label: int, random: np.random.Generator) -> Levels:
     """Draws a texture on a disc in the middle, with nothing else that differs by class.
 
-    The grey levels of every picture are given out by rank, so that all have one histogram:
+    The grey levels of every image are given out by rank, so that all have one histogram:
     neither brightness nor contrast nor colour nor the border says anything about the class.
     """
     levels = draw_texture(label, random, difficulty=0.6)
@@ -48,7 +48,7 @@ def draw_finding(label: int, random: np.random.Generator) -> Levels:
 
 
 def draw_ground(random: np.random.Generator) -> Levels:
-    """Draws a soft coloured pattern that no two pictures share."""
+    """Draws a soft coloured pattern that no two images share."""
     coarse = random.uniform(0.1, 0.5, (6, 6, 3))
     channels = [
         np.asarray(
@@ -83,5 +83,5 @@ def cut_tile(whole: Levels, random: np.random.Generator) -> Levels:
 
 
 def as_image(levels: Levels) -> Image.Image:
-    """Returns the picture in 8 bits."""
+    """Returns the image in 8 bits."""
     return Image.fromarray((np.clip(levels, 0, 1) * 255).round().astype(np.uint8))

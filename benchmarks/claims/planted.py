@@ -30,7 +30,7 @@ class Planted:
 
     Attributes:
         data: Folder or table to train on.
-        truth: Paths that were tampered with, where single pictures were.
+        truth: Paths that were tampered with, where single images were.
         new_data: A second set, to be evaluated on the finished run.
     """
 
@@ -57,7 +57,7 @@ def _write(folder: Path, label: int, name: str, image: Image.Image, **options: A
 
 
 def honest(folder: Path, random: np.random.Generator) -> Planted:
-    """Two textures in the middle of the picture; every picture stands on its own."""
+    """Two textures in the middle of the image; every image stands on its own."""
     for label in (0, 1):
         for number in range(PER_CLASS):
             _write(folder, label, f"{number:03}.png", as_image(draw_finding(label, random)))
@@ -112,7 +112,7 @@ def _copies(
 
 
 def resaved_copies(folder: Path, random: np.random.Generator) -> Planted:
-    """Coin-toss labels; every picture is there twice, once smaller."""
+    """Coin-toss labels; every image is there twice, once smaller."""
     return _copies(folder, random, lambda image: image.resize((80, 80), Image.Resampling.LANCZOS))
 
 
@@ -127,7 +127,7 @@ def turned_copies(folder: Path, random: np.random.Generator) -> Planted:
 
 
 def copies_across_a_split(folder: Path, random: np.random.Generator) -> Planted:
-    """A given split whose test part holds pictures of the training part, saved again."""
+    """A given split whose test part holds images of the training part, saved again."""
     truth = set()
     for label in (0, 1):
         for number in range(PER_CLASS):
@@ -143,7 +143,7 @@ def copies_across_a_split(folder: Path, random: np.random.Generator) -> Planted:
 
 
 def seen_when_evaluated(folder: Path, random: np.random.Generator) -> Planted:
-    """New data that hold some of the training pictures, saved again."""
+    """New data that hold some of the training images, saved again."""
     for label in (0, 1):
         for number in range(PER_CLASS):
             image = as_image(draw_texture(label, random))
@@ -245,10 +245,10 @@ KINDS: tuple[Kind, ...] = (
     Kind("copies, mirrored", "leak", mirrored_copies),
     Kind("copies, turned by 90°", "leak", turned_copies),
     Kind("copies across a given split", "seen", copies_across_a_split),
-    Kind("training pictures in new data", "seen", seen_when_evaluated),
+    Kind("training images in new data", "seen", seen_when_evaluated),
     Kind("a mark in the corner", "shortcut", corner_mark),
     Kind("bars of 12% at two sides", "shortcut", side_bars),
-    Kind("a watermark over the whole picture", "shortcut", watermark),
+    Kind("a watermark over the whole image", "shortcut", watermark),
     Kind("brightness", "shortcut", brighter),
     Kind("a colour cast", "shortcut", colour_cast),
     Kind("the file's format", "shortcut", file_format),

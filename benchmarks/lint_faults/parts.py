@@ -57,7 +57,7 @@ def normed(momentum: float = 0.1) -> nn.Sequential:
 
 
 def images(channels: int = 3) -> Tensor:
-    """Pictures in [0, 1]."""
+    """Images in [0, 1]."""
     return torch.rand(NUM_IMAGES, channels, 32, 32)
 
 

@@ -225,7 +225,7 @@ UNSEEN: tuple[Fault, ...] = (
     Fault("layers", "forty convolutions without a shortcut", ("S109", "B304"),
           lambda: natural(stack_of(40, norm=True, width=8)),
           lambda: natural(stack_of(8, norm=True, width=8))),
-    Fault("layers", "five halvings of a picture of 32 pixels", ("S104", "S108"),
+    Fault("layers", "five halvings of an image of 32 pixels", ("S104", "S108"),
           lambda: natural(stack_of(6, norm=True, stride=2, num_strided=5)),
           lambda: natural(stack_of(6, norm=True, stride=2, num_strided=2))),
     Fault("layers", "a mean over channels and rows", ("S126",),
@@ -331,7 +331,7 @@ UNSEEN: tuple[Fault, ...] = (
           lambda: natural(Residual(), batch=with_infinity()), good),
     Fault("data", "one-hot labels as whole numbers", ("T410",),
           lambda: natural(Residual(), labels=F.one_hot(classes(), NUM_CLASSES)), good),
-    Fault("data", "pictures near 1e-4", ("B308",),
+    Fault("data", "images near 1e-4", ("B308",),
           lambda: natural(stack_of(4), batch=1e-4 * images()), lambda: natural(stack_of(4))),
     # The optimizer.
     Fault("optimizer", "Adam at 1", ("T412", "T415"),

@@ -21,7 +21,7 @@ def keep(x: Tensor) -> Tensor:
 
 
 def prepared(x: Tensor) -> Tensor:
-    """Normalises pictures in [0, 1]."""
+    """Normalises images in [0, 1]."""
     return (x - MEAN[:, None, None]) / STD[:, None, None]
 
 

@@ -19,7 +19,7 @@ RATE = 1e-2
 
 
 def whole_call(patient: Patient) -> None:
-    """A new network in training mode, normalised pictures, SGD with momentum, cross-entropy."""
+    """A new network in training mode, normalised images, SGD with momentum, cross-entropy."""
     path, old = last_linear(patient)
     replace(patient.model, path, nn.Linear(old.in_features, NUM_CLASSES))
     patient.model.train()

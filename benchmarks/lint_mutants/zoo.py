@@ -220,7 +220,7 @@ HEALTHY: tuple[Healthy, ...] = (
 
 
 def pictures(count: int, size_px: int, *, seed: int = 0) -> Tensor:
-    """Returns smooth coloured pictures ``[N, 3, H, W]`` in [0, 1], reddish as most photos are."""
+    """Returns smooth coloured images ``[N, 3, H, W]`` in [0, 1], reddish as most photos are."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, 5, 5, generator=generator)
     smooth = nn.functional.interpolate(coarse, size_px, mode="bilinear", align_corners=True)
@@ -230,7 +230,7 @@ def pictures(count: int, size_px: int, *, seed: int = 0) -> Tensor:
 
 
 def normalised(images: Tensor) -> Tensor:
-    """Returns pictures in [0, 1] as ImageNet's networks want them."""
+    """Returns images in [0, 1] as ImageNet's networks want them."""
     return (images - IMAGENET_MEAN) / IMAGENET_STD
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foveal.api import (
         audit,
+        checklist,
         compare,
         drift,
         evaluate,
@@ -58,6 +59,7 @@ __all__ = [
     "FovealWarning",
     "TrainConfig",
     "audit",
+    "checklist",
     "compare",
     "drift",
     "evaluate",

@@ -67,6 +67,32 @@ def write_atomically(file: Path, content: bytes, *, mode: int = 0o666) -> None:
         raise
 
 
+def require_writable(place: Path, *, kind: Literal["file", "folder"] = "file") -> None:
+    """Tries whether ``place`` can be written, before the work whose result goes there.
+
+    Nothing is left behind: the nearest folder that exists is tried with a passing file.
+
+    Raises:
+        OSError: It cannot be written; named after ``place``.
+    """
+    try:
+        if kind == "file" and place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        place.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(place)) from error
+    folder = place if kind == "folder" else place.parent
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(place)) from error
+
+
 def _make_folder_of(file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

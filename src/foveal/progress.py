@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from foveal.interruption import require_uninterrupted
-from foveal.text import printable
+from foveal.text import fold, printable
 
 # A bar for less than this would only flicker.
 _BAR_AFTER_SECONDS = 2.0
@@ -69,10 +69,14 @@ class ProgressDisplay(AbstractContextManager["ProgressDisplay"]):
         """Writes a line of a step that goes on, above its bar."""
         if self._is_quiet:
             return
+        line = printable(line)
+        if self._is_terminal:
+            start = line[: len(line) - len(line.lstrip())]
+            line = fold(line, _COLUMNS, indent=start + "  ")
         if self._bar is not None:
-            self._bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            self._write(f"{_CLEAR_LINE if self._is_terminal else ''}{printable(line)}\n")
+            self._write(f"{_CLEAR_LINE if self._is_terminal else ''}{line}\n")
 
     def end(self, title: str, seconds: float, detail: str) -> None:
         """Closes the step: how long it took, its title, and what there is to say about it.

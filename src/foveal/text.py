@@ -8,6 +8,7 @@ everything else is dealt with here, once.
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -51,6 +52,30 @@ def near_names(word: str, known: Iterable[str], *, limit: int = 3) -> tuple[str,
     ('resnet18', 'resnet34')
     """
     return tuple(difflib.get_close_matches(word, list(known), n=limit, cutoff=0.6))
+
+
+def fold(text: str, columns: int, *, indent: str = "") -> str:
+    r"""Returns ``text`` in lines of at most ``columns``, those after the first below ``indent``.
+
+    Breaks that are there stay, and so do words that are longer than a line: a path or a command
+    has to be copied in one piece.
+
+    >>> fold("a file /of/a/long/name\nis missing", 12)
+    'a file\n/of/a/long/name\nis missing'
+    """
+    from rich.cells import cell_len
+
+    lines: list[str] = []
+    for whole in text.split("\n"):
+        line = ""
+        for word in re.split(r"(?<=\S) +", whole):
+            tried = f"{line} {word}" if line else word
+            if line.strip() and cell_len(tried) > columns:
+                lines.append(line)
+                tried = indent + word
+            line = tried
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def count_noun(count: int, noun: str, plural: str | None = None) -> str:

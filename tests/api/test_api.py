@@ -105,7 +105,7 @@ def test_evaluating_returns_the_evidence(
 
 @pytest.fixture
 def columns(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[object]]:
-    """The pictures as columns, with paths from the current folder."""
+    """The images as columns, with paths from the current folder."""
     monkeypatch.chdir(shapes.parent)
     files = sorted(shapes.rglob("*.png"))
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from PIL import Image
 from torch import nn
 
 import foveal
-from foveal.errors import ModelError, UsageError
+from foveal.errors import FovealWarning, ModelError, UsageError
 from foveal.explanation import HeatMap
 from foveal.models import Network, open_network
 from foveal.models import weights as reading
 from foveal.runs import folder as digesting
+from foveal.visualisation import PixelScale
 
 NAMES = ("cat", "dog", "cow", "ant")
 
@@ -281,3 +283,16 @@ def test_threads_that_explain_one_run_do_not_disturb_each_other(
     for thread in threads:
         thread.join()
     assert all(np.allclose(found[number], alone[number], atol=1e-4) for number in range(3))
+
+
+def test_a_bare_module_is_told_which_values_it_is_fed() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.warns(FovealWarning, match="pixel values from 0 to 1 as they are"):
+        foveal.visualise(module, classes=[0], size_px=16, num_steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", message=".*pixel values from 0 to 1")
+        foveal.visualise(module, classes=[0], size_px=16, num_steps=1, mean=0.5, std=0.25)
+        foveal.visualise(
+            module, classes=[0], size_px=16, num_steps=1, scale=PixelScale((0.0,), (1.0,))
+        )

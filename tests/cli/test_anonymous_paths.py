@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture
 def private(make_shapes: Callable[..., Path], tmp_path: Path) -> Path:
-    """Pictures whose folder, files and groups are named after one person."""
+    """Images whose folder, files and groups are named after one person."""
     data = make_shapes("Grete-Muster-data", num_per_class=8)
     for file in sorted(data.rglob("*.png")):
         file.rename(file.with_name(f"GreteMuster_{file.name}"))

@@ -284,7 +284,7 @@ def test_no_patients_name_is_written_anywhere(
     outcome = train(tmp_path / "data", "--out", tmp_path / "run")
     assert outcome.code == 0
     assert "DICOM PatientID (hashed)" in outcome.out
-    # One patient has three pictures of each of the three classes.
+    # One patient has three images of each of the three classes.
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["data"]["num_groups"] == 4
     written = [outcome.out.encode(), outcome.err.encode()]
     for folder in (tmp_path / "run", cache_folder):

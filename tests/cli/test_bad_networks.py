@@ -135,4 +135,4 @@ def test_data_dependent_control_flow_is_what_the_linter_could_not_tell(
     outcome = foveal("lint", f"{file}:Branching", "--input", "3x8x8")
     assert outcome.code == 0
     assert "COULD NOT TELL S101," in words(outcome)
-    assert "what it does next depends on the values in a picture" in words(outcome)
+    assert "what it does next depends on the values in an image" in words(outcome)

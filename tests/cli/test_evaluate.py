@@ -54,3 +54,16 @@ def test_an_unknown_class_is_exit_code_3(
     outcome = foveal("evaluate", run_folder, data)
     assert (outcome.code, outcome.out) == (3, "")
     assert "class 'zebra' that the run does not know" in outcome.err
+
+
+def test_files_that_cannot_be_read_are_exit_code_1(
+    foveal: Run, run_folder: Path, make_shapes: Callable[..., Path]
+) -> None:
+    data = make_shapes(num_per_class=4, seed=5)
+    (data / "circle" / "broken.png").write_bytes(b"no image")
+    (data / "cross" / "empty.jpg").write_bytes(b"")
+    for more in ((), ("--json",)):
+        outcome = foveal("evaluate", run_folder, data, *more)
+        assert outcome.code == 1
+        assert "2 of 14 files could not be used." in outcome.err
+        assert outcome.out

@@ -224,7 +224,7 @@ def test_a_named_network_without_weights_is_refused(foveal: Run, pictures: list[
 def test_list_names_every_method(foveal: Run) -> None:
     from foveal.explanation.methods import list_methods
 
-    outcome = foveal("explain", "anything", "--method", "list")
+    outcome = foveal("explain", "--method", "list")
     assert [line.split()[0] for line in outcome.out.splitlines()] == [
         name for name, _ in list_methods()
     ]
@@ -307,3 +307,10 @@ def test_explain_has_no_option_that_ignores_the_others(foveal: Run, small_run: P
     outcome = foveal("explain", small_run, "--maximise", "cross")
     assert outcome.code == 2
     assert "No such option" in outcome.err
+
+
+@pytest.mark.parametrize(("words", "missing"), [((), "MODEL"), (("timm:resnet18",), "IMAGE...")])
+def test_what_is_missing_is_named(foveal: Run, words: tuple[str, ...], missing: str) -> None:
+    outcome = foveal("explain", *words)
+    assert outcome.code == 2
+    assert f"Missing argument '{missing}'." in outcome.err

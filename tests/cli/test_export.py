@@ -34,7 +34,7 @@ def test_the_page_lies_beside_the_run_by_default(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("RUN", "--to", "pages"), 2, "'pages' is not 'page'"),
+        (("RUN", "--to", "pages"), 2, "'pages' is not one of"),
         (("nowhere",), 3, "There is no run folder nowhere."),
         (("RUN", "--out", "FILE/page.html"), 3, "could not be written"),
         (("RUN", "--out", "FOLDER"), 2, "is a folder."),

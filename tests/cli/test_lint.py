@@ -38,8 +38,8 @@ def colourful():
         nn.Flatten(),
         nn.Linear(8, 2),
     )
-    pictures = nn.functional.interpolate(torch.rand(16, 3, 4, 4), 32)
-    net((pictures - 0.5) / 0.5)  # the statistics that training would leave
+    images = nn.functional.interpolate(torch.rand(16, 3, 4, 4), 32)
+    net((images - 0.5) / 0.5)  # the statistics that training would leave
     return net.eval()
 
 
@@ -146,7 +146,7 @@ def test_whose_mean_and_std_were_used_is_told(file: Path, pictures: Path) -> Non
 
 
 def test_a_picture_that_cannot_be_read_is_named(file: Path, pictures: Path) -> None:
-    (pictures / "5.png").write_text("no picture")
+    (pictures / "5.png").write_text("no image")
     told = run(f"{file}:colourful", "--images", str(pictures), *B302).stderr
     assert "15 images fed" in told
     assert "5.png: " in told

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ FIELDS = [
 
 @pytest.fixture
 def images(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """``new/`` in the current folder: four pictures, one of them in a folder of its own."""
+    """``new/`` in the current folder: four images, one of them in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "new"
     (folder / "deep").mkdir(parents=True)
@@ -145,13 +146,19 @@ def test_no_cell_of_a_csv_starts_a_formula(foveal: Run, run_folder: Path, images
     }
 
 
-def test_a_folder_without_images_is_wrong_usage(
-    foveal: Run, run_folder: Path, tmp_path: Path
+@pytest.mark.parametrize("command", ["predict", "explain", "evaluate", "train", "lint"])
+def test_a_folder_without_images_is_work_that_cannot_be_done(
+    foveal: Run, run_folder: Path, tmp_path: Path, command: str
 ) -> None:
-    (tmp_path / "empty").mkdir()
-    outcome = foveal("predict", run_folder, tmp_path / "empty")
-    assert outcome.code == 2
-    assert "The folders hold no image." in outcome.err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    words = {
+        "train": (empty, "--out", tmp_path / "run"),
+        "lint": (run_folder, "--images", empty),
+    }
+    outcome = foveal(command, *words.get(command, (run_folder, empty)))
+    assert outcome.code == 3
+    assert re.search("no (usable labelled )?image", outcome.err)
 
 
 def test_a_folder_that_is_no_run_is_named(foveal: Run, images: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 import foveal as foveal_package
-from foveal.errors import UsageError
+from foveal.errors import FovealWarning, UsageError
 from foveal.visualisation import Ascent
 
 Run = Callable[..., Any]
@@ -164,14 +164,15 @@ def test_from_python_it_is_a_function_that_leaves_the_network_as_found(tmp_path:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     network.train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    pictures = foveal_package.visualise(
-        network,
-        classes=["b", 0],
-        layers=["0:2"],
-        class_names=["a", "b", "c", "d"],
-        ascent=Ascent(size_px=16, num_steps=2),
-        out=tmp_path / "o.png",
-    )
+    with pytest.warns(FovealWarning, match="pixel values from 0 to 1"):
+        pictures = foveal_package.visualise(
+            network,
+            classes=["b", 0],
+            layers=["0:2"],
+            class_names=["a", "b", "c", "d"],
+            ascent=Ascent(size_px=16, num_steps=2),
+            out=tmp_path / "o.png",
+        )
     assert [one.image.shape for one in pictures] == [(3, 16, 16)] * 3
     assert network.training
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())

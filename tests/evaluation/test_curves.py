@@ -66,6 +66,8 @@ def test_bands_hold_the_curve() -> None:
             for value, low, high in zip(curve.value, curve.low, curve.high, strict=True):
                 if low is not None and high is not None:
                     assert 0 <= low <= value <= high <= 1
+        # Where every image is called so, the sensitivity is 1 in any sample.
+        assert (one.roc.low[-1], one.roc.high[-1]) == (1.0, 1.0)
 
 
 def test_groups_of_copies_widen_the_band() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foveal.errors import UsageError
 from foveal.evaluation.operating_rule import (
@@ -56,6 +58,15 @@ def test_what_is_no_rule_is_refused_with_what_was_expected(text: str, message: s
         read_rule(text)
     assert message in str(caught.value)
     assert "sensitivity>=0.95 for NAME-OF-A-CLASS" in str(caught.value)
+
+
+@given(st.text(min_size=1), st.floats(0.001, 1.0))
+def test_any_class_name_is_read_back_from_the_text_of_its_rule(name: str, share: float) -> None:
+    share = float(f"{share:.12g}")
+    for rule in (AtLeast("ppv", share, name), LeastCost(10 * share, share, name)):
+        again = parse_rule(rule.text)
+        assert again.class_name == name
+        assert again.text == rule.text
 
 
 def test_costs_are_read_in_any_order() -> None:

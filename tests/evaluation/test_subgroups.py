@@ -11,8 +11,9 @@ from statsmodels.stats.multitest import multipletests
 from foveal.dataset.traits import Trait
 from foveal.evaluation import describe_subgroups, measure_subgroups
 from foveal.evaluation.evidence import Subgroups
+from foveal.evaluation.group_spread import measure_spread
 from foveal.evaluation.subgroup_wording import describe_trait, is_shown
-from foveal.evaluation.subgroups import holm, measure_spread
+from foveal.evaluation.subgroups import holm
 from foveal.schema import from_json, to_json
 
 NAMES = ("a", "b", "c")

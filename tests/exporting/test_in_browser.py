@@ -7,6 +7,7 @@ import csv
 import io
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from benchmarks.page_parity import compare, faults
 from PIL import Image
 
 from foveal.draw.colour_map import overlay
+from foveal.evaluation.operating_point import ChosenPoint, OperatingPoint
 from foveal.explanation.placement import spread
+from foveal.exporting.facts import gather_facts
 from foveal.exporting.mapped_network import with_maps
-from foveal.exporting.page import ExportedPage
+from foveal.exporting.page import ExportedPage, export_page
 from foveal.reporting.from_training import ReportRecord
 from foveal.runs import load
 from foveal.runs.reading import read_typed
@@ -223,3 +226,39 @@ def test_axe_finds_nothing_and_a_phone_needs_no_sideways_scrolling(
         tab.wait_for_selector("#picture:not([hidden])")
         assert violations(tab) == []
         tab.keyboard.press("Escape")
+
+
+def test_labels_follow_the_operating_point_of_the_run(
+    browser: Any, runtime: None, run_folder: Path, shapes: Path, tmp_path: Path
+) -> None:
+    classifier = load(run_folder)
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for file in shapes.glob("*/00?.png"):
+        shutil.copy(file, folder / f"{file.parent.name}-{file.name}")
+    files = sorted(folder.iterdir())
+    answers = classifier.predict(files)
+    likely = [one.probabilities[0] for one in answers if one.label == "circle"]
+    threshold = (min(likely) + max(likely)) / 2  # so that some circles are circles no more
+    operating = classifier.evidence.operating
+    assert operating is not None
+    point = OperatingPoint("circle", 0, threshold, "specificity>=0.95 for circle")
+    chosen = ChosenPoint(point.rule, "circle", point, (), 0, None, None, None, None, "Made up.")
+    evidence = replace(classifier.evidence, operating=replace(operating, chosen=chosen))
+    decided = replace(classifier, evidence=evidence)
+    facts = gather_facts(decided, no_maps=None)
+    assert facts.script["operating_point"]["threshold"] == threshold
+    exported = export_page(run_folder, tmp_path / "page.html")
+    told = f'"operating_point":{{"class_index":0,"threshold":{threshold!r}}}'
+    text = exported.file.read_text("utf-8").replace('"operating_point":null', told)
+    exported.file.write_text(text, "utf-8")
+    expected = [one.label for one in decided.predict(files)]
+    assert expected != [one.label for one in answers]
+    page = browser.new_context(accept_downloads=True).new_page()
+    page.set_default_timeout(60_000)
+    page.goto(exported.file.as_uri())
+    page.wait_for_selector("body[data-state=ready]")
+    classify(page, files)
+    rows = list(csv.DictReader(io.StringIO(saved_csv(page))))
+    assert [row["label"] for row in rows] == expected
+    page.context.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.test_published_schemas import faults, published
 
 from foveal.errors import BackendError, ModelError, UsageError
 from foveal.features import Backend, BackendSpec, ProbeReport, choose_backend, probe
@@ -103,6 +104,14 @@ def test_choice_is_remembered(choose: Choose, only_torch: None) -> None:
     backend, remembered = choose()
     assert remembered == replace(measured, origin="remembered")
     assert backend.name == measured.chosen
+
+
+def test_what_is_remembered_is_as_published(
+    choose: Choose, only_torch: None, cache_folder: Path
+) -> None:
+    choose()
+    schema = published("probe")
+    assert [*faults(json.loads(memory_file(cache_folder).read_text()), schema, schema)] == []
 
 
 def test_other_weights_are_measured_anew(

@@ -1,4 +1,4 @@
-"""Networks that begin at random, and pictures on the fly."""
+"""Networks that begin at random, and images on the fly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from foveal.features.frozen_part import ViewPlan
 from foveal.finetuning.checkpoints import Checkpoints
 from foveal.finetuning.loop import Examples, accuracy_of, predict_logits
 from foveal.finetuning.scratch import SCRATCH, train_from_scratch
-from foveal.finetuning.sources import PictureSource
+from foveal.finetuning.sources import FileSource
 from foveal.images import Preprocessing
 from foveal.images.augmentation import find_policy
 from foveal.models.architectures.resnet import CifarResNet
@@ -26,18 +26,18 @@ RECIPE = replace(SCRATCH, num_epochs=8, batch_size=12, average_decay=0.0, mixup=
 
 
 @pytest.fixture
-def source(shapes: Path) -> Iterator[PictureSource]:
+def source(shapes: Path) -> Iterator[FileSource]:
     sources = [
         ImageSource(path, hashlib.sha256(path.read_bytes()).hexdigest())
         for path in sorted(shapes.rglob("*.png"))
     ]
     views = ViewPlan(find_policy("padded-crop"), 1, 0)
-    made = PictureSource(sources, Preprocessing(16, 16), views)
+    made = FileSource(sources, Preprocessing(16, 16), views)
     yield made
     made.close()
 
 
-def examples_of(source: PictureSource) -> Examples:
+def examples_of(source: FileSource) -> Examples:
     num_images = len(source.digests)
     labels = np.arange(num_images) * 3 // num_images
     return Examples(
@@ -53,7 +53,7 @@ def network_of(seed: int) -> torch.nn.Module:
     return CifarResNet(8, num_classes=3)
 
 
-def test_a_residual_network_learns_from_its_random_start(source: PictureSource) -> None:
+def test_a_residual_network_learns_from_its_random_start(source: FileSource) -> None:
     network, examples = network_of(0), examples_of(source)
     trained = train_from_scratch(network, source, examples, RECIPE)
     assert trained.rows[-1].train_loss < 0.8 * trained.rows[1].train_loss
@@ -63,7 +63,7 @@ def test_a_residual_network_learns_from_its_random_start(source: PictureSource) 
 
 
 def test_stopped_and_continued_it_ends_with_the_same_bits(
-    source: PictureSource, tmp_path: Path
+    source: FileSource, tmp_path: Path
 ) -> None:
     recipe, examples = replace(RECIPE, num_epochs=3), examples_of(source)
     whole = train_from_scratch(network_of(0), source, examples, recipe)
@@ -93,7 +93,7 @@ def test_stopped_and_continued_it_ends_with_the_same_bits(
 
 
 def test_every_epoch_shows_another_picture_and_a_view_is_always_the_same(
-    source: PictureSource,
+    source: FileSource,
 ) -> None:
     rows: NDArray[np.int64] = np.array([3])
     views = [source.views_of(rows, seed=0, epoch=epoch) for epoch in range(3)]

@@ -269,7 +269,7 @@ def test_a_number_that_was_read_and_then_used_ends_the_graph(use):
     graph = trace(Steps(lambda m, x: use(x, m.conv(x).mean().item())), IMAGE)
 
     assert graph.status == "partial"
-    assert "depends on the values in a picture" in graph.reason
+    assert "depends on the values in an image" in graph.reason
 
 
 def test_compiled_modules_run_as_they_were_written():
@@ -317,7 +317,7 @@ def test_a_model_that_fails_on_real_numbers_too_is_told_so(step, message):
 def test_a_model_that_only_works_on_numbers_from_0_to_1_works():
     def wants_unit(m, x):
         if bool(torch.empty(()).is_cpu) and not x.is_meta and (x.min() < 0 or x.max() > 1):
-            raise ValueError("not a picture")
+            raise ValueError("not an image")
         return torch.vmap(lambda t: t * 2)(m.conv(x))
 
     assert trace(Steps(wants_unit), IMAGE).status in {"partial", "unavailable"}

@@ -31,13 +31,13 @@ def branches(x):
 @pytest.mark.parametrize(
     ("step", "reason"),
     [
-        (branches, "depends on the values in a picture"),
-        (lambda x: x * x.max().item(), "depends on the values in a picture"),
+        (branches, "depends on the values in an image"),
+        (lambda x: x * x.max().item(), "depends on the values in an image"),
         (lambda x: x[x > 0], "selects elements by a mask"),
-        (lambda x: torch.nonzero(x), "depends on the values in a picture"),
-        (lambda x: torch.masked_select(x, x > 0), "depends on the values in a picture"),
-        (lambda x: x.detach().numpy(), "depends on the values in a picture"),
-        (lambda x: range(int(x.sum())), "depends on the values in a picture"),
+        (lambda x: torch.nonzero(x), "depends on the values in an image"),
+        (lambda x: torch.masked_select(x, x > 0), "depends on the values in an image"),
+        (lambda x: x.detach().numpy(), "depends on the values in an image"),
+        (lambda x: range(int(x.sum())), "depends on the values in an image"),
     ],
 )
 def test_what_depends_on_values_ends_the_graph(step, reason):

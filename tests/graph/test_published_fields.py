@@ -1,6 +1,6 @@
 """The networks and answers that google-research/receptive_field holds itself to (TF-Slim).
 
-Its "effective padding" is the distance from the first field's start to the picture: -start.
+Its "effective padding" is the distance from the first field's start to the image: -start.
 """
 
 from __future__ import annotations

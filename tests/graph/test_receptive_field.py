@@ -311,7 +311,7 @@ def test_published_networks_see_what_the_gradient_says(name, point, size):
     graph = trace(prefix, (3, size, size))
     (field, same) = receptive_fields(graph)[-1].fields
     assert field is not None
-    # The field fits into the picture: what the edges cut off would prove nothing.
+    # The field fits into the image: what the edges cut off would prove nothing.
     assert field.size < size
     unit = graph.outputs[0].shape[-1] // 2
     seen = {p for p in field.positions(unit).elements() if 0 <= p < size}
@@ -461,7 +461,7 @@ def test_squeeze_and_excitation_is_global_beside_its_local_field():
         # A pooling window over the whole map, as in old squeeze-and-excitation.
         (nn.AvgPool2d(16, stride=1), ("complete", (True, True), (1, 1))),
         (nn.AvgPool2d(16), ("complete", (True, True), (1, 1))),
-        # The middle of the picture alone, read from everywhere: no field that moves along.
+        # The middle of the image alone, read from everywhere: no field that moves along.
         (nn.Conv2d(3, 3, 9, stride=9), ("unavailable", (False, False), (None, None))),
     ],
 )

@@ -147,4 +147,4 @@ def test_a_picture_of_an_unknown_mode_is_not_believed():
 
 
 def test_pillow_images_stay_pillow_images(files):
-    assert isinstance(decode_here(files["LZW TIFF"], REQUEST).picture, Image.Image)
+    assert isinstance(decode_here(files["LZW TIFF"], REQUEST).pixels, Image.Image)

@@ -56,7 +56,7 @@ def test_a_module_that_raises_is_named_with_its_words():
 def test_data_dependent_control_flow_gives_the_part_before_it():
     table = inspect(_Branching(), (3, 8, 8))
     assert table.status == "partial"
-    assert "depends on the values in a picture" in table.reason
+    assert "depends on the values in an image" in table.reason
     assert table.totals.macs.status == "partial"
     assert table.totals.macs.value == 8 * 27 * 36
     assert table.totals.parameters == 8 * 27 + 8 + 8 * 72 + 8

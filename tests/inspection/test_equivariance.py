@@ -1,4 +1,4 @@
-"""Maps that move with the picture, and maps that do not."""
+"""Maps that move with the image, and maps that do not."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_layer_inside_can_be_named() -> None:
 
 
 def test_no_unit_free_of_the_border_is_said() -> None:
-    with pytest.raises(UsageError, match=r"it sees 15 px, and the picture of 12 px moves by 1\."):
+    with pytest.raises(UsageError, match=r"it sees 15 px, and the image of 12 px moves by 1\."):
         measure(convolutions(2, 2, 2), noise(size=12))
 
 

@@ -49,7 +49,7 @@ def test_default_backbone_tells_pictures_apart(default: Backbone) -> None:
 
 
 def test_default_backbone_knows_imagenet(default: Backbone) -> None:
-    # In the packaged order the classifier is last; its answer for a picture of noise and
+    # In the packaged order the classifier is last; its answer for an image of noise and
     # for a smooth one must differ from chance, or the tensors were put in wrong places.
     network = load_timm_network(DEFAULT_BACKBONE).network
     stripes = torch.where(torch.arange(224) % 28 < 14, 1.0, -1.0).expand(1, 3, 224, 224)

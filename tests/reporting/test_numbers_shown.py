@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from foveal.evaluation.curves import MAX_CURVES
 from foveal.evaluation.evidence import Interval
 from foveal.reporting import ReportInput, render_html, render_model_card
 from foveal.reporting.numbers import seconds
 from foveal.reporting.sections.classes import classes_drawings, confusion_section
 from foveal.reporting.sections.headline import headline, headline_rows
-from foveal.reporting.sections.making import flatten
 from foveal.reporting.sections.prediction_sets import sets_section
+from foveal.reporting.sections.provenance import flatten
 
 
 def test_the_class_table_holds_every_class_with_its_own_numbers(report: ReportInput) -> None:
@@ -107,8 +108,8 @@ def test_settings_in_settings_are_flattened() -> None:
 
 def test_the_page_names_every_package_and_backend(cells: ReportInput) -> None:
     text = render_html(cells)
-    assert cells.making is not None
-    for word in (*cells.making.versions, *(row.name for row in cells.making.probe)):
+    assert cells.provenance is not None
+    for word in (*cells.provenance.versions, *(row.name for row in cells.provenance.probe)):
         assert word in text
 
 
@@ -152,7 +153,25 @@ def many(leaves: ReportInput) -> ReportInput:
         size_counts=(0,) * 200 + (4040,) + (0,) * 204,
         mean_size=200.0,
     )
-    evidence = replace(evidence, data=data, metrics=metrics, prediction_sets=wide)
+    operating, sizes, flow = evidence.operating, evidence.sample_sizes, evidence.flow
+    assert operating is not None
+    assert sizes is not None
+    assert flow is not None
+    curves = tuple(
+        replace(one, name=f"sort {k}") for k, one in enumerate(operating.curves[:MAX_CURVES])
+    )
+    evidence = replace(
+        evidence,
+        data=data,
+        metrics=metrics,
+        prediction_sets=wide,
+        operating=replace(operating, rates=operating.rates[:1] * number, curves=curves),
+        sample_sizes=replace(sizes, classes=sizes.classes[:1] * number),
+        flow=replace(
+            flow,
+            parts=tuple(replace(one, class_counts=(5,) * number) for one in flow.parts),
+        ),
+    )
     return replace(leaves, evidence=evidence, examples={})
 
 

@@ -46,4 +46,5 @@ def test_page_and_terminal_tell_kappa(cells: ReportInput) -> None:
     report = ordered(cells)
     assert "Weighted kappa" in render_html(report)
     assert "Weighted kappa" in render_text(report.evidence)
-    assert "--ordered" in render_html(cells)
+    assert "How far off" in render_html(report)
+    assert "How far off" not in render_html(cells), "classes without an order have no such section"

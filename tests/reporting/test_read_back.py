@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from foveal.evaluation import Evidence
-from foveal.reporting import Making, ReportInput, render_html, render_model_card
+from foveal.reporting import Provenance, ReportInput, render_html, render_model_card
 from foveal.schema import from_json, to_json
 
 
@@ -17,9 +17,9 @@ def test_evidence_is_read_back_equal(report: ReportInput) -> None:
 
 def test_what_was_read_back_is_shown_the_same(report: ReportInput) -> None:
     evidence = Evidence.from_json(json.loads(json.dumps(report.evidence.to_json())))
-    making = report.making
-    if making is not None:
-        making = from_json(Making, json.loads(json.dumps(to_json(making))))
-    again = replace(report, evidence=evidence, making=making)
+    provenance = report.provenance
+    if provenance is not None:
+        provenance = from_json(Provenance, json.loads(json.dumps(to_json(provenance))))
+    again = replace(report, evidence=evidence, provenance=provenance)
     assert render_html(again) == render_html(report)
     assert render_model_card(again) == render_model_card(report)

@@ -22,12 +22,14 @@ def test_no_two_sections_share_an_anchor() -> None:
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.anchor)
-def test_every_section_is_on_the_page_and_in_its_contents(
+def test_a_section_that_applies_is_on_the_page_and_in_its_contents(
     report: ReportInput, section: Section
 ) -> None:
     html = render_html(report)
-    assert html.count(f'<section id="{section.anchor}" aria-labelledby="h-{section.anchor}">') == 1
-    assert f'<a href="#{section.anchor}">{section.contents}</a>' in html
+    shown = bool(section.absent) or section.view(report) is not None
+    heading = f'<section id="{section.anchor}" aria-labelledby="h-{section.anchor}">'
+    assert html.count(heading) == shown
+    assert html.count(f'<a href="#{section.anchor}">{section.contents}</a>') == shown
 
 
 def test_a_row_is_all_that_a_section_needs(
@@ -59,3 +61,11 @@ def test_what_was_not_measured_says_so_below_its_heading(
     html = render_html(report)
     assert '<p class="absent">Not &lt;measured&gt;.</p>' in html
     assert "never\n" not in html
+
+
+def test_what_does_not_apply_is_left_out(
+    report: ReportInput, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Section("x", "X", "Does it apply?", lambda report: None, "never")
+    monkeypatch.setattr(page, "SECTIONS", (*SECTIONS, row))
+    assert "Does it apply?" not in render_html(report)

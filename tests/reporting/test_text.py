@@ -83,8 +83,8 @@ def test_the_text_ends_with_the_headline_the_warnings_and_the_report(cells: Repo
     assert last == (
         "\nAccuracy 78.8% (95% interval 75.2 to 82.4%) on images of unseen groups\n"
         "Better than always answering 'functional' (57.6%) by 18 to 25 points.\n\n"
-        "ERROR  2 pictures stand under two labels. Decide on one label and delete the\n"
-        "  other file.\n"
+        "ERROR  2 images stand under two labels. Decide on one label and delete the other\n"
+        "  file.\n"
         "WARNING  3 files could not be used. Copy the truncated files again; remove what\n"
         "  is no image.\n"
         "NOTE  Class balance differs between folds by at most 2 images.\n\n"
@@ -216,6 +216,16 @@ def test_long_paths_are_shortened_in_the_middle() -> None:
     assert "…" in line
     assert "cell0001.png" in line
     assert widest(text) <= COLUMNS
+
+
+def test_every_label_of_a_set_is_written() -> None:
+    few = tuple(f"class-{k}-of-a-long-name" for k in range(3))
+    many = tuple(f"class-{k}-of-a-long-name" for k in range(40))
+    for labels in (few, many):
+        row = Row("photos/0001.png", labels[0], 0.5, labels, True, False)
+        text = render_predictions_text([row, replace(row, prediction_set=labels[:1])])
+        assert [name for name in labels[1:] if name not in text] == []
+        assert widest(text) <= COLUMNS
 
 
 def test_no_predictions_make_an_empty_table() -> None:

@@ -66,7 +66,7 @@ def test_the_run_says_which_kind_it_is(
     assert described.kind == trained.config.head
     page = (folder / "report.html").read_text("utf-8")
     assert described.sentence in page
-    assert from_run.read_report(folder).report.making.model == described  # type: ignore[union-attr]
+    assert from_run.read_report(folder).report.provenance.model == described  # type: ignore[union-attr]
 
 
 def test_predictions_are_those_of_the_model(

@@ -42,9 +42,9 @@ class Server:
             for number in (task / "children").read_text().split()
         ]
 
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Returns the exit status and what was written to stderr."""
-        if self.process.poll() is None:
+    def stop(self, number: int | None = signal.SIGTERM) -> tuple[int, str]:
+        """Returns the exit status and what was written to stderr; without a signal, waits."""
+        if number is not None and self.process.poll() is None:
             self.process.send_signal(number)
         _, err = self.process.communicate(timeout=60)
         return self.process.returncode, err

@@ -39,12 +39,14 @@ print("ended")
 """
 
 
-def test_nothing_of_torch_is_imported(run_folder: Path, shapes: Path) -> None:
+def test_nothing_of_torch_is_imported(run_folder: Path, shapes: Path, runtime: None) -> None:
     image = shapes / "circle" / "000.png"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM, run_folder, image, ""],
+        [sys.executable, "-W", "error", "-c", PROGRAM, run_folder, image, "/ /offline"],
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert done.stdout.splitlines() == ["[200, 200, 200, 200, 200, 200] []", "ended"], done.stderr
+    assert done.stdout.splitlines() == ["[200, 200, 200, 200, 200, 200, 200, 200] []", "ended"], (
+        done.stderr
+    )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
+from tests.test_published_schemas import faults, published
 
 from foveal.errors import LedgerError, UsageError
 from foveal.runs import Classifier
@@ -83,6 +84,18 @@ def test_the_footer_says_whose_a_part_is_and_which_rows_are_bad(
         ("cut.png", "the file is cut short: a PNG that ends within its IDAT chunk"),
         ("empty.jpg", "the file is empty (0 bytes)"),
     ]
+
+
+def test_the_ledger_and_its_parts_are_as_published(
+    classifier: Classifier, many: Path, tmp_path: Path
+) -> None:
+    predict_shards(classifier, [many], tmp_path / "parts", options=SMALL)
+    ledger = (tmp_path / "parts" / "_ledger.json").read_bytes()
+    part = next((tmp_path / "parts").glob("part-*"))
+    footer = parquet.read_metadata(part).metadata[b"foveal"]
+    for name, text in (("ledger", ledger), ("part", footer)):
+        schema = published(name)
+        assert [*faults(json.loads(text), schema, schema)] == []
 
 
 def test_what_is_finished_is_not_opened_again(

@@ -1,4 +1,4 @@
-"""Pictures in which a mark in a corner gives one of two classes away, or nothing does."""
+"""Images in which a mark in a corner gives one of two classes away, or nothing does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def draw_disc(random: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def draw_stripes(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Dark stripes over the disc's part of the picture: an honest difference."""
+    """Dark stripes over the disc's part of the image: an honest difference."""
     striped = pixels.astype(int)
     offset = int(random.integers(0, 12))
     inside = np.abs(np.mgrid[:SIZE_PX, :SIZE_PX] - SIZE_PX / 2).max(0) < 0.3 * SIZE_PX

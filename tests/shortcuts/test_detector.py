@@ -1,4 +1,4 @@
-"""Heat maps of a training's held-out pictures, on networks small enough to do several."""
+"""Heat maps of a training's held-out images, on networks small enough to do several."""
 
 from __future__ import annotations
 

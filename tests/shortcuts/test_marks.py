@@ -135,6 +135,6 @@ def test_the_sentence_names_place_class_and_effect() -> None:
     )
     sentence = describe_shortcut(shortcut, class_name="b\n")
     assert sentence.startswith(
-        "83% of what sets “b\\n” apart comes from the lower right corner, 4% of the picture; "
+        "83% of what sets “b\\n” apart comes from the lower right corner, 4% of the image; "
         "covering it changes 6 of 12 right answers, covering the regions opposite changes none."
     )

@@ -1,4 +1,4 @@
-"""What classifiers reach that see nothing of what the pictures show."""
+"""What classifiers reach that see nothing of what the images show."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_reaching_is_nine_tenths_above_chance_and_sure(accuracy, network, num_im
 def test_of_several_margins_the_narrowest_is_told():
     wide, narrow = (result("border", 0.95, margin=margin) for margin in (0.25, 0.07))
     assert reaching([narrow, wide]) == (narrow,)
-    assert "the outermost 7% of the picture on each side reaches 95%" in describe_simple(narrow)
+    assert "the outermost 7% of the image on each side reaches 95%" in describe_simple(narrow)
 
 
 def test_colour_knows_no_place():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,6 +166,21 @@ def test_no_answer_that_is_reported_was_chosen_by_its_own_label() -> None:
     assert again.by_fold[0] == found.by_fold[0]
 
 
+def test_of_a_holdout_halves_choose_for_one_another() -> None:
+    labels = np.arange(200) % 2
+    problem = replace(
+        problem_of(np.zeros((200, 8)), labels), groups=np.arange(200), fold_index=np.zeros(200, int)
+    )
+    random = np.random.default_rng(0)
+    first = random.random(200) < 0.5
+    found = compare_ways(problem, [answered(problem, first), answered(problem, ~first)])
+    assert len(found.by_fold) == 2
+    better = answered(problem, first | (random.random(200) < 0.6))
+    clear = compare_ways(problem, [answered(problem, first), better])
+    assert (clear.kept, clear.by_fold) == (1, (1, 1))
+    np.testing.assert_array_equal(clear.logits, better)
+
+
 def test_folds_that_choose_differently_answer_with_one_sharpness() -> None:
     labels = np.arange(200) % 2
     problem = replace(problem_of(np.zeros((200, 8)), labels), groups=np.arange(200))
@@ -204,3 +220,18 @@ def test_a_choice_that_folds_do_not_share_is_said() -> None:
     )
     same = ModelChoice("kernel", candidates, by_fold=("kernel",) * 5)
     assert not any("no say" in sentence for sentence in describe_choice(same))
+
+
+def test_flips_are_tried_where_they_were_read_and_else_there_is_a_reason() -> None:
+    def kinds(no_flips: str | None, head: Any = "auto") -> tuple[list[str], tuple[str, ...]]:
+        found, passed_over = choose_makers(
+            head, READING, num_images=200, num_classes=2, no_flips=no_flips
+        )
+        return [maker.kind for maker in found], passed_over
+
+    assert kinds(None) == (["linear", "stages", "kernel", "kernel-flips"], ())
+    assert kinds("") == (["linear", "stages", "kernel"], ())
+    assert kinds("it takes an hour")[1] == (
+        "The kind kernel-flips was not tried: it takes an hour.",
+    )
+    assert kinds(None, "kernel-flips") == (["kernel-flips"], ())

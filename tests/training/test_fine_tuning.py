@@ -18,9 +18,11 @@ import torch
 
 from foveal.api import load, make_run
 from foveal.dataset import assign_folds
-from foveal.errors import FovealError, RunAlteredError, RunExistsError, UsageError
+from foveal.errors import DataError, FovealError, RunAlteredError, RunExistsError, UsageError
+from foveal.evaluation import Interval
 from foveal.training import Problem, TrainConfig
-from foveal.training.fine_tuning import compare
+from foveal.training.adoption import compare
+from foveal.training.fine_tuned import FineTunedModel
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def config(tiny_weights: Path) -> TrainConfig:
         backend="onnxruntime",
         fine_tune="always",
         unfreeze="1-stage",
-        budget="3s",
+        budget="60s",
     )
 
 
@@ -70,6 +72,157 @@ def test_a_fine_tuned_run_predicts_what_its_files_say(
     assert events(run)["fine_tuning"]["adopted"] is True
 
 
+def test_a_run_whose_start_was_kept_is_not_called_fine_tuned(
+    shapes: Path, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from foveal.finetuning import fitting
+
+    # Every way from the start is worse on the inner split.
+    monkeypatch.setattr(fitting, "_SHARES", (0.0,))
+    finished = make_run(shapes, tmp_path / "run", config=config, command="test")
+    evidence = finished.trained.evidence
+    assert finished.trained.model.describe().kind == "linear"
+    assert evidence.fine_tuning is not None
+    assert (evidence.fine_tuning.verdict, evidence.fine_tuning.is_adopted) == ("start kept", False)
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "so the result is that head and is not fine-tuned" in card
+
+
+def test_the_verdict_stands_in_terminal_report_and_card(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    from foveal.reporting import render_text
+
+    run = tmp_path / "run"
+    finished = make_run(shapes, run, config=config, command="test")
+    found = finished.trained.evidence.fine_tuning
+    assert found is not None
+    assert found.kept == "fine-tuned"
+    assert found.seconds > 0
+    # Two folds, and all images.
+    assert [curve.name for curve in found.curves] == ["fold 1", "fold 2", "all images"]
+    assert "after layer3" in found.plan
+    said = " ".join(render_text(finished.trained.evidence, None).split())
+    assert f"Fine-tuning {found.sentence}" in said
+    assert "Was fine-tuning worth it?" in (run / "report.html").read_text()
+    assert "Fine-tuning: " in (run / "README.md").read_text()
+    assert load(run).evidence.fine_tuning == found
+
+
+def test_a_stacked_run_predicts_and_explains_what_its_files_say(
+    shapes: Path, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from foveal.training import adoption
+
+    compare_ways = adoption.compare_ways
+
+    def stacked_is_best(problem: Problem, answers: Any) -> Any:
+        found = compare_ways(problem, answers)
+        return replace(
+            found,
+            kept=len(answers) - 1,
+            gains=(None, *(Interval(0.1, 0.05, 0.2),) * 2)[: len(answers)],
+        )
+
+    monkeypatch.setattr(adoption, "compare_ways", stacked_is_best)
+    run = tmp_path / "run"
+    finished = make_run(shapes, run, config=replace(config, fine_tune="auto"), command="test")
+    model = finished.trained.model
+    assert model.describe().kind == "stacked"
+    assert finished.parity.same_labels == finished.parity.num_images
+    image = shapes / "circle" / "000.png"
+    classifier = load(run)
+    (predicted,) = classifier.predict([image])
+    picture = finished.trained.preprocessing.apply(image)[None]
+    # Read back from its files, it is the same network.
+    with torch.inference_mode():
+        again = classifier.network().module(torch.from_numpy(picture)).numpy()
+    np.testing.assert_allclose(again, model.logits(picture), atol=1e-4)
+    assert int(np.argmax(predicted.probabilities)) == again[0].argmax()
+    (explained,) = classifier.explain([image])
+    assert explained.error is None
+
+
+def test_a_budget_too_small_is_told_before_any_feature(
+    shapes: Path, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from foveal.training import recipe
+
+    def unwanted(*arguments: object) -> None:
+        raise AssertionError("features were computed")
+
+    monkeypatch.setattr(recipe, "extract_manifest", unwanted)
+    tiny = replace(config, budget="0.01s")
+    with pytest.raises(UsageError, match="too small for any fine-tuning"):
+        make_run(shapes, tmp_path / "run", config=tiny, command="test")
+
+
+def test_where_fine_tuning_is_only_allowed_a_small_budget_is_a_note(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    tiny = replace(config, fine_tune="auto", budget="0.01s")
+    finished = make_run(shapes, tmp_path / "run", config=tiny, command="test")
+    found = finished.trained.evidence.fine_tuning
+    assert found is not None
+    assert (found.verdict, found.is_adopted) == ("not tried", False)
+    assert found.sentence.startswith("Not tried: What is left of the budget (0 s) is too small")
+    assert found.kept == finished.trained.model.describe().kind
+    choice = finished.trained.evidence.model_choice
+    assert choice is not None
+    # By name a backend is not timed, so its time is not known.
+    assert "The kind kernel-flips was not tried: nobody measured" in " ".join(choice.passed_over)
+
+
+def test_a_bank_larger_than_the_disk_is_refused_and_where_only_allowed_a_note(
+    shapes: Path, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from foveal.features import bank
+
+    monkeypatch.setattr(bank, "_SPARE_BYTES", 10**18)
+    with pytest.raises(DataError, match="The bank needs"):
+        make_run(shapes, tmp_path / "run", config=config, command="test")
+    allowed = replace(config, fine_tune="auto")
+    finished = make_run(shapes, tmp_path / "run", config=allowed, command="test")
+    found = finished.trained.evidence.fine_tuning
+    assert found is not None
+    assert found.verdict == "not tried"
+    assert found.sentence.startswith("Not tried: The bank needs")
+
+
+def test_what_is_asked_of_the_training_reaches_it(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    chosen = replace(config, train_batchnorm=True, optimizer="sgd", head_rate=1e-2, tuning_seeds=2)
+    model = make_run(shapes, tmp_path / "run", config=chosen, command="test").trained.model
+    assert isinstance(model, FineTunedModel)
+    recipe = model.recipe
+    assert (recipe.train_batchnorm, recipe.optimizer, recipe.num_seeds) == (True, "sgd", 2)
+    assert (recipe.first_rate, recipe.head_rate) == (1e-4, 1e-2)
+    assert len(model.fitted.kept_epochs) == 2
+
+
+def test_a_budget_that_allows_it_tries_flips(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    allowed = replace(config, fine_tune="auto", budget="300s", backend=None)
+    finished = make_run(shapes, tmp_path / "run", config=allowed, command="test")
+    choice = finished.trained.evidence.model_choice
+    assert choice is not None
+    assert [one.kind for one in choice.candidates][-1] == "kernel-flips"
+
+
+def test_a_run_over_flips_predicts_what_its_files_say(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    frozen = replace(config, fine_tune="none", budget=None, unfreeze=None, head="kernel-flips")
+    finished = make_run(shapes, tmp_path / "run", config=frozen, command="test")
+    assert finished.trained.model.describe().kind == "kernel-flips"
+    assert finished.parity.same_labels == finished.parity.num_images
+    found = load(tmp_path / "run")
+    assert found.views == ("identity", "hflip", "vflip", "rot180")
+    assert all(one.error is None for one in found.predict([shapes / "circle"]))
+
+
 def test_the_bank_is_used_again_and_removed_on_request(
     shapes: Path, config: TrainConfig, tmp_path: Path, cache_folder: Path
 ) -> None:
@@ -85,7 +238,7 @@ def test_the_bank_is_used_again_and_removed_on_request(
 def test_a_network_trained_as_a_whole_needs_no_bank(
     shapes: Path, config: TrainConfig, tmp_path: Path, cache_folder: Path
 ) -> None:
-    whole = replace(config, unfreeze="all", augment="any-orientation", budget="20s")
+    whole = replace(config, unfreeze="all", augment="any-orientation", budget="60s")
     finished = make_run(shapes, tmp_path / "run", config=whole, command="test")
     assert finished.trained.model.reading.cut == "input"
     assert not (cache_folder / "banks").exists()
@@ -149,6 +302,14 @@ def test_what_cannot_be_done_is_said(
         ({"budget": "soon"}, "a time such as 90s"),
         ({"fine_tune": "none", "unfreeze": None}, "--budget is about fine-tuning"),
         ({"views": ("identity", "hflip")}, "do not go together yet"),
+        ({"tuning_seeds": 0}, "num_seeds is 0; a whole number from 1 to 20"),
+        ({"head_rate": 0.0}, "head_rate is 0.0; a number above 0"),
+        ({"optimizer": "adam"}, "no optimizer 'adam'"),
+        (
+            {"fine_tune": "none", "budget": None, "unfreeze": None, "train_batchnorm": True},
+            "--train-batchnorm is about fine-tuning",
+        ),
+        ({"head": "kernel-flips", "views": ("identity", "hflip")}, "reads four views of its own"),
     ],
 )
 def test_wrong_choices_are_refused_at_once(
@@ -174,7 +335,7 @@ def counted(self, *what):
 checkpoints.Checkpoints.save = counted
 make_run(sys.argv[1], sys.argv[2], command="test", config=TrainConfig(
     backbone="test_resnet", weights=Path(sys.argv[3]), size_px=32, num_folds=2,
-    backend="onnxruntime", fine_tune="always", unfreeze="1-stage", budget="3s"))
+    backend="onnxruntime", fine_tune="always", unfreeze="1-stage", budget="60s"))
 """
 
 
@@ -183,7 +344,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_with_the_same_data_alone(
     make_shapes: Callable[..., Path], config: TrainConfig, tiny_weights: Path, tmp_path: Path
 ) -> None:
     shapes, run = make_shapes(), tmp_path / "run"
-    left, config = run.with_name("run.checkpoints"), replace(config, budget="3s")
+    left, config = run.with_name("run.checkpoints"), replace(config, budget="60s")
     arguments = [shapes, run, tiny_weights, 4, int(signal.SIGKILL)]
     killed = subprocess.run([sys.executable, "-c", _SCRIPT, *map(str, arguments)], check=False)
     assert killed.returncode == -signal.SIGKILL

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from foveal.training import TrainConfig, train_classifier
+from foveal.training.config import HeadChoice
 from foveal.training.mirrored import describe_mirrored
 
 
@@ -50,9 +51,11 @@ def _write(folder: Path, *, is_sided: bool) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_sided", [True, False])
+@pytest.mark.parametrize(
+    ("is_sided", "head"), [(True, "linear"), (True, "kernel"), (False, "linear")]
+)
 def test_the_training_warns_where_left_and_right_are_the_classes(
-    tmp_path: Path, tiny_weights: Path, is_sided: bool
+    tmp_path: Path, tiny_weights: Path, is_sided: bool, head: HeadChoice
 ) -> None:
     config = TrainConfig(
         backbone="test_resnet",
@@ -62,7 +65,8 @@ def test_the_training_warns_where_left_and_right_are_the_classes(
         backend="onnxruntime",
         fine_tune="auto",
         unfreeze="1-stage",
-        budget="5s",
+        budget="60s",
+        head=head,
     )
     trained = train_classifier(_write(tmp_path / "data", is_sided=is_sided), config)
     (event,) = [event for event in trained.events if event["step"] == "mirrored"]

@@ -1,4 +1,4 @@
-"""From a folder of pictures to a classifier with evidence, without a network or a wait."""
+"""From a folder of images to a classifier with evidence, without a network or a wait."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_given_split_is_respected(make_shapes: Callable[..., Path], config: Trai
 
 def test_unusable_file_is_set_aside(make_shapes: Callable[..., Path], config: TrainConfig) -> None:
     data = make_shapes()
-    (data / "circle" / "000.png").write_bytes(b"no picture")
+    (data / "circle" / "000.png").write_bytes(b"no image")
     trained = train_classifier(data, config)
     assert trained.evidence.data.num_images == 35
     assert trained.evidence.data.num_bad == 1

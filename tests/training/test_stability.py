@@ -56,7 +56,7 @@ def measure(
     return run
 
 
-# The same by hand, in PyTorch, one picture at a time: the n-th picture's k-th shift goes
+# The same by hand, in PyTorch, one image at a time: the n-th image's k-th shift goes
 # right, down, left or up by turns.
 @pytest.mark.parametrize("views", [("identity",), ("identity", "hflip", "rot90")], ids=len)
 def test_figures_are_those_of_the_whole_classifier(

@@ -7,12 +7,15 @@ from foveal.api.opening import open_network, read_batch
 from foveal.api.runs import (
     DrawnReport,
     audit,
+    checklist,
     drift,
     evaluate,
     load,
     predict,
     predict_shards,
     report,
+    statement_path,
+    write_statement,
 )
 from foveal.api.training import FinishedRun, make_run, private_table, train
 
@@ -20,6 +23,7 @@ __all__ = [
     "DrawnReport",
     "FinishedRun",
     "audit",
+    "checklist",
     "compare",
     "drift",
     "evaluate",
@@ -35,6 +39,8 @@ __all__ = [
     "private_table",
     "read_batch",
     "report",
+    "statement_path",
     "train",
     "visualise",
+    "write_statement",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from foveal.api.opening import (
     refuse_given,
     with_weights,
 )
+from foveal.errors import FovealWarning
 from foveal.files import write_atomically
 
 if TYPE_CHECKING:
@@ -212,7 +214,7 @@ def visualise(
         ModelError: A value is not finite.
 
     Warns:
-        FovealWarning: Mean, std or size were assumed.
+        FovealWarning: Mean, std, size or the range of values were assumed.
     """
     from foveal.explanation.requests import class_indices
     from foveal.visualisation import (
@@ -253,6 +255,13 @@ def visualise(
         ascent=ascent or replace(Ascent(), **chosen),
         class_ascent=ascent or replace(CLASS_ASCENT, **chosen),
     )
+    if scale is None:
+        warnings.warn(
+            "The network is fed pixel values from 0 to 1 as they are. If it was trained on "
+            "others, give mean and std, or scale.",
+            FovealWarning,
+            stacklevel=2,
+        )
     if announce is not None:
         number = sum(len(row.objectives) for row in plan.rows)
         announce(number, estimate_sheet_seconds(network.module, plan, scale=scale))

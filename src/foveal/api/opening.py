@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from foveal.errors import FovealWarning, UsageError
+from foveal.errors import DataError, FovealWarning, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,7 +94,8 @@ def read_batch(network: Network, images: Any) -> NDArray[np.float32]:
         images: Files, folders, patterns or images in memory.
 
     Raises:
-        UsageError: Not one of them could be read, or the network takes no images.
+        DataError: There are none, or not one of them could be read.
+        UsageError: The network takes no images.
 
     Warns:
         FovealWarning: One could not be read; it is left out.
@@ -115,7 +116,7 @@ def read_batch(network: Network, images: Any) -> NDArray[np.float32]:
         except ImageError as error:
             failures.append(f"{one.name}: {error.message}")
     if not read:
-        raise UsageError(
+        raise DataError(
             f"No image could be read. {failures[0]}" if failures else "There is no image.",
             next_step="Give images, or folders that hold some.",
         )

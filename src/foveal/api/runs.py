@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from foveal.api.training import Data
     from foveal.dataset import Audit, DataOptions, GroupOptions
     from foveal.evaluation.external import ExternalTest
+    from foveal.reporting.checklists.item import FilledChecklist
     from foveal.runs.classifier import Classifier, Prediction
     from foveal.runs.scoring import Scored
     from foveal.sharding import Sharded, ShardOptions
@@ -86,7 +87,8 @@ def predict(
 
     Raises:
         RunError: The run cannot be read.
-        UsageError: Something among the images is none, or the folders hold none.
+        DataError: The folders hold no image.
+        UsageError: Something among the images is none.
     """
     return loaded(run).predict(images, num_workers=num_workers, progress=progress)
 
@@ -168,6 +170,7 @@ def evaluate(
     groups: GroupOptions | None = None,
     reading: DataOptions | None = None,
     subgroups: Sequence[str] = (),
+    features: PathLike | None = None,
     progress: Progress | None = None,
 ) -> Scored:
     """Scores a run on new labelled data, without fitting anything to them.
@@ -180,6 +183,8 @@ def evaluate(
         groups: Where groups come from, for the intervals.
         reading: How the data are read where their form leaves a choice.
         subgroups: Columns of the table whose values get figures of their own.
+        features: A folder of parts with features, by :func:`predict_shards` with this very run;
+            what it holds is not computed.
         progress: Called with (done, total) images.
 
     Raises:
@@ -189,14 +194,20 @@ def evaluate(
     from foveal.dataset.data_frames import on_disk
     from foveal.runs.scoring import evaluate_classifier
 
+    classifier, known = loaded(run), None
+    if features is not None:
+        from foveal.sharding.reading import read_answers
+
+        known = read_answers(Path(features), classifier)
     with on_disk(data) as path:
         return evaluate_classifier(
-            loaded(run),
+            classifier,
             path,
             groups=groups,
             options=reading,
             subgroups=subgroups,
             progress=progress,
+            known=known,
         )
 
 
@@ -280,6 +291,66 @@ def report(
             write_atomically(Path(out) / name, content)
     target = folder if out is None else Path(out)
     return DrawnReport(target / REPORT_NAME, target / CARD_NAME, read.num_wanted, read.missing)
+
+
+def checklist(
+    run: PathLike,
+    name: str,
+    *,
+    statement: PathLike | None = None,
+    external: PathLike | None = None,
+) -> FilledChecklist:
+    """Returns a reporting checklist, each item answered by the run, its owner, or nobody yet.
+
+    >>> foveal.checklist("runs/photos", "claim").num_answered    # doctest: +SKIP
+
+    Args:
+        run: The run folder.
+        name: ``"claim"``, ``"tripod-ai"`` or ``"stard-ai"``.
+        statement: The owner's answers; by default ``statement.toml`` beside the run, if there.
+        external: What ``foveal evaluate --json`` printed about data from elsewhere.
+
+    Raises:
+        DataError: A file cannot be read.
+        RunError: The run cannot be read.
+        UsageError: There is no such checklist, or a statement answers what nobody asks.
+    """
+    from foveal.reporting.checklists import find_checklist
+    from foveal.reporting.checklists.filling import fill
+    from foveal.reporting.checklists.load import read_facts
+    from foveal.reporting.checklists.statement import read_statement
+
+    wanted = find_checklist(name)
+    path = statement_path(run) if statement is None else Path(statement)
+    answers = read_statement(path) if statement is not None or path.is_file() else None
+    facts = read_facts(Path(run), external=None if external is None else Path(external))
+    return fill(wanted, facts, answers, run_name=Path(run).name or str(run))
+
+
+def statement_path(run: PathLike) -> Path:
+    """Returns where the owner's answers are looked for: ``statement.toml`` beside the run."""
+    from foveal.reporting.checklists.statement import STATEMENT_NAME
+
+    return Path(run).absolute().parent / STATEMENT_NAME
+
+
+def write_statement(path: PathLike) -> Path:
+    """Writes a statement without answers, and never over one.
+
+    Raises:
+        UsageError: The file is there.
+    """
+    from foveal.reporting.checklists import CHECKLISTS
+    from foveal.reporting.checklists.statement import template
+
+    target = Path(path)
+    if target.exists():
+        raise UsageError(
+            f"'{printable(str(target))}' is there already, and may hold answers.",
+            next_step="Fill it in, or name another file with --statement.",
+        )
+    write_atomically(target, template(CHECKLISTS).encode())
+    return target
 
 
 def loaded(run: PathLike | Classifier) -> Classifier:

@@ -60,8 +60,9 @@ def train(
     alpha: float | None = None,
     conditional: Literal["marginal", "class"] | None = None,
     class_weights: Literal["auto", "balanced", "none"] | None = None,
-    head: Literal["auto", "linear", "stages", "kernel"] | None = None,
+    head: Literal["auto", "linear", "stages", "kernel", "kernel-flips"] | None = None,
     backend: str | None = None,
+    features: PathLike | None = None,
     num_workers: int | None = None,
     groups: GroupOptions | str | None = None,
     anonymous_paths: bool | None = None,
@@ -72,6 +73,10 @@ def train(
     augment: str | None = None,
     resume: PathLike | None = None,
     remove_bank: bool | None = None,
+    train_batchnorm: bool | None = None,
+    optimizer: Literal["adamw", "sgd"] | None = None,
+    head_rate: float | None = None,
+    tuning_seeds: int | None = None,
     subgroups: Sequence[str] | None = None,
     ordered: str | None = None,
     operate: str | None = None,
@@ -113,6 +118,8 @@ def train(
         class_weights: Whether every class counts the same.
         head: What is fitted over the frozen network; ``"auto"`` is the simplest that none beats.
         backend: A feature backend by name, instead of the fastest.
+        features: A folder of parts with features that were computed elsewhere, by
+            :func:`foveal.predict_shards`; needs ``head="linear"``.
         num_workers: Threads that decode; by default one a core.
         groups: Where groups come from; a text is the name of a table's column.
         anonymous_paths: Whether files and groups appear under numbers in the run.
@@ -124,6 +131,10 @@ def train(
         augment: How images are changed to train on: a policy's name.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
+        train_batchnorm: Whether the trained part's batch norms learn statistics of their own.
+        optimizer: ``"adamw"`` or ``"sgd"``.
+        head_rate: Learning rate of the classifier; the first layer's is a hundredth of it.
+        tuning_seeds: Trainings from one start, whose weights are averaged.
         subgroups: Columns of the table whose values get figures of their own.
         ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``.
         operate: An operating point, such as ``"sensitivity>=0.95 for defective"``.
@@ -157,7 +168,9 @@ def train(
     if isinstance(groups, str):
         choices["groups"] = GroupOptions(column=groups)
     choices |= {
-        name: Path(choices[name]) for name in ("weights", "resume") if choices.get(name) is not None
+        name: Path(choices[name])
+        for name in ("weights", "resume", "features")
+        if choices.get(name) is not None
     }
     if views is not None:
         choices["views"] = (views,) if isinstance(views, str) else tuple(views)

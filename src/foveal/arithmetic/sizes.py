@@ -32,7 +32,7 @@ def padding_pair(
     """Returns the zeros before and after the axis.
 
     ``"same"`` splits ``d(k - 1)`` in two; when that is odd the extra zero goes after, so an
-    even kernel shifts the picture by half a pixel.
+    even kernel shifts the image by half a pixel.
 
     >>> padding_pair("same", kernel=4)
     (1, 2)

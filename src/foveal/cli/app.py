@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import io
 import os
 import re
 import sys
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from foveal.cli.options import echo_notes
-from foveal.cli.streams import discard_output, open_standard_streams
+from foveal.cli.streams import discard_output, fitted, open_standard_streams
 from foveal.errors import FovealError, FovealWarning
 from foveal.interruption import exit_code_of, interrupts_remembered, notes_of
 from foveal.text import near_names, printable
@@ -31,7 +32,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("compare", "foveal.cli.compare", "Two runs, or a run and a reader, on the same images."),
     ("predict", "foveal.cli.predict", "Labels, probabilities and prediction sets."),
     ("report", "foveal.cli.report", "The report of a finished run, drawn again."),
-    ("export", "foveal.cli.export", "One offline page that classifies in the browser."),
+    ("export", "foveal.cli.export", "Hand a run on: offline page, ONNX, timm, the Hub."),
     ("serve", "foveal.cli.serve", "A page and an API that answer for new images."),
     ("explain", "foveal.cli.explain", "Heat maps, with a verdict on whether to believe them."),
     ("visualise", "foveal.cli.visualise", "Draw what excites a class or a channel most."),
@@ -150,8 +151,9 @@ def main() -> NoReturn:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        with contextlib.suppress(OSError):
-            error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        _say(shown.getvalue().rstrip("\n"))
         sys.exit(2 if isinstance(error, click.UsageError) else _NOT_DONE)
     except FovealError as error:
         _leave(str(error), error.exit_code)
@@ -163,9 +165,8 @@ def main() -> NoReturn:
         sys.exit(128 + _SIGPIPE)
     except (click.Abort, KeyboardInterrupt) as stop:
         # Workers may still be inside a long call; nothing of theirs is worth waiting for.
-        notes = notes_of(stop)
-        usual = "What was computed is kept; the same command goes on from there."
-        _say(f"\nInterrupted. {' '.join(notes) or usual}")
+        notes = notes_of(stop) or _what_is_kept(sys.argv[1:])
+        _say(f"\nInterrupted. {' '.join(notes)}".rstrip())
         os._exit(exit_code_of(stop))
     except BrokenPipeError:
         # The reader of our output went away (head, less): not an error worth a traceback.
@@ -200,6 +201,19 @@ def warnings_as_notes() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
+
+
+def _what_is_kept(words: list[str]) -> list[str]:
+    """Returns the sentence of commands that keep what they compute: features, or parts of shards.
+
+    >>> _what_is_kept(["audit", "photos"])
+    []
+    """
+    command = next((word for word in words if not word.startswith("-")), "")
+    is_kept = command in ("demo", "train") or (
+        command == "predict" and any(word.split("=")[0] == "--shards" for word in words)
+    )
+    return ["What was computed is kept; the same command goes on from there."] if is_kept else []
 
 
 def _refused_by_the_system(error: OSError) -> str:
@@ -241,7 +255,7 @@ def _leave(message: str, exit_code: int) -> NoReturn:
 def _say(message: str) -> None:
     """Writes to stderr, if anything takes it."""
     try:
-        click.echo(message, err=True)
+        click.echo(fitted(message), err=True)
         sys.stderr.flush()
     except OSError:
         discard_output(sys.stderr)

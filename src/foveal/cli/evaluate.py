@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from foveal.cli.options import (
     read_data_options,
     read_group_options,
 )
+from foveal.cli.streams import fitted
+from foveal.text import count_noun
 
 if TYPE_CHECKING:
     from foveal.dataset import DataOptions, GroupOptions
@@ -29,6 +32,13 @@ if TYPE_CHECKING:
 @data_options
 @noun("subgroup")
 @click.option(
+    "--features",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Parts that foveal predict --shards --features wrote with this run; what they hold is not "
+    "computed.",
+)
+@click.option(
     "--unlabelled", is_flag=True, help="The images have no labels: tell drift and case mix alone."
 )
 @noun("json")
@@ -36,14 +46,16 @@ def command(
     run: Path,
     data: Path,
     subgroups: tuple[str, ...],
+    features: Path | None,
     unlabelled: bool,
     as_json: bool,
     **values: Any,
 ) -> None:
     """Score a run on new labelled data, without fitting anything to them.
 
-    DATA takes the same forms as for train. Of images without labels (a folder without class
-    folders, or --unlabelled) it tells whether they are like those of training.
+    DATA takes the same forms as for train. Files that cannot be read are left out, and the
+    command then exits with 1. Of images without labels (a folder without class folders, or
+    --unlabelled) it tells whether they are like those of training.
     """
     from foveal.api import load
     from foveal.dataset.unlabelled import has_no_labels
@@ -53,12 +65,21 @@ def command(
     classifier = load(run)
     echo_notes(classifier.notes)
     if unlabelled or has_no_labels(data):
+        if features is not None:
+            raise click.UsageError("--features goes with labelled data: leave it out here.")
         if not unlabelled:
             echo_notes(["The folder has no class folders: its images were taken as unlabelled."])
         _without_labels(classifier, data, groups, run_name=str(run), as_json=as_json)
     else:
         _with_labels(
-            classifier, data, groups, reading, subgroups, run_name=str(run), as_json=as_json
+            classifier,
+            data,
+            groups,
+            reading,
+            subgroups,
+            features,
+            run_name=str(run),
+            as_json=as_json,
         )
 
 
@@ -77,6 +98,7 @@ def _without_labels(
         echo_json("drift", to_json(found))
     else:
         click.echo(render_unlabelled_text(found, run_name=run_name, style=terminal_style()))
+    _leave_if_bad(found.num_bad, found.num_bad + found.num_images + found.num_seen)
 
 
 def _with_labels(
@@ -85,6 +107,7 @@ def _with_labels(
     groups: GroupOptions,
     reading: DataOptions,
     subgroups: tuple[str, ...],
+    features: Path | None,
     *,
     run_name: str,
     as_json: bool,
@@ -102,6 +125,7 @@ def _with_labels(
             groups=groups,
             reading=reading,
             subgroups=subgroups,
+            features=features,
             progress=display.advance,
         )
     if as_json:
@@ -119,3 +143,14 @@ def _with_labels(
                 style=terminal_style(),
             )
         )
+    num_bad = scored.evidence.data.num_bad
+    _leave_if_bad(num_bad, num_bad + len(scored.predictions))
+
+
+def _leave_if_bad(num_bad: int, num_files: int) -> None:
+    """Exits with 1 where files could not be read, and says how many."""
+    if num_bad:
+        click.echo(
+            fitted(f"{num_bad:,} of {count_noun(num_files, 'file')} could not be used."), err=True
+        )
+        sys.exit(1)

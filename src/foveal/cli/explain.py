@@ -23,7 +23,7 @@ _NUM_WITH_PROGRESS = 4
     "  foveal explain runs/photos new/ --class cracked --out maps/ --sheet\n"
     "  foveal explain timm:resnet18 cat.jpg --weights pretrained --json",
 )
-@click.argument("model")
+@click.argument("model", required=False, metavar="MODEL")
 @click.argument("paths", nargs=-1, metavar="IMAGE...")
 @noun(
     "class",
@@ -61,7 +61,7 @@ _NUM_WITH_PROGRESS = 4
 )
 @noun("json")
 def command(
-    model: str,
+    model: str | None,
     paths: tuple[str, ...],
     classes: tuple[str, ...],
     method: str,
@@ -87,10 +87,14 @@ def command(
         return
     if method != AUTO:
         method_named(method)
-    if not paths:
-        raise click.UsageError("Missing argument 'IMAGE...'.")
+    if model is None or not paths:
+        missing = "MODEL" if model is None else "IMAGE..."
+        raise click.UsageError(f"Missing argument '{missing}'.")
     if out is not None:
+        from foveal.files import require_writable
+
         require_drawable(out)
+        require_writable(out, kind="file" if out.suffix.lower() in SHEET_ENDINGS else "folder")
     if sheet and (out is None or out.suffix.lower() in SHEET_ENDINGS):
         raise click.UsageError("--sheet goes with --out FOLDER; --out FILE.png is a sheet already.")
     from foveal.api import explain
@@ -124,7 +128,7 @@ def command(
         else write_sheets(explained, out, title=Path(model).name, with_whole=sheet)
     )
     if as_json:
-        from foveal.explanation.as_json import explanations_json
+        from foveal.explanation.writing import explanations_json
 
         echo_json(
             "explain",

@@ -13,7 +13,7 @@ from foveal.cli.inspect_picture import (
     write_pictures,
     write_what_was_seen,
 )
-from foveal.cli.options import echo_json, noun, read_input
+from foveal.cli.options import FILE_TO_WRITE, echo_json, noun, read_input
 from foveal.errors import TraceError
 
 if TYPE_CHECKING:
@@ -75,13 +75,13 @@ Example:
 )
 @click.option(
     "--svg",
-    type=click.Path(path_type=Path),
+    type=FILE_TO_WRITE,
     metavar="FILE",
     help="Write the picture alone, for papers.",
 )
 @click.option(
     "--png",
-    type=click.Path(path_type=Path),
+    type=FILE_TO_WRITE,
     metavar="FILE",
     help="The same drawing as PNG; it needs the package resvg-py.",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from foveal.cli.streams import takes_every_letter
+from foveal.cli.streams import fitted, takes_every_letter
 from foveal.schema import stamped
 from foveal.text import printable
 
@@ -21,6 +22,29 @@ if TYPE_CHECKING:
     from foveal.graph.inputs import InputShape
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class FileToWrite(click.Path):
+    """A file that a command writes in the end: whether it can is tried before the work."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Returns the path.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        from foveal.files import require_writable
+
+        place = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if ctx is None or not ctx.resilient_parsing:
+            require_writable(place)
+        return place
+
+
+FILE_TO_WRITE = FileToWrite()
 
 _GROUP_OPTIONS = (
     click.option(
@@ -192,7 +216,7 @@ NOUNS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
     "html": (
         ("--html",),
-        {"metavar": "FILE", "type": click.Path(path_type=Path), "help": "Write one page."},
+        {"metavar": "FILE", "type": FILE_TO_WRITE, "help": "Write one page."},
     ),
     "subgroup": (
         ("--subgroup", "subgroups"),
@@ -320,7 +344,7 @@ def echo_json(schema: str, content: Mapping[str, Any]) -> None:
 def echo_notes(notes: Iterable[str]) -> None:
     """Writes what a reader should know about the results to stderr, a line each."""
     for note in notes:
-        click.echo(f"Note: {note}", err=True)
+        click.echo(fitted(f"Note: {note}"), err=True)
 
 
 def typed_command() -> str:

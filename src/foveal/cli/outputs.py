@@ -337,6 +337,31 @@ class Drawn(TypedDict):
     missing: list[str]
 
 
+class ChecklistItem(TypedDict):
+    """One item of a reporting checklist: who answered it, and what is asked where nobody did."""
+
+    number: str
+    topic: str
+    status: Literal["run", "owner", "both", "half", "open"]
+    answer: str | None
+    section: str | None
+    statement: str | None
+    key: str | None
+    question: str | None
+
+
+class FilledChecklist(TypedDict):
+    """What ``foveal report --checklist`` writes."""
+
+    checklist: str
+    name: str
+    source: str
+    run: str
+    num_items: int
+    num_answered: int
+    items: list[ChecklistItem]
+
+
 class LabName(TypedDict):
     """One lab."""
 
@@ -353,7 +378,7 @@ class LabList(TypedDict):
 class Exported(TypedDict):
     """What ``foveal export`` wrote."""
 
-    form: Literal["page"]
+    form: Literal["page", "onnx", "onnx-int8", "timm", "hub"]
     file: str
     bytes: int
     notes: list[str]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from foveal.cli.options import echo_json, echo_notes, noun
+from foveal.cli.options import FILE_TO_WRITE, echo_json, echo_notes, noun
 from foveal.schema import stamped
 from foveal.text import count_noun, printable
 
@@ -32,7 +32,7 @@ _NUM_WITH_PROGRESS = 32
 @click.argument("paths", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE_TO_WRITE,
     metavar="FILE",
     help="Write to a .csv, .json or .parquet file instead of a table.",
 )

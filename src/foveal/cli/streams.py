@@ -9,8 +9,13 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import shutil
 import sys
 from typing import TextIO
+
+from foveal.text import fold
+
+_COLUMNS = 80
 
 # What the tables use, in letters that every encoding has and of the same width.
 _PLAIN_LETTERS = str.maketrans(
@@ -97,6 +102,13 @@ def open_standard_streams() -> None:
 def takes_every_letter(stream: TextIO) -> bool:
     """Returns whether nothing that is written to ``stream`` has to be replaced."""
     return codecs.lookup(stream.encoding or "ascii").name.startswith("utf")
+
+
+def fitted(text: str) -> str:
+    """Returns sentences for stderr as lines of 80 columns, if a terminal shows them."""
+    if not sys.stderr.isatty():
+        return text
+    return fold(text, min(_COLUMNS, shutil.get_terminal_size().columns))
 
 
 def discard_output(stream: TextIO) -> None:

@@ -58,13 +58,21 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--head",
-        type=click.Choice(["auto", "linear", "stages", "kernel"]),
-        help="What is fitted: auto (the simplest that none beats), linear, stages or kernel.",
+        type=click.Choice(["auto", "linear", "stages", "kernel", "kernel-flips"]),
+        help="What is fitted: auto (the simplest that none beats), linear, stages, kernel, or "
+        "kernel-flips (four passes an image).",
     ),
     click.option(
         "--backend",
         metavar="NAME",
         help="A feature backend by name, instead of the fastest that is measured.",
+    ),
+    click.option(
+        "--features",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Parts with features that foveal predict --shards --features wrote; what they hold is "
+        "not computed. Needs --head linear.",
     ),
     noun("workers"),
 )
@@ -171,6 +179,28 @@ _TUNING_OPTIONS = (
         help="Go on with the checkpoints of a fine-tuning that was stopped.",
     ),
     click.option("--remove-bank", is_flag=True, help="Delete the stored activations in the end."),
+    click.option(
+        "--train-batchnorm",
+        is_flag=True,
+        help="Let the trained part's batch norms learn statistics of their own.",
+    ),
+    click.option(
+        "--optimizer",
+        type=click.Choice(["adamw", "sgd"]),
+        help="adamw (the default) or sgd, with Nesterov momentum.",
+    ),
+    click.option(
+        "--head-rate",
+        type=float,
+        metavar="RATE",
+        help="Learning rate of the classifier (default 1e-3); the first layer's is a hundredth.",
+    ),
+    click.option(
+        "--tuning-seeds",
+        type=int,
+        metavar="N",
+        help="Train N times from one start and average the weights (default 1).",
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from foveal.cli.options import echo_json, network_options, noun, read_network_options
+from foveal.cli.options import FILE_TO_WRITE, echo_json, network_options, noun, read_network_options
 from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
+    type=FILE_TO_WRITE,
     metavar="FILE.png",
     help="The file to draw into.",
 )

@@ -36,9 +36,9 @@ def standardise(signatures: NDArray[np.uint8]) -> Floats:
     return standard
 
 
-def halve(pictures: Floats) -> Floats:
+def halve(images: Floats) -> Floats:
     """Returns images [P, S, S] at half the size, [P, S/2, S/2]."""
-    rows = pictures[:, ::2] + pictures[:, 1::2]
+    rows = images[:, ::2] + images[:, 1::2]
     return ((rows[:, :, ::2] + rows[:, :, 1::2]) / 4).astype(np.float32, copy=False)
 
 
@@ -112,9 +112,9 @@ def fit(first: Floats, second: Floats, *, start: Floats | None = None) -> tuple[
     return np.where(is_copy, remainder, np.float32(1)), move
 
 
-def _warp(pictures: Floats, move: Floats) -> Floats:
+def _warp(images: Floats, move: Floats) -> Floats:
     """Samples images [P, S, S] at moved positions, linearly between the pixels."""
-    num_pairs, size_px = pictures.shape[:2]
+    num_pairs, size_px = images.shape[:2]
     pixel = np.arange(size_px, dtype=np.float32)
     coordinate = (2 * pixel + 1) / size_px - 1
     along_x, along_y = coordinate[None, None, :], coordinate[None, :, None]
@@ -126,10 +126,10 @@ def _warp(pictures: Floats, move: Floats) -> Floats:
     left = np.minimum(column.astype(np.int32), size_px - 2)
     top = np.minimum(row.astype(np.int32), size_px - 2)
     right_share, low_share = column - left, row - top
-    flat = pictures.reshape(num_pairs, size_px**2)
+    flat = images.reshape(num_pairs, size_px**2)
     corner = (top * size_px + left).reshape(num_pairs, size_px**2)
     at_corners = [
-        np.take_along_axis(flat, corner + offset, axis=1).reshape(pictures.shape)
+        np.take_along_axis(flat, corner + offset, axis=1).reshape(images.shape)
         for offset in (0, 1, size_px, size_px + 1)
     ]
     upper = at_corners[0] + right_share * (at_corners[1] - at_corners[0])

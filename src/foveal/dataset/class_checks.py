@@ -1,4 +1,4 @@
-"""Checks of the classes, and of pictures that are there more than once.
+"""Checks of the classes, and of images that are there more than once.
 
 How many classes there are, how they are named and filled; what copies do to a split.
 """
@@ -131,7 +131,7 @@ _LARGE_SHARE = 0.05
 
 
 def check_exact_duplicates(subject: AuditSubject) -> Iterator[AuditFinding]:
-    """D002: the same picture in several files."""
+    """D002: the same image in several files."""
     sets = subject.duplicates.exact
     if sets:
         num_spare = sum(len(members) - 1 for members in sets)
@@ -139,7 +139,7 @@ def check_exact_duplicates(subject: AuditSubject) -> Iterator[AuditFinding]:
             code="D002",
             severity="warning",
             title=f"{count_noun(num_spare, 'exact duplicate')}",
-            detail=f"{count_noun(len(sets), 'picture')} in {_count(sets):,} files, equal byte for "
+            detail=f"{count_noun(len(sets), 'image')} in {_count(sets):,} files, equal byte for "
             "byte or pixel for pixel. Copies stay in one fold, so they do not leak, but they "
             "count several times.",
             fix="Keep one file of each.",
@@ -149,7 +149,7 @@ def check_exact_duplicates(subject: AuditSubject) -> Iterator[AuditFinding]:
 
 
 def check_near_duplicates(subject: AuditSubject) -> Iterator[AuditFinding]:
-    """D003: pictures that differ only in how they were stored, cut, lit, mirrored or turned."""
+    """D003: images that differ only in how they were stored, cut, lit, mirrored or turned."""
     sets = subject.duplicates.near
     if sets:
         split_labels = [members for members in sets if _num_labels(subject, members) > 1]
@@ -178,14 +178,14 @@ def check_near_duplicates(subject: AuditSubject) -> Iterator[AuditFinding]:
 
 
 def check_conflicting_labels(subject: AuditSubject) -> Iterator[AuditFinding]:
-    """D004: the same picture under two labels."""
+    """D004: the same image under two labels."""
     sets = subject.duplicates.conflicting
     if sets:
         yield AuditFinding(
             code="D004",
             severity="error",
-            title=f"{count_noun(len(sets), 'picture')} under more than one label",
-            detail=f"{count_noun(_count(sets), 'file')} hold the same picture as a file of "
+            title=f"{count_noun(len(sets), 'image')} under more than one label",
+            detail=f"{count_noun(_count(sets), 'file')} hold the same image as a file of "
             "another class. At least one label of each is wrong.",
             fix="Find out which label is right and remove the other files.",
             paths=examples_of_sets(subject.usable, sets),
@@ -225,7 +225,7 @@ def check_copies_across_splits(subject: AuditSubject) -> Iterator[AuditFinding]:
         yield AuditFinding(
             code="D013",
             severity="error",
-            title=f"{count_noun(len(sets), 'picture')} on both sides of the given split",
+            title=f"{count_noun(len(sets), 'image')} on both sides of the given split",
             detail=f"{count_noun(len(leaked), 'image')} of val and test have a copy in another "
             "split. A score on them would say how well the classifier remembers, so training "
             "leaves copies of its images out of the figures.",

@@ -1,7 +1,7 @@
 """Finds the same image stored twice: byte for byte, pixel for pixel, or nearly.
 
 Near copies are found by ``foveal.dataset.near_pairs``; here they become sets, and sets become
-groups. A run keeps what the comparison with new data needs instead of its pictures: of each
+groups. A run keeps what the comparison with new data needs instead of its images: of each
 image two digests and a sketch of 16 × 16 grey levels.
 """
 

@@ -9,15 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from foveal.dataset.findings import AuditFinding, AuditSubject, examples
+from foveal.dataset.group_choice import linked, signatures
 from foveal.dataset.layouts import name_some
 from foveal.dataset.manifest import ImageRecord
-from foveal.dataset.structure import (
-    Candidate,
-    find_structure,
-    linked,
-    nests_in,
-    signatures,
-)
+from foveal.dataset.structure import Candidate, find_structure, nests_in
 from foveal.text import count_noun, printable
 
 _FEW_GROUPS_PER_CLASS = 3
@@ -30,8 +25,9 @@ def check_groups_known(subject: AuditSubject) -> Iterator[AuditFinding]:
             code="D022",
             severity="info",
             title="No groups given",
-            detail="Every image is taken to be independent of the others. If several show one "
-            "patient, module or batch, the score will be too good.",
+            detail="Images are taken to be independent of one another, except for near copies, "
+            "which are kept together. If several show one patient, module or batch, the score "
+            "will be too good.",
             fix="Say which belong together: --group-regex, a column 'group', or groups.csv.",
         )
     elif subject.manifest.group_note:

@@ -49,18 +49,18 @@ _PAIRS_PER_BLOCK = 2048
 
 Indices = NDArray[np.int64]
 Signatures = NDArray[np.uint8]
-_Pictures = NDArray[np.uint8] | Floats
-_Turn = Callable[[_Pictures], _Pictures]
+_Images = NDArray[np.uint8] | Floats
+_Turn = Callable[[_Images], _Images]
 
 _TURNS: tuple[_Turn, ...] = (
-    lambda pictures: pictures,
-    lambda pictures: pictures[:, :, ::-1],
-    lambda pictures: pictures[:, ::-1, :],
-    lambda pictures: pictures[:, ::-1, ::-1],
-    lambda pictures: pictures.transpose(0, 2, 1),
-    lambda pictures: pictures.transpose(0, 2, 1)[:, :, ::-1],
-    lambda pictures: pictures.transpose(0, 2, 1)[:, ::-1, :],
-    lambda pictures: pictures.transpose(0, 2, 1)[:, ::-1, ::-1],
+    lambda images: images,
+    lambda images: images[:, :, ::-1],
+    lambda images: images[:, ::-1, :],
+    lambda images: images[:, ::-1, ::-1],
+    lambda images: images.transpose(0, 2, 1),
+    lambda images: images.transpose(0, 2, 1)[:, :, ::-1],
+    lambda images: images.transpose(0, 2, 1)[:, ::-1, :],
+    lambda images: images.transpose(0, 2, 1)[:, ::-1, ::-1],
 )
 _INVERSE_TURNS = (0, 1, 2, 3, 4, 6, 5, 7)
 _NUM_LAYOUT_STEPS = 3
@@ -90,7 +90,7 @@ def find_near_pairs(
     small = _small(signatures)
     layout, orientations = _Layout.of(small)
     second = _Side.of(small, small - layout.means[orientations])
-    means = _mean_pictures(lambda block: standardise(signatures[block]), orientations)
+    means = _mean_images(lambda block: standardise(signatures[block]), orientations)
 
     def verify(turn: _Turn, first: Indices, other: Indices) -> NDArray[np.bool_]:
         return _verify(turn, signatures, means, orientations, first, other)
@@ -162,7 +162,7 @@ class _Layout:
         """Returns the layout of images [N, S, S] and the orientation it has in each, [N]."""
         orientations = np.zeros(len(levels), dtype=np.int64)
         for _ in range(_NUM_LAYOUT_STEPS):
-            layout = cls(_mean_pictures(lambda block: levels[block], orientations))
+            layout = cls(_mean_images(lambda block: levels[block], orientations))
             orientations = layout.orientations(levels)
         return layout, orientations
 
@@ -189,7 +189,7 @@ class _Side:
     stray: Floats
 
     @classmethod
-    def of(cls, levels: _Pictures, own: _Pictures, stray: Floats | None = None) -> _Side:
+    def of(cls, levels: _Images, own: _Images, stray: Floats | None = None) -> _Side:
         levels, own = (np.ascontiguousarray(one, dtype=np.float32) for one in (levels, own))
         if stray is None:
             stray = np.square(own).mean(axis=(1, 2))
@@ -200,7 +200,7 @@ class _Side:
         return _Side.of(turn(self.levels), turn(self.own), self.stray)
 
 
-def _mean_pictures(read: Callable[[slice], Floats], orientations: Indices) -> Floats:
+def _mean_images(read: Callable[[slice], Floats], orientations: Indices) -> Floats:
     """Returns what images share in eight orientations, [8, S, S].
 
     Held back where there are few of them.
@@ -211,9 +211,9 @@ def _mean_pictures(read: Callable[[slice], Floats], orientations: Indices) -> Fl
     """
     total: NDArray[np.float64] | float = 0.0
     for block in _blocks(len(orientations), _PAIRS_PER_BLOCK):
-        pictures = read(block)
+        images = read(block)
         for number, inverse in enumerate(_INVERSE_TURNS):
-            upright = _TURNS[inverse](pictures[orientations[block] == number])
+            upright = _TURNS[inverse](images[orientations[block] == number])
             total = total + upright.sum(axis=0, dtype=np.float64)
     mean = np.asarray(total / (len(orientations) + _NUM_PRIOR_IMAGES), dtype=np.float32)
     return np.stack([turn(mean[None])[0] for turn in _TURNS])
@@ -327,8 +327,8 @@ def _own_stray(stray: Floats, *sides: tuple[Floats, Floats], num_images: int) ->
             that hardly anything remains: the move then counts for little.
     """
     least = stray
-    for layouts, pictures in sides:
-        least = np.minimum(least, remainders(layouts, pictures))
+    for layouts, images in sides:
+        least = np.minimum(least, remainders(layouts, images))
     trust = num_images / (num_images + _NUM_PRIOR_IMAGES)
     is_layout = least < _LAYOUT_SHARE * stray
     return np.where(is_layout, least**trust * stray ** (1 - trust), stray)

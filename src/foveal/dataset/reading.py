@@ -123,7 +123,7 @@ def read_image(root: Path, record: ImageRecord, *, frame: FrameChoice = "middle"
 
 
 def _pixel_digest(of_windowed: str, levels: LevelSummary | None) -> str:
-    """Returns the digest of a picture: two that differ in brightness alone are not the same."""
+    """Returns the digest of an image: two that differ in brightness alone are not the same."""
     if levels is None:
         return of_windowed
     ends = f"{of_windowed} {levels.quantiles[0]!r} {levels.quantiles[-1]!r}"

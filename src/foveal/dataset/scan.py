@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from foveal.dataset.folder_tables import list_with_tables
+from foveal.dataset.group_choice import choose_by_name, with_groups
 from foveal.dataset.groups import (
     GroupOptions,
     check_group_options,
@@ -32,7 +33,7 @@ from foveal.dataset.manifest import (
 from foveal.dataset.options import DataOptions
 from foveal.dataset.reading import Progress, read_images
 from foveal.dataset.rows import TABLE_SUFFIXES
-from foveal.dataset.structure import choose_by_name, find_structure, with_groups
+from foveal.dataset.structure import find_structure
 from foveal.dataset.tables import list_table
 from foveal.errors import DataError, ImageError, UsageError
 from foveal.images import FrameChoice, count_frames, frame_path

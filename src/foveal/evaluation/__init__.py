@@ -48,6 +48,7 @@ from foveal.evaluation.evidence import (
     Stability,
     Timing,
 )
+from foveal.evaluation.fine_tuning import EpochPoint, FineTuning, TrainingCurve
 from foveal.evaluation.inputs import log_softmax, softmax
 from foveal.evaluation.intervals import wilson
 from foveal.evaluation.label_review import (
@@ -102,8 +103,10 @@ __all__ = [
     "DataFacts",
     "DeLong",
     "Difference",
+    "EpochPoint",
     "Evidence",
     "Figure",
+    "FineTuning",
     "Grouping",
     "HeadlineMetric",
     "HeldOutGroups",
@@ -125,6 +128,7 @@ __all__ = [
     "ShiftStability",
     "Stability",
     "Timing",
+    "TrainingCurve",
     "accuracy_difference",
     "assess_calibration",
     "assess_prediction_sets",

@@ -20,11 +20,7 @@ from foveal.evaluation.inputs import (
     Bools,
     Floats,
     Ints,
-    as_labels,
-    as_rows,
-    as_scores,
-    check_class_names,
-    compact,
+    check_inputs,
     log_softmax,
 )
 from foveal.evaluation.interval import Interval
@@ -50,7 +46,6 @@ PLACES: tuple[float, ...] = (
 
 # Resampled curves have as many steps as there are quantiles on either side.
 _NUM_QUANTILES = 64
-_CLASSES_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +99,10 @@ def measure_curves(
     Raises:
         UsageError: Shapes disagree, or a value is out of range or not finite.
     """
-    scores = as_scores(logits)
-    num_images, num_classes = scores.shape
-    check_class_names(list(class_names), num_classes=num_classes)
-    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
-    members, num_groups = compact(as_rows(groups, num_images=num_images, name="groups"))
+    checked = check_inputs(logits, labels, groups, class_names=class_names)
+    scores, truth = checked.scores, checked.labels
+    members, num_groups = checked.members, checked.num_groups
+    num_classes = scores.shape[1]
     scores = log_softmax(scores)
     areas = {
         k: area
@@ -118,16 +112,12 @@ def measure_curves(
     weakest = sorted(areas, key=lambda k: areas[k].area)[:MAX_CURVES]
     drawn = sorted(weakest)
     steps = {k: _Steps.of(scores[:, k], truth == k, members) for k in drawn}
-    curves = []
-    for start in range(0, len(drawn), _CLASSES_AT_ONCE):
-        some = drawn[start : start + _CLASSES_AT_ONCE]
-        tables = [steps[k].table for k in some]
-        sums = _resampled(tables, num_groups, num_resamples=num_resamples, seed=seed)
-        curves += [
-            _curves(class_names[k], steps[k], areas[k], drawn_sums)
-            for k, drawn_sums in zip(some, sums, strict=True)
-        ]
-    return tuple(curves)
+    tables = [steps[k].table for k in drawn]
+    sums = _resampled(tables, num_groups, num_resamples=num_resamples, seed=seed)
+    return tuple(
+        _curves(class_names[k], steps[k], areas[k], drawn_sums)
+        for k, drawn_sums in zip(drawn, sums, strict=True)
+    )
 
 
 def _resampled(
@@ -135,6 +125,8 @@ def _resampled(
 ) -> list[Floats]:
     from scipy import sparse
 
+    if not tables:
+        return []
     whole = sparse.hstack(tables, format="csc")
     drawn = resampled_sums(whole, num_resamples=num_resamples, seed=seed)
     ends = np.cumsum([table.shape[1] for table in tables])[:-1]
@@ -263,7 +255,10 @@ def _interval(
     counted = steps.positive if kind == "roc" else is_yes
     columns = np.stack([is_yes & steps.positive, counted], axis=1).astype(np.float64)
     hits, totals = group_sums(steps.groups, columns).T
-    interval = expanded_percentiles(value, drawn, num_groups=int((totals > 0).sum()))
+    num_groups = int((totals > 0).sum())
+    if kind == "roc" and is_yes.all() and num_groups > 1:
+        return Interval(1.0, 1.0, 1.0)  # every image is called so: no other sample could differ
+    interval = expanded_percentiles(value, drawn, num_groups=num_groups)
     if mixed_groups(hits, totals) >= FEW_GROUPS:
         return interval
     return hull(interval, clustered_wilson(hits, totals))

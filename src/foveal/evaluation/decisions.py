@@ -57,5 +57,11 @@ def measure_decisions(
         measure_decision_curves(
             probabilities, labels, groups, class_names=class_names, only=sorted(wanted)
         ),
-        plan_sample_sizes(logits, labels, groups, class_names=class_names),
+        plan_sample_sizes(
+            logits,
+            labels,
+            groups,
+            class_names=class_names,
+            sensitivities=[one.sensitivity for one in rates],
+        ),
     )

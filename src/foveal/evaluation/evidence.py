@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from foveal.errors import SchemaError
 from foveal.evaluation.decision_curve import DecisionCurve
+from foveal.evaluation.fine_tuning import FineTuning
 from foveal.evaluation.flow import Flow
 from foveal.evaluation.interval import Interval as Interval  # readers import it from here
 from foveal.evaluation.operating_point import Operating
@@ -434,7 +435,7 @@ class Evidence:
     """Everything measured about one classifier. Parts that do not apply are ``None``.
 
     ``label_note`` says what the label review found, or why there was none; ``model_choice`` how
-    kinds of classifiers were compared, where they were.
+    kinds of classifiers were compared, where they were; ``fine_tuning`` what it gained.
     """
 
     protocol: Protocol
@@ -452,6 +453,7 @@ class Evidence:
     stability: Stability | None = None
     label_note: str = ""
     model_choice: ModelChoice | None = None
+    fine_tuning: FineTuning | None = None
     subgroups: Subgroups | None = None
     ordered: OrderedClasses | None = None
     operating: Operating | None = None

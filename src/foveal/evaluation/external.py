@@ -119,7 +119,7 @@ class ExternalTest:
 
     ``unlike_training`` is the share of images that the novelty score flags, ``expected_unlike``
     that of training images held out. ``accuracy_change`` is the accuracy on the new images minus
-    that in training, held out.
+    that in training, held out. ``num_bad`` files could not be read.
     """
 
     num_images: int
@@ -133,6 +133,7 @@ class ExternalTest:
     accuracy_change: Interval | None
     label_budget: LabelBudget | None
     notes: tuple[str, ...] = ()
+    num_bad: int = 0
 
 
 def compare_shares(

@@ -8,6 +8,8 @@ What is fitted on predictions is cross-fitted: no image tunes the figure it is j
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -106,6 +108,45 @@ def compact(groups: Ints) -> tuple[Ints, int]:
     """Renumbers groups as 0 … G - 1 and returns them, shape [N], with G."""
     values, index = np.unique(groups, return_inverse=True)
     return index.reshape(-1).astype(np.int64), len(values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckedInputs:
+    """Checked logits, labels and groups of N images.
+
+    Attributes:
+        scores: [N, K], finite.
+        labels: [N], in 0 … K - 1.
+        members: [N], the group of each in 0 … G - 1.
+        num_groups: G.
+    """
+
+    scores: Floats
+    labels: Ints
+    members: Ints
+    num_groups: int
+
+
+def check_inputs(
+    logits: ArrayLike, labels: ArrayLike, groups: ArrayLike, *, class_names: Sequence[str]
+) -> CheckedInputs:
+    """Returns what figures are computed from, checked.
+
+    Args:
+        logits: Shape [N, K].
+        labels: Class indices, shape [N].
+        groups: Which images belong together, shape [N].
+        class_names: One name a class, in the order of the columns.
+
+    Raises:
+        UsageError: Shapes disagree, or a value is out of range or not finite.
+    """
+    scores = as_scores(logits)
+    num_images, num_classes = scores.shape
+    check_class_names(list(class_names), num_classes=num_classes)
+    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
+    members, num_groups = compact(as_rows(groups, num_images=num_images, name="groups"))
+    return CheckedInputs(scores, truth, members, num_groups)
 
 
 def log_softmax(logits: Floats, *, temperature: float = 1.0) -> Floats:

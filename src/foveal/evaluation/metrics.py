@@ -13,11 +13,7 @@ from foveal.evaluation.evidence import Baseline, ClassMetrics, Interval, Metrics
 from foveal.evaluation.inputs import (
     Floats,
     Ints,
-    as_labels,
-    as_rows,
-    as_scores,
-    check_class_names,
-    compact,
+    check_inputs,
     log_softmax,
 )
 from foveal.evaluation.intervals import (
@@ -132,11 +128,10 @@ def measure(
     Raises:
         UsageError: Shapes disagree, or a value is out of range or not finite.
     """
-    scores = as_scores(logits)
+    checked = check_inputs(logits, labels, groups, class_names=class_names)
+    scores, truth = checked.scores, checked.labels
+    members, num_groups = checked.members, checked.num_groups
     num_images, num_classes = scores.shape
-    check_class_names(list(class_names), num_classes=num_classes)
-    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
-    members, num_groups = compact(as_rows(groups, num_images=num_images, name="groups"))
     predictions = scores.argmax(axis=1)
 
     counted = _count(truth, predictions, members, num_classes, seed, num_resamples)

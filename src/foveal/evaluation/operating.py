@@ -23,8 +23,7 @@ from foveal.evaluation.inputs import (
     as_labels,
     as_probabilities,
     as_rows,
-    as_scores,
-    check_class_names,
+    check_inputs,
     compact,
     cross_fitting_folds,
     softmax,
@@ -149,14 +148,11 @@ def choose_operating_point(
     Raises:
         UsageError: Shapes disagree, the class does not exist, or the prevalence cannot be.
     """
-    scores = as_scores(logits)
-    num_images, num_classes = scores.shape
-    check_class_names(list(class_names), num_classes=num_classes)
-    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
-    given = as_rows(groups, num_images=num_images, name="groups")
-    members, _ = compact(given)
+    checked = check_inputs(logits, labels, groups, class_names=class_names)
+    scores, truth, members = checked.scores, checked.labels, checked.members
+    num_images = len(scores)
     folds = cross_fitting_folds(
-        as_rows(fold_index, num_images=num_images, name="fold_index"), given
+        as_rows(fold_index, num_images=num_images, name="fold_index"), members
     )
     index = find_class(rule, class_names)
     name, positive = class_names[index], truth == index
@@ -310,7 +306,7 @@ def _describe_short(rule: AtLeast, name: str, nearest: Cut) -> str:
     reached = f"{100 * nearest.value:.4g}%"
     floor = math.floor(1000 * nearest.value) / 1000
     return (
-        f"No threshold on '{name}' gives a {rule.spoken} on the held-out answers; the nearest is "
+        f"No threshold on '{name}' gives {rule.spoken} on the held-out answers; the nearest is "
         f"{reached}, at a probability of {nearest.threshold:.3g}. So the label is the likeliest "
         f'class, as without it. To take the nearest: --operate "{rule.measure}>={floor:.3g} for '
         f'{name}".'

@@ -51,16 +51,17 @@ class AtLeast:
         >>> AtLeast("ppv", 0.9, "a").text
         'ppv>=0.9 for a'
         """
-        return f"{self.measure}>={self.target:.12g} for {self.class_name}"
+        return f"{self.measure}>={self.target:.12g} for {_quoted(self.class_name)}"
 
     @property
     def spoken(self) -> str:
         """What is asked for, as a phrase.
 
         >>> AtLeast("npv", 0.995, "a").spoken
-        'NPV of at least 99.5%'
+        'an NPV of at least 99.5%'
         """
-        return f"{_SPOKEN[self.measure]} of at least {100 * self.target:.6g}%"
+        article = "an" if self.measure == "npv" else "a"
+        return f"{article} {_SPOKEN[self.measure]} of at least {100 * self.target:.6g}%"
 
     @property
     def spoken_measure(self) -> str:
@@ -87,17 +88,17 @@ class LeastCost:
         >>> LeastCost(10, 1, "a").text
         'missed=10,false=1 for a'
         """
-        return f"missed={self.missed:.12g},false={self.false:.12g} for {self.class_name}"
+        return f"missed={self.missed:.12g},false={self.false:.12g} for {_quoted(self.class_name)}"
 
     @property
     def spoken(self) -> str:
         """What is asked for, as a phrase.
 
         >>> LeastCost(10, 1, "a").spoken
-        'least cost, where a missed image costs 10 and a false alarm 1'
+        'the least cost, where a missed image costs 10 and a false alarm 1'
         """
         return (
-            f"least cost, where a missed image costs {self.missed:.6g} and a false alarm "
+            f"the least cost, where a missed image costs {self.missed:.6g} and a false alarm "
             f"{self.false:.6g}"
         )
 
@@ -116,7 +117,8 @@ def read_rule(text: str) -> AtLeast:
     Raises:
         UsageError: It is none; the message says which part.
     """
-    match = re.fullmatch(r"\s*([^<>=≥≤\s]*)\s*([<>=≥≤]*)\s*(\S*)(?:\s+for\s+(.+?))?\s*", text)
+    pattern = r"\s*([^<>=≥≤\s]*)\s*([<>=≥≤]*)\s*(\S*)(?:\s+for\s+(.+?))?\s*"
+    match = re.fullmatch(pattern, text, flags=re.DOTALL)
     if match is None:
         _refuse(text, "a measure, >=, a share and the class that it is for", _EXAMPLE)
     word, sign, number, name = match.groups()
@@ -188,6 +190,12 @@ def find_class(rule: Rule, class_names: Sequence[str]) -> int:
     )
 
 
+def _quoted(name: str) -> str:
+    """Returns a name in quotes where it would not be read back as it is."""
+    is_plain = name == name.strip() and name[:1] not in ("'", '"')
+    return name if is_plain and name else f"'{name}'"
+
+
 def _share(number: str) -> float | None:
     is_percent = number.endswith("%")
     try:
@@ -213,7 +221,7 @@ def _class_name(text: str, name: str | None, example: str) -> str:
     if name is None or not name.strip():
         _refuse(text, "the class that it is for at its end", example)
     name = name.strip()
-    if len(name) > 2 and name[0] == name[-1] and name[0] in "\"'":
+    if len(name) >= 2 and name[0] == name[-1] and name[0] in "\"'":
         return name[1:-1]
     return name
 

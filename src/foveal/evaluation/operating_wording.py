@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foveal.draw.numbers import percent
+from foveal.draw.numbers import percent, percent_span
 from foveal.evaluation.interval import Interval
 from foveal.evaluation.operating_point import ChosenPoint, MeanCost, OperatingPoint
 from foveal.evaluation.operating_rule import AtLeast, Rule, parse_rule
@@ -21,7 +21,7 @@ def describe_point(point: OperatingPoint) -> str:
     name, rule = printable(point.class_name), parse_rule(point.rule)
     return (
         f"The label is '{name}' from a probability of {_probability(point.threshold)} on (chosen "
-        f"for a {rule.spoken}). Below it, the label is the likeliest of the other classes."
+        f"for {rule.spoken}). Below it, the label is the likeliest of the other classes."
     )
 
 
@@ -52,6 +52,24 @@ def describe_chosen(chosen: ChosenPoint) -> str:
     if chosen.cost is not None:
         sentences.append(_describe_cost(chosen.cost))
     return " ".join(sentences)
+
+
+def summarise_chosen(chosen: ChosenPoint) -> str:
+    """Returns the point with its two rates in one short sentence, for a line of text."""
+    name = printable(chosen.class_name)
+    if chosen.point is None:
+        return f"No threshold for '{name}' was found: see the report."
+    head = f"'{name}' from {_probability(chosen.point.threshold)} on"
+    if chosen.rates is None:
+        return f"{head}, which could not be judged."
+    rates = (("sensitivity", chosen.rates.sensitivity), ("specificity", chosen.rates.specificity))
+    told = []
+    for word, one in rates:
+        span = (
+            "" if one.low is None or one.high is None else f" ({percent_span(one.low, one.high)})"
+        )
+        told.append(f"{word} {percent(one.estimate)}{span}")
+    return f"{head}: {', '.join(told)}."
 
 
 def value_of(rule: AtLeast, rates: Rates) -> Interval:

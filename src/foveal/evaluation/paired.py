@@ -17,10 +17,8 @@ from foveal.evaluation.inputs import (
     Bools,
     Floats,
     Ints,
-    as_labels,
     as_rows,
-    as_scores,
-    check_class_names,
+    check_inputs,
     compact,
 )
 from foveal.evaluation.intervals import (
@@ -110,11 +108,9 @@ def compare_with_baseline(
     Raises:
         UsageError: Shapes disagree, or a value is out of range or not finite.
     """
-    scores = as_scores(logits)
-    num_images, num_classes = scores.shape
-    check_class_names(list(class_names), num_classes=num_classes)
-    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
-    members, _ = compact(as_rows(groups, num_images=num_images, name="groups"))
+    checked = check_inputs(logits, labels, groups, class_names=class_names)
+    scores, truth, members = checked.scores, checked.labels, checked.members
+    num_classes = scores.shape[1]
     commonest = int(np.bincount(truth, minlength=num_classes).argmax())
     right = scores.argmax(axis=1) == truth
     accuracy = float((truth == commonest).mean())

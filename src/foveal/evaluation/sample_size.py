@@ -17,11 +17,7 @@ from numpy.typing import ArrayLike
 
 from foveal.evaluation.inputs import (
     Floats,
-    as_labels,
-    as_rows,
-    as_scores,
-    check_class_names,
-    compact,
+    check_inputs,
 )
 from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import NORMAL_QUANTILE, clustered_wilson, effective_size
@@ -80,6 +76,7 @@ def plan_sample_sizes(
     groups: ArrayLike,
     *,
     class_names: Sequence[str],
+    sensitivities: Sequence[Interval] | None = None,
     half_width: float = HALF_WIDTH,
 ) -> SampleSizes:
     """Returns how many images of each class are needed, beside how many there are.
@@ -89,29 +86,29 @@ def plan_sample_sizes(
         labels: Class indices, shape [N].
         groups: Which images belong together, shape [N].
         class_names: One name a class.
+        sensitivities: As they were measured, one a class; by default with Wilson's interval at the
+            effective sample size of the groups.
         half_width: h.
 
     Raises:
         UsageError: Shapes disagree, or a value is out of range or not finite.
     """
-    scores = as_scores(logits)
-    num_images, num_classes = scores.shape
-    check_class_names(list(class_names), num_classes=num_classes)
-    truth = as_labels(labels, num_images=num_images, num_classes=num_classes)
-    members, num_groups = compact(as_rows(groups, num_images=num_images, name="groups"))
+    checked = check_inputs(logits, labels, groups, class_names=class_names)
+    scores, truth = checked.scores, checked.labels
+    members, num_groups = checked.members, checked.num_groups
     is_right = scores.argmax(axis=1) == truth
     rows = []
     for k, name in enumerate(class_names):
         own = truth == k
         totals = np.bincount(members[own], minlength=num_groups).astype(np.float64)
         hits = np.bincount(members[own & is_right], minlength=num_groups).astype(np.float64)
-        rows.append(_plan(name, hits, totals, half_width))
+        seen = clustered_wilson(hits, totals) if sensitivities is None else sensitivities[k]
+        rows.append(_plan(name, seen, hits, totals, half_width))
     return SampleSizes(half_width, tuple(rows))
 
 
-def _plan(name: str, hits: Floats, totals: Floats, half_width: float) -> SampleSize:
+def _plan(name: str, seen: Interval, hits: Floats, totals: Floats, half_width: float) -> SampleSize:
     num_images, num_groups = int(totals.sum()), int((totals > 0).sum())
-    seen = clustered_wilson(hits, totals)
     if seen.estimate is None or seen.low is None or seen.high is None:
         return SampleSize(name, num_images, num_groups, seen, 1.0, None, None)
     design_effect = max(num_images / effective_size(hits, totals), 1.0)
@@ -146,14 +143,31 @@ def describe_sample_size(row: SampleSize, half_width: float) -> str:
     return f"{have}, {need}: {verdict}."
 
 
-def describe_sample_sizes(sizes: SampleSizes) -> str:
-    """Returns how many classes have enough images, and which lacks the most, as sentences."""
-    points = f"±{100 * sizes.half_width:g} points"
-    lacking = [
+def _lacking(sizes: SampleSizes) -> list[tuple[int, SampleSize]]:
+    """Returns how many images each class lacks that can be planned for; below 0 for enough."""
+    return [
         (needed - row.num_images, row)
         for row in sizes.classes
         if (needed := row.num_needed or row.num_needed_at_worst) is not None
     ]
+
+
+def summarise_sample_sizes(sizes: SampleSizes) -> str:
+    """Returns how many classes have enough images, in one line."""
+    points, lacking = f"±{100 * sizes.half_width:g} points", _lacking(sizes)
+    num_short = sum(lack > 0 for lack, _ in lacking)
+    if not lacking:
+        return "This cannot be said: there are too few groups."
+    if not num_short:
+        return f"Every class has enough for a sensitivity {points}, if as seen."
+    verb = "lacks" if num_short == 1 else "lack"
+    return f"{num_short} of {len(sizes.classes)} classes {verb} images for a sensitivity {points}."
+
+
+def describe_sample_sizes(sizes: SampleSizes) -> str:
+    """Returns how many classes have enough images, and which lacks the most, as sentences."""
+    points = f"±{100 * sizes.half_width:g} points"
+    lacking = _lacking(sizes)
     short = [(lack, row) for lack, row in lacking if lack > 0]
     if not lacking:
         return f"What a sensitivity within {points} needs cannot be said: there are too few groups."

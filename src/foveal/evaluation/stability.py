@@ -64,7 +64,7 @@ def decision_consistency(
 
     Returns:
         For each shift the share that keeps its answer and the mean change of that answer's
-        probability, each with the 95% sampling interval over groups of pictures: what
+        probability, each with the 95% sampling interval over groups of images: what
         other images like these would give.
 
     Raises:

@@ -10,8 +10,7 @@ subgroups of the same mix of classes differ in it exactly as in accuracy.
   studentised statistic it holds also where variances differ). Whole groups are permuted; within a
   group of several subgroups its images are. Holm (1979, Scandinavian J. Statistics 6, 65-70)
   corrects for the number of traits.
-* **Spread between groups** (patients, sites, modules): one-way random-effects analysis of variance
-  of the excess accuracy (Searle, Casella & McCulloch 1992, section 3.6).
+* **Spread between groups** (patients, sites, modules): ``group_spread``.
 """
 
 from __future__ import annotations
@@ -25,23 +24,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from foveal.evaluation.evidence import (
-    GroupSpread,
     Interval,
     Subgroup,
     SubgroupGap,
     Subgroups,
     SubgroupTrait,
 )
+from foveal.evaluation.group_spread import measure_spread, permutation_numbers
 from foveal.evaluation.inputs import Floats, Ints, as_labels, as_rows, compact
 from foveal.evaluation.intervals import (
     bounded,
-    expanded_percentiles,
     hull,
     student_quantile,
     subtracted,
 )
 from foveal.evaluation.metrics import measure_recalls
-from foveal.evaluation.resampling import group_sums, resampled_sums
+from foveal.evaluation.resampling import group_sums
 
 if TYPE_CHECKING:
     from foveal.dataset.traits import Trait
@@ -49,11 +47,9 @@ if TYPE_CHECKING:
 MIN_IMAGES = 20
 """A subgroup of fewer images has no figures: their interval would span half of all there is."""
 MIN_CLASS_IMAGES = 10
-MIN_SPREAD_GROUPS = 5
 # Classes beyond which sensitivity by subgroup is left out: nobody reads hundreds of figures.
 _MAX_CLASSES = 12
 _NUM_RESAMPLES = 2000
-_PERMUTATIONS = (99, 900)
 # After this many exceedances a p-value is known well enough to stop (Besag & Clifford 1991).
 _ENOUGH_EXCEEDANCES = 10
 _CHUNK = 4_000_000
@@ -309,7 +305,7 @@ def _permuted(
     first[groups[::-1]] = codes[::-1]
     is_mixed = np.bincount(groups, weights=codes != first[groups]) > 0
     statistics: list[Floats] = []
-    for number in _PERMUTATIONS:
+    for number in permutation_numbers(len(codes)):
         if is_mixed.any():
             work = len(codes) + len(first) * num_parts
             chunk = max(1, _CHUNK // work)
@@ -407,90 +403,3 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = running
     return tuple(adjusted)
-
-
-def measure_spread(
-    excess: Floats, labels: Ints, groups: Ints, *, source: str, seed: int = 0
-) -> GroupSpread | None:
-    """Returns how far groups differ beyond chance; see :class:`GroupSpread`.
-
-    Args:
-        excess: Right (1) or wrong (0) minus the recall of the class, shape [N].
-        labels: Class indices, shape [N]; permutations keep to them.
-        groups: Group of each image in 0 … G - 1, shape [N].
-        source: Where groups come from.
-        seed: Seeds bootstrap and permutations.
-
-    Returns:
-        None with fewer than five groups, or where every group is one image.
-    """
-    sizes = np.bincount(groups).astype(np.float64)
-    num_groups, num_images = len(sizes), len(groups)
-    if num_groups < MIN_SPREAD_GROUPS or num_groups == num_images:
-        return None
-    sums, squares = group_sums(groups, np.stack([excess, excess**2], axis=1)).T
-    columns = np.stack(
-        [np.ones(num_groups), sizes, sizes**2, sums, sums**2 / sizes, squares], axis=1
-    )
-    between, ratio = _analyse(columns.sum(axis=0)[None, :])
-    resampled, _ = _analyse(resampled_sums(columns, num_resamples=_NUM_RESAMPLES, seed=seed))
-    interval = expanded_percentiles(
-        float(between[0]), resampled, num_groups=num_groups, lowest=-1.0
-    )
-    observed = float((sums**2 / sizes).sum())
-    permuted = _permuted_spread(excess, labels, groups, sizes, observed=observed, seed=seed)
-    exceedances = int((permuted >= observed - 1e-9).sum())
-    return GroupSpread(
-        source=source,
-        num_groups=num_groups,
-        spread=Interval(*(_root(end) for end in (between[0], interval.low, interval.high))),
-        i_squared=max(0.0, 1.0 - 1.0 / float(ratio[0])) if ratio[0] > 0 else 0.0,
-        p_value=(1 + exceedances) / (1 + len(permuted)),
-    )
-
-
-def _root(value: float | None) -> float | None:
-    return None if value is None else math.sqrt(max(0.0, float(value)))
-
-
-def _analyse(totals: Floats) -> tuple[Floats, Floats]:
-    """Returns the variance between groups, and the ratio F of the two mean squares, each [R].
-
-    Args:
-        totals: Sums over groups of 1, n, n², s, s²/n and of the images' squares, shape [R, 6].
-    """
-    num_groups, size, size_square, total, between_raw, square = totals.T
-    mean_between = (between_raw - total**2 / size) / np.maximum(num_groups - 1.0, 1.0)
-    mean_within = (square - between_raw) / np.maximum(size - num_groups, 1.0)
-    typical = (size - size_square / size) / np.maximum(num_groups - 1.0, 1.0)
-    ratio = np.divide(
-        mean_between, mean_within, out=np.full(len(size), math.inf), where=mean_within > 0
-    )
-    return (mean_between - mean_within) / typical, ratio
-
-
-def _permuted_spread(
-    excess: Floats, labels: Ints, groups: Ints, sizes: Floats, *, observed: float, seed: int
-) -> Floats:
-    """Returns Σs²/n over groups with the images of each class permuted among themselves, [R].
-
-    The total sum of squares stays the same, so this ranks permutations as F does.
-    """
-    generator = np.random.default_rng(seed)
-    rows_of_class = [np.flatnonzero(labels == k) for k in np.unique(labels)]
-    statistics: list[Floats] = []
-    for number in _PERMUTATIONS:
-        chunk = max(1, _CHUNK // len(excess))
-        for start in range(0, number, chunk):
-            num_rows = min(chunk, number - start)
-            drawn = np.tile(excess, (num_rows, 1))
-            for rows in rows_of_class:
-                drawn[:, rows] = generator.permuted(drawn[:, rows], axis=1)
-            cells = np.arange(num_rows)[:, None] * len(sizes) + groups
-            sums = np.bincount(
-                cells.reshape(-1), weights=drawn.reshape(-1), minlength=num_rows * len(sizes)
-            ).reshape(num_rows, -1)
-            statistics.append((sums**2 / sizes).sum(axis=1))
-        if int((np.concatenate(statistics) >= observed - 1e-9).sum()) >= _ENOUGH_EXCEEDANCES:
-            break
-    return np.concatenate(statistics)

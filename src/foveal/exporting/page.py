@@ -1,14 +1,16 @@
 """Writes a run as one page: everything is in it, and it can ask nobody for anything.
 
 The page opens by a double click, without a network. Its policy lets our own scripts and style
-run and forbids every connection, so that the browser itself guarantees that no picture leaves.
+run and forbids every connection, so that the browser itself guarantees that no image leaves.
 """
 
 from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import metadata
@@ -20,11 +22,12 @@ import numpy as np
 
 from foveal.draw.colour_map import tint_table
 from foveal.draw.page import source_digest
-from foveal.errors import FovealError, UsageError
+from foveal.errors import FovealError, RunAlteredError, UsageError
 from foveal.exporting.bundle import bundle
 from foveal.exporting.facts import Agreements, PageFacts, digest_of, gather_facts, read_agreements
-from foveal.exporting.mapped_network import with_maps
-from foveal.exporting.runtime import VERSION, read_runtime
+from foveal.exporting.mapped_network import MappedNetwork, with_maps
+from foveal.exporting.places import OFFLINE, Place, served
+from foveal.exporting.runtime import read_runtime
 from foveal.files import write_atomically
 from foveal.runs import Classifier, load
 from foveal.runs.folder import ONNX_NAME
@@ -68,24 +71,10 @@ def export_page(run: Path, file: Path | None = None) -> ExportedPage:
         UsageError: The path holds something else, or the network is too large for a page.
         FovealError: This installation lacks the runtime.
     """
-    runtime = read_runtime()
+    read_runtime()
     file = file if file is not None else run.resolve().with_name(f"{run.resolve().name}.html")
     _refuse_others(file)
-    classifier = load(run)
-    size = classifier.preprocessing.height_px, classifier.preprocessing.width_px
-    network = with_maps((run / ONNX_NAME).read_bytes(), size)
-    facts = gather_facts(classifier, no_maps=network.reason)
-    novelty = classifier.novelty
-    arrays = (novelty.mean, novelty.components.reshape(-1), novelty.scales)
-    blocks = {
-        "wasm": runtime.module,
-        "ort": runtime.script,
-        "model": network.content,
-        "novelty": np.concatenate(arrays).astype("<f4").tobytes(),
-        "tints": np.concatenate([one.reshape(-1) for one in tint_table()]).astype("<f4").tobytes(),
-        "worker": bundle(_modules(), "worker.js").encode(),
-    }
-    content = _page(classifier, facts, blocks)
+    content, facts = offline_page(load(run))
     if len(content) > MOST_BYTES:
         raise UsageError(
             f"The page would have {len(content) / 1e6:,.0f} MB, more than the "
@@ -100,6 +89,63 @@ def export_page(run: Path, file: Path | None = None) -> ExportedPage:
             next_step="Choose a path you may write to with --out.",
         ) from error
     return ExportedPage(file, len(content), _notes(len(content), facts))
+
+
+def offline_page(classifier: Classifier) -> tuple[bytes, PageFacts]:
+    """Returns the page that answers in the browser and may connect to nothing.
+
+    Raises:
+        RunAlteredError: The run was replaced since it was loaded, or is altered.
+        FovealError: This installation lacks the runtime.
+    """
+    runtime = read_runtime()
+    network = mapped_network(classifier)
+    facts = gather_facts(classifier, no_maps=network.reason)
+    novelty = classifier.novelty
+    arrays = (novelty.mean, novelty.components.reshape(-1), novelty.scales)
+    blocks = {
+        "wasm": runtime.module,
+        "ort": runtime.script,
+        "model": network.content,
+        "novelty": np.concatenate(arrays).astype("<f4").tobytes(),
+        **_drawing_blocks(),
+    }
+    return _page(classifier, facts, blocks, OFFLINE), facts
+
+
+def served_page(classifier: Classifier, facts: PageFacts, *, others: Sequence[str]) -> bytes:
+    """Returns the page that asks the server which gave it.
+
+    Args:
+        classifier: The run.
+        facts: From :func:`foveal.exporting.facts.gather_facts`.
+        others: Names of the server's other runs.
+    """
+    asking = PageFacts({**facts.script, "server": "./"}, facts.said)
+    return _page(classifier, asking, _drawing_blocks(), served(facts.script["name"], others))
+
+
+def mapped_network(classifier: Classifier) -> MappedNetwork:
+    """Returns the network of a loaded run with maps.
+
+    Raises:
+        RunAlteredError: The run was replaced since it was loaded, or is altered.
+    """
+    content = (classifier.folder / ONNX_NAME).read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest_of(classifier):
+        raise RunAlteredError(
+            f"{printable(str(classifier.folder))} was replaced since it was loaded.",
+            next_step="Load it again.",
+        )
+    size = classifier.preprocessing.height_px, classifier.preprocessing.width_px
+    return with_maps(content, size)
+
+
+def _drawing_blocks() -> dict[str, bytes]:
+    return {
+        "tints": np.concatenate([one.reshape(-1) for one in tint_table()]).astype("<f4").tobytes(),
+        "worker": bundle(_modules(), "worker.js").encode(),
+    }
 
 
 def _notes(num_bytes: int, facts: PageFacts) -> tuple[str, ...]:
@@ -132,7 +178,9 @@ def _modules() -> dict[str, str]:
     }
 
 
-def _page(classifier: Classifier, facts: PageFacts, blocks: dict[str, bytes]) -> bytes:
+def _page(
+    classifier: Classifier, facts: PageFacts, blocks: dict[str, bytes], place: Place
+) -> bytes:
     from foveal.exporting.wording import about_html, evidence_html, limits_html, warnings_html
 
     folder = files("foveal.exporting") / "page"
@@ -147,7 +195,7 @@ def _page(classifier: Classifier, facts: PageFacts, blocks: dict[str, bytes]) ->
             "worker-src blob:",
             f"style-src {source_digest(style)}",
             "img-src data: blob:",
-            "connect-src 'none'",
+            f"connect-src {place.may_connect_to}",
             "base-uri 'none'",
             "form-action 'none'",
         )
@@ -167,7 +215,12 @@ def _page(classifier: Classifier, facts: PageFacts, blocks: dict[str, bytes]) ->
         "warnings": warnings_html(said),
         "evidence": evidence_html(said),
         "limits": limits_html(said),
-        "about": about_html(classifier, digest_of(classifier), _agreements(), runtime=VERSION),
+        "where": place.where_html,
+        "footer": escape(place.footer),
+        "licence": "" if place.is_offline else " hidden",
+        "about": about_html(
+            classifier, digest_of(classifier), place, _agreements() if place.is_offline else None
+        ),
         "version": escape(metadata.version("foveal")),
         "facts": _json(facts.script),
         "blocks": "\n".join(_block(name, content) for name, content in blocks.items()),

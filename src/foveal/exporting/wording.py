@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from foveal.exporting.facts import Agreements, Said
+from foveal.exporting.places import Place
 from foveal.runs import Classifier
 from foveal.text import printable
 
@@ -31,7 +32,7 @@ def limits_html(said: Said) -> str:
 
 
 def about_html(
-    classifier: Classifier, digest: str, agreements: Agreements | None, *, runtime: str
+    classifier: Classifier, digest: str, place: Place, agreements: Agreements | None
 ) -> str:
     """Returns who made it, from what, and how far the page agrees with Python."""
     manifest = classifier.manifest
@@ -44,10 +45,11 @@ def about_html(
         ("Licence of the weights", printable(str(backbone.get("licence", "unknown")))),
         ("SHA-256 of model.onnx", digest),
         ("SHA-256 of the data", printable(str(manifest.get("data_sha256", "unknown")))),
-        ("Answers by", f"ONNX Runtime Web {runtime}, in this browser"),
+        ("Answers by", place.answers_by),
     )
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
-    return f'<dl class="facts">{rows}</dl>{_agreement_html(agreements)}'
+    agreement = _agreement_html(agreements) if place.is_offline else ""
+    return f'<dl class="facts">{rows}</dl>{agreement}'
 
 
 def _agreement_html(agreements: Agreements | None) -> str:

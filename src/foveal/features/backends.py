@@ -212,7 +212,8 @@ def _needs_cuda() -> str | None:
     return None if torch.cuda.is_available() else "no CUDA device is present"
 
 
-def _needs_bf16() -> str | None:
+def why_no_bf16() -> str | None:
+    """Returns why bf16 is no use on this processor; ``None`` where it is."""
     import torch
 
     # Without these instructions bf16 is emulated, many times slower than fp32.
@@ -234,7 +235,7 @@ BACKENDS: tuple[BackendSpec, ...] = (
     BackendSpec("cuda", "fp32", _open_torch, device="cuda"),
     BackendSpec("onnxruntime", "fp32", _open_onnxruntime, package="onnxruntime"),
     BackendSpec("openvino", "fp32", _open_openvino, package="openvino"),
-    BackendSpec("torch-bf16", "bf16", _open_torch, needs=(_needs_bf16,)),
+    BackendSpec("torch-bf16", "bf16", _open_torch, needs=(why_no_bf16,)),
     BackendSpec("torch-channels-last", "fp32", _open_torch),
     BackendSpec("torch", "fp32", partial(_open_torch, layout="default")),
     BackendSpec(
@@ -249,7 +250,7 @@ BACKENDS: tuple[BackendSpec, ...] = (
         "bf16",
         partial(_open_torch, compiled=True),
         setup="slow",
-        needs=(_needs_bf16, _needs_compiler),
+        needs=(why_no_bf16, _needs_compiler),
     ),
 )
 """The ways to run a backbone. A new one is one more row and the function that opens it."""

@@ -1,7 +1,7 @@
-"""A bank: what a frozen part of a network gives for every view of every picture, kept on disk.
+"""A bank: what a frozen part of a network gives for every view of every image, kept on disk.
 
 Rows are half-precision activations in files of plain numbers (``.npy``) that are mapped, not
-read, so a bank may be larger than the memory. A row is known by its picture's digest and the
+read, so a bank may be larger than the memory. A row is known by its image's digest and the
 number of its view; the folder by everything else that its numbers depend on. A file counts
 once its list of rows stands beside it, so a bank that a crash left behind is continued. Every
 file has a digest, which is checked when the bank is opened.
@@ -26,7 +26,7 @@ from foveal.files import write_atomically
 from foveal.text import printable
 
 Row = tuple[str, int]
-"""A picture's digest and the number of its view."""
+"""An image's digest and the number of its view."""
 
 _FORMAT_VERSION = 1
 _SHARD_BYTES = 64_000_000
@@ -35,11 +35,11 @@ _SPARE_BYTES = 500_000_000
 
 
 class Bank:
-    """Activations [R, *shape] in float16 by picture and view.
+    """Activations [R, *shape] in float16 by image and view.
 
     Args:
         directory: Where banks lie.
-        key: Everything that the numbers depend on besides picture and view, by name.
+        key: Everything that the numbers depend on besides image and view, by name.
         shape: Of one row, without a batch.
 
     ``num_damaged`` counts the files that were held but not as they were written; their rows
@@ -98,7 +98,7 @@ class Bank:
         """Takes one row; it is kept for good once enough have come or :meth:`flush` is called.
 
         Args:
-            row: Picture and view.
+            row: Image and view.
             values: As many numbers as the shape has.
 
         Raises:
@@ -108,7 +108,7 @@ class Bank:
             half = values.reshape(self.shape).astype(np.float16)
         if not np.isfinite(half).all():
             raise BackendError(
-                f"View {row[1]} of the picture with digest {row[0][:12]} gives a number that half "
+                f"View {row[1]} of the image with digest {row[0][:12]} gives a number that half "
                 f"precision cannot hold (the largest is {float(np.abs(values).max()):.3g}; up to "
                 "65,504 can be).",
                 next_step="Unfreeze another part of the network, or all of it.",

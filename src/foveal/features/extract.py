@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from foveal.errors import BackendError, DataError, ImageError
 from foveal.features.backends import Backend, num_cores
 from foveal.features.cache import FeatureCache
+from foveal.features.parts import FeatureParts
 from foveal.features.stream import stream_batches
 from foveal.images import Preprocessing, View, read_content
 from foveal.text import count_noun, printable
@@ -24,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """One picture: where it is, and the SHA-256 its bytes must have (hex)."""
+    """One image: where it is, and the SHA-256 its bytes must have (hex)."""
 
     path: Path
     digest: str
@@ -49,13 +50,15 @@ def extract_features(
     num_features: int,
     view: View = "identity",
     cache: FeatureCache | None = None,
+    known: FeatureParts | None = None,
     num_workers: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[NDArray[np.float32], ExtractionStats]:
     """Returns the features ``[N, D]`` of ``sources`` in order, computing only what is new.
 
     Workers take whole batches: while one decodes, another runs the network, so both cores
-    stay busy. At most a few batches are in memory at a time, besides the result.
+    stay busy. At most a few batches are in memory at a time, besides the result. What the
+    cache or ``known`` parts hold is not computed.
 
     Raises:
         BackendError: The network gave a number that is not finite.
@@ -75,10 +78,11 @@ def extract_features(
         features[rows_of[digest]] = vector
         num_done += len(rows_of[digest])
 
-    if cache is not None:
-        for digest, vector in cache.read(rows_of):
-            fill(digest, vector)
-            missing.pop(digest, None)
+    for held in (known, cache):
+        if held is not None:
+            for digest, vector in held.read(tuple(missing)):
+                fill(digest, vector)
+                missing.pop(digest, None)
     num_cached = num_done
     if progress is not None:
         progress(num_done, len(sources))
@@ -87,7 +91,7 @@ def extract_features(
     pending = [ImageSource(path_of[digest], digest) for digest in missing]
     batches = stream_batches(
         pending,
-        lambda source: load_picture(source, preprocessing, view),
+        lambda source: load_image(source, preprocessing, view),
         lambda images: list(backend.run(images)),
         num_concurrent=backend.num_concurrent,
         num_workers=num_workers or max(2, num_cores()),
@@ -140,7 +144,7 @@ def _require_finite(
     return vector
 
 
-def load_picture(
+def load_image(
     source: ImageSource, preprocessing: Preprocessing, view: View = "identity"
 ) -> NDArray[np.float32]:
     """Returns the network's input [3, H, W] of one image.

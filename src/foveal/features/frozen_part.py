@@ -1,4 +1,4 @@
-"""The frozen first part of a network, run once for every view of every picture into a bank."""
+"""The frozen first part of a network, run once for every view of every image into a bank."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from foveal.errors import ImageError
 from foveal.features.backends import Backend, num_cores
 from foveal.features.bank import Bank, Row
-from foveal.features.extract import ImageSource, load_picture
+from foveal.features.extract import ImageSource, load_image
 from foveal.features.stream import BATCH_SIZE, stream_batches
 from foveal.images import Preprocessing, pixel_versions_digest
 from foveal.images.augmentation import AUGMENTATION_VERSION, Policy, augment_normalised
@@ -75,11 +75,11 @@ def frozen_part(
 
 @dataclass(frozen=True, slots=True)
 class ViewPlan:
-    """Which views of every picture are taken.
+    """Which views of every image are taken.
 
     Attributes:
         policy: How views differ.
-        num_views: K, from view 0, which is the picture itself.
+        num_views: K, from view 0, which is the image itself.
         seed: Of the views.
     """
 
@@ -88,7 +88,7 @@ class ViewPlan:
     seed: int
 
     def rows(self, sources: Sequence[ImageSource]) -> list[Row]:
-        """Returns picture and view of every row, picture by picture."""
+        """Returns image and view of every row, image by image."""
         return [(source.digest, view) for source in sources for view in range(self.num_views)]
 
 
@@ -128,7 +128,7 @@ def fill_bank(
 ) -> int:
     """Computes the rows that ``bank`` does not hold yet, and returns how many these were.
 
-    A picture is decoded once for all of its views. What has been computed is kept, also when
+    An image is decoded once for all of its views. What has been computed is kept, also when
     this is interrupted.
 
     Raises:
@@ -137,17 +137,17 @@ def fill_bank(
     """
     wanted = bank.missing(views.rows(sources))
     bank.require_space(len(wanted))
-    by_picture: dict[str, list[int]] = {}
+    by_image: dict[str, list[int]] = {}
     for digest, view in wanted:
-        by_picture.setdefault(digest, []).append(view)
+        by_image.setdefault(digest, []).append(view)
     source_of = {source.digest: source for source in sources}
-    pending = [(source_of[digest], tuple(numbers)) for digest, numbers in by_picture.items()]
-    # A batch stacks what it loads, so its pictures need the same number of views.
+    pending = [(source_of[digest], tuple(numbers)) for digest, numbers in by_image.items()]
+    # A batch stacks what it loads, so its images need the same number of views.
     pending.sort(key=lambda item: -len(item[1]))
 
     def load(item: tuple[ImageSource, tuple[int, ...]]) -> NDArray[np.float32]:
         source, numbers = item
-        plain = load_picture(source, preprocessing)
+        plain = load_image(source, preprocessing)
         return np.stack([view_of(plain, source, preprocessing, views, view) for view in numbers])
 
     def run(inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -192,7 +192,7 @@ def view_of(
     views: ViewPlan,
     view: int,
 ) -> NDArray[np.float32]:
-    """Returns one view of a picture that was loaded, [3, H, W]."""
+    """Returns one view of an image that was loaded, [3, H, W]."""
     return augment_normalised(
         plain,
         views.policy,

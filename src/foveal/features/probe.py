@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,12 @@ class ProbeRow:
     images_per_second: float | None
     cosine: float | None
     reason: str | None
+
+
+class ProbeMemory(TypedDict):
+    """What is remembered of a probe on one machine."""
+
+    rows: tuple[ProbeRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How deep to unfreeze, how many views and epochs: what a number of seconds can pay for.
 
-The cost of a plan is the frozen part once for every picture and view, and the trained part for
-every picture, epoch and fit. The first follows from the speed that the feature probe measured
+The cost of a plan is the frozen part once for every image and view, and the trained part for
+every image, epoch and fit. The first follows from the speed that the feature probe measured
 and the share of multiply-accumulates before the cut. The second is measured: a few steps of a
 small batch for every candidate, from the cheapest on, as long as they take a moment; what is
 dearer is scaled by its multiply-accumulates.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -26,6 +26,7 @@ from foveal.models import Backbone
 
 _PROBE_BATCH = 8
 _PROBE_SECONDS = 0.5
+_PROBE_ROUNDS = 3
 _FEWEST_EPOCHS, _GOOD_EPOCHS, _MOST_EPOCHS = 3, 8, 16
 _FEWEST_VIEWS, _GOOD_VIEWS, _MOST_VIEWS = 2, 4, 8
 # Watching an epoch costs forward passes over at most this share of its images.
@@ -38,8 +39,8 @@ class CandidateCost:
 
     Attributes:
         candidate: The cut.
-        prefix_seconds: The frozen part for one view of one picture.
-        step_seconds: A training step, by picture.
+        prefix_seconds: The frozen part for one view of one image.
+        step_seconds: A training step, by image.
         is_measured: Whether ``step_seconds`` was measured, or scaled from a measured one.
     """
 
@@ -57,7 +58,7 @@ class Workload:
         num_images: N.
         num_fits: Trainings: one a fold, one on everything, each for every seed.
         num_trained: Images of one training.
-        has_views: Whether the policy changes pictures at all.
+        has_views: Whether the policy changes images at all.
     """
 
     num_images: int
@@ -102,29 +103,59 @@ def measure_costs(
         size: Height and width of the input in pixels.
         num_classes: K.
         images_per_second: Of the whole network by the chosen feature backend; ``None`` where
-            nobody measured it, then PyTorch's forward pass is timed.
+            nobody measured it, then PyTorch's forward pass is timed; infinity leaves the frozen
+            part out.
         clock: Gives seconds.
     """
-    total_macs = max(1, candidates[0].macs_before + candidates[0].macs_after)
-    if images_per_second is None:
-        network = backbone.feature_network()
-        pictures = torch.zeros(_PROBE_BATCH, 3, *size)
-        began = clock()
-        with torch.inference_mode():
-            network(pictures)
-        images_per_second = _PROBE_BATCH / max(1e-9, clock() - began)
     found: list[CandidateCost] = []
     for candidate in reversed(candidates):
-        prefix = candidate.macs_before / total_macs / images_per_second
         before = found[-1] if found else None
         if before is not None and _PROBE_BATCH * before.step_seconds > _PROBE_SECONDS:
             ratio = candidate.macs_after / max(1, before.candidate.macs_after)
-            found.append(CandidateCost(candidate, prefix, before.step_seconds * ratio, False))
+            found.append(CandidateCost(candidate, 0.0, before.step_seconds * ratio, False))
             continue
         division = divide(backbone, candidate, num_classes=num_classes, size=size)
         seconds = _time_step(division.suffix, candidate.shape, clock)
-        found.append(CandidateCost(candidate, prefix, seconds, True))
-    return tuple(reversed(found))
+        found.append(CandidateCost(candidate, 0.0, seconds, True))
+    costs = tuple(reversed(found))
+    if images_per_second == math.inf:
+        return costs
+    return with_speed(costs, backbone, size=size, images_per_second=images_per_second, clock=clock)
+
+
+def with_speed(
+    costs: Sequence[CandidateCost],
+    backbone: Backbone,
+    *,
+    size: tuple[int, int],
+    images_per_second: float | None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[CandidateCost, ...]:
+    """Returns costs with that of the frozen part, by its share of the whole network's work.
+
+    Args:
+        costs: Of candidates.
+        backbone: The network.
+        size: Height and width of the input in pixels.
+        images_per_second: See :func:`measure_costs`.
+        clock: Gives seconds.
+    """
+    if images_per_second is None:
+        network = backbone.feature_network()
+        images = torch.zeros(_PROBE_BATCH, 3, *size)
+        times = []
+        with torch.inference_mode():
+            for _ in range(_PROBE_ROUNDS):
+                began = clock()
+                network(images)
+                times.append(clock() - began)
+        images_per_second = _PROBE_BATCH / max(1e-9, min(times))
+    first = costs[0].candidate
+    total_macs = max(1, first.macs_before + first.macs_after)
+    return tuple(
+        replace(cost, prefix_seconds=cost.candidate.macs_before / total_macs / images_per_second)
+        for cost in costs
+    )
 
 
 def make_plan(
@@ -215,7 +246,10 @@ def bank_part(backbone: Backbone, candidate: Candidate, size: tuple[int, int]) -
 
 
 def _time_step(suffix: nn.Module, shape: tuple[int, ...], clock: Callable[[], float]) -> float:
-    """Returns seconds of a forward and backward pass by picture; the first warms up."""
+    """Returns seconds of a forward and backward pass by image: the fastest of several.
+
+    The first warms up, and other work on the machine can only make one slower.
+    """
     inputs = torch.zeros(_PROBE_BATCH, *shape)
     if len(shape) == 3:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
@@ -224,9 +258,9 @@ def _time_step(suffix: nn.Module, shape: tuple[int, ...], clock: Callable[[], fl
     keep_statistics(suffix)
     suffix.requires_grad_(True)
     times = []
-    for _ in range(2):
+    for _ in range(1 + _PROBE_ROUNDS):
         began = clock()
         loss = suffix(inputs).float().square().sum()
         torch.autograd.grad(loss, list(suffix.parameters()), allow_unused=True)
         times.append(clock() - began)
-    return max(1e-9, times[-1]) / _PROBE_BATCH
+    return max(1e-9, min(times[1:])) / _PROBE_BATCH

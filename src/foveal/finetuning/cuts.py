@@ -24,8 +24,8 @@ class Candidate:
     Attributes:
         name: Of the last module of the frozen part; ``""`` where nothing is frozen.
         num_stages: How many stages are trained, counted from the end.
-        shape: Of the tensor at the cut, without a batch: the picture's where nothing is frozen.
-        macs_before: Multiply-accumulates of the frozen part for one picture.
+        shape: Of the tensor at the cut, without a batch: the image's where nothing is frozen.
+        macs_before: Multiply-accumulates of the frozen part for one image.
         macs_after: Of the trained part.
         num_trained: Parameters of the trained part, the pretrained classifier's among them.
     """
@@ -39,7 +39,7 @@ class Candidate:
 
     @property
     def view_bytes(self) -> int:
-        """Bytes of one view of one picture in a bank."""
+        """Bytes of one view of one image in a bank."""
         size = 2
         for length in self.shape:
             size *= length

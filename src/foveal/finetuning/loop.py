@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from foveal.errors import ModelError
+from foveal.features.backends import why_no_bf16
 from foveal.finetuning.averaging import Weights, move_average, put_weights, trained_weights
 from foveal.finetuning.checkpoints import Checkpoints
 from foveal.finetuning.epochs import EpochRow, TrainingListener
@@ -101,7 +102,7 @@ def train_network(
     """Trains ``network`` in place and returns the weights that are kept.
 
     Order, views, mixing and dropout are functions of the seed, the epoch, the batch and the
-    picture. A training that was killed and is called again with its checkpoints thus ends with
+    image. A training that was killed and is called again with its checkpoints thus ends with
     the same bits, on the same machine with the same number of threads.
 
     Args:
@@ -126,7 +127,7 @@ def train_network(
 def predict_logits(
     network: nn.Module, source: BatchSource, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Returns logits [n, K] of pictures as they are, in evaluation mode."""
+    """Returns logits [n, K] of images as they are, in evaluation mode."""
     was_training = [module.training for module in network.modules()]
     network.eval()
     parts = []
@@ -358,9 +359,14 @@ def keep_statistics(network: nn.Module) -> None:
 
 
 def settled(recipe: Recipe, network: nn.Module, shape: tuple[int, ...]) -> Recipe:
-    """Returns the recipe with ``precision`` decided: bf16 where three steps of it are faster."""
+    """Returns the recipe with ``precision`` decided: bf16 where steps of it are faster.
+
+    A processor without instructions for it is not asked: there it is emulated.
+    """
     if recipe.precision != "auto":
         return recipe
+    if why_no_bf16() is not None:
+        return replace(recipe, precision="fp32")
     inputs = torch.zeros(min(16, recipe.batch_size), *shape)
     seconds = {}
     for name in ("fp32", "bf16"):

@@ -1,4 +1,4 @@
-"""A network trained from its random start, on pictures that are changed on the fly."""
+"""A network trained from its random start, on images that are changed on the fly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCRATCH = Recipe(
     train_batchnorm=True,
     patience=20,
 )
-"""Nearly that of He et al. 2016 (section 4.2) for small pictures: one rate for all layers."""
+"""Nearly that of He et al. 2016 (section 4.2) for small images: one rate for all layers."""
 
 
 def train_from_scratch(
@@ -44,7 +44,7 @@ def train_from_scratch(
 
     Args:
         network: Images [N, C, H, W] to logits [N, K], such as ``foveal.models.build("resnet20")``.
-        source: Gives images, such as ``foveal.finetuning.sources.PictureSource``.
+        source: Gives images, such as ``foveal.finetuning.sources.FileSource``.
         examples: Targets, and who validates.
         recipe: The choices.
         checkpoints: Where to go on from, and to save to.

@@ -12,6 +12,8 @@ from foveal.errors import UsageError
 OptimizerName = Literal["adamw", "sgd"]
 Precision = Literal["auto", "fp32", "bf16"]
 
+DEFAULT_BUDGET = "5m"
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:

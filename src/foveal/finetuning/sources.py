@@ -1,4 +1,4 @@
-"""Where a training takes its batches from: a bank of activations, or pictures on the fly."""
+"""Where a training takes its batches from: a bank of activations, or images on the fly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from foveal.features import ImageSource, num_cores
 from foveal.features.bank import Bank
-from foveal.features.extract import load_picture
+from foveal.features.extract import load_image
 from foveal.features.frozen_part import ViewPlan, view_of
 from foveal.images import Preprocessing
 
@@ -22,28 +22,28 @@ _KEPT_BYTES = 1_000_000_000
 
 
 class BatchSource(Protocol):
-    """Gives what the trained part reads, for pictures and views."""
+    """Gives what the trained part reads, for images and views."""
 
     @property
     def digests(self) -> Sequence[str]:
-        """The digest of every picture, [N]."""
+        """The digest of every image, [N]."""
         ...
 
     def views_of(self, rows: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Returns the view of each picture in an epoch; a function of these numbers alone."""
+        """Returns the view of each image in an epoch; a function of these numbers alone."""
         ...
 
     def batch(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> Tensor:
-        """Returns [n, ...], float32; view 0 is the picture itself."""
+        """Returns [n, ...], float32; view 0 is the image itself."""
         ...
 
 
 class BankSource:
-    """Activations that a bank holds, K views a picture.
+    """Activations that a bank holds, K views an image.
 
     Args:
-        bank: Filled with every view of every picture.
-        digests: Of the pictures, [N].
+        bank: Filled with every view of every image.
+        digests: Of the images, [N].
         num_views: K.
     """
 
@@ -63,13 +63,13 @@ class BankSource:
         return torch.from_numpy(self._bank.take(wanted).astype(np.float32))
 
 
-class PictureSource:
-    """Pictures themselves, changed anew in every epoch.
+class FileSource:
+    """Images themselves, changed anew in every epoch.
 
-    Prepared pictures are kept in memory in half precision as far as a gigabyte goes.
+    Prepared images are kept in memory in half precision as far as a gigabyte goes.
 
     Args:
-        sources: The pictures.
+        sources: The images.
         preprocessing: How they enter the network.
         views: The policy and its seed; the number of views does not count.
     """
@@ -82,10 +82,10 @@ class PictureSource:
         self._preprocessing = preprocessing
         self._views = views
         self._kept: dict[int, NDArray[np.float16]] = {}
-        self._pool = ThreadPoolExecutor(max(2, num_cores()), thread_name_prefix="foveal-pictures")
+        self._pool = ThreadPoolExecutor(max(2, num_cores()), thread_name_prefix="foveal-images")
 
     def views_of(self, rows: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Returns a new view in every epoch; under the policy ``none`` always the picture."""
+        """Returns a new view in every epoch; under the policy ``none`` always the image."""
         plain = self._views.policy.name == "none"
         return np.full(len(rows), 0 if plain else epoch + 1, np.int64)
 
@@ -103,7 +103,7 @@ class PictureSource:
         half = self._kept.get(row)
         if half is None:
             # Rounded also where it is not kept, so that memory does not change the numbers.
-            half = load_picture(source, self._preprocessing).astype(np.float16)
+            half = load_image(source, self._preprocessing).astype(np.float16)
             if (len(self._kept) + 1) * half.nbytes <= _KEPT_BYTES:
                 self._kept[row] = half
         plain = half.astype(np.float32)

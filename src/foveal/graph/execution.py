@@ -248,7 +248,7 @@ def run_on_shapes(
         if type(error).__name__ not in _DYNAMIC:
             raise
         raise UnfollowableError(
-            f"the shape of what {name} returns depends on the values in a picture"
+            f"the shape of what {name} returns depends on the values in an image"
         ) from error
 
 

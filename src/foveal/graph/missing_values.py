@@ -28,7 +28,7 @@ from foveal.graph.vocabulary import words
 def depends_on_values(name: str) -> str:
     """Returns why tracing stops where ``name`` takes what was read out of an image."""
     return (
-        f"what it does next depends on the values in a picture ({name} of an activation), and "
+        f"what it does next depends on the values in an image ({name} of an activation), and "
         "tracing has only shapes"
     )
 

@@ -125,7 +125,7 @@ def _of_weights(shape: Shape, start: FieldState) -> FieldState:
 
 def _start(shape: Shape, num_axes: int) -> FieldState:
     if len(shape) != num_axes + 2:
-        axes = (AxisState(None, 1, 1, reason="an input is no picture"),) * num_axes
+        axes = (AxisState(None, 1, 1, reason="an input is no image"),) * num_axes
         return FieldState(axes, None)
     return FieldState(
         tuple(AxisState(AxisField.of_input(), size, size) for size in shape[2:]),

@@ -1,8 +1,8 @@
-"""Changed copies of a picture to train on, by named policies.
+"""Changed copies of an image to train on, by named policies.
 
-Every copy is a function of the policy, a seed, the number of the view and the picture's
+Every copy is a function of the policy, a seed, the number of the view and the image's
 digest, and of nothing else: what was computed once may be kept, and a training that was
-stopped goes on with the very same pictures. View 0 is always the picture as it is.
+stopped goes on with the very same images. View 0 is always the image as it is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PolicyName = Literal["none", "light", "xray", "any-orientation", "strong", "padd
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A way to change pictures that leaves their class as it is.
+    """A way to change images that leaves their class as it is.
 
     Attributes:
         name: What it is asked for by.
@@ -64,14 +64,14 @@ def find_policy(name: str) -> Policy:
 
 
 def augment(pixels: Pixels, policy: Policy, *, seed: int, view: int, digest: str) -> Pixels:
-    """Returns one view of a picture.
+    """Returns one view of an image.
 
     Args:
         pixels: [3, H, W] in [0, 1].
         policy: What may change.
         seed: Of the whole training.
-        view: Number of the view; 0 is the picture itself.
-        digest: Of the picture's file.
+        view: Number of the view; 0 is the image itself.
+        digest: Of the image's file.
 
     Returns:
         [3, H, W] in [0, 1], C-contiguous.
@@ -80,7 +80,7 @@ def augment(pixels: Pixels, policy: Policy, *, seed: int, view: int, digest: str
         return pixels
     text = f"{AUGMENTATION_VERSION}\0{policy.name}\0{seed}\0{view}\0{digest}"
     random = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16]))
-    # A grey picture is changed once, not three times.
+    # A grey image is changed once, not three times.
     is_grey = bool((pixels[0] == pixels[1]).all() and (pixels[0] == pixels[2]).all())
     changed = policy.change(pixels[:1] if is_grey else pixels, random, view)
     if is_grey:
@@ -109,7 +109,7 @@ def augment_normalised(
     return result
 
 
-# --- what a picture can go through ---------------------------------------------------------
+# --- what an image can go through ---------------------------------------------------------
 
 
 def _warped(
@@ -125,7 +125,7 @@ def _warped(
     """Returns [C, H, W] turned, scaled, sheared and moved about its centre.
 
     ``down`` and ``right`` are shares of the side. Values between pixels are interpolated
-    linearly; beyond the edge the picture is mirrored, so that no false edge arises.
+    linearly; beyond the edge the image is mirrored, so that no false edge arises.
     """
     from scipy import ndimage
 
@@ -191,7 +191,7 @@ def _equalised(pixels: Pixels) -> Pixels:
 
 
 def _erased(pixels: Pixels, random: np.random.Generator) -> Pixels:
-    """Returns the picture with one rectangle of 2 to 20% of it made mid-grey."""
+    """Returns the image with one rectangle of 2 to 20% of it made mid-grey."""
     height, width = pixels.shape[1:]
     share, ratio = random.uniform(0.02, 0.2), np.exp(random.uniform(np.log(0.4), np.log(2.5)))
     rows = int(np.clip(round((share * ratio) ** 0.5 * height), 1, height))
@@ -272,7 +272,7 @@ _TRIVIAL: Final[tuple[Callable[[Pixels, float, float], Pixels], ...]] = (
 )
 
 POLICIES: Final[tuple[Policy, ...]] = (
-    Policy("none", "The picture as it is.", False, _unchanged),
+    Policy("none", "The image as it is.", False, _unchanged),
     Policy(
         "light",
         "Half of the views are mirrored left to right; moved by up to 5% of the side, turned by "
@@ -291,7 +291,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
     ),
     Policy(
         "any-orientation",
-        "The eight ways to turn or mirror a square, for pictures without an up and a down; from "
+        "The eight ways to turn or mirror a square, for images without an up and a down; from "
         "the ninth view on also brightness by up to 5% of the range and contrast by up to 10%.",
         True,
         _any_orientation,
@@ -301,13 +301,13 @@ POLICIES: Final[tuple[Policy, ...]] = (
         "Half of the views are mirrored left to right; one change of any strength (moved, "
         "turned, sheared, brightness, contrast, colour, sharpness, fewer grey levels, inverted "
         "lights, stretched or equalised levels: TrivialAugment); in half of the views a "
-        "rectangle of 2 to 20% of the picture is made grey.",
+        "rectangle of 2 to 20% of the image is made grey.",
         True,
         _strong,
     ),
     Policy(
         "padded-crop",
-        "For small pictures: half of the views are mirrored left to right; moved by up to an "
+        "For small images: half of the views are mirrored left to right; moved by up to an "
         "eighth of the side, black where nothing was (He et al. 2016, section 4.2).",
         True,
         _padded_crop,

@@ -138,42 +138,42 @@ def check_gif(data: bytes) -> None:
     Raises:
         ImageError: ``truncated``, ``corrupt``.
     """
-    count_gif_pictures(data)
+    count_gif_images(data)
 
 
-def count_gif_pictures(data: bytes) -> int:
+def count_gif_images(data: bytes) -> int:
     """Follows the blocks to the end and counts the images; a missing end mark is forgiven.
 
-    Not where there are several pictures: then the one in the middle would be another.
+    Not where there are several images: then the one in the middle would be another.
 
     Raises:
         ImageError: ``truncated`` or ``corrupt``.
     """
-    num_pictures = num_blocks = 0
+    num_images = num_blocks = 0
     position = 13 + _colour_table_bytes(data[10:11])
     while position < len(data):
         introducer = data[position]
         if introducer == 0x3B:
-            if not num_pictures:
+            if not num_images:
                 raise corrupt("a GIF without an image")
-            return num_pictures
+            return num_images
         if introducer == 0x21:
             position = _skip_sub_blocks(data, position + 2)
-            num_blocks += not num_pictures
+            num_blocks += not num_images
             if num_blocks > _MAX_BLOCKS:
                 raise corrupt(f"a GIF with more than {_MAX_BLOCKS:,} blocks before its image")
         elif introducer == 0x2C:
             position += 10
             position += _colour_table_bytes(data[position - 1 : position])
             position = _skip_sub_blocks(data, position + 1)
-            num_pictures += 1
-        elif num_pictures == 1:
+            num_images += 1
+        elif num_images == 1:
             return 1  # bytes that some programs append
         else:
             raise corrupt("a GIF block of no known kind")
-    if num_pictures == 1:
+    if num_images == 1:
         return 1
-    raise truncated(f"a GIF that ends after {num_pictures} of its images")
+    raise truncated(f"a GIF that ends after {num_images} of its images")
 
 
 def _colour_table_bytes(flags: bytes) -> int:

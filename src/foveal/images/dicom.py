@@ -24,7 +24,7 @@ from foveal.images.faults import corrupt, too_large, truncated, unsupported
 from foveal.images.frames import FrameChoice, frame_index, frame_note
 from foveal.images.grey_levels import frame_rules, show
 from foveal.images.levels import LevelKind, LevelSummary
-from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
+from foveal.images.pixels import ImageFacts, Pixels, Raster, require_size
 from foveal.images.quarantine import ANY_ERROR, quarantine
 from foveal.images.window import Window, stretch
 
@@ -123,15 +123,15 @@ def _decode(dataset: Dataset, window: Window, max_pixels: int, frame: FrameChoic
     if num_frames > 1:
         notes.append(frame_note(num_frames, index, frame, "frame"))
     stored = _pixels(dataset, keyword, num_frames, index)
-    picture: Picture
+    pixels: Pixels
     levels = None
     if photometric in _GRAY:
         rules = frame_rules(dataset, index)
         shown = show(stored, rules, window, is_inverted=photometric == "MONOCHROME1")
-        picture, levels = shown.values, shown.summary
+        pixels, levels = shown.values, shown.summary
         notes.extend(shown.notes)
     else:
-        picture, levels = _colour(stored, dataset, photometric, window)
+        pixels, levels = _colour(stored, dataset, photometric, window)
     facts = ImageFacts(
         format="DICOM",
         width_px=width_px,
@@ -144,7 +144,7 @@ def _decode(dataset: Dataset, window: Window, max_pixels: int, frame: FrameChoic
         levels=levels,
         notes=tuple(notes),
     )
-    return Raster(picture, facts)
+    return Raster(pixels, facts)
 
 
 def _photometric(dataset: Dataset) -> str:
@@ -233,7 +233,7 @@ def _is_subsampled(dataset: Dataset) -> bool:
 
 def _colour(
     stored: NDArray[Any], dataset: Dataset, photometric: str, window: Window
-) -> tuple[Picture, LevelSummary | None]:
+) -> tuple[Pixels, LevelSummary | None]:
     if photometric == _PALETTE:
         from pydicom.pixels.processing import apply_color_lut
 

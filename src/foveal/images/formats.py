@@ -29,7 +29,7 @@ from foveal.images.completeness import (
     check_png,
     check_tiff,
     check_webp,
-    count_gif_pictures,
+    count_gif_images,
     webp_size,
 )
 from foveal.images.faults import unsupported
@@ -230,7 +230,7 @@ FORMATS: Final = (
         media_types=("image/gif",),
         is_announced_by=lambda data: data[:6] in (b"GIF87a", b"GIF89a"),
         check=check_gif,
-        count=count_gif_pictures,
+        count=count_gif_images,
     ),
     ImageFormat(
         name="AVIF",

@@ -113,11 +113,11 @@ def with_end_marker(data: bytes, header: JpegHeader) -> bytes:
     body = data.removesuffix(b"\xff")
     if header.is_progressive and not _covers_all_coefficients(body, header):
         raise missing
-    pictures = set()
+    images = set()
     for continuation in _CONTINUATIONS:
         with Image.open(io.BytesIO(body + continuation + _END), formats=("JPEG",)) as image:
-            pictures.add(image.tobytes())
-        if len(pictures) > 1:
+            images.add(image.tobytes())
+        if len(images) > 1:
             raise missing
     return body + _END
 

@@ -15,7 +15,7 @@ from foveal.images.faults import corrupt, too_large, truncated, unsupported
 from foveal.images.formats import ImageFormat
 from foveal.images.frames import FrameChoice, frame_index, frame_note, reachable_index
 from foveal.images.jpeg import JpegHeader, read_jpeg_header, with_end_marker
-from foveal.images.pixels import ImageFacts, Picture, Raster, require_size
+from foveal.images.pixels import ImageFacts, Pixels, Raster, require_size
 from foveal.images.quarantine import ANY_ERROR, quarantine
 from foveal.images.tiff import stack_pages, with_first_page
 from foveal.images.window import Window
@@ -198,7 +198,7 @@ def _decode(
     width_px, height_px = upright.size
     if form.name == "JPEG":  # what was decoded may be a reduced image
         width_px, height_px = full_size[::-1] if orientation in _SIDEWAYS else full_size
-    picture: Picture
+    pixels: Pixels
     levels = None
     if second is not None or bit_depth.is_deep_gray(image):
         stretched = (
@@ -206,7 +206,7 @@ def _decode(
             if second is None
             else bit_depth.stretch_colour(upright, second, image, window)
         )
-        picture, levels = stretched.values, stretched.summary
+        pixels, levels = stretched.values, stretched.summary
         notes.extend(stretched.notes)
     else:
         if bits > 8:
@@ -215,7 +215,7 @@ def _decode(
             notes.append("Signed 8-bit levels were raised by 128.")
             shift = [level ^ 128 for level in range(256)] * len(upright.getbands())
             upright = upright.point(shift)
-        picture = _as_gray_or_rgb(upright, notes)
+        pixels = _as_gray_or_rgb(upright, notes)
     facts = ImageFacts(
         format=form.name,
         width_px=width_px,
@@ -228,7 +228,7 @@ def _decode(
         levels=levels,
         notes=tuple(notes),
     )
-    return Raster(picture, facts)
+    return Raster(pixels, facts)
 
 
 def _as_gray_or_rgb(image: Image.Image, notes: list[str]) -> Image.Image:

@@ -69,7 +69,7 @@ class DecodedImage:
     facts: ImageFacts
 
 
-Picture = Image.Image | NDArray[np.float32]
+Pixels = Image.Image | NDArray[np.float32]
 """A Pillow image of mode L or RGB, or ``float32`` [H, W] or [H, W, 3] in [0, 1]."""
 
 
@@ -77,37 +77,37 @@ Picture = Image.Image | NDArray[np.float32]
 class Raster:
     """An upright image in the form its decoder gives, so that the hot path copies nothing."""
 
-    picture: Picture
+    pixels: Pixels
     facts: ImageFacts
 
     def to_decoded(self) -> DecodedImage:
         """Returns the same image as an array."""
-        return DecodedImage(pixels=as_array(self.picture), facts=self.facts)
+        return DecodedImage(pixels=as_array(self.pixels), facts=self.facts)
 
 
-def height_and_width(picture: Picture) -> tuple[int, int]:
+def height_and_width(pixels: Pixels) -> tuple[int, int]:
     """Returns the height and the width of an image in pixels."""
-    if isinstance(picture, Image.Image):
-        return picture.height, picture.width
-    return picture.shape[0], picture.shape[1]
+    if isinstance(pixels, Image.Image):
+        return pixels.height, pixels.width
+    return pixels.shape[0], pixels.shape[1]
 
 
-def as_array(picture: Picture) -> NDArray[Any]:
+def as_array(pixels: Pixels) -> NDArray[Any]:
     """Returns an image as an array, band by band: Pillow would make two copies on the way."""
-    if not isinstance(picture, Image.Image):
-        return picture
-    if picture.width * picture.height <= _BAND_PIXELS:
-        return np.asarray(picture)
-    bands = () if picture.mode == "L" else (len(picture.getbands()),)
-    pixels = np.empty((picture.height, picture.width, *bands), np.uint8)
-    step = max(1, _BAND_PIXELS // picture.width)
-    for top in range(0, picture.height, step):
-        bottom = min(picture.height, top + step)
-        pixels[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
-    return pixels
+    if not isinstance(pixels, Image.Image):
+        return pixels
+    if pixels.width * pixels.height <= _BAND_PIXELS:
+        return np.asarray(pixels)
+    bands = () if pixels.mode == "L" else (len(pixels.getbands()),)
+    array = np.empty((pixels.height, pixels.width, *bands), np.uint8)
+    step = max(1, _BAND_PIXELS // pixels.width)
+    for top in range(0, pixels.height, step):
+        bottom = min(pixels.height, top + step)
+        array[top:bottom] = np.asarray(pixels.crop((0, top, pixels.width, bottom)))
+    return array
 
 
-def as_picture(pixels: NDArray[Any]) -> Picture:
+def as_pixels(pixels: NDArray[Any]) -> Pixels:
     """Returns the pixels of a :class:`DecodedImage` in the form of :class:`Raster`."""
     return Image.fromarray(pixels) if pixels.dtype == np.uint8 else pixels
 

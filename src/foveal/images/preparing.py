@@ -22,7 +22,13 @@ _RESIZING_SECONDS: Final = 2.0
 
 
 class WorkerLostError(FovealError):
-    """The process was killed from outside, or none could be started; the file is not to blame."""
+    """The process was killed from outside, or none could be started; the file is not to blame.
+
+    Attributes:
+        was_at_work: Whether it had been given the file.
+    """
+
+    was_at_work = False
 
 
 class TooLateError(FovealError):
@@ -68,7 +74,9 @@ def prepare_guarded(
         if worker.is_late:
             raise TooLateError("decoding took longer than allowed") from None
         if worker.was_killed:
-            raise WorkerLostError("the process that decoded it was killed") from None
+            lost = WorkerLostError("the process that decoded it was killed")
+            lost.was_at_work = True
+            raise lost from None
         raise ended from None
     except BaseException:
         worker.kill()

@@ -23,9 +23,9 @@ from foveal.images.frames import FrameChoice, check_frame_choice
 from foveal.images.pixels import (
     MAX_PIXELS,
     DecodedImage,
-    Picture,
+    Pixels,
     Triple,
-    as_picture,
+    as_pixels,
     height_and_width,
     normalise,
 )
@@ -139,7 +139,7 @@ class Preprocessing:
             reduce_to_px=self.reduce_to_px,
             frame=self.frame,
         )
-        return self._render(raster.picture, view)
+        return self._render(raster.pixels, view)
 
     def prepare(self, decoded: DecodedImage, *, view: View = "identity") -> NDArray[np.float32]:
         """Prepares an image that was decoded before, for instance for several views.
@@ -147,7 +147,7 @@ class Preprocessing:
         Equal to :meth:`apply` where the decoding used this object's ``window``,
         ``max_pixels``, ``reduce_to_px`` and ``frame``.
         """
-        return self._render(as_picture(decoded.pixels), view)
+        return self._render(as_pixels(decoded.pixels), view)
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values for ``preprocessing.json``; :meth:`from_json` reads them."""
@@ -219,10 +219,10 @@ class Preprocessing:
             settings["crop_fraction"] = 1.0
         return cls(**settings, fit=fit, window=window or Window(), frame=frame)
 
-    def _render(self, picture: Picture, view: View) -> NDArray[np.float32]:
+    def _render(self, pixels: Pixels, view: View) -> NDArray[np.float32]:
         if view not in VIEWS:
             raise _bad("view", view, " or ".join(map(repr, VIEWS)))
-        height_px, width_px = height_and_width(picture)
+        height_px, width_px = height_and_width(pixels)
         # The turned image shall fill the output, so a quarter turn aims at its transpose.
         to_px = (self.height_px, self.width_px)
         plan = plan_resize(
@@ -232,7 +232,7 @@ class Preprocessing:
             fit=self.fit,
             crop_fraction=self.crop_fraction,
         )
-        turned = turn(resample(picture, plan, self.interpolation), view)
+        turned = turn(resample(pixels, plan, self.interpolation), view)
         filled = turned.shape[:2] == to_px
         output = (np.empty if filled else np.zeros)((3, *to_px), np.float32)
         inside = output

@@ -33,7 +33,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.images.pixels import Picture, as_array
+from foveal.images.pixels import Pixels, as_array
 
 Interpolation = Literal["bilinear", "bicubic", "lanczos"]
 Levels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -274,13 +274,13 @@ def plan_resize(
     )
 
 
-def resample(picture: Picture, plan: ResizePlan, interpolation: Interpolation) -> NDArray[Any]:
+def resample(pixels: Pixels, plan: ResizePlan, interpolation: Interpolation) -> NDArray[Any]:
     """Carries out a plan: ``uint8`` or ``float32`` [h, w] or [h, w, 3], as the image was.
 
     Deep images are resampled in 65,536 levels, by the arithmetic of the 256; what bicubic or
     Lanczos overshoots is clipped to [0, 1], as 8-bit arithmetic clips to [0, 255].
     """
-    levels = as_array(picture)
+    levels = as_array(pixels)
     is_deep = levels.dtype != np.uint8
     if is_deep:
         levels = np.rint(levels * np.float32(_DEEP_WHITE)).astype(np.uint16)

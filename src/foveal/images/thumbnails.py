@@ -53,8 +53,8 @@ def thumbnail(
         reduce_to_px=(2 * size_px, 2 * size_px),
         frame=frame,
     )
-    picture = raster.picture
-    height_px, width_px = height_and_width(picture)
+    pixels = raster.pixels
+    height_px, width_px = height_and_width(pixels)
     longest_px = max(height_px, width_px)
     if longest_px > size_px:
         to_px = (
@@ -63,12 +63,10 @@ def thumbnail(
         )
     else:
         to_px = (height_px, width_px)
-    pixels = resample(
-        picture, plan_resize(height_px, width_px, to_px=to_px, fit="squash"), "bicubic"
-    )
-    if pixels.dtype != np.uint8:
-        pixels = np.rint(pixels * 255.0).astype(np.uint8)
+    kept = resample(pixels, plan_resize(height_px, width_px, to_px=to_px, fit="squash"), "bicubic")
+    if kept.dtype != np.uint8:
+        kept = np.rint(kept * 255.0).astype(np.uint8)
     stream = io.BytesIO()
     # An image made from bare pixels has no EXIF, no profile and no comment to pass on.
-    Image.fromarray(pixels).convert("RGB").save(stream, "WEBP", quality=_QUALITY, method=4)
+    Image.fromarray(kept).convert("RGB").save(stream, "WEBP", quality=_QUALITY, method=4)
     return stream.getvalue()

@@ -10,6 +10,7 @@ ever read back from a process that a hostile file may have taken over.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -24,15 +25,17 @@ from PIL import Image
 from foveal.errors import ImageError
 from foveal.images.cost import MAX_WORKING_BYTES
 from foveal.images.faults import too_large
+from foveal.images.formats import format_of
 from foveal.images.guarded import Request, become_worker
 from foveal.images.levels import LevelKind, LevelSummary
-from foveal.images.pixels import ImageFacts, Picture, Raster
+from foveal.images.pixels import ImageFacts, Pixels, Raster
+from foveal.images.preprocessing import Preprocessing
 
 _HEADER_BYTES: Final = 8
 _MAX_HEADER_BYTES: Final = 1 << 20
 _MAX_BODY_BYTES: Final = 1 << 31
-# Over what the imports have taken: the file itself, and what decoding takes.
-_MEMORY_BYTES: Final = MAX_WORKING_BYTES
+# Over what the imports have taken: the file itself, what decoding takes, and further imports.
+_MEMORY_BYTES: Final = MAX_WORKING_BYTES + (64 << 20)
 
 
 def write_message(stream: IO[bytes], header: Mapping[str, Any], body: bytes) -> None:
@@ -68,12 +71,12 @@ def _exactly(stream: IO[bytes], num_bytes: int) -> bytes:
 
 def raster_message(raster: Raster) -> tuple[dict[str, Any], bytes]:
     """Returns a decoded image as a message."""
-    picture = raster.picture
+    pixels = raster.pixels
     header: dict[str, Any] = {"facts": dataclasses.asdict(raster.facts)}
-    if isinstance(picture, Image.Image):
-        return {**header, "mode": picture.mode, "size": picture.size}, picture.tobytes()
-    pixels = np.ascontiguousarray(picture, "<f4")
-    return {**header, "shape": pixels.shape}, pixels.tobytes()
+    if isinstance(pixels, Image.Image):
+        return {**header, "mode": pixels.mode, "size": pixels.size}, pixels.tobytes()
+    array = np.ascontiguousarray(pixels, "<f4")
+    return {**header, "shape": array.shape}, array.tobytes()
 
 
 def raster_of(header: Mapping[str, Any], body: bytes) -> Raster:
@@ -93,21 +96,20 @@ def raster_of(header: Mapping[str, Any], body: bytes) -> Raster:
             tuple(levels["quantiles"]),
             None if stated is None else (stated[0], stated[1]),
         )
-    picture: Picture
+    pixels: Pixels
     if "mode" in header:
         if header["mode"] not in ("L", "RGB"):
             raise ValueError(header["mode"])
-        picture = Image.frombytes(header["mode"], tuple(header["size"]), body)
+        pixels = Image.frombytes(header["mode"], tuple(header["size"]), body)
     else:
-        picture = np.frombuffer(body, "<f4").reshape(header["shape"]).astype(np.float32, copy=False)
-    return Raster(picture, ImageFacts(**facts))
+        pixels = np.frombuffer(body, "<f4").reshape(header["shape"]).astype(np.float32, copy=False)
+    return Raster(pixels, ImageFacts(**facts))
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Decodes what is asked for until the requests end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     become_worker()
-    _warm_up()
     _limit_memory()
     write_message(answers, {"ready": True}, b"")
     while True:
@@ -115,6 +117,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
             header, data = read_message(requests)
         except EOFError:
             return
+        _warm_up(data)
         _start_timer(header["cpu_seconds"])
         answer, body = _answer(header, data)
         _start_timer(0)
@@ -140,18 +143,16 @@ def _answer(header: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], byt
 
 
 def _prepared(settings: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-    from foveal.images.preprocessing import Preprocessing
-
     pixels = Preprocessing.from_json(settings).apply(data)
     return {"shape": pixels.shape}, pixels.astype("<f4", copy=False).tobytes()
 
 
-def _warm_up() -> None:
+def _warm_up(data: bytes) -> None:
     """Imports what decoding will need, outside of any file's time."""
-    import pydicom.pixels.decoders.base
-    import pydicom.pixels.utils  # noqa: F401
-
-    import foveal.images.preprocessing  # noqa: F401
+    with contextlib.suppress(ImageError):
+        if format_of(data).decoder == "dicom":
+            import pydicom.pixels.decoders.base
+            import pydicom.pixels.utils  # noqa: F401
 
 
 def _start_timer(cpu_seconds: float) -> None:

@@ -81,8 +81,8 @@ def effective_receptive_field(
         model: With real weights, on any device.
         table: Its inspection, for one input of shape ``(N, C, H, W)``.
         at: An operation or module; the last map before global pooling if None.
-        images: Pictures ``[N, C, H, W]`` to measure on; white noise if None.
-        num_images: How many pictures of white noise.
+        images: Images ``[N, C, H, W]`` to measure on; white noise if None.
+        num_images: How many images of white noise.
         seed: Of noise and signs.
 
     Raises:
@@ -94,19 +94,19 @@ def effective_receptive_field(
     shape = table.inputs[0].shape
     generator = torch.Generator().manual_seed(seed)
     anchor = next(model.parameters(), None)
-    pictures = (
+    batch = (
         torch.randn((num_images, *shape[1:]), generator=generator)
         if images is None
         else torch.as_tensor(images)
     )
     if anchor is not None:
-        pictures = pictures.to(device=anchor.device, dtype=anchor.dtype)
+        batch = batch.to(device=anchor.device, dtype=anchor.dtype)
     with reached_map(model, table, at, purpose="the effective receptive field") as reached:
         height, width = reached.grid
         unit = (height // 2, width // 2)
         energy = np.zeros(shape[2:4])
-        for picture in pictures:
-            energy += _energy(reached.result, picture[None], unit, generator)
+        for image in batch:
+            energy += _energy(reached.result, image[None], unit, generator)
     if not energy.max() > 0:
         raise ModelError(
             f"No gradient reaches the input from {reached.name!r}: it does not depend on the "
@@ -132,7 +132,7 @@ def effective_receptive_field(
         theoretical=(spans[0], spans[1]) if spans is not None else None,
         luo_px=float(np.sqrt((strength > LUO_THRESHOLD).sum())),
         mass_px=(_extent(energy.sum(1)), _extent(energy.sum(0))),
-        num_images=len(pictures),
+        num_images=len(batch),
     )
 
 
@@ -147,21 +147,21 @@ def _extent(profile: NDArray[np.float64]) -> int:
 
 def _energy(
     result_of: Callable[[torch.Tensor], torch.Tensor],
-    picture: torch.Tensor,
+    image: torch.Tensor,
     unit: tuple[int, int],
     generator: torch.Generator,
 ) -> NDArray[np.float64]:
     """Returns the squared gradient by pixel, ``[H, W]``, for random signs of the channels."""
     import torch
 
-    picture = picture.clone().requires_grad_(True)
+    image = image.clone().requires_grad_(True)
     with torch.enable_grad():
-        result = result_of(picture)
+        result = result_of(image)
         values = result[0, :, unit[0], unit[1]]
         signs = torch.randint(0, 2, values.shape, generator=generator) * 2 - 1
         score = (values * signs.to(values)).sum()
         if not score.requires_grad:
-            return np.zeros(tuple(picture.shape[2:]))
-        (gradient,) = torch.autograd.grad(score, picture, materialize_grads=True)
+            return np.zeros(tuple(image.shape[2:]))
+        (gradient,) = torch.autograd.grad(score, image, materialize_grads=True)
     squared = gradient[0].detach().double().square().sum(0)
     return np.asarray(squared.cpu().numpy())

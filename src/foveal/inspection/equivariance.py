@@ -1,7 +1,7 @@
-"""Whether a layer's map moves with the picture.
+"""Whether a layer's map moves with the image.
 
 Convolution is equivariant: shift its input, and its output shifts. A stride breaks that for
-shifts that it does not divide, since the map samples the picture on another grid (Zhang 2019,
+shifts that it does not divide, since the map samples the image on another grid (Zhang 2019,
 ICML, "Making Convolutional Networks Shift-Invariant Again"); padding breaks it at the border.
 """
 
@@ -31,10 +31,10 @@ _AXIS_NAMES = ("rows", "columns")
 
 @dataclass(frozen=True, slots=True)
 class ShiftError:
-    """How far a map is from having moved with the picture.
+    """How far a map is from having moved with the image.
 
     Attributes:
-        shift_px: By how many pixels the picture moved, once down and once to the right.
+        shift_px: By how many pixels the image moved, once down and once to the right.
         error: √(Σ (found - expected)² / Σ expected²) over both; 0 is equivariant.
         is_on_grid: Whether the effective stride divides the shift along both axes.
         num_units: Units of one channel that were compared, both moves together.
@@ -53,8 +53,8 @@ class Equivariance:
     Attributes:
         op_name: Whose map it is.
         effective_stride: Pixels from one unit to the next, by axis.
-        borders: Whether units that see beyond the picture were left out.
-        num_images: Over how many pictures.
+        borders: Whether units that see beyond the image were left out.
+        num_images: Over how many images.
         shifts: One entry a shift.
     """
 
@@ -74,7 +74,7 @@ def measure_equivariance(
     shifts_px: Sequence[int] = (1, 2, 4, 8),
     borders: Borders = "exclude",
 ) -> Equivariance:
-    """Shifts pictures by s pixels and compares the map with itself shifted by s / stride.
+    """Shifts images by s pixels and compares the map with itself shifted by s / stride.
 
     Where the stride does not divide the shift, the map is expected half-way between units, by
     linear interpolation along the axis: exact for a map that varies slowly, and just what a
@@ -89,13 +89,13 @@ def measure_equivariance(
         at: An operation or module; the last map before global pooling if None.
         shifts_px: Pixels, each at least 1.
         borders: ``"exclude"`` compares only units whose receptive field lies inside the
-            picture before and after, so that neither padding nor what enters at the edge
+            image before and after, so that neither padding nor what enters at the edge
             counts; ``"keep"`` compares all that both maps have, with the strip that opens
             up filled by reflection.
 
     Raises:
         UsageError: No unit is free of the border, a shift is none, or the sizes differ.
-        ModelError: Where units are in the picture is not known, or the map is all zero.
+        ModelError: Where units are in the image is not known, or the map is all zero.
     """
     import torch
 
@@ -111,8 +111,8 @@ def measure_equivariance(
     with reached_map(model, table, at, purpose="equivariance") as reached, torch.no_grad():
         fields = _fields(reached, borders)
 
-        def map_of(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
-            batch = torch.from_numpy(np.ascontiguousarray(pictures))
+        def map_of(images: NDArray[np.float32]) -> NDArray[np.float64]:
+            batch = torch.from_numpy(np.ascontiguousarray(images))
             if anchor is not None:
                 batch = batch.to(device=anchor.device, dtype=anchor.dtype)
             return np.asarray(reached.result(batch).double().cpu().numpy())
@@ -166,8 +166,8 @@ def _error(
         if not chosen:
             raise UsageError(
                 f"No unit of {name!r} is free of the border along the {_AXIS_NAMES[axis]}: it "
-                f"sees {field.size} px, and the picture of {size_px} px moves by {distance_px}.",
-                next_step='Inspect for a larger picture, or compare all with borders="keep".',
+                f"sees {field.size} px, and the image of {size_px} px moves by {distance_px}.",
+                next_step='Inspect for a larger image, or compare all with borders="keep".',
             )
         at = np.array(chosen)
         expected = (1 - part) * before[at - whole]

@@ -33,9 +33,9 @@ class Captured:
     logits: torch.Tensor
 
     def gradients(self, classes: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Yields the gradient of one class's score of each picture, for one column of classes.
+        """Yields the gradient of one class's score of each image, for one column of classes.
 
-        Pictures do not influence one another in evaluation mode, so one backward pass of the
+        Images do not influence one another in evaluation mode, so one backward pass of the
         sum over the batch gives the gradient for all.
 
         Args:

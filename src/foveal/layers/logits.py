@@ -222,7 +222,7 @@ def _behind(ending: Ending, given: Tensor, scores: Tensor) -> Logits | None:
             return None
     if is_softmax and given.shape[1] == 1:
         raise ModelError(
-            "the network ends in a softmax over one output, which is 1 for every picture.",
+            "the network ends in a softmax over one output, which is 1 for every image.",
             next_step="Use a sigmoid, or two outputs.",
         )
     return Logits(given, "exclusive" if is_softmax else "independent", is_shifted=False)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from foveal.errors import UsageError
 from foveal.learn.drills import TEMPLATES, Template, template, templates_of
 from foveal.learn.exercise import Exercise
-from foveal.learn.exercise_html import choices_html, figure_html, solution_html
 from foveal.learn.marking import Marked, mark
-from foveal.learn.markup import inline_html, to_html
+from foveal.learn.markup import choices_html, figure_html, inline_html, solution_html, to_html
 
 if TYPE_CHECKING:
     from torch import nn

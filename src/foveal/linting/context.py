@@ -14,9 +14,9 @@ from foveal.errors import FovealError
 from foveal.graph import Graph, Head, Op, ReceptiveField, head, receptive_fields, trace
 from foveal.graph.inputs import InputShape as GivenShape
 from foveal.linting.finding import CannotTellError, RefusedInputError
+from foveal.models.sources.building import assumed_input_shape, stated_input_shape
 
 InputShape = tuple[int, ...]
-DEFAULT_SIZE_PX = 224
 
 
 @dataclass(frozen=True)
@@ -126,21 +126,18 @@ def infer_input_shape(
 ) -> tuple[InputShape, str]:
     """Returns the shape of one image and where it comes from.
 
-    From the batch; else from what timm notes about its models; else the channels that the
-    first convolution reads, at 224 by 224.
+    From the batch; else from what the model says of itself; else the channels that the first
+    convolution reads, at 224 by 224.
 
     Raises:
         CannotTellError: There is no convolution to ask either.
     """
     if batch is not None:
         return tuple(batch.shape[1:]), "the batch"
-    for name in ("pretrained_cfg", "default_cfg"):
-        config = getattr(model, name, None)
-        size = config.get("input_size") if isinstance(config, Mapping) else None
-        if size is not None:
-            return tuple(int(number) for number in size), f"the model's {name}"
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            shape = (module.in_channels, DEFAULT_SIZE_PX, DEFAULT_SIZE_PX)
-            return shape, "the first convolution, and a usual size"
+    stated = stated_input_shape(model)
+    if stated is not None:
+        return stated
+    assumed = assumed_input_shape(model)
+    if assumed is not None:
+        return assumed, "the first convolution, and a usual size"
     raise CannotTellError("the model has no 2-d convolution that tells the input's channels")

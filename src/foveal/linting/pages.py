@@ -29,16 +29,45 @@ def rule_page(code: str) -> str:
     folder = next((each for each in _FOLDERS if each.is_dir()), None)
     known = sorted(file.stem for file in folder.glob("[A-Z]*.md")) if folder else []
     if folder is None or wanted not in known:
-        near = near_names(wanted, known)
         raise UsageError(
             f"got the rule {printable(code)!r}, expected one of the linter's codes.",
-            next_step=f"Did you mean {' or '.join(near)}?"
-            if near
-            else f"Codes go from {known[0]} to {known[-1]}."
-            if known
+            next_step=_near_step(wanted, known, folder)
+            if folder is not None and known
             else "This installation holds no pages; install Foveal again.",
         )
     return (folder / f"{wanted}.md").read_text(encoding="utf-8")
+
+
+def _near_step(wanted: str, known: list[str], folder: Path) -> str:
+    """Returns which codes may be meant: by how they begin, how they look, or what they find."""
+    begun = [code for code in known if wanted and code.startswith(wanted)]
+    if len(begun) > 1:
+        return f"{wanted} begins {len(begun)} of them, {begun[0]} to {begun[-1]}: give one."
+    alike = begun or sorted(
+        near_names(wanted, known, limit=len(known)),
+        key=lambda code: -_num_shared(code, wanted),
+    )
+    words = re.findall(r"[A-Z]{4,}", wanted)
+    titles = {code: _title_words(folder, code) for code in known} if words else {}
+    about = [
+        code
+        for code, title in titles.items()
+        if all(any(known_word.startswith(word) for known_word in title) for word in words)
+    ]
+    near = (alike or about)[:3]
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return f"Codes go from {known[0]} to {known[-1]}."
+
+
+def _num_shared(code: str, wanted: str) -> int:
+    """Returns how many letters two codes begin with alike."""
+    return next((k for k, (a, b) in enumerate(zip(code, wanted, strict=False)) if a != b), 0)
+
+
+def _title_words(folder: Path, code: str) -> list[str]:
+    title = (folder / f"{code}.md").read_text(encoding="utf-8").partition("\n")[0]
+    return re.findall(r"[A-Z]{4,}", title.upper())
 
 
 _ITEM = re.compile(r"(- |\d+\. )")

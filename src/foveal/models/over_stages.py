@@ -39,6 +39,7 @@ class StagedNetwork(FeatureNetwork):
     def __init__(self, network: nn.Module, names: tuple[str, ...]) -> None:
         # A copy, because the borrowed network must keep no hooks.
         super().__init__(copy.deepcopy(network))
+        self.names = names
         self.taps = [_Tap() for _ in names]
         for tap, name in zip(self.taps, names, strict=True):
             self.network.get_submodule(name).register_forward_hook(tap)
@@ -128,13 +129,14 @@ class KernelHead(nn.Module):
 class StagedClassifier(nn.Module):
     """A whole classifier that reads every stage: [N, 3, H, W] to logits [N, K].
 
-    ``settings`` are what :func:`build_classifier` needs to make it again.
+    ``widths`` are the lengths of what is read of each stage and of the features.
     """
 
-    def __init__(self, staged: StagedNetwork, head: nn.Module) -> None:
+    def __init__(self, staged: StagedNetwork, head: nn.Module, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.staged = staged
         self.head = head
+        self.widths = widths
 
     def forward(self, images: Tensor) -> Tensor:
         """Returns logits."""
@@ -142,15 +144,13 @@ class StagedClassifier(nn.Module):
         return logits
 
 
-def head_settings(
-    head: nn.Module, stages: tuple[str, ...], widths: tuple[int, ...]
-) -> dict[str, Any]:
+def head_settings(classifier: StagedClassifier) -> dict[str, Any]:
     """Returns what :func:`build_classifier` needs beside the weights, as JSON values."""
-    kernel = isinstance(head, KernelHead)
+    head = classifier.head
     return {
-        "kind": "kernel" if kernel else "linear",
-        "stages": list(stages),
-        "widths": list(widths),
+        "kind": "kernel" if isinstance(head, KernelHead) else "linear",
+        "stages": list(classifier.staged.names),
+        "widths": list(classifier.widths),
         "num_support": len(head.support) if isinstance(head, KernelHead) else 0,
     }
 
@@ -169,4 +169,4 @@ def build_classifier(
     head: nn.Module = nn.Linear(sum(widths), num_classes)
     if settings["kind"] == "kernel":
         head = KernelHead(int(settings["num_support"]), widths, num_classes)
-    return StagedClassifier(StagedNetwork(network, stages), head)
+    return StagedClassifier(StagedNetwork(network, stages), head, widths)

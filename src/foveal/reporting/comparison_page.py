@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from foveal.draw.numbers import MISSING, percent, signed_points
 from foveal.draw.page import html_page
@@ -12,8 +13,10 @@ from foveal.draw.svg import Scale, figure, name_gutter, name_label, nice_ticks, 
 from foveal.evaluation import Difference
 from foveal.reporting.figures import interval_mark, reference_mark, track
 from foveal.reporting.text_comparison import describe_tests, difference_points
-from foveal.runs.comparing import RunComparison
 from foveal.text import printable
+
+if TYPE_CHECKING:
+    from foveal.runs.comparing import RunComparison
 
 _ROW_PX = 34.0
 # More classes than this are in the table alone.

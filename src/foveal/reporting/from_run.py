@@ -22,11 +22,14 @@ from foveal.reporting.from_training import (
     inspect_backbone,
     wanted_rows,
 )
+from foveal.runs.classifier import FILES_FOR_PREDICTION
 from foveal.runs.folder import (
+    CARD_NAME,
     EVALUATION_NAME,
     EXPLANATIONS_NAME,
     MANIFEST_TABLE_NAME,
     PREPROCESSING_NAME,
+    REPORT_NAME,
     REPORT_RECORD_NAME,
     file_digest,
     read_manifest,
@@ -86,7 +89,11 @@ def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
         RunIncompleteError: It is no run, or one of another version.
         RunAlteredError: A file is altered, or a field cannot be.
     """
-    verify_files(folder, read_manifest(folder), _NEEDED)
+    manifest = read_manifest(folder)
+    verify_files(folder, manifest, (*FILES_FOR_PREDICTION, *_NEEDED))
+    # What is not needed here may be gone, but a report of an altered run would vouch for it.
+    others = set(manifest["files"]) - {REPORT_NAME, CARD_NAME}
+    verify_files(folder, manifest, tuple(sorted(n for n in others if (folder / n).is_file())))
     record = read_typed(folder, REPORT_RECORD_NAME, ReportRecord, schema="report")
     evidence, audit = read_evidence(folder)
     explained = read_explanations(folder)
@@ -97,7 +104,7 @@ def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
     rows = wanted_rows(evidence, record.examples)
     rows += () if record.maps is None else record.maps.rows
     _check_indices(folder, rows, usable, evidence, explained)
-    paths, missing = _find_images(rows, usable, images_root)
+    paths, missing = find_images(rows, usable, images_root)
     shown = ShownExplanations(explained)
     if record.maps is not None:
         inputs = _read_inputs(record.maps, paths, preprocessing, views[0])
@@ -107,21 +114,23 @@ def read_report(folder: Path, *, images_root: Path | None = None) -> ReadReport:
             shown = show_over_inputs(
                 explained, record.maps, inputs, labels=labels, preprocessing=preprocessing
             )
-    making = record.making
+    provenance = record.provenance
     if missing:
-        making = dataclasses.replace(making, notes=(*making.notes, describe_missing(missing)))
+        provenance = dataclasses.replace(
+            provenance, notes=(*provenance.notes, describe_missing(missing))
+        )
     report = ReportInput(
         title=record.title,
         evidence=evidence,
         audit=audit,
-        making=making,
+        provenance=provenance,
         pictures=draw_thumbnails(
             {row: paths[row] for row in wanted_rows(evidence, record.examples) if row in paths},
             preprocessing,
         ),
         examples=record.examples,
         explanations=shown,
-        network=inspect_backbone(making.backbone, preprocessing),
+        network=inspect_backbone(provenance.backbone, preprocessing),
     )
     return ReadReport(report, len(set(rows)), missing)
 
@@ -163,10 +172,10 @@ def describe_missing(missing: tuple[str, ...]) -> str:
     )
 
 
-def _find_images(
+def find_images(
     rows: Iterable[int], usable: tuple[UsableImage, ...], root: Path | None
 ) -> tuple[dict[int, Path], tuple[str, ...]]:
-    """Returns where the files of rows are, and of the others why they cannot be drawn."""
+    """Returns where the files of rows are, and of the others why they cannot be read."""
     found, missing = {}, []
     for row in dict.fromkeys(rows):
         image = usable[row]

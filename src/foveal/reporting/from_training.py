@@ -12,7 +12,7 @@ import numpy as np
 
 from foveal.errors import ImageError, ModelError
 from foveal.images import thumbnail
-from foveal.reporting import BackendTiming, Making, ReportInput
+from foveal.reporting import BackendTiming, Provenance, ReportInput
 from foveal.reporting.figures import NUM_WEAKEST, are_many
 from foveal.runs.environment import describe_hardware, describe_versions
 from foveal.schema import to_json
@@ -35,7 +35,7 @@ class ReportRecord:
 
     Attributes:
         title: Heading of the report.
-        making: How the classifier was made.
+        provenance: How the classifier was made.
         examples: Rows among the usable images to show, by class name.
         images_root: The folder that the images' paths start from, as a path from the run
             folder, so that it names no person's folders; ``None`` where it must not be told.
@@ -43,7 +43,7 @@ class ReportRecord:
     """
 
     title: str
-    making: Making
+    provenance: Provenance
     examples: dict[str, tuple[int, ...]]
     images_root: str | None
     maps: MapSources | None
@@ -76,7 +76,7 @@ def describe_training(
         title=title,
         evidence=trained.evidence,
         audit=trained.audit,
-        making=describe_making(
+        provenance=describe_provenance(
             trained, command=command, created=created, data_licence=data_licence
         ),
         pictures=draw_thumbnails(paths, trained.preprocessing),
@@ -94,11 +94,11 @@ def record_json(report: ReportInput, trained: TrainedClassifier, folder: Path) -
         trained: The classifier.
         folder: Where the run will be.
     """
-    assert report.making is not None
+    assert report.provenance is not None
     content: dict[str, Any] = to_json(
         ReportRecord(
             title=printable(report.title),
-            making=report.making,
+            provenance=report.provenance,
             examples=dict(report.examples),
             images_root=_relative_root(trained, folder),
             maps=None if report.explanations is None else report.explanations.sources,
@@ -126,14 +126,14 @@ def inspect_backbone(name: str, preprocessing: Preprocessing) -> Inspection | No
         return None
 
 
-def describe_making(
+def describe_provenance(
     trained: TrainedClassifier, *, command: str, created: str, data_licence: str | None = None
-) -> Making:
+) -> Provenance:
     """Returns how the classifier was made."""
     versions = describe_versions()
     hardware = describe_hardware()
     config = trained.config
-    return Making(
+    return Provenance(
         backbone=trained.backbone.name,
         weights_source=printable(trained.backbone.weights.description),
         weights_licence=trained.backbone.weights.licence,

@@ -19,7 +19,7 @@ from foveal.evaluation.wording import (
 from foveal.reporting.audit import read_audit
 from foveal.reporting.figures import NUM_WEAKEST, are_many
 from foveal.reporting.numbers import count
-from foveal.reporting.report_input import Making, ReportInput
+from foveal.reporting.report_input import Provenance, ReportInput
 from foveal.reporting.sections import SECTIONS
 from foveal.reporting.sections.headline import spoken_range
 from foveal.reporting.sections.heat_maps import shortcut_warnings
@@ -45,20 +45,20 @@ def render_model_card(
         run_name: The run folder as a reader would type it in the examples.
         file_names: What the folder holds; the loading examples follow it.
     """
-    metadata = hub_metadata(report.title, report.evidence.metrics, report.making).to_yaml()
+    metadata = hub_metadata(report.title, report.evidence.metrics, report.provenance).to_yaml()
     sections = (
         _opening(report),
         _use(report),
         _data(report),
         _evidence(report),
         _loading(run_name, file_names),
-        _making(report),
+        _provenance(report),
         "## Limits\n\n" + _list([*_shortcuts(report), *meaning(report.evidence).limits]),
     )
     return f"---\n{metadata}\n---\n\n" + "\n\n".join(part for part in sections if part) + "\n"
 
 
-def hub_metadata(title: str, metrics: Metrics, making: Making | None) -> ModelCardData:
+def hub_metadata(title: str, metrics: Metrics, provenance: Provenance | None) -> ModelCardData:
     """Returns the metadata that the Hugging Face Hub reads from a card.
 
     ``license`` is left out: the licence of the weights is told in the card, but only the owner
@@ -67,14 +67,16 @@ def hub_metadata(title: str, metrics: Metrics, making: Making | None) -> ModelCa
     Args:
         title: May be hostile.
         metrics: Those that are undefined are left out.
-        making: Its backbone is the base model where it names one of the Hub.
+        provenance: Its backbone is the base model where it names one of the Hub.
     """
     from huggingface_hub import EvalResult, ModelCardData
 
     estimates = [(one, one.of(metrics).estimate) for one in HEADLINE_METRICS]
     return ModelCardData(
         model_name=printable(title),
-        base_model=making.backbone if making is not None and "/" in making.backbone else None,
+        base_model=provenance.backbone
+        if provenance is not None and "/" in provenance.backbone
+        else None,
         library_name="timm",
         pipeline_tag="image-classification",
         tags=["image-classification", "timm", "foveal", "onnx", "safetensors"],
@@ -166,8 +168,8 @@ def _data(report: ReportInput) -> str:
         if findings:
             parts.append("Known problems of the data:")
             parts.append(_list([item.title for item in findings[:10]]))
-    if report.making is not None:
-        licence = report.making.data_licence or "not recorded"
+    if report.provenance is not None:
+        licence = report.provenance.data_licence or "not recorded"
         parts.append(f"Licence of the images: {escape_markdown(licence)}.")
     return "\n\n".join(parts)
 
@@ -241,22 +243,22 @@ def _loading(run_name: str, file_names: Sequence[str]) -> str:
     return "\n\n".join(parts)
 
 
-def _making(report: ReportInput) -> str:
-    making = report.making
-    if making is None:
+def _provenance(report: ReportInput) -> str:
+    provenance = report.provenance
+    if provenance is None:
         return ""
     rows = [
-        ("Created", making.created),
-        ("Foveal", making.foveal_version),
-        ("Backbone", making.backbone),
-        ("Weights", making.weights_source),
-        ("Licence of the weights", making.weights_licence or "not recorded"),
-        ("Views", ", ".join(making.views)),
-        ("Backend", making.backend),
-        ("Machine", making.hardware),
-        ("Command", making.command),
+        ("Created", provenance.created),
+        ("Foveal", provenance.foveal_version),
+        ("Backbone", provenance.backbone),
+        ("Weights", provenance.weights_source),
+        ("Licence of the weights", provenance.weights_licence or "not recorded"),
+        ("Views", ", ".join(provenance.views)),
+        ("Backend", provenance.backend),
+        ("Machine", provenance.hardware),
+        ("Command", provenance.command),
         ("Seed of the protocol", str(report.evidence.protocol.seed)),
-        ("Packages", ", ".join(f"{name} {value}" for name, value in making.versions.items())),
+        ("Packages", ", ".join(f"{name} {value}" for name, value in provenance.versions.items())),
     ]
     return "## How it was made\n\n" + _table(
         ("What", "Value"), [(name, escape_markdown(value)) for name, value in rows]

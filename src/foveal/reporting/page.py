@@ -136,17 +136,15 @@ def _render(report: ReportInput, album: Album, heat: Album) -> str:
     style = _style()
     scripts = page_scripts() if report.network is not None else ()
     known = {"report": report, "evidence": report.evidence, "album": album, "heat": heat}
+    views = [(one, one.view(report)) for one in SECTIONS]
+    shown = [(one, view) for one, view in views if view is not None or one.absent]
     parts = [
         Markup(
             _template(one.html).render(
-                known,
-                anchor=one.anchor,
-                heading=one.heading,
-                absent=one.absent,
-                view=one.view(report),
+                known, anchor=one.anchor, heading=one.heading, absent=one.absent, view=view
             )
         )
-        for one in SECTIONS
+        for one, view in shown
     ]
     return (
         _environment()
@@ -158,7 +156,7 @@ def _render(report: ReportInput, album: Album, heat: Album) -> str:
             scripts=tuple(map(Markup, scripts)),  # our own files
             headline=headline(report.evidence),
             warning=first_warning(report),
-            sections=SECTIONS,
+            sections=[one for one, _ in shown],
             parts=parts,
         )
     )

@@ -40,7 +40,7 @@ class BackendTiming:
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class Provenance:
     """How the classifier was made: enough to make it again.
 
     Attributes:
@@ -90,7 +90,7 @@ class ReportInput:
         title: Heading of the report.
         evidence: The measurements.
         audit: What is wrong with the data; ``None`` where nobody looked.
-        making: How the classifier was made; ``None`` for evidence alone.
+        provenance: How the classifier was made; ``None`` for evidence alone.
         pictures: JPEG, PNG or WebP thumbnails by row among the usable images. A missing one
             becomes a placeholder.
         examples: Rows among the usable images to show, by class name.
@@ -101,7 +101,7 @@ class ReportInput:
     title: str
     evidence: Evidence
     audit: AuditLike | None = None
-    making: Making | None = None
+    provenance: Provenance | None = None
     pictures: Mapping[int, bytes] = field(default_factory=dict)
     examples: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     explanations: ShownExplanations | None = None

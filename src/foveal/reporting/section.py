@@ -29,7 +29,8 @@ class Section:
         view: Returns what ``html`` shows; ``None`` where it was not measured.
         html: Jinja source of what stands below the heading. It knows ``view``, ``report``,
             ``evidence``, the images (``album``, ``heat``) and the macros ``m``.
-        absent: What the page says where ``view`` is ``None``.
+        absent: What the page says where ``view`` is ``None``; where this is empty too, the
+            section is left out.
         text: Returns what the terminal says, in a sentence or two, if anything.
         text_name: What the terminal calls it, where that is not ``contents``.
         card: Returns the sentences for the model card's evidence.

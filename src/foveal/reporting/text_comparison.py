@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from foveal.draw.numbers import MISSING, percent, signed_points
 from foveal.draw.text_layout import Style, columns_table, facts, plain, shorten_middle, wrap
 from foveal.evaluation import ClassDifference, Comparison, Difference
-from foveal.runs.comparing import RunComparison
+
+if TYPE_CHECKING:
+    from foveal.runs.comparing import RunComparison
 
 MAX_CLASSES = 12
 _NAME_COLUMNS = 9

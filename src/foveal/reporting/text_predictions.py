@@ -22,6 +22,7 @@ from foveal.text import count_noun, printable
 
 MAX_LABEL_COLUMNS = 18
 MAX_SET_COLUMNS = 22
+MAX_SET_LINES = 3
 MAX_PATH_COLUMNS = 40
 FLAG_WORDS = ("unsure", "unlike")
 
@@ -70,6 +71,8 @@ def render_predictions_text(
 ) -> str:
     """Returns a line an image, at most 80 columns wide, then what label and flags mean.
 
+    A set that does not fit its column is wrapped, never cut.
+
     The set is written out where it holds more or fewer labels than the one predicted. ``point`` is
     the operating point that the labels follow.
     """
@@ -98,8 +101,8 @@ def render_predictions_text(
             )
             lines.append(head + style(word, "error") + text[len(head) + len(word) :])
         else:
-            line = _line(cells, widths)
-            lines.append(style(line, "warning") if cells[4] else line)
+            text = _lines(cells, widths)
+            lines.append(style(text, "warning") if cells[4] else text)
     meaning = [] if point is None else [wrap(describe_point(point))]
     return "\n".join([*lines, "", *_legend(rows), *meaning])
 
@@ -118,6 +121,23 @@ def _cells(row: PredictionRow) -> tuple[str, ...] | None:
     )
     probability = "" if row.probability is None else percent(row.probability)
     return (printable(row.path), printable(row.label), probability, shown, flags)
+
+
+def _lines(cells: tuple[str, ...], widths: Sequence[int]) -> str:
+    """Returns a row; a set that does not fit its column goes on below, with every label."""
+    path, label, probability, labels, flags = cells
+    inside = wrap(labels, columns=widths[3]).split("\n")
+    if len(inside) > MAX_SET_LINES:
+        told = shorten_end(f"{labels.count(', ') + 1} labels:", widths[3])
+        below = wrap(labels, indent="    ").split("\n")
+        return "\n".join([_line((path, label, probability, told, flags), widths), *below])
+    indent = " " * (sum(widths[:3]) + 6)
+    return "\n".join(
+        [
+            _line((path, label, probability, inside[0], flags), widths),
+            *(f"{indent}{more}" for more in inside[1:]),
+        ]
+    )
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -175,7 +175,7 @@ def measure_unlabelled(
             next_step="Give images that are new to it.",
         )
     members = fuse_groups(manifest, find_duplicates(manifest))[rows]
-    return measure_external(
+    found = measure_external(
         classifier,
         [usable[row] for row in rows],
         [predictions[row] for row in rows],
@@ -185,6 +185,7 @@ def measure_unlabelled(
         has_groups=manifest.group_source is not None,
         seed=seed,
     )
+    return replace(found, num_bad=len(manifest.bad))
 
 
 def _projected(prediction: Prediction) -> NDArray[np.float16]:

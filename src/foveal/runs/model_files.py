@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.errors import RunError
+from foveal.evaluation.operating_point import OperatingPoint
 from foveal.features import export_onnx
 from foveal.runs.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME
 from foveal.schema import stamped
@@ -41,7 +42,7 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
     """Writes ``config.json`` and ``model.safetensors`` as timm's hub layout wants them."""
     from safetensors.torch import save
 
-    from foveal.models.over_stages import StagedClassifier, head_settings
+    from foveal.models.stacked import classifier_settings
 
     names = list(trained.evidence.data.class_names)
     preprocessing = trained.preprocessing
@@ -71,14 +72,30 @@ def write_timm_files(folder: Path, network: nn.Module, trained: TrainedClassifie
         "label_names": names,
         "pretrained_cfg": config,
     }
-    if isinstance(network, StagedClassifier):  # not timm's own: foveal.models.over_stages
-        reading = trained.model.reading
-        content["foveal_head"] = head_settings(network.head, reading.stages, reading.widths)
+    settings = classifier_settings(network)
+    if settings is not None:  # not timm's own: foveal.models.over_stages
+        content["foveal_head"] = settings
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     (folder / CONFIG_NAME).write_text(text, "utf-8")
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     # Not save_file: it makes a file for its owner alone, and dies of a full disk in its own way.
     (folder / WEIGHTS_NAME).write_bytes(save(tensors, metadata={"format": "pt"}))
+
+
+class OnnxMetadata(TypedDict):
+    """What ``model.onnx`` says of itself under ``foveal``.
+
+    ``set_thresholds`` are the prediction sets' by class; null where a run has none.
+    """
+
+    class_names: list[str]
+    preprocessing: dict[str, Any]
+    views: list[str]
+    temperature: float
+    set_thresholds: list[float] | None
+    backbone: str
+    created: str
+    operating_point: NotRequired[OperatingPoint]
 
 
 def write_onnx(

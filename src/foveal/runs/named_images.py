@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from foveal.dataset import list_images
-from foveal.errors import ImageError, UsageError
+from foveal.errors import DataError, ImageError
 from foveal.images import frame_of_file
 from foveal.images.decoding import ImageSource
 from foveal.images.in_memory import as_source, is_one_image, name_of
@@ -54,7 +54,7 @@ def name_images(images: Any) -> list[NamedImage]:
             or pattern a file that is named twice is taken once.
 
     Raises:
-        UsageError: The folders hold no image.
+        DataError: The folders hold no image.
     """
     several = [images] if is_one_image(images) else list(images)
     if not any(map(_names_several, several)):
@@ -63,7 +63,7 @@ def name_images(images: Any) -> list[NamedImage]:
     found = _listed(paths)
     others = [one for one in several if not isinstance(one, (str, os.PathLike))]
     if not found and not others:
-        raise UsageError(
+        raise DataError(
             "The folders hold no image.",
             next_step="Name the files one by one if their names have no ending.",
         )

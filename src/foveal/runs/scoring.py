@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,6 +57,7 @@ from foveal.runs.tables import read_seen
 from foveal.text import count_noun, near_names, printable
 
 Progress = Callable[[int, int], None]
+KnownAnswers = Callable[[Sequence[str]], Mapping[str, Prediction]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def evaluate_classifier(
     seed: int = 0,
     num_workers: int | None = None,
     progress: Progress | None = None,
+    known: KnownAnswers | None = None,
 ) -> Scored:
     """Predicts every usable image of ``data`` and compares with its label.
 
@@ -102,6 +104,8 @@ def evaluate_classifier(
         seed: For the bootstrap.
         num_workers: Threads.
         progress: Called with (done, total) while predicting.
+        known: Gives answers of this run by the digest of the image, so that these are not
+            computed.
 
     Raises:
         DataError: No usable image, or a class that the run does not know.
@@ -118,11 +122,7 @@ def evaluate_classifier(
     )
     labels = _match_classes(manifest, classifier)
     traits = find_traits(manifest, subgroups)
-    predictions = classifier.predict(
-        [manifest.resolve(record) for record in manifest.usable],
-        num_workers=num_workers,
-        progress=progress,
-    )
+    predictions = _predict(classifier, manifest, known, num_workers, progress)
     answered = [row for row, one in enumerate(predictions) if one.error is None]
     if len(answered) < len(predictions):
         changed = next(one for one in predictions if one.error is not None)
@@ -256,6 +256,27 @@ def _judge_point(
         rule=parse_rule(point.rule),
         prevalence=None if elsewhere is None else elsewhere.prevalence,
         seed=seed,
+    )
+
+
+def _predict(
+    classifier: Classifier,
+    manifest: Manifest,
+    known: KnownAnswers | None,
+    num_workers: int | None,
+    progress: Progress | None,
+) -> tuple[Prediction, ...]:
+    """Returns the answers for the usable images, in order; computes those that are not known."""
+    files = [manifest.resolve(record) for record in manifest.usable]
+    digests = [record.digest or "" for record in manifest.usable]
+    held = {} if known is None else known(digests)
+    missing = [file for file, digest in zip(files, digests, strict=True) if digest not in held]
+    computed = iter(
+        classifier.predict(missing, num_workers=num_workers, progress=progress) if missing else ()
+    )
+    return tuple(
+        replace(held[digest], path=printable(str(file))) if digest in held else next(computed)
+        for file, digest in zip(files, digests, strict=True)
     )
 
 

@@ -10,6 +10,7 @@ from foveal.schema.forms import refuse, shown
 
 VERSIONS: dict[str, int] = {
     "audit": 1,
+    "checklist": 1,
     "compare": 1,
     "drift": 1,
     "evaluate": 2,
@@ -33,7 +34,7 @@ VERSIONS: dict[str, int] = {
     "predict.shards": 1,
     "preprocessing": 1,
     "probe": 1,
-    "report": 2,
+    "report": 3,
     "report.drawn": 1,
     "run": 2,
     "serve.answer": 1,

@@ -28,14 +28,7 @@ def require_type(request: Request, allowed: tuple[str, ...]) -> str:
     Raises:
         RefusedError: 415, it is missing or another one, or the body is compressed.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise RefusedError(
-            415,
-            "compressed_body",
-            f"Content-Encoding: got {encoding[:40]!r}, expected a body as it is.",
-            next_step="Send the file without compressing it once more.",
-        )
+    require_plain(request)
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()
     if kind not in allowed:
@@ -49,6 +42,22 @@ def require_type(request: Request, allowed: tuple[str, ...]) -> str:
             headers={"Accept-Post": ", ".join(allowed)},
         )
     return kind
+
+
+def require_plain(request: Request) -> None:
+    """Refuses a body that was compressed on its way.
+
+    Raises:
+        RefusedError: 415.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise RefusedError(
+            415,
+            "compressed_body",
+            f"Content-Encoding: got {encoding[:40]!r}, expected a body as it is.",
+            next_step="Send the file without compressing it once more.",
+        )
 
 
 async def read_body(request: Request, ticket: Ticket, settings: ServerSettings) -> bytes:

@@ -87,6 +87,15 @@ class Gate:
         await self._app(scope, receive, send_with_headers)
 
     def _require_let_in(self, headers: Headers) -> None:
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # A proxy in front could read another length, and so another request (RFC 9112, 6.1).
+            raise RefusedError(
+                400,
+                "length",
+                "The request states the length of its body in two ways.",
+                next_step="Send Content-Length or Transfer-Encoding, not both.",
+                headers={"Connection": "close"},
+            )
         host = self._host(headers)
         _require_own_origin(headers, host)
         token = self._settings.token

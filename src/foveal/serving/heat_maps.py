@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.errors import RunAlteredError
-from foveal.runs.folder import ONNX_NAME
 from foveal.serving.problems import RefusedError
 
 if TYPE_CHECKING:
@@ -65,16 +62,10 @@ def open_maps(classifier: Classifier) -> MapSource:
     """
     import onnxruntime
 
-    from foveal.exporting.facts import digest_of, gather_facts
-    from foveal.exporting.mapped_network import with_maps
+    from foveal.exporting.facts import gather_facts
+    from foveal.exporting.page import mapped_network
 
-    content = (classifier.folder / ONNX_NAME).read_bytes()
-    if hashlib.sha256(content).hexdigest() != digest_of(classifier):
-        raise RunAlteredError(
-            "The run is being replaced.", next_step="Ask again when the new version is loaded."
-        )
-    size = classifier.preprocessing.height_px, classifier.preprocessing.width_px
-    network = with_maps(content, size)
+    network = mapped_network(classifier)
     facts = gather_facts(classifier, no_maps=network.reason)
     if facts.script["map"] is None:
         return MapSource(facts, None)

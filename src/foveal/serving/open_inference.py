@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from foveal.serving.answering import Answered
-from foveal.serving.bodies import ANY_IMAGE, read_body, require_type
+from foveal.serving.bodies import ANY_IMAGE, read_body, require_plain, require_type
 from foveal.serving.problems import RefusedError
 from foveal.serving.served_run import ServedRun
 from foveal.text import printable
@@ -136,8 +136,9 @@ class OpenInference:
     async def _infer(self, request: Request) -> Response:
         run = self._run(request)
         length = request.headers.get(_LENGTH_HEADER)
-        if length is not None or "content-type" in request.headers:
-            require_type(request, ("application/json", ANY_IMAGE))
+        require_plain(request)
+        if length is None:  # Triton's clients state no type where raw elements follow
+            require_type(request, ("application/json",))
         service = self.service
         with service.admission.admit() as ticket:
             body = await read_body(request, ticket, service.settings)
@@ -349,7 +350,7 @@ def _bad(got: str, expected: str) -> RefusedError:
     return RefusedError(
         400,
         "protocol",
-        f"{got[:1].upper()}{got[1:]}; expected {expected}.",
+        f"{got}; expected {expected}.",
         next_step="GET /v2/models/NAME says what a run takes and gives.",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, sleep
 from typing import Final
 
 import numpy as np
@@ -18,8 +18,9 @@ from foveal.images.preparing import TooLateError, WorkerLostError, prepare_guard
 from foveal.serving.metrics import Metrics
 from foveal.serving.problems import RefusedError, busy, of_image, too_late
 
-_NUM_TRIES: Final = 3
+_MAX_LOST: Final = 3
 _LEAST_SECONDS: Final = 0.05
+_BEFORE_NEXT_SECONDS: Final = 0.05
 
 
 class Preparer:
@@ -66,15 +67,20 @@ class Preparer:
     def _prepare(
         self, data: bytes, preprocessing: Preprocessing, deadline: float
     ) -> NDArray[np.float32]:
-        began = perf_counter()
-        for _ in range(_NUM_TRIES):
+        began, num_lost, num_not_begun = perf_counter(), 0, 0
+        while num_lost < _MAX_LOST:
             left = deadline - monotonic()
+            if left < _LEAST_SECONDS and num_not_begun:
+                raise busy("No process to decode in could be started.", code="no_worker")
             if left < _LEAST_SECONDS:
                 raise too_late("The image waited longer for a free worker than is allowed.")
             try:
                 return prepare_guarded(data, preprocessing, seconds=left)
-            except WorkerLostError:
+            except WorkerLostError as lost:
                 self._metrics.count("foveal_workers_lost_total")
+                num_lost += lost.was_at_work
+                num_not_begun += not lost.was_at_work
+                sleep(_BEFORE_NEXT_SECONDS)
             except TooLateError:
                 raise too_late("Decoding the image took longer than is allowed.") from None
             except ImageError as error:
@@ -86,6 +92,6 @@ class Preparer:
 
 def _lost() -> RefusedError:
     return busy(
-        f"The process that decoded the image was ended from outside {_NUM_TRIES} times.",
+        f"The process that decoded the image was ended from outside {_MAX_LOST} times.",
         code="worker_lost",
     )

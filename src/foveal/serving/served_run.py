@@ -36,6 +36,7 @@ class _Kept:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     maps: MapSource | None = None
+    page: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +64,20 @@ class ServedRun:
         """Answers for prepared images, each with its maps [K, h, w]."""
         maps = self.map_source().maps(inputs)
         return list(zip(self.classify(inputs), maps, strict=True))
+
+    def offline_page(self) -> bytes:
+        """Returns the page that answers in the browser; made once.
+
+        Raises:
+            RunAlteredError: The folder holds another version by now.
+            FovealError: This installation lacks the browser's runtime.
+        """
+        from foveal.exporting.page import offline_page
+
+        with self._kept.lock:
+            if self._kept.page is None:
+                self._kept.page, _ = offline_page(self.classifier)
+            return self._kept.page
 
     def map_source(self) -> MapSource:
         """Returns what its maps come from; opened once.

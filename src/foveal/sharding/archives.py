@@ -56,8 +56,9 @@ def read_archive(
                 for member in archive:
                     if not _is_image(member):
                         continue
+                    content = _content(archive, member, max_pixels)
                     num_images += 1
-                    yield member.name, _content(archive, member, max_pixels)
+                    yield member.name, content
             if plain:
                 tailed.require_end()
         except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:

@@ -19,6 +19,8 @@ from typing import IO, Final
 
 from foveal.errors import LedgerError, SchemaError, UsageError
 from foveal.files import write_atomically
+from foveal.runs.classifier import Classifier
+from foveal.runs.folder import NOVELTY_NAME, ONNX_NAME
 from foveal.schema import from_json, stamped, to_json, unstamped
 from foveal.sharding.listing import Listing, describe_difference, digest_of, write_listing
 from foveal.sharding.parts import Contents, PartFacts, read_facts
@@ -99,6 +101,19 @@ class Wanted:
 
 
 DEFAULT_PER_SHARD: Final = 4096
+
+
+def answer_origin(classifier: Classifier) -> dict[str, str]:
+    """Returns what the answers of a run depend on beside the images: digests, by name."""
+    files, point = classifier.manifest["files"], classifier.operating_point
+    return {
+        "model": files[ONNX_NAME]["sha256"],
+        "novelty": files[NOVELTY_NAME]["sha256"],
+        "operating_point": "none"
+        if point is None
+        else f"{point.class_name} at {point.threshold!r}",
+        "preprocessing": classifier.preprocessing.digest,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +288,7 @@ def _require_same_images(
 
 def _require_apart(folder: Path, source: Source) -> None:
     root = getattr(source.place, "root", None)
-    if root is None or source.kind == "table":
+    if root is None or source.table is not None or source.names:
         return
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)):
         raise UsageError(

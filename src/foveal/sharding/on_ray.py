@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -154,12 +155,12 @@ def _pack(job: Job) -> Parcel:
 
 
 def _start(job: Job) -> Any:
-    # Before Ray is imported, which reads them then. Nobody is told what this machine does, and
-    # nobody else on it may give the cluster work.
+    # Nobody is told what this machine does, and nobody else on it may give the cluster work.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if job.address is None:
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    if "ray" not in sys.modules:  # it reads these when it is imported; a host chose before
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if job.address is None:
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
     except ImportError:

@@ -12,9 +12,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 from foveal.errors import LedgerError, SchemaError
+from foveal.features.parts import FEATURES_KEY, FeatureOrigin
+from foveal.images import pixel_versions_digest
 from foveal.runs.classifier import Answered, Classifier
 from foveal.runs.named_images import NamedImage
 from foveal.runs.prediction_rows import arrow_schema, describe, flatten
@@ -35,6 +37,27 @@ class BadRow:
     row: int
     path: str
     reason: str
+
+
+class BadRowJson(TypedDict):
+    """A row without an answer, and why."""
+
+    row: int
+    path: str
+    reason: str
+
+
+class PartFooter(TypedDict):
+    """The footer of a part: which shard of what it is, its rows, and those without an answer."""
+
+    shard: int
+    model: str
+    novelty: str
+    operating_point: str
+    preprocessing: str
+    manifest: str
+    num_rows: int
+    bad: list[BadRowJson]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +128,23 @@ def make_part(
         if rows or not num_rows:
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
         facts = PartFacts(shard, dict(origin), num_rows, tuple(bad))
-        writer.add_key_value_metadata({FOOTER_KEY: _footer(facts)})
+        footer = {FOOTER_KEY: _footer(facts)}
+        if contents == "features":
+            footer[FEATURES_KEY] = feature_origin(classifier).footer()
+        writer.add_key_value_metadata(footer)
     return Part(bytes(buffer.getvalue()), facts)
+
+
+def feature_origin(classifier: Classifier) -> FeatureOrigin:
+    """Returns what the features of a run depend on: the frozen network, whatever stands on it."""
+    backbone = classifier.manifest["backbone"]
+    return FeatureOrigin(
+        architecture=str(backbone["name"]).split(".", 1)[0],
+        weights=str(backbone["weights_sha256"]),
+        preprocessing=classifier.preprocessing.digest,
+        decoders=pixel_versions_digest(),
+        views=",".join(classifier.views),
+    )
 
 
 def _further(one: Answered) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from pathlib import Path
 from foveal.errors import UsageError
 from foveal.images import pixel_versions, version_differences
 from foveal.runs.classifier import Classifier
-from foveal.runs.folder import NOVELTY_NAME, ONNX_NAME
 from foveal.sharding.engines import EngineName, Job, Shard, find_engine
-from foveal.sharding.ledger import Ledger, Wanted, open_ledger
+from foveal.sharding.ledger import Ledger, Wanted, answer_origin, open_ledger
 from foveal.sharding.parts import Contents, PartFacts
 from foveal.sharding.sources import TableColumns, open_source
 from foveal.text import count_noun, printable
@@ -104,12 +103,8 @@ def predict_shards(
             next_step="Add --engine ray.",
         )
     source = open_source(paths, columns=options.columns)
-    files, point = classifier.manifest["files"], classifier.operating_point
     wanted = Wanted(
-        model=files[ONNX_NAME]["sha256"],
-        novelty=files[NOVELTY_NAME]["sha256"],
-        operating_point="none" if point is None else f"{point.class_name} at {point.threshold!r}",
-        preprocessing=classifier.preprocessing.digest,
+        **answer_origin(classifier),
         contents=options.contents,
         class_names=classifier.class_names,
         decoders=pixel_versions(),

@@ -57,9 +57,9 @@ def explain_training(
         trained: The classifier with its fold heads.
         progress: Called with (done, total) images.
     """
-    run, pictures = _explain_maps(trained, progress)
+    run, held_out = _explain_maps(trained, progress)
     simple, reason = judge_simple_classifiers(trained, progress=progress)
-    return replace(run, simple=simple, simple_reason=reason), pictures
+    return replace(run, simple=simple, simple_reason=reason), held_out
 
 
 def _explain_maps(
@@ -88,7 +88,7 @@ def _explain_maps(
     network = HeldOutNetwork(run, trained, centres)
     loaded = load_images(trained, wanted, network, progress)
     if not loaded:
-        return ExplainedRun(names, reason="Not one of the pictures could be read again."), None
+        return ExplainedRun(names, reason="Not one of the images could be read again."), None
     positions = np.array([position for position, _, _ in loaded])
     images = np.stack([image for _, image, _ in loaded])
     signed = np.stack([maps for _, _, maps in loaded])
@@ -132,14 +132,14 @@ def explain_and_show(
         trained: The classifier with its fold heads.
         progress: Called with (done, total) images.
     """
-    run, pictures = explain_training(trained, progress=progress)
-    if pictures is None:
+    run, held_out = explain_training(trained, progress=progress)
+    if held_out is None:
         return ShownExplanations(run)
-    rows = tuple(map(int, trained.judged.rows[pictures.positions]))
+    rows = tuple(map(int, trained.judged.rows[held_out.positions]))
     return show_over_inputs(
         run,
-        MapSources(rows, pictures.centres),
-        dict(zip(rows, pictures.images, strict=True)),
+        MapSources(rows, held_out.centres),
+        dict(zip(rows, held_out.images, strict=True)),
         labels=trained.manifest.labels,
         preprocessing=trained.preprocessing,
     )

@@ -44,7 +44,7 @@ class ShownExplanations:
     Attributes:
         run: The figures.
         pictures: WebP and PNG files by key: ``bar``, ``average-K`` by class, and by example
-            ``seen-I``, ``said-I`` and, for a wrong answer, ``label-I``.
+            ``seen-I``, ``predicted-I`` and, for a wrong answer, ``label-I``.
         sources: What the pictures were made from; ``None`` where there are no maps.
     """
 

@@ -129,15 +129,15 @@ def _load_view(
 ) -> dict[int, tuple[Images, Images]]:
     """Returns image and maps by position, both turned back."""
     manifest, judged = trained.manifest, trained.judged
-    pictures: dict[int, Images] = {}
+    images: dict[int, Images] = {}
 
     def load(position: int) -> Images | ImageError:
         path = manifest.resolve(manifest.usable[judged.rows[position]])
         try:
-            pictures[position] = trained.preprocessing.apply(path, view=view)
+            images[position] = trained.preprocessing.apply(path, view=view)
         except ImageError as error:
             return error
-        return pictures[position]
+        return images[position]
 
     found = {}
     batches = stream_batches(
@@ -152,7 +152,7 @@ def _load_view(
         for position, features in zip(batch, results, strict=True):
             if not isinstance(features, ImageError):
                 maps = network.project(features, position)
-                found[position] = (turn_back(pictures[position], view), turn_back(maps, view))
+                found[position] = (turn_back(images[position], view), turn_back(maps, view))
         num_done += len(batch)
         if progress is not None:
             progress(num_done, len(positions))

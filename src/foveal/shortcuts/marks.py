@@ -264,7 +264,7 @@ def why_untested(maps: HeldOutMaps, names: tuple[str, ...]) -> str | None:
         return None
     more = f" and {len(few) - 3} more" if len(few) > 3 else ""
     return (
-        f"Too few pictures were looked at of {', '.join(few[:3])}{more} to tell a mark at a "
+        f"Too few images were looked at of {', '.join(few[:3])}{more} to tell a mark at a "
         f"fixed position from chance: {MIN_IMAGES} are needed of a class."
     )
 
@@ -291,7 +291,7 @@ def describe_shortcut(shortcut: Shortcut, *, class_name: str) -> str:
         )
     return (
         f"{_percent_text(shortcut.suspicion.share)} of what sets {name} apart comes from the "
-        f"{shortcut.box.name}, {_percent_text(shortcut.box.area_share)} of the picture; {effect}. "
+        f"{shortcut.box.name}, {_percent_text(shortcut.box.area_share)} of the image; {effect}. "
         "Look there for a mark, a label or a frame: the figures hold only as long as it comes with "
         "the class."
     )

@@ -23,7 +23,7 @@ Stages = tuple[Images, ...]
 
 
 class HeldOutNetwork:
-    """The backbone with, for each picture, the model of the fold that it was held out of."""
+    """The backbone with, for each image, the model of the fold that it was held out of."""
 
     def __init__(self, maps: FeatureMaps, trained: TrainedClassifier, centres: CellCentres) -> None:
         self.centres = centres
@@ -41,7 +41,7 @@ class HeldOutNetwork:
         return self._exact is not None
 
     def features(self, images: Images) -> list[Stages]:
-        """Returns for each picture the feature maps [C, h, w] that the models read."""
+        """Returns for each image the feature maps [C, h, w] that the models read."""
         maps = self._maps(images)
         return list(zip(*(maps[-1:] if self._reads_last else maps), strict=True))
 
@@ -57,10 +57,10 @@ class HeldOutNetwork:
         return np.stack([one.bias for one in self._exact])[self._fold_index[positions]]
 
     def project(self, features: Stages, position: int) -> Images:
-        """Returns the class activation maps [K, h, w] of one picture's features.
+        """Returns the class activation maps [K, h, w] of one image's features.
 
         Maps of several stages are added up on the last one's positions; each keeps its mean. Where
-        the model is not linear, the gradient at the picture's own features stands for its
+        the model is not linear, the gradient at the image's own features stands for its
         weights (Grad-CAM, Selvaraju et al. 2017, without its ReLU).
         """
         fold = self._fold_index[position]
@@ -86,7 +86,7 @@ class HeldOutNetwork:
         return weights
 
     def logits(self, images: Images, positions: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Returns logits [n, K] of pictures [n, 3, H, W]."""
+        """Returns logits [n, K] of images [n, 3, H, W]."""
         rows = []
         batches = stream_batches(
             range(len(images)),

@@ -44,8 +44,8 @@ _MIN_ERRORS = 4.0
 _MIN_ABOVE = 0.15
 
 NOT_LOOKED_FOR = (
-    "Not looked for: a mark over the object itself, one that wanders from picture to picture, one "
-    "that fewer than about half of a class’s pictures have, what stands behind the object, and "
+    "Not looked for: a mark over the object itself, one that wanders from image to image, one "
+    "that fewer than about half of a class’s images have, what stands behind the object, and "
     "whatever all classes share here but not where the classifier will be used."
 )
 
@@ -115,19 +115,19 @@ def title_of(one: SimpleResult) -> str:
 
 
 _TITLES: dict[SimpleName, str] = {
-    "colour": "Colour and brightness of the whole picture alone tell",
+    "colour": "Colour and brightness of the whole image alone tell",
     "border": "The border alone tells",
-    "pattern": "A pattern at the same pixels of every picture tells",
-    "file": "The file alone, without its picture, tells",
+    "pattern": "A pattern at the same pixels of every image tells",
+    "file": "The file alone, without its image, tells",
 }
 _WORDS: dict[SimpleName, tuple[str, str]] = {
     "colour": (
-        "the colour and brightness of the whole picture, and nothing of what is where,",
+        "the colour and brightness of the whole image, and nothing of what is where,",
         "If colour is not what sets the classes apart, look for another camera, lamp or stain by "
         "class: the figures hold only as long as it comes with the class.",
     ),
     "border": (
-        "the outermost {margin} of the picture on each side",
+        "the outermost {margin} of the image on each side",
         "If the findings lie in the middle, look for bars, frames, margins or another background: "
         "the figures hold only as long as they come with the class.",
     ),

@@ -23,6 +23,7 @@ from foveal.evaluation import (
     compare_answers,
     fit_temperature,
 )
+from foveal.evaluation.inputs import cross_fitting_folds
 from foveal.training.fold_model import FoldFits, FoldModel, FoldModelMaker, Split
 from foveal.training.problem import Problem
 
@@ -36,7 +37,8 @@ class Comparison:
     Attributes:
         measure: What they are compared by.
         kept: The simplest that no other beats, by all answers.
-        by_fold: For every fold, the one that the answers of the other folds choose.
+        by_fold: For every fold, the one that the answers of the other folds choose; of a hold-out,
+            for each of two halves.
         gains: Of each over the first, paired over groups; ``None`` for the first.
         logits: [M, K], for every fold of the one that was chosen without it.
     """
@@ -74,11 +76,12 @@ def compare_ways(problem: Problem, answers: Sequence[Floats]) -> Comparison:
         )
 
     kept = simplest_unbeaten(everyone)
+    # Of a hold-out, halves by group choose for one another.
+    groups = np.unique(judged.groups, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    parts = cross_fitting_folds(judged.fold_index, groups)
     by_fold: tuple[int, ...] = (kept,)
-    if judged.num_folds > 1:
-        by_fold = tuple(
-            simplest_unbeaten(judged.fold_index != fold) for fold in range(judged.num_folds)
-        )
+    if parts.max() > 0:
+        by_fold = tuple(simplest_unbeaten(parts != part) for part in range(int(parts.max()) + 1))
     scales = dict.fromkeys(by_fold, 1.0)
     if len(scales) > 1 or kept not in scales:
         # Of one sharpness, so that one temperature suits the answers of all folds.
@@ -89,7 +92,7 @@ def compare_ways(problem: Problem, answers: Sequence[Floats]) -> Comparison:
         }
     logits = np.empty_like(answers[kept])
     for fold, index in enumerate(by_fold):
-        mine = judged.fold_index == fold
+        mine = parts == fold
         logits[mine] = answers[index][mine] * scales[index]
     gains = tuple(
         _gain(one, predicted[0], judged, everyone, measure) if index else None

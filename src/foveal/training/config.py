@@ -10,7 +10,7 @@ from foveal.dataset import DataOptions, GroupOptions
 from foveal.dataset.scan import FrameRule
 from foveal.errors import UsageError
 from foveal.evaluation.operating_rule import Rule
-from foveal.finetuning.settings import read_budget
+from foveal.finetuning.settings import OptimizerName, Recipe, read_budget
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
 from foveal.images.augmentation import PolicyName, find_policy
 from foveal.images.frames import check_frame_choice
@@ -20,7 +20,7 @@ from foveal.training.operating_choice import read_choice
 
 ClassWeights = Literal["auto", "balanced", "none"]
 Conditional = Literal["marginal", "class"]
-HeadChoice = Literal["auto", "linear", "stages", "kernel"]
+HeadChoice = Literal["auto", "linear", "stages", "kernel", "kernel-flips"]
 FineTune = Literal["none", "auto", "always"]
 
 
@@ -48,9 +48,12 @@ class TrainConfig:
             shift the probabilities towards rare classes, so mild imbalance is left alone.
         head: What is fitted over the frozen network: ``"linear"`` (one linear layer over its last
             pooled vector), ``"stages"`` (one over the pooled results of all stages), ``"kernel"``
-            (an RBF kernel a stage), or ``"auto"``: the simplest of them that none beats, by a
-            paired test over groups.
+            (an RBF kernel a stage), ``"kernel-flips"`` (the same on the mean over four flips, four
+            passes an image), or ``"auto"``: the simplest of them that none beats, by a paired test
+            over groups. The flips are among them where fine-tuning has a budget that allows it.
         backend: A feature backend by name, instead of the fastest.
+        features: A folder of parts with features, by ``foveal predict --shards --features``; what
+            it holds is not computed. Needs a linear head, one view and the backend onnxruntime.
         num_workers: Threads that decode; by default, one a core.
         groups: Where groups come from.
         anonymous_paths: Whether files and groups appear under numbers everywhere in the run;
@@ -60,9 +63,14 @@ class TrainConfig:
             keeps that only where it is better out of fold; ``"always"``.
         budget: Time for fine-tuning, such as ``"5m"``: chooses cut, views and epochs.
         unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
-        augment: How pictures are changed to train on; a policy of ``foveal.images.augmentation``.
+        augment: How images are changed to train on; a policy of ``foveal.images.augmentation``.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
+        train_batchnorm: Whether batch norms of the trained part learn statistics of their own.
+        optimizer: ``"adamw"`` or ``"sgd"`` (Nesterov momentum 0.9).
+        head_rate: Learning rate of the classifier; that of the network's first layer is a
+            hundredth of it.
+        tuning_seeds: Trainings from one start in every fold, whose weights are averaged.
         subgroups: Columns of the table whose values part the images into subgroups that get
             figures of their own, beside those that the images part into by themselves.
         ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``; ``"none"``
@@ -89,6 +97,7 @@ class TrainConfig:
     class_weights: ClassWeights = "auto"
     head: HeadChoice = "auto"
     backend: str | None = None
+    features: Path | None = None
     num_workers: int | None = None
     groups: GroupOptions = field(default_factory=GroupOptions)
     anonymous_paths: bool = False
@@ -99,6 +108,10 @@ class TrainConfig:
     augment: PolicyName = "light"
     resume: Path | None = None
     remove_bank: bool = False
+    train_batchnorm: bool = False
+    optimizer: OptimizerName = "adamw"
+    head_rate: float = 1e-3
+    tuning_seeds: int = 1
     subgroups: tuple[str, ...] = ()
     ordered: str | None = None
     operate: str | None = None
@@ -106,6 +119,8 @@ class TrainConfig:
     prevalence: float | None = None
 
     def __post_init__(self) -> None:
+        if self.features is not None:
+            self._require_parts_to_fit()
         if not 0 < self.alpha < 1:
             raise UsageError(
                 f"alpha is the share of true labels that prediction sets may miss: "
@@ -145,20 +160,47 @@ class TrainConfig:
             _require_known("view", view, VIEWS)
         _require_known("choice of fine-tuning", self.fine_tune, get_args(FineTune))
         find_policy(self.augment)
+        if self.head == "kernel-flips" and self.views != ("identity",):
+            raise UsageError(
+                "--head kernel-flips reads four views of its own; "
+                f"got --views {','.join(self.views)}.",
+                next_step="Leave --views out, or use --head kernel.",
+            )
         self._check_fine_tuning()
         if self.costs is not None and (rule := self.rule) is not None:
             object.__setattr__(self, "costs", rule.text)  # no file is read a second time
         else:
             _ = self.rule
 
+    def recipe(self) -> Recipe:
+        """Returns how the trained part is trained, but for what the budget decides.
+
+        Raises:
+            UsageError: A choice is out of range.
+        """
+        return Recipe(
+            seed=self.seed,
+            precision="auto",
+            train_batchnorm=self.train_batchnorm,
+            optimizer=self.optimizer,
+            head_rate=self.head_rate,
+            first_rate=self.head_rate / 100,
+            num_seeds=self.tuning_seeds,
+        )
+
     def _check_fine_tuning(self) -> None:
         if self.budget is not None:
             read_budget(self.budget)
+        self.recipe()
         if self.fine_tune == "none":
             for option, value in (
                 ("--budget", self.budget),
                 ("--unfreeze", self.unfreeze),
                 ("--resume", self.resume),
+                ("--train-batchnorm", self.train_batchnorm or None),
+                ("--optimizer", None if self.optimizer == "adamw" else self.optimizer),
+                ("--head-rate", None if self.head_rate == 1e-3 else self.head_rate),
+                ("--tuning-seeds", None if self.tuning_seeds == 1 else self.tuning_seeds),
             ):
                 if value is not None:
                     raise UsageError(
@@ -182,6 +224,23 @@ class TrainConfig:
     def frame(self) -> FrameChoice:
         """The frame that stands for a file whose path names none."""
         return "middle" if self.frames == "each" else self.frames
+
+    def _require_parts_to_fit(self) -> None:
+        """Refuses choices under which features of parts would not be what is read."""
+        wrong = [
+            f"{name} {value!r}, expected {wanted!r}"
+            for name, value, wanted in (
+                ("head", self.head, "linear"),
+                ("backend", self.backend or "onnxruntime", "onnxruntime"),
+                ("views", ",".join(self.views), "identity"),
+            )
+            if value != wanted
+        ]
+        if wrong:
+            raise UsageError(
+                f"features: parts hold the last pooled vector of one view, but got {wrong[0]}.",
+                next_step="Add --head linear, or leave --features out to compute what is read.",
+            )
 
 
 def _require_known(noun: str, word: str, known: tuple[str, ...]) -> None:

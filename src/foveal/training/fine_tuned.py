@@ -79,8 +79,20 @@ class FineTunedModel:
         """Returns a copy of the whole network, frozen part and trained suffix."""
         return copy.deepcopy(self.division.network).requires_grad_(False).eval()
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether anything of the training was kept, and not its linear start alone."""
+        return self.fitted.share > 0 and any(epoch > 0 for epoch in self.fitted.kept_epochs)
+
     def describe(self) -> ModelDescription:
-        """Returns what it is."""
+        """Returns what it is: where its start was kept, that linear head."""
+        if not self.is_trained:
+            return ModelDescription(
+                "linear",
+                f"{self.start.describe().sentence}; fine-tuning was tried, and no epoch of it was "
+                "better on the inner split",
+                {"penalty": self.start.penalty},
+            )
         candidate, recipe = self.division.candidate, self.recipe
         parameters = {
             "cut": candidate.name,

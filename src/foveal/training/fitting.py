@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.evaluation import ModelChoice
+from foveal.evaluation import FineTuning, ModelChoice
 from foveal.training.choosing import choose_maker, predict_random_folds
 from foveal.training.fold_model import FoldFits, FoldModel, FoldModelMaker
 from foveal.training.learning_curve import measure_learning_curve
@@ -33,6 +33,7 @@ class Fitted:
         curve: Training sizes [S] and accuracies [S, R]; ``None`` for a hold-out.
         choice: How kinds of models were compared; ``None`` where one was asked for.
         candidates: The fits of every kind that was compared on these folds.
+        fine_tuning: What is said of fine-tuning; ``None`` where it was not asked for.
     """
 
     model: FoldModel
@@ -46,6 +47,7 @@ class Fitted:
     curve: tuple[NDArray[np.int64], NDArray[np.float64]] | None
     choice: ModelChoice | None = None
     candidates: Mapping[str, FoldFits] = field(default_factory=dict)
+    fine_tuning: FineTuning | None = None
 
 
 def fit_by_plan(

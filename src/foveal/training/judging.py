@@ -174,6 +174,7 @@ def judge(
         timing=finish(),
         stability=stability,
         model_choice=fitted.choice,
+        fine_tuning=fitted.fine_tuning,
         label_note=not_reviewed or describe_label_review(issues),
         subgroups=measure_subgroups(
             fitted.logits.argmax(1),

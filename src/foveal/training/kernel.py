@@ -97,6 +97,7 @@ class KernelModel:
         scaling: Of what is read.
         penalty: λ.
         reading: What it reads: stages and their widths.
+        kind: The maker's word.
     """
 
     support: NDArray[np.float32]
@@ -106,6 +107,7 @@ class KernelModel:
     scaling: _Scaling
     penalty: float
     reading: Reading
+    kind: str = "kernel"
 
     def logits(self, read: NDArray[np.float32]) -> Floats:
         """Returns logits [N, K] for ``read [N, T]``."""
@@ -134,7 +136,7 @@ class KernelModel:
     def whole_network(self, network: nn.Module) -> nn.Module:
         """Returns a copy of the network with this behind its stages."""
         staged = StagedNetwork(network, self.reading.stages)
-        return StagedClassifier(staged, self.module()).eval()
+        return StagedClassifier(staged, self.module(), self.reading.widths).eval()
 
     def exact_map(self) -> ExactMap | None:
         """Returns ``None``: a kernel bends."""
@@ -142,9 +144,12 @@ class KernelModel:
 
     def describe(self) -> ModelDescription:
         """Returns what it is."""
+        num_views = len(self.reading.views)
+        views = f", averaged over {num_views} views" if num_views > 1 else ""
         return ModelDescription(
-            "kernel",
-            f"kernel ridge regression on {len(self.reading.widths)} stages of the network, the "
+            self.kind,
+            f"kernel ridge regression on {len(self.reading.widths)} stages of the network"
+            f"{views}, the "
             f"mean of one RBF kernel a stage, {len(self.support)} support images, "
             f"penalty {self.penalty:g}",
             {
@@ -210,14 +215,14 @@ class KernelMaker:
         answers: list[NDArray[np.floating]] = []
         for split in splits:
             part = problem.take(split.trained)
-            system = _System(part, read[split.trained], self.reading)
+            system = _System(part, read[split.trained], self.reading, self.kind)
             model = system.model(like.penalty, like.sharpness)
             answers.append(model.logits(read[split.tested]))
         return answers
 
     def _fit(self, problem: Problem, read: NDArray[np.float32]) -> KernelModel:
         """Returns the model of all rows, its penalty chosen by inner folds of whole groups."""
-        system = _System(problem, read, self.reading)
+        system = _System(problem, read, self.reading, self.kind)
         blocks = _inner_folds(problem)
         found: list[tuple[float, float, float]] = []
         for penalty in PENALTIES:
@@ -243,8 +248,10 @@ def _inner_folds(problem: Problem) -> list[NDArray[np.int64]]:
 class _System:
     """The kernel and targets of the images that are fitted on."""
 
-    def __init__(self, problem: Problem, read: NDArray[np.float32], reading: Reading) -> None:
-        self._reading = reading
+    def __init__(
+        self, problem: Problem, read: NDArray[np.float32], reading: Reading, kind: str
+    ) -> None:
+        self._reading, self._kind = reading, kind
         self._scaling = _Scaling.of(read, reading.widths)
         self._support = self._scaling.apply(read)
         kernel = _kernel(self._support, self._support, reading.widths)
@@ -283,4 +290,5 @@ class _System:
             scaling=self._scaling,
             penalty=penalty,
             reading=self._reading,
+            kind=self._kind,
         )

@@ -73,7 +73,7 @@ class LinearHead:
 
         if self.reading.stages:
             staged = StagedNetwork(network, self.reading.stages)
-            return StagedClassifier(staged, self.module()).eval()
+            return StagedClassifier(staged, self.module(), self.reading.widths).eval()
         whole = copy.deepcopy(network)
         install_head(whole, torch.from_numpy(self.weight), torch.from_numpy(self.bias))
         return whole.eval()

@@ -1,4 +1,4 @@
-"""Whether mirroring a picture changes its class, as it does with writing or with left and right."""
+"""Whether mirroring an image changes its class, as it does with writing or with left and right."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
-from foveal.features.reading import POOLED
+from foveal.features.reading_network import readable_network
 from foveal.images import Preprocessing
 from foveal.models import Backbone
 from foveal.text import printable
 from foveal.training.fitting import Fitted
+from foveal.training.fold_model import FoldModel
 from foveal.training.problem import Problem
 
 _MOST_PER_CLASS = 64
@@ -52,9 +53,11 @@ def mirrored_warnings(
         backend_name: What runs it.
         num_workers: Threads that decode.
     """
-    if frozen.fold_models[0].reading != POOLED:
+    fitted = _of_the_image_as_it_stands(frozen)
+    if fitted is None:
         return ()
-    rows, answers = frozen.rows, frozen.logits.argmax(1)
+    fold_models, logits = fitted
+    rows, answers = frozen.rows, logits.argmax(1)
     labels = problem.labels[np.searchsorted(problem.rows, rows)]
     chosen = np.concatenate(
         [
@@ -65,21 +68,38 @@ def mirrored_warnings(
     if not len(chosen):
         return ()
     size = preprocessing.height_px, preprocessing.width_px
-    backend = find_backend(backend_name).open(backbone, size, cache_directory())
+    reading = fold_models[0].reading
+    readable = readable_network(backbone, reading, size)
+    backend = find_backend(backend_name).open(readable, size, cache_directory())
     features, _ = extract_features(
         [sources[row] for row in rows[chosen]],
         backend,
         preprocessing=preprocessing,
-        num_features=backbone.num_features,
+        num_features=readable.num_features,
         view="hflip",
         num_workers=num_workers,
     )
     mirrored = np.empty(len(chosen), np.int64)
-    for fold, model in enumerate(frozen.fold_models):
+    for fold, model in enumerate(fold_models):
         mine = frozen.fold_index[chosen] == fold
         if mine.any():
             mirrored[mine] = model.logits(features[mine]).argmax(1)
     return describe_mirrored(labels[chosen], mirrored, problem.class_names)
+
+
+def _of_the_image_as_it_stands(
+    frozen: Fitted,
+) -> tuple[tuple[FoldModel, ...], NDArray[np.float64]] | None:
+    """Returns fold models with their logits that see one view, the kept ones if they do.
+
+    Of the mean over flips a mirrored image gives the same, so nothing could be told from it.
+    """
+    kept = (frozen.fold_models, frozen.model_logits)
+    others = ((fits.fold_models, fits.logits) for fits in frozen.candidates.values())
+    for models, logits in (kept, *others):
+        if models[0].reading.views == ("identity",) and not models[0].reading.cut:
+            return models, logits
+    return None
 
 
 def describe_mirrored(

@@ -43,10 +43,10 @@ def choose_plan(
     groups: NDArray[np.int64],
     config: TrainConfig,
     *,
-    pictures: NDArray[np.int64] | None = None,
+    images: NDArray[np.int64] | None = None,
 ) -> Plan:
     """Returns the plan, with a note where groups were taken that nobody gave; see ``_choose``."""
-    plan = _choose(manifest, groups, config, pictures)
+    plan = _choose(manifest, groups, config, images)
     if not manifest.group_note:
         return plan
     described = replace(plan.described, notes=(manifest.group_note, *plan.described.notes))
@@ -57,7 +57,7 @@ def _choose(
     manifest: Manifest,
     groups: NDArray[np.int64],
     config: TrainConfig,
-    pictures: NDArray[np.int64] | None,
+    images: NDArray[np.int64] | None,
 ) -> Plan:
     """Returns the plan: splits that came with the data are respected, else what was asked for.
 
@@ -65,7 +65,7 @@ def _choose(
         manifest: The data.
         groups: [N], duplicates fused.
         config: ``test_size``, ``num_folds`` and ``seed``.
-        pictures: [N], copies of one another share a number; no copies by default.
+        images: [N], copies of one another share a number; no copies by default.
 
     Raises:
         DataError: The classes or groups cannot be divided so.
@@ -73,7 +73,7 @@ def _choose(
     torn = _note_torn_split(manifest, groups)
     if config.test_size is None and manifest.has_splits and not torn:
         return _given_split(
-            manifest, groups, config, np.arange(len(groups)) if pictures is None else pictures
+            manifest, groups, config, np.arange(len(groups)) if images is None else images
         )
     kept_together = _describe_groups(manifest, groups)
     given, why_not = given_folds(manifest, groups)
@@ -173,7 +173,7 @@ def _given_split(
     manifest: Manifest,
     groups: NDArray[np.int64],
     config: TrainConfig,
-    pictures: NDArray[np.int64],
+    images: NDArray[np.int64],
 ) -> Plan:
     splits = np.array([record.split or "" for record in manifest.usable])
     tested = "test" if (splits == "test").any() else "val"
@@ -198,7 +198,7 @@ def _given_split(
     if unassigned := int((splits == "").sum()):
         notes.append(f"{count_noun(unassigned, 'image')} in no part of the split went unused.")
     part = "test" if tested == "test" else "validation"
-    is_seen = is_test & np.isin(pictures, pictures[is_train])
+    is_seen = is_test & np.isin(images, images[is_train])
     num_seen, num_given = int(is_seen.sum()), int(is_test.sum())
     if num_seen == num_given:
         raise DataError(

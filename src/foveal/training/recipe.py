@@ -11,7 +11,7 @@ import contextlib
 import importlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +51,12 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
+from foveal.features.parts import BACKEND as PARTS_BACKEND
+from foveal.features.parts import FeatureOrigin, FeatureParts
+from foveal.features.reading import Reading
 from foveal.features.stages import reading_of, with_stages
-from foveal.images import Preprocessing, pixel_versions_digest
+from foveal.finetuning.settings import DEFAULT_BUDGET, read_budget
+from foveal.images import Preprocessing, View, pixel_versions_digest
 from foveal.models import (
     DEFAULT_BACKBONE,
     Backbone,
@@ -66,13 +70,14 @@ from foveal.training.fitting import fit_by_plan
 from foveal.training.fold_model import FoldModel
 from foveal.training.group_search import search_groups
 from foveal.training.judging import Judged, check_order, judge
-from foveal.training.makers import choose_makers
+from foveal.training.makers import FLIPS, choose_makers
 from foveal.training.problem import Problem
 from foveal.training.protocol import choose_plan
 from foveal.training.stability import measure_stability
 from foveal.training.steps import StepLog
 
 _NUM_PROBE_IMAGES = 8
+_SHARE_FOR_FLIPS = 0.25  # of the budget for fine-tuning
 _NEEDED_LATER = ("timm", "onnxruntime", "cleanlab.filter", "onnx", "jinja2")
 
 Progress = Callable[[int, int], None]
@@ -88,7 +93,7 @@ class TrainedClassifier:
         duplicates: Over ``manifest.usable``.
         audit: What is wrong with the data.
         backbone: With a placeholder for a classifier; ``model`` belongs into it.
-        preprocessing: The one way pictures enter.
+        preprocessing: The one way images enter.
         probe: How the backend was chosen.
         model: Fitted on all training images.
         evidence: The numbers.
@@ -184,6 +189,13 @@ def train_classifier(
             frame=config.frame,
         )
         step.note(f"{backbone.name}, weights from {backbone.weights.description}")
+    measured = None
+    if config.fine_tune != "none" and config.resume is None:
+        from foveal.training.tuning_plan import measure_trainings
+
+        with log.step("tuning_costs", "Measuring what a training step costs") as step:
+            measured = measure_trainings(manifest, backbone, preprocessing, config)
+            step.note(measured.refusal or count_noun(len(measured.costs), "cut"))
     frozen, no_stages = _frozen_network(backbone, preprocessing, config)
     read, probe = extract_manifest(manifest, frozen, preprocessing, config, log)
     # The vector that the classifier would see stands last.
@@ -202,10 +214,23 @@ def train_classifier(
         step.note(count_noun(len(found.findings), "finding"), num_findings=len(found.findings))
 
     plan = choose_plan(
-        manifest, groups, config, pictures=number_copies(duplicates, len(manifest.usable))
+        manifest, groups, config, images=number_copies(duplicates, len(manifest.usable))
     )
+    read_by_views = {config.views: read}
+    no_flips = None if config.head == "kernel-flips" else _why_no_flips(config, probe, len(read))
+    if no_flips is None and no_stages is None:
+        same = replace(config, backend=probe.chosen)
+        read_by_views[FLIPS], _ = extract_manifest(
+            manifest, frozen, preprocessing, same, log, views=FLIPS
+        )
+
+    def source(reading: Reading) -> NDArray[np.float32]:
+        """Returns what was read, the features alone where no stage is asked for."""
+        numbers = read_by_views[reading.views]
+        return numbers if reading.stages else numbers[:, -backbone.num_features :]
+
     problem = Problem(
-        source=lambda reading: read if reading.stages else features,
+        source=source,
         rows=np.arange(len(features)),
         labels=manifest.labels,
         groups=groups,
@@ -220,14 +245,18 @@ def train_classifier(
         num_images=int((plan.fold_index >= -1).sum()),
         num_classes=problem.num_classes,
         no_stages=no_stages,
+        no_flips=no_flips,
     )
     fitted = fit_by_plan(problem, makers, log=log, passed_over=passed_over)
     if config.fine_tune != "none":
-        from foveal.training.fine_tuning import TuningData, fine_tune
+        from foveal.training.fine_tuning import fine_tune
+        from foveal.training.tuning_plan import TuningData
 
         tuning_data = TuningData(manifest, backbone, preprocessing, probe)
-        fitted = fine_tune(problem, fitted, tuning_data, config, log=log, checkpoints=checkpoints)
-    with log.step("stability", "Moving pictures by a few pixels"):
+        fitted = fine_tune(
+            problem, fitted, tuning_data, config, measured, log=log, checkpoints=checkpoints
+        )
+    with log.step("stability", "Moving images by a few pixels"):
         stability = measure_stability(
             manifest,
             fitted.rows,
@@ -245,7 +274,9 @@ def train_classifier(
         seen = fitted.fitted_rows
         # Without folds, the room splits the training images itself.
         novelty_folds = np.zeros(len(seen), np.int64) if plan.is_holdout else plan.fold_index
-        reference, novelty = fit_novelty(features[seen], novelty_folds, groups=groups[seen])
+        # Of the same views as the finished classifier's.
+        known = np.ascontiguousarray(source(Reading(fitted.model.reading.views))[seen])
+        reference, novelty = fit_novelty(known, novelty_folds, groups=groups[seen])
         judged, evidence = judge(
             fitted,
             manifest,
@@ -273,6 +304,23 @@ def train_classifier(
         novelty=reference,
         events=tuple(log.events),
         private_names=private_names,
+    )
+
+
+def _why_no_flips(config: TrainConfig, probe: ProbeReport, num_images: int) -> str | None:
+    """Returns why four flips are not read; empty where nothing allows for their time."""
+    if config.fine_tune == "none" or config.head != "auto" or config.views != ("identity",):
+        return ""
+    speed = next((row.images_per_second for row in probe.rows if row.backend == probe.chosen), None)
+    if speed is None:
+        return "nobody measured what four passes an image take"
+    seconds = (len(FLIPS) - 1) * num_images / speed
+    allowed = _SHARE_FOR_FLIPS * read_budget(config.budget or DEFAULT_BUDGET)
+    if seconds <= allowed:
+        return None
+    return (
+        f"three more passes an image would take about {seconds:,.0f} s, more than the "
+        f"{allowed:,.0f} s that the budget leaves for them"
     )
 
 
@@ -315,8 +363,15 @@ def extract_manifest(
     preprocessing: Preprocessing,
     config: TrainConfig,
     log: StepLog,
+    *,
+    views: tuple[View, ...] | None = None,
 ) -> tuple[NDArray[np.float32], ProbeReport]:
-    """Returns the features [N, D] of the usable images, averaged over the views."""
+    """Returns the features [N, D] of the usable images, averaged over the views.
+
+    ``views`` are those of ``config`` unless others are given.
+    """
+    views = views or config.views
+    known = _known_features(backbone, preprocessing, config)
     cache_folder = cache_directory()
     sources = [
         ImageSource(manifest.resolve(record), record.digest or "") for record in manifest.usable
@@ -328,16 +383,16 @@ def extract_manifest(
         backend, probe = choose_backend(
             backbone,
             samples,
-            num_images=len(sources) * len(config.views),
+            num_images=len(sources) * len(views),
             cache=cache_folder,
-            requested=config.backend,
+            requested=config.backend if known is None else PARTS_BACKEND,
         )
         step.note(f"{backend.name} ({probe.origin})", backend=backend.name, origin=probe.origin)
     with log.step("features", "Computing features") as step:
         total = np.zeros((len(sources), backbone.num_features), np.float32)
         num_computed = num_cached = 0
         problem = None
-        for number, view in enumerate(config.views):
+        for number, view in enumerate(views):
             # The architecture too: twins such as tf_efficientnet_b0 and efficientnet_b0 take
             # the same tensors and compute something else. The backend, because its last digits
             # are its own: a run says which one computed its features, and that must be true.
@@ -359,8 +414,9 @@ def extract_manifest(
                     num_features=backbone.num_features,
                     view=view,
                     cache=cache,
+                    known=known,
                     num_workers=config.num_workers,
-                    progress=_part_of(step.progress, number, len(config.views)),
+                    progress=_part_of(step.progress, number, len(views)),
                 )
             total += features
             num_computed += stats.num_computed
@@ -375,8 +431,24 @@ def extract_manifest(
             backend=backend.name,
             cache_problem=problem,
         )
-    total /= len(config.views)
+    total /= len(views)
     return total, probe
+
+
+def _known_features(
+    backbone: Backbone, preprocessing: Preprocessing, config: TrainConfig
+) -> FeatureParts | None:
+    """Opens the parts that the features were computed into, if any were named."""
+    if config.features is None:
+        return None
+    origin = FeatureOrigin(
+        architecture=backbone.architecture,
+        weights=backbone.weights.digest,
+        preprocessing=preprocessing.digest,
+        decoders=pixel_versions_digest(),
+        views=",".join(config.views),
+    )
+    return FeatureParts(config.features, origin, num_features=backbone.num_features)
 
 
 def _part_of(report: Progress, number: int, num_parts: int) -> Progress:

@@ -28,7 +28,7 @@ from foveal.text import count_noun
 _HISTORY = 10
 _ARMIJO = 1e-4
 _MAX_BACKTRACKS = 25
-# A unit that is almost silent in the training rows but speaks on another camera's pictures
+# A unit that is almost silent in the training rows but speaks on another camera's images
 # would be divided by almost nothing. The floor, a share of the mean variance, bounds that; see
 # docs/decisions/0006.
 _VARIANCE_FLOOR = 0.5

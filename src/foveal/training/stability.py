@@ -24,7 +24,7 @@ from foveal.images.views import turn
 from foveal.models import Backbone
 from foveal.training.fold_model import FoldModel
 
-# With five passes a picture: a second or two on two cores.
+# With five passes an image: a second or two on two cores.
 MAX_IMAGES = 64
 SHIFTS_PX = (1, 2, 4, 8)
 _MIN_IMAGES = 16
@@ -45,11 +45,11 @@ def measure_stability(
     seed: int,
     num_workers: int | None = None,
 ) -> Stability | None:
-    """Returns how stable the answers are on a sample of the pictures that were judged.
+    """Returns how stable the answers are on a sample of the images that were judged.
 
-    Pictures are drawn at random, so that they stand for all; each is moved in one of the four
+    Images are drawn at random, so that they stand for all; each is moved in one of the four
     directions, in pixels of the network's input. None if no shift fits into that input, or
-    fewer than two pictures can still be read.
+    fewer than two images can still be read.
 
     Args:
         manifest: The data.
@@ -57,7 +57,7 @@ def measure_stability(
         groups: [N] over the usable images, duplicates fused.
         fitted_rows: The usable images that ``model`` has seen.
         backbone: The network.
-        preprocessing: How pictures enter.
+        preprocessing: How images enter.
         model: Fitted on ``fitted_rows``.
         temperature: Of the calibration.
         backend_name: The one that computed the features; one that takes long to open is not
@@ -69,11 +69,11 @@ def measure_stability(
     shifts_px = [distance for distance in SHIFTS_PX if distance < min(size_px) // 4]
     wanted = max(_MIN_IMAGES, MAX_IMAGES // len(model.reading.views))
     drawn = np.random.default_rng(seed).permutation(rows)[:wanted]
-    pictures: list[NDArray[np.float32]] = []
+    images: list[NDArray[np.float32]] = []
     kept: list[int] = []
     for row in np.sort(drawn):
         try:
-            pictures.append(preprocessing.apply(manifest.resolve(manifest.usable[row])))
+            images.append(preprocessing.apply(manifest.resolve(manifest.usable[row])))
             kept.append(int(row))
         except ImageError:
             continue  # the file went away meanwhile
@@ -88,7 +88,7 @@ def measure_stability(
     )
     return decision_consistency(
         run,
-        np.stack(pictures),
+        np.stack(images),
         shifts_px=shifts_px,
         directions="in turn",
         groups=groups[kept],

@@ -134,7 +134,7 @@ def test_grad_cam_looks_at_the_learners_network_and_picture(tmp_path: Path) -> N
 
 
 def test_grad_cam_refuses_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="this lab looks at one picture"):
+    with pytest.raises(UsageError, match="this lab looks at one image"):
         _small("grad-cam", data=tmp_path)
 
 

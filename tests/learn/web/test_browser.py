@@ -18,7 +18,7 @@ from foveal.learn.progress import dump_progress, parse_progress
 from foveal.learn.quiz import QUESTIONS
 from foveal.learn.rechecking import recheck
 from foveal.learn.topics import TOPICS
-from foveal.learn.web.recorded import recorded_labs
+from foveal.learn.web.content import recorded_labs
 
 Violations = Callable[[Any], list[str]]
 PHONE = {"width": 390, "height": 844}
@@ -295,9 +295,9 @@ def test_the_explorer_says_what_the_engine_says_over_the_learners_own_picture(
     for _ in range(12):
         tab.keyboard.press("ArrowLeft")
     assert "the rest of its field is padding" in tab.get_attribute("canvas.seen", "aria-label")
-    (tmp_path / "no.png").write_bytes(b"no picture")
+    (tmp_path / "no.png").write_bytes(b"no image")
     tab.set_input_files("#picture", tmp_path / "no.png")
-    tab.wait_for_selector("text=could not be shown as a picture")
+    tab.wait_for_selector("text=could not be shown as an image")
 
 
 def test_a_box_of_the_drawing_leads_to_its_layer_and_a_layer_to_its_box(tab: Any) -> None:

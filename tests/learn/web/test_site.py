@@ -20,7 +20,7 @@ from foveal.learn.drills import TEMPLATES
 from foveal.learn.exercise import from_json
 from foveal.learn.labs import LABS, load_lab
 from foveal.learn.topics import TOPICS
-from foveal.learn.web.recorded import recorded_labs
+from foveal.learn.web.content import recorded_labs
 from foveal.learn.web.server import HOST, page_server
 from foveal.learn.web.site import write_site
 

@@ -47,7 +47,7 @@ def net() -> nn.Sequential:
 
 @pytest.fixture
 def pictures() -> torch.Tensor:
-    """Coloured pictures in [0, 1], [16, 3, 32, 32]."""
+    """Coloured images in [0, 1], [16, 3, 32, 32]."""
     return build_pictures(seed=9)
 
 

@@ -89,7 +89,7 @@ def test_cannot_tell_when_nothing_usual_fits(net: nn.Sequential, pictures: torch
 
 
 def test_a_known_preparation_is_not_guessed(net: nn.Sequential, pictures: torch.Tensor) -> None:
-    bright = 0.5 + 0.5 * pictures  # in the form of 0.5 and 0.5, as wide as pictures in 0–1 are
+    bright = 0.5 + 0.5 * pictures  # in the form of 0.5 and 0.5, as wide as images in 0–1 are
     batch = (bright - 0.5) / 0.5
     known = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
     guessed = only(net, batch)

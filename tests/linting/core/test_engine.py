@@ -22,6 +22,7 @@ from foveal.linting import (
     lint,
 )
 from foveal.linting.engine import run_rules
+from foveal.models import open_network
 
 
 def rule(code: str, outcome: object) -> Rule:
@@ -97,6 +98,27 @@ def test_the_shape_is_taken_from_the_batch() -> None:
 
 def test_the_shape_is_guessed_from_the_first_convolution() -> None:
     assert lint(nn.Conv2d(1, 8, 3), select=["S101"]).input_shape == (1, 224, 224)
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("input_shape", (1, 40, 48)),
+        ("pretrained_cfg", {"input_size": [1, 40, 48]}),
+        ("default_cfg", {"input_size": (1, 40, 48)}),
+    ],
+)
+def test_the_shape_is_what_the_model_says(said: str, value: object) -> None:
+    model = nn.Conv2d(1, 8, 3)
+    setattr(model, said, value)
+    assert lint(model, select=["S101"]).input_shape == (1, 40, 48)
+    assert open_network(model).input_shape == (1, 40, 48)
+
+
+def test_what_is_no_shape_of_an_image_is_not_taken_for_one() -> None:
+    model = nn.Conv2d(1, 8, 3)
+    model.pretrained_cfg = {"input_size": (40, 48)}  # type: ignore[assignment]
+    assert lint(model, select=["S101"]).input_shape == (1, 224, 224)
 
 
 def test_the_model_is_left_as_it_was_found() -> None:

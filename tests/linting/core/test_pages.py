@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from foveal.linting import RULES, LintReport
+from foveal.errors import UsageError
+from foveal.linting import RULES, LintReport, render_page_text
+from foveal.linting.pages import rule_page
 from foveal.linting.rules import Rule
 
 PAGES = Path(__file__).parents[3] / "docs" / "rules"
@@ -49,3 +51,27 @@ def test_the_gravest_finding_is_no_graver_than_the_rule(rule: Rule) -> None:
     grades = ("error", "warning", "info")
     worst = min(grades.index(f.severity) for f in run_example(rule, "Fires").findings)
     assert worst >= grades.index(rule.severity)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_a_page_fits_a_terminal_of_80_columns(rule: Rule) -> None:
+    shown = render_page_text(rule_page(rule.code))
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ("S10", "S10 begins 9 of them, S101 to S109: give one."),
+        ("s", "S begins "),
+        ("101", "Did you mean S101"),
+        ("S10l", "Did you mean S10"),
+        ("S301", "Did you mean S"),
+        ("bias-before-norm", "Did you mean S101"),
+        ("Z", "Codes go from B301 to "),
+    ],
+)
+def test_a_code_that_is_none_is_answered_with_near_ones(wanted: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as error:
+        rule_page(wanted)
+    assert sentence in str(error.value)

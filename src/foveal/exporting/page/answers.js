@@ -38,6 +38,7 @@ export async function unpacked(name) {
 
 /** Starts a worker with everything the page holds. */
 export async function openAnswers(facts) {
+  if (facts.server) return openServed(facts);
   const [wasm, model, ort, worker, novelty, tints] = await Promise.all(
     ["wasm", "model", "ort", "worker", "novelty", "tints"].map(unpacked),
   );
@@ -48,5 +49,14 @@ export async function openAnswers(facts) {
     tints: new Float32Array(tints),
   };
   await answers.ask("start", question, [wasm, model, novelty, tints]);
+  return answers;
+}
+
+/** Starts a worker that asks the server; its address is the page's own. */
+async function openServed(facts) {
+  const [worker, tints] = await Promise.all(["worker", "tints"].map(unpacked));
+  const answers = new Answers(new TextDecoder().decode(worker));
+  const server = new URL(facts.server, document.baseURI).href;
+  await answers.ask("start", { facts: { ...facts, server }, tints: new Float32Array(tints) }, [tints]);
   return answers;
 }

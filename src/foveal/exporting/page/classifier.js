@@ -2,7 +2,7 @@
 
 import { decode } from "./decoding.js";
 import { ImageError, tooLarge } from "./faults.js";
-import { shownPicture, tint } from "./heat_map.js";
+import { shownImage, tint } from "./heat_map.js";
 import { prepare } from "./preprocessing.js";
 import { emptyRow } from "./rows.js";
 
@@ -26,25 +26,25 @@ export class Classifier {
   async classify(file) {
     const row = emptyRow();
     try {
-      const picture = await this.read(file);
-      const outputs = await this.run(picture, ["probabilities", "features"]);
-      Object.assign(row, this.describe(outputs), { thumbnail: shownPicture(picture, THUMBNAIL_PX) });
+      const image = await this.read(file);
+      const outputs = await this.run(image, ["probabilities", "features"]);
+      Object.assign(row, this.describe(outputs), { thumbnail: shownImage(image, THUMBNAIL_PX) });
     } catch (error) {
       row.error = reasonOf(error);
     }
     return row;
   }
 
-  /** Returns the picture of a file, plain and tinted for a class, at a longest side. */
+  /** Returns the image of a file, plain and tinted for a class, at a longest side. */
   async explain(file, classIndex, sidePx) {
-    const picture = await this.read(file);
-    const plain = shownPicture(picture, sidePx);
+    const image = await this.read(file);
+    const plain = shownImage(image, sidePx);
     if (!this.facts.map) return { plain, tinted: null, peak: null };
-    const { maps } = await this.run(picture, ["maps"]);
+    const { maps } = await this.run(image, ["maps"]);
     const [, , rows, columns] = maps.dims;
     const values = maps.data.slice(classIndex * rows * columns, (classIndex + 1) * rows * columns);
     const tinted = { ...plain, data: plain.data.slice() };
-    tint(tinted, picture, { values, rows, columns }, this.facts.map.centres, this.settings, this.tints);
+    tint(tinted, image, { values, rows, columns }, this.facts.map.centres, this.settings, this.tints);
     return { plain, tinted, peak: Math.max(0, ...values) };
   }
 
@@ -64,9 +64,9 @@ export class Classifier {
     return decode(bytes, this.settings);
   }
 
-  async run(picture, names) {
+  async run(image, names) {
     const { height_px: height, width_px: width } = this.settings;
-    const images = new this.ort.Tensor("float32", prepare(picture, this.settings), [1, 3, height, width]);
+    const images = new this.ort.Tensor("float32", prepare(image, this.settings), [1, 3, height, width]);
     return this.session.run({ images }, names);
   }
 
@@ -134,6 +134,6 @@ function noveltyOf(numbers, { num_features: width, num_components: count, residu
   };
 }
 
-function tintsOf(numbers, { num_levels: numLevels, num_values: numValues }) {
+export function tintsOf(numbers, { num_levels: numLevels, num_values: numValues }) {
   return { luminances: numbers.subarray(0, numLevels), table: numbers.subarray(numLevels), numLevels, numValues };
 }

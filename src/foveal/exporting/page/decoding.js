@@ -1,10 +1,10 @@
-// The one door from bytes to an upright picture.
+// The one door from bytes to an upright image.
 
 import { notHere } from "./faults.js";
 import { identify } from "./formats.js";
-import { decodeAvif, decodeBmp, decodeGif, decodeWebp } from "./browser_picture.js";
+import { decodeAvif, decodeBmp, decodeGif, decodeWebp } from "./browser_image.js";
 import { decodeDicom } from "./dicom.js";
-import { decodeJpeg } from "./jpeg_picture.js";
+import { decodeJpeg } from "./jpeg_image.js";
 import { decodePng } from "./png.js";
 
 const DECODERS = {

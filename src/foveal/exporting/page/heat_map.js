@@ -1,5 +1,5 @@
-// The class activation map over its picture, as Foveal's reports draw it: brightness belongs to
-// the picture, hue and chroma to the map.
+// The class activation map over its image, as Foveal's reports draw it: brightness belongs to
+// the image, hue and chroma to the map.
 
 import { asLevels, planResize } from "./preprocessing.js";
 import { resampleLevels } from "./resampling.js";
@@ -7,17 +7,17 @@ import { resampleLevels } from "./resampling.js";
 const DARKEST = 14;
 const LIGHTEST = 92;
 
-/** Returns the size of a picture whose longest side becomes sidePx: [height, width]. */
-export function fitWithin(picture, sidePx) {
-  const scale = sidePx / Math.max(picture.height, picture.width);
-  return [picture.height, picture.width].map((side) => Math.max(1, Math.round(side * scale)));
+/** Returns the size of an image whose longest side becomes sidePx: [height, width]. */
+export function fitWithin(image, sidePx) {
+  const scale = sidePx / Math.max(image.height, image.width);
+  return [image.height, image.width].map((side) => Math.max(1, Math.round(side * scale)));
 }
 
-/** Returns {width, height, data}: RGBA of the picture at a longest side. */
-export function shownPicture(picture, sidePx) {
-  const [heightPx, widthPx] = fitWithin(picture, sidePx);
+/** Returns {width, height, data}: RGBA of the image at a longest side. */
+export function shownImage(image, sidePx) {
+  const [heightPx, widthPx] = fitWithin(image, sidePx);
   const plan = { wholePx: [heightPx, widthPx], upperPx: 0, leftPx: 0, heightPx, widthPx };
-  const small = resampleLevels(asLevels(picture), plan, "bicubic");
+  const small = resampleLevels(asLevels(image), plan, "bicubic");
   const isDeep = small.data instanceof Uint16Array;
   const data = new Uint8ClampedArray(heightPx * widthPx * 4);
   for (let i = 0, from = 0; i < heightPx * widthPx; i++, from += small.channels) {
@@ -31,12 +31,12 @@ export function shownPicture(picture, sidePx) {
 }
 
 /**
- * Tints a shown picture in place; what the network did not see is faded.
+ * Tints a shown image in place; what the network did not see is faded.
  *
  * map: {values, rows, columns}; centres: {rows, columns}, in pixels of the network's input.
  */
-export function tint(shown, picture, map, centres, settings, tints) {
-  const plan = planResize(picture.height, picture.width, settings);
+export function tint(shown, image, map, centres, settings, tints) {
+  const plan = planResize(image.height, image.width, settings);
   const input = [settings.height_px, settings.width_px];
   const kept = [plan.heightPx, plan.widthPx];
   const first = [plan.upperPx, plan.leftPx];

@@ -31,7 +31,7 @@ export function toRgb(data) {
 }
 
 /**
- * Returns a plane at the picture's size: 3/4 of the nearer and 1/4 of the further sample, or,
+ * Returns a plane at the image's size: 3/4 of the nearer and 1/4 of the further sample, or,
  * where isSmooth is false, each sample twice. null for arrangements that are not known.
  */
 export function widened({ plane, stride, width, height }, across, down, isSmooth) {

@@ -23,7 +23,7 @@ export function orientationOfExif(block) {
       return form === 4 ? view.getUint32(entry + 8, isLittle) : null;
     }
   } catch {
-    return null; // a broken EXIF block does no harm to the picture
+    return null; // a broken EXIF block does no harm to the image
   }
   return null;
 }
@@ -39,10 +39,10 @@ function latinWhole(bytes) {
   return text;
 }
 
-/** Returns the picture upright: {width, height, channels, data} of any kind of data. */
-export function upright(picture, orientation) {
-  if (!(orientation >= 2 && orientation <= 8)) return picture;
-  const { width, height, channels, data } = picture;
+/** Returns the image upright: {width, height, channels, data} of any kind of data. */
+export function upright(image, orientation) {
+  if (!(orientation >= 2 && orientation <= 8)) return image;
+  const { width, height, channels, data } = image;
   const isSideways = orientation >= 5;
   const [newWidth, newHeight] = isSideways ? [height, width] : [width, height];
   const turned = new data.constructor(data.length);
@@ -57,5 +57,5 @@ export function upright(picture, orientation) {
       for (let channel = 0; channel < channels; channel++) turned[to++] = data[from++];
     }
   }
-  return { ...picture, width: newWidth, height: newHeight, data: turned };
+  return { ...image, width: newWidth, height: newHeight, data: turned };
 }

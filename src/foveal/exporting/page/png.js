@@ -32,8 +32,8 @@ export async function decodePng(bytes, settings) {
   requireAffordable(png.width * png.height * costOf(png));
   if (png.numFrames > 1 || png.hasOtherFrame) throw notHere("an animated PNG");
   const samples = await readSamples(png);
-  const picture = png.bits === 16 ? deepPicture(png, samples, settings.window) : shallowPicture(png, samples);
-  return upright(picture, png.orientation);
+  const image = png.bits === 16 ? deepImage(png, samples, settings.window) : shallowImage(png, samples);
+  return upright(image, png.orientation);
 }
 
 function costOf({ colour, bits, key }) {
@@ -160,7 +160,7 @@ const divide255 = (value) => ((value + 128) + ((value + 128) >> 8)) >> 8;
 const onWhite = (level, alpha) => divide255(255 * (255 - alpha) + level * alpha);
 
 /** Gray or colours of at most eight bits. */
-function shallowPicture(png, samples) {
+function shallowImage(png, samples) {
   const { width, height, colour, bits, key } = png;
   const numPixels = width * height;
   if (colour === PALETTE) return paletted(png, samples);
@@ -208,7 +208,7 @@ function paletted({ width, height, palette, key }, samples) {
 }
 
 /** Sixteen bits: levels and coverage are taken apart, then stretched by the window. */
-function deepPicture({ width, height, colour, key }, samples, window) {
+function deepImage({ width, height, colour, key }, samples, window) {
   const numPixels = width * height;
   const hasAlpha = colour === GRAY_ALPHA || colour === COLOUR_ALPHA;
   const channels = colour === GRAY || colour === GRAY_ALPHA ? 1 : 3;

@@ -1,4 +1,4 @@
-// From a decoded picture to the network's input, as foveal.images.preprocessing does it.
+// From a decoded image to the network's input, as foveal.images.preprocessing does it.
 
 import { resampleLevels } from "./resampling.js";
 
@@ -37,18 +37,18 @@ export function planResize(heightPx, widthPx, settings) {
 }
 
 /** Returns deep values in [0, 1] as 65,536 levels, and 8-bit levels as they are. */
-export function asLevels(picture) {
-  if (!(picture.data instanceof Float32Array)) return picture;
-  const levels = new Uint16Array(picture.data.length);
+export function asLevels(image) {
+  if (!(image.data instanceof Float32Array)) return image;
+  const levels = new Uint16Array(image.data.length);
   const white = Math.fround(DEEP_WHITE);
-  for (let i = 0; i < levels.length; i++) levels[i] = roundEven(Math.fround(picture.data[i] * white));
-  return { ...picture, data: levels };
+  for (let i = 0; i < levels.length; i++) levels[i] = roundEven(Math.fround(image.data[i] * white));
+  return { ...image, data: levels };
 }
 
 /** Returns the network's input, Float32Array [3, H, W]. */
-export function prepare(picture, settings) {
-  const plan = planResize(picture.height, picture.width, settings);
-  const kept = resampleLevels(asLevels(picture), plan, settings.interpolation);
+export function prepare(image, settings) {
+  const plan = planResize(image.height, image.width, settings);
+  const kept = resampleLevels(asLevels(image), plan, settings.interpolation);
   const isDeep = kept.data instanceof Uint16Array;
   const [height, width] = [settings.height_px, settings.width_px];
   const output = new Float32Array(3 * height * width);

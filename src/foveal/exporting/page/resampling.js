@@ -58,17 +58,17 @@ const rounded = (sum, top) => {
 /**
  * Returns a part of the resized whole.
  *
- * picture: {width, height, channels, data}, Uint8Array or Uint16Array.
+ * image: {width, height, channels, data}, Uint8Array or Uint16Array.
  * plan: {wholePx: [height, width], upperPx, leftPx, heightPx, widthPx}.
  */
-export function resampleLevels(picture, plan, interpolation) {
-  const { channels } = picture;
-  const across = resampleRows(picture, plan, interpolation);
+export function resampleLevels(image, plan, interpolation) {
+  const { channels } = image;
+  const across = resampleRows(image, plan, interpolation);
   const top = across.data instanceof Uint16Array ? 65535 : 255;
   const [wholeHeight] = plan.wholePx;
-  if (picture.height === wholeHeight) return across;
+  if (image.height === wholeHeight) return across;
   const outputs = axisWeights(
-    picture.height, wholeHeight, plan.upperPx, plan.upperPx + plan.heightPx, interpolation,
+    image.height, wholeHeight, plan.upperPx, plan.upperPx + plan.heightPx, interpolation,
   );
   const rowLength = across.width * channels;
   const data = new across.data.constructor(rowLength * plan.heightPx);
@@ -86,8 +86,8 @@ export function resampleLevels(picture, plan, interpolation) {
 }
 
 /** Resamples along each row, only the rows that some output sees. */
-function resampleRows(picture, plan, interpolation) {
-  const { width, height, channels, data } = picture;
+function resampleRows(image, plan, interpolation) {
+  const { width, height, channels, data } = image;
   const [wholeHeight, wholeWidth] = plan.wholePx;
   let [firstRow, stopRow] = [plan.upperPx, plan.upperPx + plan.heightPx];
   if (height !== wholeHeight) {

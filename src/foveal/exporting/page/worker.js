@@ -1,11 +1,16 @@
 // Beside the page, so that it stays awake: opens the classifier and answers one file at a time.
 
-import { Classifier, reasonOf } from "./classifier.js";
+import { Classifier, reasonOf, tintsOf } from "./classifier.js";
 import { ImageError } from "./faults.js";
+import { ServedClassifier } from "./served.js";
 
 let classifier = null;
 
 async function start({ facts, ort: script, wasm, model, novelty, tints }) {
+  if (facts.server) {
+    classifier = new ServedClassifier({ facts, tints: tintsOf(tints, facts.tints) });
+    return;
+  }
   const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   const ort = await import(address);
   ort.env.wasm.numThreads = 1;
@@ -25,7 +30,7 @@ const TASKS = {
   prepare: ({ file }) => classifier.prepare(file),
 };
 
-// Answers come in the order of the questions: a session runs one picture at a time.
+// Answers come in the order of the questions: a session runs one image at a time.
 let last = Promise.resolve();
 self.onmessage = ({ data: { id, task, ...question } }) => {
   last = last.then(async () => {

@@ -16,10 +16,9 @@ from typing import Any
 
 from foveal.errors import MissingExtraError
 from foveal.learn.answers import spell
-from foveal.learn.exercise_html import choices_html, model_answer_html
 from foveal.learn.exports.questions import Question, by_topic
 from foveal.learn.exports.rules import how_to_write
-from foveal.learn.markup import inline_html, to_html
+from foveal.learn.markup import choices_html, inline_html, model_answer_html, to_html
 from foveal.learn.topics import find_topic
 
 FIELDS = ("Name", "Question", "Typed", "Hint", "Answer", "Mistakes", "Solution", "Proof")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from foveal.learn.exercise_html import choices_html, model_answer_html
 from foveal.learn.exports.questions import Question, by_topic
 from foveal.learn.exports.rules import Rule, how_to_write
-from foveal.learn.markup import inline_html, plain_text, to_html
+from foveal.learn.markup import choices_html, inline_html, model_answer_html, plain_text, to_html
 from foveal.learn.topics import find_topic
 from foveal.text import printable
 

@@ -11,10 +11,9 @@ from html import escape
 from xml.etree import ElementTree as ET
 
 from foveal.learn.answers import spell
-from foveal.learn.exercise_html import choices_html, model_answer_html
 from foveal.learn.exports.questions import Question, by_topic
 from foveal.learn.exports.rules import Rule, how_to_write
-from foveal.learn.markup import inline_html, plain_text, to_html
+from foveal.learn.markup import choices_html, inline_html, model_answer_html, plain_text, to_html
 from foveal.learn.topics import find_topic
 from foveal.text import printable
 

@@ -18,10 +18,16 @@ from typing import Any
 
 from foveal.learn.answers import Unreadable, read, spell
 from foveal.learn.exercise import Exercise, Field
-from foveal.learn.exercise_html import choices_html, figure_html, solution_html
 from foveal.learn.exports.rules import how_to_write
 from foveal.learn.marking import FieldMark, mark
-from foveal.learn.markup import inline_html, plain_text, to_html
+from foveal.learn.markup import (
+    choices_html,
+    figure_html,
+    inline_html,
+    plain_text,
+    solution_html,
+    to_html,
+)
 from foveal.learn.skills import find_exercise
 from foveal.learn.topics import find_topic
 from foveal.text import printable

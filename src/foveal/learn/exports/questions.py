@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from foveal.learn.drills.from_network import PREFIX
 from foveal.learn.exercise import Exercise, Field
-from foveal.learn.exercise_html import figure_html, solution_html
 from foveal.learn.exports.rules import Rule, rules_of
-from foveal.learn.markup import inline_html, plain_text, to_html
+from foveal.learn.markup import figure_html, inline_html, plain_text, solution_html, to_html
 from foveal.text import printable
 
 

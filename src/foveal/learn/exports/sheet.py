@@ -14,10 +14,9 @@ from importlib.resources import files
 from foveal.draw.page import html_page
 from foveal.learn.answers import spell
 from foveal.learn.exercise import Exercise, Field, Value
-from foveal.learn.exercise_html import figure_html, model_answer_html, solution_html
 from foveal.learn.exports.questions import exercise_name
 from foveal.learn.exports.rules import rules_of
-from foveal.learn.markup import inline_html, to_html
+from foveal.learn.markup import figure_html, inline_html, model_answer_html, solution_html, to_html
 from foveal.learn.topics import find_topic
 from foveal.text import count_noun, printable
 

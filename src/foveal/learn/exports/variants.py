@@ -9,9 +9,8 @@ from foveal.draw.text_layout import Style, plain, wrap
 from foveal.learn.answers import spell
 from foveal.learn.drills import Template
 from foveal.learn.exercise import Exercise
-from foveal.learn.exercise_html import figure_html
 from foveal.learn.exports.sheet import answers_html, paper, worked_html
-from foveal.learn.markup import plain_text, to_html
+from foveal.learn.markup import figure_html, plain_text, to_html
 from foveal.learn.terminal.markup import render
 from foveal.text import count_noun
 

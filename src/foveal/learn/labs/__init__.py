@@ -14,7 +14,7 @@ from foveal.text import near_names
 
 # Name for the command line, and what it shows.
 LABS: tuple[tuple[str, str], ...] = (
-    ("equivariance", "What moves with the picture, and what a stride does to it"),
+    ("equivariance", "What moves with the image, and what a stride does to it"),
     ("receptive-field", "What a unit can see and what it uses; dilation and gridding"),
     ("three-3x3", "Three small kernels see as much as a large one, with fewer parameters"),
     ("depthwise", "What a depthwise separable convolution saves, counted and measured"),

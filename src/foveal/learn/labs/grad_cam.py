@@ -1,4 +1,4 @@
-"""Grad-CAM step by step on one picture, next to the engine's map and to CAM."""
+"""Grad-CAM step by step on one image, next to the engine's map and to CAM."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LARGE_PX = 224
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What each step of Grad-CAM gives for one picture.
+    """What each step of Grad-CAM gives for one image.
 
     Attributes:
         maps: [C, h, w], of the layer.
@@ -47,7 +47,7 @@ class Steps:
         weights: [C], the gradients averaged over space.
         weighed: [h, w], the sum of the maps by these weights.
         positive: [h, w], after the ReLU.
-        enlarged: [H, W], at the size of the picture.
+        enlarged: [H, W], at the size of the image.
     """
 
     maps: Tensor
@@ -93,9 +93,9 @@ def grad_cam_steps(network: nn.Module, image: Tensor, *, layer: str, class_index
 
 
 def run(settings: Settings) -> LabResult:
-    """Looks at the learner's picture or network, or trains small ones on drawn pictures."""
+    """Looks at the learner's image or network, or trains small ones on drawn images."""
     if settings.model is not None or settings.data is not None:
-        return _on_one_picture(settings)
+        return _on_one_image(settings)
     on_shape: list[float] = []
     chance: list[float] = []
     by_hand: list[float] = []
@@ -127,7 +127,7 @@ def run(settings: Settings) -> LabResult:
     finding = find(difference_interval(on_shape, chance))
     positions = first[0].positive.numel()
     return LabResult(
-        header=("step", "of the first picture"),
+        header=("step", "of the first image"),
         rows=_step_rows(first[0], max(by_hand), max(against_cam)),
         chart=Chart(
             title="How much of the map lies on the shape",
@@ -142,12 +142,12 @@ def run(settings: Settings) -> LabResult:
         ),
         finding=finding,
         sentence=f"{spoken(shown)} of the map lies on the shape, which covers "
-        f"{spoken(expected)} of the picture. Multiplied by its {positions} positions it is CAM, to "
+        f"{spoken(expected)} of the image. Multiplied by its {positions} positions it is CAM, to "
         f"within {max(against_cam):.1e} of the largest value.",
         answer="factor" if max(against_cam) < 1e-3 else "positions",
         notes=(
             "Small networks, one a repetition, that were trained to tell drawn crosses from "
-            "rings in noise; the map is that of the right class. With your own picture: --data "
+            "rings in noise; the map is that of the right class. With your own image: --data "
             "IMAGE; with your own network: --model.",
             "The map is as coarse as its layer; the enlargement is interpolation. What lies "
             "beside the shape is partly that.",
@@ -156,7 +156,7 @@ def run(settings: Settings) -> LabResult:
     )
 
 
-def _on_one_picture(settings: Settings) -> LabResult:
+def _on_one_image(settings: Settings) -> LabResult:
     network, side = settings.model, _LARGE_PX
     name = settings.model_name
     if network is None:
@@ -184,7 +184,7 @@ def _on_one_picture(settings: Settings) -> LabResult:
     settings.progress(1, 1)
     is_same = against_cam is not None and against_cam < 1e-3
     return LabResult(
-        header=("step", "of your picture" if settings.data else "of the drawn picture"),
+        header=("step", "of your image" if settings.data else "of the drawn image"),
         rows=_step_rows(steps, difference, against_cam),
         chart=None,
         finding="shown" if is_same else "not shown",
@@ -202,7 +202,7 @@ def _on_one_picture(settings: Settings) -> LabResult:
         ),
         answer="factor" if is_same else "",
         notes=(
-            f"The picture is given at {side}×{side} px; numbers: {scale.origin}. One picture and "
+            f"The image is given at {side}×{side} px; numbers: {scale.origin}. One image and "
             "one network: there is nothing to repeat, hence no interval.",
         ),
         pictures=_pictures(steps, pixels),
@@ -210,14 +210,14 @@ def _on_one_picture(settings: Settings) -> LabResult:
 
 
 def _read(settings: Settings, side: int) -> NDArray[np.float32]:
-    """Returns the learner's picture [3, H, W] in 0..1, or a drawn one."""
+    """Returns the learner's image [3, H, W] in 0..1, or a drawn one."""
     if settings.data is None:
         drawn = _draw(1, seed=settings.seed)[0]
         large = interpolate(drawn, size=(side, side), mode="bilinear")[0]
         return np.repeat(large.numpy(), 3, axis=0)
     if settings.data.is_dir():
         raise UsageError(
-            f"{settings.data.name} is a folder; this lab looks at one picture.",
+            f"{settings.data.name} is a folder; this lab looks at one image.",
             next_step="Give an image file: --data IMAGE.",
         )
     reader = Preprocessing(side, side, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -283,7 +283,7 @@ def _pictures(steps: Steps, pixels: NDArray[np.float32]) -> tuple[LabPicture, ..
     y, x = divmod(int(steps.enlarged.argmax()), steps.enlarged.shape[1])
     height, width = steps.enlarged.shape
     return (
-        show_picture(pixels, caption="the picture", description="The picture."),
+        show_picture(pixels, caption="the image", description="The image."),
         show_picture(
             grey[None].numpy(),
             caption="after the ReLU",
@@ -301,7 +301,7 @@ def _pictures(steps: Steps, pixels: NDArray[np.float32]) -> tuple[LabPicture, ..
 
 
 def _draw(num_images: int, *, seed: int) -> tuple[Tensor, Tensor, tuple[tuple[int, int], ...]]:
-    """Returns pictures [N, 1, 32, 32] in 0..1, labels [N], and each shape's top and left."""
+    """Returns images [N, 1, 32, 32] in 0..1, labels [N], and each shape's top and left."""
     random = np.random.default_rng(seed)
     images = random.uniform(0.0, 0.5, (num_images, 1, _SIDE_PX, _SIDE_PX)).astype(np.float32)
     labels = random.integers(0, 2, num_images)

@@ -157,7 +157,7 @@ LAB = Lab(
         ("all", "All alike: the picture is destroyed"),
     ),
     explanation="An early unit sees a few pixels and answers to an edge or a colour wherever it "
-    "is: tiles hold what it needs. A late unit sees the whole picture and answers to how parts "
+    "is: tiles hold what it needs. A late unit sees the whole image and answers to how parts "
     "lie to each other, which shuffling destroys. So the pictures go from edges and colours to "
     "textures, to parts and classes (Zeiler and Fergus 2014; Olah et al. 2017). The weights stay "
     "as they are; the ascent changes the picture alone. Without regularisers it ends in fine "

@@ -26,7 +26,7 @@ _POOLS: tuple[tuple[str, nn.Module], ...] = (
 
 
 def run(settings: Settings) -> LabResult:
-    """Moves pictures by one pixel and measures how much each kind of pooling changes."""
+    """Moves images by one pixel and measures how much each kind of pooling changes."""
     num_images = 8 if settings.is_small else 64
     changes: dict[str, list[float]] = {name: [] for name, _ in _POOLS}
     for done, seed in enumerate(settings.seeds):
@@ -64,7 +64,7 @@ def run(settings: Settings) -> LabResult:
 
 
 def _smooth(images: Tensor) -> Tensor:
-    """Returns pictures whose neighbours are alike, as those of photographs are."""
+    """Returns images whose neighbours are alike, as those of photographs are."""
     return nn.functional.avg_pool2d(images, 5, stride=1, padding=2)
 
 
@@ -84,14 +84,14 @@ LAB = Lab(
     name="pooling",
     title="Max, average and global average pooling",
     topics=(8, 18),
-    question="A picture moves by one pixel. After which of these does the result change least?",
+    question="An image moves by one pixel. After which of these does the result change least?",
     choices=(
         ("none", "Directly after the convolution"),
         ("max", "After max pooling over 2×2"),
         ("average", "After average pooling over 2×2"),
         ("global", "After global average pooling"),
     ),
-    explanation="A convolution's map moves with the picture, so value by value it changes. "
+    explanation="A convolution's map moves with the image, so value by value it changes. "
     "Pooling over 2×2 hides part of a small move: max keeps the strongest response wherever it "
     "is in its window, average smooths. Global average pooling sums over all positions, so only "
     "what enters or leaves at the border changes it. It also makes the head independent of the "

@@ -105,12 +105,12 @@ def _large_enough(settings: Settings) -> int:
     needed = max(field.theoretical_px or (made_for, made_for))
     if needed <= made_for:
         return made_for
-    # The unit in the middle lies up to a stride beside the picture's middle.
+    # The unit in the middle lies up to a stride beside the image's middle.
     side = min(_LARGEST_PX, 32 * math.ceil(1.1 * needed / 32))
     try:
         inspect(network, (_num_channels(settings), side, side))
     except FovealError:
-        return made_for  # It takes pictures of one size alone.
+        return made_for  # It takes images of one size alone.
     return side
 
 

@@ -168,7 +168,7 @@ LOOKING: tuple[Exercise, ...] = (
         ("edges and colours", "textures and parts", "objects and classes"),
         ("an early layer", "edges and colours", "Its units see a few pixels."),
         ("a middle layer", "textures and parts", "Its units combine edges over a larger field."),
-        ("a class logit", "objects and classes", "It sums up evidence from the whole picture."),
+        ("a class logit", "objects and classes", "It sums up evidence from the whole image."),
         reasons="The field grows with depth, and so does what a unit can ask for.",
         hint="How large is the receptive field at each depth?",
     ),

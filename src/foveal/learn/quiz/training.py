@@ -331,7 +331,7 @@ TRAINING: tuple[Exercise, ...] = (
         ("last block", "closest to the old classes, so it has most to change"),
         ("new head", "it starts at random and knows nothing yet"),
         reasons="The earlier, the more general, the smaller the rate.",
-        hint="Which features are useful for any picture?",
+        hint="Which features are useful for any image?",
     ),
     decide(
         "10-3",
@@ -502,7 +502,7 @@ TRAINING: tuple[Exercise, ...] = (
         "81%: new patients are what the classifier will meet",
         (
             "97%: it uses the same number of images and is higher",
-            "It is higher because pictures of the same patient are on both sides; the network "
+            "It is higher because images of the same patient are on both sides; the network "
             "recognises the patient.",
         ),
         (

@@ -108,7 +108,7 @@ def _xrays() -> str:
         "```\n"
         f"{right} of {held_out} right sounds like {right / held_out:.0%}. With 95% confidence it "
         f"is somewhere from {low:.0%} to {high:.0%}: on so few images the interval belongs beside "
-        "the number. Keep all pictures of one patient on one side."
+        "the number. Keep all images of one patient on one side."
     )
 
 

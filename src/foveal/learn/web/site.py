@@ -26,9 +26,13 @@ from foveal.learn.mistakes import MISTAKES
 from foveal.learn.quiz import QUESTIONS, questions_of
 from foveal.learn.rechecking import CHECKED
 from foveal.learn.topics import TOPICS, Topic
-from foveal.learn.web.networks import network_tables
-from foveal.learn.web.packing import Progress, packed_drills
-from foveal.learn.web.recorded import RecordedLab, recorded_labs
+from foveal.learn.web.content import (
+    Progress,
+    RecordedLab,
+    network_tables,
+    packed_drills,
+    recorded_labs,
+)
 from foveal.text import printable
 
 SCRIPTS: Final = (

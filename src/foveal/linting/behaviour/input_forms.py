@@ -34,9 +34,9 @@ class Form:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def write(self, pictures: Tensor) -> Tensor:
+    def write(self, images: Tensor) -> Tensor:
         """Returns images ``[N, C, H, W]`` in this form."""
-        return (pictures - _column(self.mean, pictures)) / _column(self.std, pictures)
+        return (images - _column(self.mean, images)) / _column(self.std, images)
 
     def read(self, values: Tensor) -> Tensor:
         """Returns the images that these values stand for."""
@@ -61,7 +61,7 @@ class Source:
 
     name: str
     form: Form | None
-    pictures: Tensor
+    images: Tensor
     is_off_scale: bool = False
 
 
@@ -120,16 +120,16 @@ def sources(images: Tensor) -> list[Source]:
         return [
             Source(_BYTES_AS_UNIT, None, form.read(images) / 255, is_off_scale=True)
             for form in (IMAGENET, HALF)
-            if _is_picture(form.read(images) / 255)
+            if _is_image(form.read(images) / 255)
         ]
     # The narrower form first: what fits it would fit the wider one as a pale image.
     for form in (HALF, IMAGENET):
-        if _is_picture(form.read(images)):
+        if _is_image(form.read(images)):
             return [Source(f"normalised with {form.name}", form, form.read(images))]
     return [
         Source(f"normalised twice with {form.name}", None, form.read(form.read(images)))
         for form in (HALF, IMAGENET)
-        if _is_picture(form.read(form.read(images)))
+        if _is_image(form.read(form.read(images)))
     ]
 
 
@@ -147,23 +147,23 @@ def doubt_about(images: Tensor) -> str | None:
     images in another form; images cut off at black and white are like no others.
     """
     for source in sources(images):
-        at_ends = (source.pictures < _AT_END) | (source.pictures > 1 - _AT_END)
+        at_ends = (source.images < _AT_END) | (source.images > 1 - _AT_END)
         share = float(at_ends.float().mean())
         if share > _MOST_AT_ENDS:
             return (
                 f"{percent(share)} of the values are black or white, which does not tell their form"
             )
-    forms = [form for form in TARGETS if _is_picture(form.read(images))]
+    forms = [form for form in TARGETS if _is_image(form.read(images))]
     narrowest = next(iter(sources(images)), None)
     if len(forms) < 2 or narrowest is None:
         return None
-    low, high = float(narrowest.pictures.min()), float(narrowest.pictures.max())
+    low, high = float(narrowest.images.min()), float(narrowest.images.max())
     if low <= _ENDS and high >= 1 - _ENDS:
         return None
-    return f"pictures from {low:.2f} to {high:.2f} of the range may be in another form as well"
+    return f"images from {low:.2f} to {high:.2f} of the range may be in another form as well"
 
 
-def _is_picture(values: Tensor) -> bool:
+def _is_image(values: Tensor) -> bool:
     return bool(values.min() >= -_OVERSHOOT) and bool(values.max() <= 1 + _OVERSHOOT)
 
 
@@ -187,11 +187,11 @@ def candidates(
         values = images.flip(1) if flips else images
         yield Candidate(as_found.name, own_name, flips, not flips, False, values)
     for source in found:
-        pictures = source.pictures.flip(1) if has_colour else source.pictures
+        images = source.images.flip(1) if has_colour else source.images
         for target in targets:
             if target == source.form:
                 continue
             for flips in orders:
-                values = target.write(pictures if flips else source.pictures)
+                values = target.write(images if flips else source.images)
                 off_scale = source.is_off_scale != (max(target.std) < _SMALLEST_STD)
                 yield Candidate(source.name, target.name, flips, False, off_scale, values)

@@ -53,7 +53,7 @@ def flattened_head(context: LintContext) -> Outcome:
                 + ("." if any_size else f"; it works at {_input_size(context)} pixels only."),
                 f"Average over the {size} positions (global average pooling) and put one linear "
                 f"layer of {after:,} parameters on the {num_channels:,} channels. Keep the "
-                "flattening only where the position of things in the picture is what counts.",
+                "flattening only where the position of things in the image is what counts.",
                 fix_id="pool-head" if first.kind == "linear" else None,
                 data={
                     "parameters": parameters,
@@ -108,7 +108,7 @@ def small_final_map(context: LintContext) -> Outcome:
                 f"the network shrinks {shrink} times, so {pool.name} averages over "
                 + ("a single position." if one else f"{positions[0] * positions[1]} positions."),
                 f"Resize images to {needed} pixels or more, or remove strides from the first "
-                "layers (for small pictures: a 3×3 stem of stride 1 without max pooling).",
+                "layers (for small images: a 3×3 stem of stride 1 without max pooling).",
                 data={"map": list(positions), "input": list(extent), "shrinks": shrink},
             ),
         )

@@ -92,7 +92,7 @@ def dead_filters(context: LintContext) -> Outcome:
                 else f"{num_dead:,} of {num_filters:,} filters of {path} ({percent(share)}) have "
                 "a norm "
                 f"below {RELATIVE_NORM * median:.1e}, where the median is {median:.2g}: their "
-                "output is the same everywhere in every picture.",
+                "output is the same everywhere in every image.",
                 "Nothing, if the layer was started at zero on purpose and is still to be trained."
                 if all_zero
                 else "Remove the channels (they cost time and give nothing), or look for what "
@@ -116,7 +116,7 @@ def _scattered(few: list[tuple[float, str, int, int]], num_filters: int) -> Find
         f"{count_noun(num_dead, 'filter')} of {num_filters:,} "
         + ("has" if num_dead == 1 else "have")
         + f" weights of zero, in {count_noun(len(few), 'layer')}; most of them in {worst} "
-        f"({most:,} of {of_it:,}). Their output is the same everywhere in every picture.",
+        f"({most:,} of {of_it:,}). Their output is the same everywhere in every image.",
         "Harmless. Removing the channels makes the network a little faster and changes nothing.",
         data={"num_dead": num_dead, "layers": {path: count for _, path, count, _ in few}},
     )

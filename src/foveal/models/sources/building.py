@@ -40,27 +40,40 @@ def read_input_shape(size: Any, origin: str) -> tuple[tuple[int, int, int], str]
     return (channels, height, width), origin
 
 
-def input_shape_of(network: nn.Module) -> tuple[tuple[int, int, int], str]:
-    """Returns what the module says of its input: in ``input_shape``, or as timm's networks do.
+def stated_input_shape(network: nn.Module) -> tuple[tuple[int, int, int], str] | None:
+    """Returns what the module says of its input, and where; None where it says nothing.
 
-    Where it says nothing, the channels of the first convolution are taken; the size is a guess
-    that is told as one.
+    It may do so in ``input_shape``, or as timm's networks do in ``pretrained_cfg`` or
+    ``default_cfg``.
     """
-    from torch import nn
-
     shape: Any = getattr(network, "input_shape", None)
     is_shape = isinstance(shape, (tuple, list)) and len(shape) == 3
     if is_shape and all(isinstance(size, int) for size in shape):
         return read_input_shape(shape, "the model")
-    config = getattr(network, "pretrained_cfg", None)
-    size = config.get("input_size") if config is not None and hasattr(config, "get") else None
-    if size is not None:
-        return read_input_shape(size, "timm's configuration")
+    for name in ("pretrained_cfg", "default_cfg"):
+        config = getattr(network, name, None)
+        size = config.get("input_size") if config is not None and hasattr(config, "get") else None
+        if size is not None and len(size) == 3:
+            return read_input_shape(size, "timm's configuration")
+    return None
+
+
+def assumed_input_shape(network: nn.Module) -> tuple[int, int, int] | None:
+    """Returns the channels of the first convolution at a usual size; None where there is none."""
+    from torch import nn
 
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            return (int(module.in_channels), _DEFAULT_SIZE, _DEFAULT_SIZE), "assumed"
-    return (3, _DEFAULT_SIZE, _DEFAULT_SIZE), "assumed"
+            return int(module.in_channels), _DEFAULT_SIZE, _DEFAULT_SIZE
+    return None
+
+
+def input_shape_of(network: nn.Module) -> tuple[tuple[int, int, int], str]:
+    """Returns what the module says of its input, else a guess that is told as one."""
+    stated = stated_input_shape(network)
+    if stated is not None:
+        return stated
+    return assumed_input_shape(network) or (3, _DEFAULT_SIZE, _DEFAULT_SIZE), "assumed"
 
 
 def no_pretrained_weights(name: str, error: Exception) -> WeightsError:

@@ -94,12 +94,11 @@ def from_folder(folder: Path, weights: Weights) -> Network:
 def _over_stages(
     network: nn.Module, settings: Mapping[str, Any], num_classes: int, shown: str
 ) -> nn.Module:
-    """Returns the classifier of a run whose model reads more than the last vector."""
-    from foveal.models.over_stages import build_classifier
+    """Returns the classifier of a run that is no network of timm's own."""
+    from foveal.models.stacked import build_classifier_like
 
-    network.reset_classifier(1)  # type: ignore[operator]  # a placeholder, as it was trained
     try:
-        return build_classifier(network, settings, num_classes=num_classes)
+        return build_classifier_like(network, settings, num_classes=num_classes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"{shown}/config.json describes a head that this version does not know: "

@@ -19,9 +19,12 @@ from foveal.models.network import Network, describe_network
 from foveal.models.sources.building import Weights, input_shape_of
 from foveal.models.sources.from_file import from_file
 from foveal.models.sources.from_folder import from_folder
-from foveal.models.sources.from_foveal import from_foveal
-from foveal.models.sources.from_timm import from_timm
-from foveal.models.sources.from_torchvision import from_torchvision, torchvision_names
+from foveal.models.sources.libraries import (
+    from_foveal,
+    from_timm,
+    from_torchvision,
+    torchvision_names,
+)
 from foveal.models.weights import load_checkpoint
 from foveal.text import near_names, printable
 

@@ -211,7 +211,8 @@ LEARNING_CURVE = Section(
     contents="More images",
     heading="Would more images help?",
     view=_view,
-    absent="Not measured: a learning curve needs the training images, and this evaluation has none.",
+    absent="Not measured: a learning curve needs the training images, which an evaluation of new "
+    "data has not, and for a fine-tuned network every point of it would be a training of its own.",
     text=_text,
     card=_card,
     html="""\

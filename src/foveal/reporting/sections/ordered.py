@@ -94,8 +94,6 @@ ORDERED = Section(
     contents="Ordered classes",
     heading="How far off are the answers?",
     view=_view,
-    absent="The classes have no order that is known. Where they have one, such as grades: "
-    "foveal train --ordered 'mild<moderate<severe'.",
     text=_text,
     card=_card,
     html="""\

@@ -15,7 +15,7 @@ const field = (() => {
   }
   function inWords(layer, unit, size) {
     if (!layer.field) {
-      return layer.global ? "Every value of this layer sees the whole picture."
+      return layer.global ? "Every value of this layer sees the whole image."
         : `What it sees is not known: ${layer.reason || "it has no positions"}.`;
     }
     const [rows, columns] = spans(layer, unit, size);

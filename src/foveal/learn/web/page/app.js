@@ -305,7 +305,7 @@
   function showNetwork() {
     page("Inside a network",
       element("p", { class: "lead" },
-        "Go through a network layer by layer, and see how much of your picture one unit sees."),
+        "Go through a network layer by layer, and see how much of your image one unit sees."),
       explorer.show(course.networks),
       element("p", { class: "aside" }, "Shapes, parameters and fields are what foveal inspect computed. ",
         "Put your own network in: ", element("code", {}, "foveal learn export site DIR --on net.py:build")));

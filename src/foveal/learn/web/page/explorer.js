@@ -1,5 +1,5 @@
 "use strict";
-/* A network layer by layer over a picture: what one unit sees. The picture stays in the page. */
+/* A network layer by layer over an image: what one unit sees. The image stays in the page. */
 const explorer = (() => {
   const { element } = drawing;
   const { SHOWN } = field;
@@ -50,8 +50,8 @@ const explorer = (() => {
       try {
         state.picture = field.squared(await createImageBitmap(file.files[0]));
       } catch {
-        problem.textContent = "This file could not be shown as a picture. " +
-          "JPEG, PNG and WebP can; the picture from before is kept.";
+        problem.textContent = "This file could not be shown as an image. " +
+          "JPEG, PNG and WebP can; the image from before is kept.";
         problem.hidden = false;
         file.value = "";
       }
@@ -112,8 +112,8 @@ const explorer = (() => {
       layerText.textContent = `${state.layer + 1} of ${state.network.rows.length}. ${layer.name}: ${layer.kind}`;
       const told = field.inWords(looked, state.unit, state.network.size);
       seenText.textContent = told;
-      seen.setAttribute("aria-label", `Your picture, ${height}×${width}. ${told}`);
-      const grid = `The picture averaged to the ${plural(rows * columns, "position")} of this layer, ` +
+      seen.setAttribute("aria-label", `Your image, ${height}×${width}. ${told}`);
+      const grid = `The image averaged to the ${plural(rows * columns, "position")} of this layer, ` +
         `${rows}×${columns}. It shows how fine its grid is, not what the layer computes.`;
       coarseText.textContent = grid;
       coarse.setAttribute("aria-label", grid);
@@ -121,7 +121,7 @@ const explorer = (() => {
         ...fact("Shape", `${times(layer.shape)} (${["channels×height×width", "", "values"][3 - layer.shape.length] || "without the batch axis"})`),
         ...fact("Parameters", layer.parameters ? number(layer.parameters) : "none"),
         ...fact("Multiply-adds", layer.macs === null ? "not known" : layer.macs ? number(layer.macs) : "none counted"),
-        ...fact("Field", layer.field ? `${times(layer.field)} pixels` : layer.global ? "the whole picture" : layer.reason || "not known"),
+        ...fact("Field", layer.field ? `${times(layer.field)} pixels` : layer.global ? "the whole image" : layer.reason || "not known"),
         ...fact("Stride", layer.stride ? `${times(layer.stride)} pixels from one unit to the next` : "no positions left"));
     }
     const fact = (name, text) =>
@@ -130,7 +130,7 @@ const explorer = (() => {
     const view = element("div", { class: "explorer" },
       element("div", { class: "controls" },
         element("label", { for: "network" }, "Network", chosen),
-        element("label", { for: "picture" }, "Your own picture (it never leaves this page)", element("br"), file)),
+        element("label", { for: "picture" }, "Your own image (it never leaves this page)", element("br"), file)),
       problem,
       layerText,
       element("div", { class: "controls" },
