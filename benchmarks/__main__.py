@@ -45,6 +45,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("intervals", "benchmarks.interval_coverage"),
     ("page-parity", "benchmarks.page_parity"),
     ("kill", "benchmarks.kill"),
+    ("shards", "benchmarks.shards"),
     ("kill-finetune", "benchmarks.kill_finetune"),
 )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from foveal.cli.options import FILE_TO_WRITE, echo_json, noun
+from foveal.cli.options import echo_json, noun
 from foveal.text import printable
 
 
@@ -24,7 +24,7 @@ from foveal.text import printable
 )
 @click.option(
     "--out",
-    type=FILE_TO_WRITE,
+    type=click.Path(path_type=Path),
     metavar="PATH",
     help="Where to write (default: RUN.html or RUN-FORM beside the run).",
 )

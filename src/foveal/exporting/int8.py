@@ -72,7 +72,7 @@ def int8_files(classifier: Classifier) -> Contents:
     features, rounded = (_features(one, samples) for one in (slow, fast))
     loss, interval = _loss(classifier, judged, features, rounded)
     said = (
-        f"accuracy changes by {100 * -loss:+.1f} points (95% interval {_points(interval)}), out of "
+        f"accuracy changes by {100 * (interval.estimate or 0.0):+.1f} points (95% interval {_points(interval)}), out of "
         f"fold on {count_noun(len(samples), 'image')}"
     )
     if loss > MAX_LOSS:
@@ -97,7 +97,7 @@ def int8_files(classifier: Classifier) -> Contents:
     notes = (
         f"{len(small) / 1e6:.1f} MB instead of {len(exact) / 1e6:.1f} MB; {speed:.1f} times as "
         "fast here, one thread.",
-        f"{said[0].upper()}{said[1:]}.",
+        f"{said[0].upper()}{said[1:]}.{_not_excluded(interval)}",
     )
     readme = files["README.md"].decode() + "\n## In 8 bits\n\n" + "\n\n".join(notes) + "\n"
     return Contents({**files, "README.md": readme.encode()}, notes)
@@ -245,6 +245,12 @@ def _speed(slow: Any, fast: Any, batch: Floats) -> float:
             session.run(["probabilities"], {"images": batch})
             seconds[which].append(time.perf_counter() - start)
     return min(seconds[0]) / min(seconds[1])
+
+
+def _not_excluded(interval: Interval) -> str:
+    if interval.low is not None and interval.low >= -MAX_LOSS:
+        return ""
+    return f" So few images do not exclude a loss of more than {100 * MAX_LOSS:.0f} point."
 
 
 def _points(interval: Interval) -> str:
