@@ -13,16 +13,14 @@ fitting and answering; those of the frozen network stand above the tables.
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
 
+from benchmarks.elpv_protocol import scanned_cells
 from benchmarks.measuring import print_table
-from foveal.dataset import GroupOptions, assign_folds, find_duplicates, fuse_groups, scan
-from foveal.demo import read_elpv, write_folder
+from foveal.dataset import assign_folds, find_duplicates, fuse_groups
 from foveal.evaluation import accuracy_difference
 from foveal.features.reading import Reading
 from foveal.features.stages import reading_of, with_stages
@@ -42,11 +40,7 @@ def main() -> None:
     num_seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     first_seed = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     seeds = range(first_seed, first_seed + num_seeds)
-    cells = {cell.path.name: cell for cell in read_elpv()}
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "elpv"
-        write_folder(tuple(cells.values()), data)
-        manifest = scan(data, groups=GroupOptions())
+    with scanned_cells() as (manifest, shares, strata):
         backbone = load_backbone()
         preprocessing = Preprocessing.from_pretrained(backbone.pretrained_config)
         staged = with_stages(backbone, (preprocessing.height_px, preprocessing.width_px))
@@ -75,9 +69,6 @@ def main() -> None:
                 continue  # both kinds of views are gone through here
             reading = reading_of(staged, views) if spec.needs_stages else Reading(views)
             makers.append((kind + suffix, spec.make(reading)))
-    ordered = [cells[Path(record.path).name] for record in manifest.usable]
-    shares = np.array([cell.probability for cell in ordered])
-    strata = np.array([f"{cell.probability} {cell.kind}" for cell in ordered])
     problems = {
         name: Problem(
             source=source,

@@ -10,13 +10,15 @@ module (modules approximated by file order).
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from benchmarks.measuring import print_table
-from foveal.dataset import GroupOptions, assign_folds, find_duplicates, fuse_groups, scan
+from foveal.dataset import GroupOptions, Manifest, assign_folds, find_duplicates, fuse_groups, scan
 from foveal.demo import read_elpv, write_folder
 from foveal.evaluation import measure, wilson
 from foveal.images import Preprocessing
@@ -28,19 +30,29 @@ _SEEDS = range(5)
 _PAPER = "paper (one split): SVM 82.44%, VGG-19 fine-tuned 88.42% (580 of 656)"
 
 
-def main() -> None:
+@contextmanager
+def scanned_cells() -> Iterator[tuple[Manifest, np.ndarray, np.ndarray]]:
+    """Yields the cells' manifest while their files are there, the shares [N] and the strata [N].
+
+    A share is the probability of a defect that Deitsch et al. give; a stratum is one of these
+    with a type of cell.
+    """
     cells = {cell.path.name: cell for cell in read_elpv()}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "elpv"
         write_folder(tuple(cells.values()), data)
         manifest = scan(data, groups=GroupOptions())
+        ordered = [cells[Path(record.path).name] for record in manifest.usable]
+        shares = np.array([cell.probability for cell in ordered])
+        yield manifest, shares, np.array([f"{cell.probability} {cell.kind}" for cell in ordered])
+
+
+def main() -> None:
+    with scanned_cells() as (manifest, shares, strata):
         backbone = load_backbone()
         preprocessing = Preprocessing.from_pretrained(backbone.pretrained_config)
         features, _ = extract_manifest(manifest, backbone, preprocessing, TrainConfig(), StepLog())
         groups = fuse_groups(manifest, find_duplicates(manifest, features=features))
-    ordered = [cells[Path(record.path).name] for record in manifest.usable]
-    shares = np.array([cell.probability for cell in ordered])
-    strata = np.array([f"{cell.probability} {cell.kind}" for cell in ordered])
     print(f"Deitsch split, {_PAPER}\n")
     rows = []
     folded = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from foveal.evaluation import EpochPoint, FineTuning, Interval, TrainingCurve
 from foveal.reporting.sections.fine_tuning import (
     FINE_TUNING,
@@ -48,6 +50,11 @@ def test_the_curves_stand_where_their_losses_say() -> None:
     heights = [float(y) for _, y in trained]
     assert heights == sorted(heights)  # the loss falls, and the axis points up
     assert len(re.findall(r'class="mark b solid"', svg)) == 4
+    # The largest loss stands at the top, the smaller ones where their shares of it say.
+    inner = re.findall(r'class="mark b solid" cx="[\d.]+%" cy="([\d.]+)"', svg)
+    assert [float(y) for y in inner] == pytest.approx(
+        [200 * (1 - loss / 1.1) for loss in (1.0, 0.9, 0.7, 1.1)], abs=0.01
+    )
     assert "epoch 0: training n/a, inner split 1.000" in svg
 
 

@@ -9,15 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from foveal.dataset.findings import AuditFinding, AuditSubject, examples
+from foveal.dataset.group_choice import linked, signatures
 from foveal.dataset.layouts import name_some
 from foveal.dataset.manifest import ImageRecord
-from foveal.dataset.structure import (
-    Candidate,
-    find_structure,
-    linked,
-    nests_in,
-    signatures,
-)
+from foveal.dataset.structure import Candidate, find_structure, nests_in
 from foveal.text import count_noun, printable
 
 _FEW_GROUPS_PER_CLASS = 3

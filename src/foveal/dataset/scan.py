@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Literal
 
 from foveal.dataset.folder_tables import list_with_tables
+from foveal.dataset.group_choice import choose_by_name, with_groups
 from foveal.dataset.groups import (
     GroupOptions,
     check_group_options,
-    group_by_patient,
-    group_by_time,
+    group_by_contents,
     group_listing,
     loosen_groups,
 )
 from foveal.dataset.layouts import name_some
 from foveal.dataset.manifest import (
-    GroupOrigin,
     ImageRecord,
     Listing,
     Manifest,
@@ -34,7 +33,7 @@ from foveal.dataset.manifest import (
 from foveal.dataset.options import DataOptions
 from foveal.dataset.reading import Progress, read_images
 from foveal.dataset.rows import TABLE_SUFFIXES
-from foveal.dataset.structure import choose_by_name, find_structure, with_groups
+from foveal.dataset.structure import find_structure
 from foveal.dataset.tables import list_table
 from foveal.errors import DataError, ImageError, UsageError
 from foveal.images import FrameChoice, count_frames, frame_path
@@ -127,16 +126,12 @@ def scan(
     records, left_out = _without_small_classes(
         tuple(reading.record for reading in readings), options.min_images
     )
-    origin: GroupOrigin = "given"
-    if groups.gap_seconds is not None:
-        grouped = group_by_time(
-            records, gap_seconds=groups.gap_seconds, approximate=groups.approximate
-        )
-        records = grouped.records
-    elif grouped.source is None and groups.search == "auto":
-        origin = "name"
-        grouped = group_by_patient(records, [reading.patient_key for reading in readings])
-        records = grouped.records
+    grouped, origin = group_by_contents(
+        dataclasses.replace(grouped, records=records),
+        [reading.patient_key for reading in readings],
+        groups,
+    )
+    records = grouped.records
     manifest = Manifest(
         root=listing.root,
         records=records,
@@ -145,7 +140,7 @@ def scan(
         group_source=grouped.source,
         groups_are_approximate=grouped.are_approximate,
         notes=(*listing.notes, *grouped.notes, *left_out),
-        group_origin=None if grouped.source is None else origin,
+        group_origin=origin,
         column_names=listing.column_names,
     )
     if groups.search == "auto":

@@ -19,15 +19,8 @@ from foveal.dataset.group_checks import (
     describe_confounded,
     describe_passed_over,
 )
-from foveal.dataset.structure import (
-    Candidate,
-    find_structure,
-    join_groups,
-    linked,
-    nests_in,
-    with_groups,
-    without_groups,
-)
+from foveal.dataset.group_choice import join_groups, linked, with_groups, without_groups
+from foveal.dataset.structure import Candidate, find_structure, nests_in
 from foveal.errors import DataError
 from foveal.evaluation import HeldOutGroups, accuracy_difference, describe_tested
 from foveal.text import count_noun, printable

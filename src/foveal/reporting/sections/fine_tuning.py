@@ -60,7 +60,8 @@ def draw_training(curve: TrainingCurve, *, highest: float) -> str:
         highest: The largest loss of all trainings, so that they share an axis.
     """
     ticks = nice_ticks(0.0, highest, most=4)
-    up = Scale(ticks[0], ticks[-1], _PLOT_PX, 0.0)
+    # The last tick may lie below the largest loss.
+    up = Scale(ticks[0], max(ticks[-1], highest), _PLOT_PX, 0.0)
     last = max(1, curve.epochs[-1].epoch)
     across = Scale(0.0, float(last))
     parts = []
