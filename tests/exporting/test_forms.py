@@ -241,3 +241,15 @@ def test_the_command_names_the_folder(
     assert shown.out.startswith(f"Folder {tmp_path / 'onnx'} (")
     told = json.loads(foveal("export", linear, "--to", "timm", "--json").out)
     assert told["file"] == str(linear.with_name("run-timm"))
+
+
+@pytest.mark.slow
+def test_a_fine_tuned_run_goes_to_onnx_and_timm_but_not_to_8_bits(
+    shapes: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    choices = {"fine_tune": "always", "unfreeze": "2-stages", "budget": "20s"}
+    run = trained(shapes, tiny_weights, tmp_path / "run", **choices).folder
+    export(run, "onnx", tmp_path / "onnx")
+    assert "differ from the run's by at most" in export(run, "timm", tmp_path / "timm").notes[0]
+    with pytest.raises(UsageError, match="not a linear head on the frozen network's last vector"):
+        export(run, "onnx-int8", tmp_path / "int8")

@@ -72,8 +72,8 @@ def int8_files(classifier: Classifier) -> Contents:
     features, rounded = (_features(one, samples) for one in (slow, fast))
     loss, interval = _loss(classifier, judged, features, rounded)
     said = (
-        f"accuracy changes by {100 * (interval.estimate or 0.0):+.1f} points (95% interval {_points(interval)}), out of "
-        f"fold on {count_noun(len(samples), 'image')}"
+        f"accuracy changes by {100 * (interval.estimate or 0.0):+.1f} points (95% interval "
+        f"{_points(interval)}), out of fold on {count_noun(len(samples), 'image')}"
     )
     if loss > MAX_LOSS:
         raise UsageError(
