@@ -295,6 +295,20 @@ def test_probabilities_are_refused_with_the_way_out(table, values, first):
     assert {record.label for record in listing.records} == set(values)
 
 
+@pytest.mark.parametrize(
+    "cells", [("0.2;0.8", "0.35;0.65"), ('"[0.1, 0.9]"', '"[0.75, 0.25]"'), ("0.5 0.5", "1 0")]
+)
+def test_lists_of_probabilities_are_refused(table, cells):
+    rows = "".join(f"{i}.png,{cell}\n" for i, cell in enumerate(cells))
+    with pytest.raises(DataError, match=r"probabilities of several classes in one cell.*line 2"):
+        list_table(table("path,label\n" + rows))
+
+
+def test_versions_and_coordinates_are_no_probabilities(table):
+    rows = "".join(f'{i}.png,"{label}"\n' for i, label in enumerate(("1 2", "2 1", "1 1") * 2))
+    assert len({one.label for one in list_table(table("path,label\n" + rows)).records}) == 3
+
+
 @pytest.mark.parametrize("labels", [("0.0", "1.0"), ("0.5", "1.0", "2.0"), ("1.0", "1.5")])
 def test_numbers_that_are_no_probabilities_are_classes(table, labels):
     rows = "".join(f"{i}.png,{label}\n" for i, label in enumerate(labels * 3))

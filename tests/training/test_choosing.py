@@ -166,6 +166,21 @@ def test_no_answer_that_is_reported_was_chosen_by_its_own_label() -> None:
     assert again.by_fold[0] == found.by_fold[0]
 
 
+def test_of_a_holdout_halves_choose_for_one_another() -> None:
+    labels = np.arange(200) % 2
+    problem = replace(
+        problem_of(np.zeros((200, 8)), labels), groups=np.arange(200), fold_index=np.zeros(200, int)
+    )
+    random = np.random.default_rng(0)
+    first = random.random(200) < 0.5
+    found = compare_ways(problem, [answered(problem, first), answered(problem, ~first)])
+    assert len(found.by_fold) == 2
+    better = answered(problem, first | (random.random(200) < 0.6))
+    clear = compare_ways(problem, [answered(problem, first), better])
+    assert (clear.kept, clear.by_fold) == (1, (1, 1))
+    np.testing.assert_array_equal(clear.logits, better)
+
+
 def test_folds_that_choose_differently_answer_with_one_sharpness() -> None:
     labels = np.arange(200) % 2
     problem = replace(problem_of(np.zeros((200, 8)), labels), groups=np.arange(200))

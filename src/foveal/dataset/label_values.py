@@ -60,6 +60,14 @@ def refuse_what_is_no_class(labels: Sequence[WrittenLabel], *, column: str, tabl
     """
     counts = Counter(label.text for label in labels)
     what = f"The column '{printable(column)}' of '{table}'"
+    if _are_probability_lists(counts):
+        raise DataError(
+            f"{what} holds probabilities of several classes in one cell, such as "
+            f"'{printable(labels[0].text)}' in {labels[0].where}. Foveal learns from one class an "
+            "image.",
+            next_step="Write a column with the name of the most probable class, and name it by "
+            f"--label-column. {_AS_WRITTEN}",
+        )
     separator = _find_separator(counts)
     if separator is not None:
         several = [label for label in labels if separator in label.text]
@@ -155,6 +163,18 @@ def _find_separator(counts: Counter[str]) -> str | None:
         if len(several) > 1 and wandering > 1:
             return separator
     return None
+
+
+def _are_probability_lists(counts: Counter[str]) -> bool:
+    """Whether every cell is a list of numbers from 0 to 1: '0.2;0.8', '[0.1, 0.9]', '0.5 0.5'."""
+    parts = [re.split(r"[\s;,|]+", label.strip("[](){} ")) for label in counts]
+    values = [_shares(one) for one in parts if len(one) > 1]
+    known = [one for one in values if one is not None]
+    return (
+        len(counts) > 1
+        and len(known) == len(counts)
+        and any(not value.is_integer() for one in known for value in one)
+    )
 
 
 def _are_probabilities(counts: Counter[str]) -> bool:

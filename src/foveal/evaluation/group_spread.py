@@ -24,7 +24,7 @@ from foveal.evaluation.resampling import group_sums, resampled_sums
 
 MIN_GROUPS = 5
 _NUM_RESAMPLES = 2000
-_PERMUTATIONS = (99, 900)
+_MAX_PERMUTED = 8_000_000
 # After this many exceedances a p-value is known well enough to stop (Besag & Clifford 1991).
 _ENOUGH_EXCEEDANCES = 10
 _CHUNK = 4_000_000
@@ -157,6 +157,15 @@ def _root(value: float) -> float:
     return math.sqrt(max(0.0, value))
 
 
+def permutation_numbers(num_images: int) -> tuple[int, int]:
+    """Returns how many permutations are made at first, and how many more where those are few.
+
+    999 in all for up to 8,000 images, so that a p-value may be as small as 0.001; fewer of more
+    images, down to 299, so that the work stays the same.
+    """
+    return 99, max(200, min(900, _MAX_PERMUTED // num_images))
+
+
 def _permuted_spread(
     excess: Floats, labels: Ints, groups: Ints, sizes: Floats, *, observed: float, seed: int
 ) -> Floats:
@@ -167,7 +176,7 @@ def _permuted_spread(
     generator = np.random.default_rng(seed)
     rows_of_class = [np.flatnonzero(labels == k) for k in np.unique(labels)]
     statistics: list[Floats] = []
-    for number in _PERMUTATIONS:
+    for number in permutation_numbers(len(excess)):
         chunk = max(1, _CHUNK // len(excess))
         for start in range(0, number, chunk):
             num_rows = min(chunk, number - start)

@@ -30,7 +30,7 @@ from foveal.evaluation.evidence import (
     Subgroups,
     SubgroupTrait,
 )
-from foveal.evaluation.group_spread import measure_spread
+from foveal.evaluation.group_spread import measure_spread, permutation_numbers
 from foveal.evaluation.inputs import Floats, Ints, as_labels, as_rows, compact
 from foveal.evaluation.intervals import (
     bounded,
@@ -50,7 +50,6 @@ MIN_CLASS_IMAGES = 10
 # Classes beyond which sensitivity by subgroup is left out: nobody reads hundreds of figures.
 _MAX_CLASSES = 12
 _NUM_RESAMPLES = 2000
-_PERMUTATIONS = (99, 900)
 # After this many exceedances a p-value is known well enough to stop (Besag & Clifford 1991).
 _ENOUGH_EXCEEDANCES = 10
 _CHUNK = 4_000_000
@@ -306,7 +305,7 @@ def _permuted(
     first[groups[::-1]] = codes[::-1]
     is_mixed = np.bincount(groups, weights=codes != first[groups]) > 0
     statistics: list[Floats] = []
-    for number in _PERMUTATIONS:
+    for number in permutation_numbers(len(codes)):
         if is_mixed.any():
             work = len(codes) + len(first) * num_parts
             chunk = max(1, _CHUNK // work)

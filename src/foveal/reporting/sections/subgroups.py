@@ -16,7 +16,7 @@ from foveal.evaluation.subgroup_wording import (
     is_shown,
 )
 from foveal.reporting.figures import Cell, ClassRow, Drawing, Table, draw_class_intervals
-from foveal.reporting.numbers import count, percent_range
+from foveal.reporting.numbers import count, percent_range, points
 from foveal.reporting.report_input import ReportInput
 from foveal.reporting.section import Section
 from foveal.text import printable
@@ -70,8 +70,8 @@ def subgroups_section(subgroups: Subgroups, overall: Interval) -> SubgroupsView:
         rule=f"Parts of fewer than {subgroups.min_images} images have no figures, nor has the "
         "sensitivity for a class of fewer than 10 images in a part: n too small. Parts are "
         "compared at the same mix of classes: each image counts as right or wrong minus the "
-        "sensitivity that its class has over all images, so that a part with more images of a "
-        "hard class does not look worse for it. The test permutes whole groups and is corrected "
+        "sensitivity that its class has over all images (at the same mix), so that a part with "
+        "more images of a hard class does not look worse for it. The test permutes whole groups and is corrected "
         "for the number of traits (Holm). What is not shown is not thereby ruled out.",
     )
 
@@ -85,7 +85,7 @@ def _trait_view(
         "differs" if differs else "not compared" if trait.gap is None else "no difference shown"
     )
     by_class = len(class_names) <= _MAX_CLASS_COLUMNS
-    header = ["Part", "Images", "Groups", "Accuracy", "Balanced accuracy"]
+    header = ["Part", "Images", "Groups", "Accuracy", "At the same mix", "Balanced accuracy"]
     header += [f"Sensitivity for {printable(name)}" for name in class_names] if by_class else []
     table = Table(
         f"By {printable(trait.name)}",
@@ -96,6 +96,7 @@ def _trait_view(
                 count(one.num_images),
                 count(one.num_groups),
                 _cell(one.accuracy),
+                _TOO_SMALL if one.excess is None else points(one.excess),
                 _cell(one.balanced_accuracy),
                 *(_class_cells(one, len(class_names)) if by_class else ()),
             )
