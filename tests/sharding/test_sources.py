@@ -299,9 +299,9 @@ def test_an_object_store_that_fails_is_an_error(
 ) -> None:
     from fsspec.implementations.memory import MemoryFileSystem
 
-    from foveal.sharding import places
+    from foveal.sharding import storage
 
-    monkeypatch.setattr(places, "_RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr(storage, "_RETRY_SECONDS", (0.0,))
     predict_shards(classifier, [f"{bucket}/photos"], tmp_path / "parts", options=SMALL)
     (tmp_path / "parts" / "part-000001-of-000005.parquet").unlink()
 
