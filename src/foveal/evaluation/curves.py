@@ -46,7 +46,6 @@ POINTS: tuple[float, ...] = (
 
 # Resampled curves have as many steps as there are quantiles on either side.
 _NUM_QUANTILES = 64
-_CLASSES_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +112,12 @@ def measure_curves(
     weakest = sorted(areas, key=lambda k: areas[k].area)[:MAX_CURVES]
     drawn = sorted(weakest)
     steps = {k: _Steps.of(scores[:, k], truth == k, members) for k in drawn}
-    curves = []
-    for start in range(0, len(drawn), _CLASSES_AT_ONCE):
-        some = drawn[start : start + _CLASSES_AT_ONCE]
-        tables = [steps[k].table for k in some]
-        sums = _resampled(tables, num_groups, num_resamples=num_resamples, seed=seed)
-        curves += [
-            _curves(class_names[k], steps[k], areas[k], drawn_sums)
-            for k, drawn_sums in zip(some, sums, strict=True)
-        ]
-    return tuple(curves)
+    tables = [steps[k].table for k in drawn]
+    sums = _resampled(tables, num_groups, num_resamples=num_resamples, seed=seed)
+    return tuple(
+        _curves(class_names[k], steps[k], areas[k], drawn_sums)
+        for k, drawn_sums in zip(drawn, sums, strict=True)
+    )
 
 
 def _resampled(
@@ -130,6 +125,8 @@ def _resampled(
 ) -> list[Floats]:
     from scipy import sparse
 
+    if not tables:
+        return []
     whole = sparse.hstack(tables, format="csc")
     drawn = resampled_sums(whole, num_resamples=num_resamples, seed=seed)
     ends = np.cumsum([table.shape[1] for table in tables])[:-1]

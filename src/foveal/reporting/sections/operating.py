@@ -26,6 +26,8 @@ from foveal.text import printable
 
 PLOT_PX = 220.0
 TICKS = (0.0, 0.5, 1.0)
+# Below, each per cent has a row; above, every fifth. The page is printed unfolded.
+_DENSE_BELOW = 0.045
 
 Point = tuple[float, float]
 
@@ -153,6 +155,7 @@ def _curve_drawing(
     rows = tuple(
         (percent(x), percent(y, digits=1), percent_range(Interval(y, low, high)))
         for x, y, low, high in zip(curve.at, curve.value, curve.low, curve.high, strict=True)
+        if round(100 * x) % 5 == 0 or x < _DENSE_BELOW
     )
     return Drawing(
         svg=draw_curve(curve, title=title, reference=reference, marks=marks),
