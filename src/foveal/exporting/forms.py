@@ -22,14 +22,14 @@ class Exported:
 
     Attributes:
         form: Of :data:`FORMS`.
-        place: The file or the folder.
+        path: The file or the folder.
         num_bytes: In all.
         notes: What a reader should know, one sentence each.
         next_step: What to do with it.
     """
 
     form: FormName
-    place: Path
+    path: Path
     num_bytes: int
     notes: tuple[str, ...]
     next_step: str
@@ -126,7 +126,7 @@ def export(run: Path, form: str, out: Path | None = None) -> Exported:
 
     Raises:
         RunError: The run is incomplete or altered.
-        UsageError: There is no such form, the run cannot take it (and why), or the place is
+        UsageError: There is no such form, the run cannot take it (and why), or the path is
             taken.
         FovealError: It cannot be written, or what was made does not agree with the run.
     """

@@ -111,10 +111,10 @@ def _read_images(classifier: Classifier) -> tuple[dict[str, NDArray[Any]], Float
     usable = read_usable(folder)
     row_of = {image.path: row for row, image in enumerate(usable)}
     table = read_out_of_fold(folder, classifier.class_names)
-    places = [place for place, path in enumerate(table["path"]) if path in row_of]
-    spread = np.linspace(0, len(places) - 1, min(_NUM_JUDGED, len(places))).astype(int)
-    places = [places[place] for place in dict.fromkeys(spread.tolist())]
-    rows = [row_of[table["path"][place]] for place in places]
+    positions = [position for position, path in enumerate(table["path"]) if path in row_of]
+    spread = np.linspace(0, len(positions) - 1, min(_NUM_JUDGED, len(positions))).astype(int)
+    positions = [positions[position] for position in dict.fromkeys(spread.tolist())]
+    rows = [row_of[table["path"][position]] for position in positions]
     root = None if record.images_root is None else folder / record.images_root
     found, missing = find_images(rows, usable, root)
     if missing:
@@ -124,11 +124,11 @@ def _read_images(classifier: Classifier) -> tuple[dict[str, NDArray[Any]], Float
             next_step="Bring the images back to where they were, or use --to onnx.",
         )
     index = {name: position for position, name in enumerate(classifier.class_names)}
-    groups = np.unique([table["group"][place] for place in places], return_inverse=True)[1]
+    groups = np.unique([table["group"][position] for position in positions], return_inverse=True)[1]
     facts = {
-        "labels": np.array([index[table["label"][place]] for place in places], np.int64),
+        "labels": np.array([index[table["label"][position]] for position in positions], np.int64),
         "groups": groups.astype(np.int64),
-        "folds": np.array([table["fold"][place] for place in places], np.int64),
+        "folds": np.array([table["fold"][position] for position in positions], np.int64),
     }
     images = [classifier.preprocessing.apply(found[row]) for row in rows]
     return facts, np.stack(images)
