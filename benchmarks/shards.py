@@ -171,9 +171,10 @@ def kill_on_ray(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[
 
 def resume(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[str, ...]]:
     """Counts the images that are opened when one part in a hundred is missing."""
+    from foveal.sharding.places import LocalPlace
+
     from foveal.api import load
     from foveal.sharding import ShardOptions, predict_shards
-    from foveal.sharding.places import LocalPlace
 
     many = write_images(root / "more", 800)
     out, opened, read = root / "resumed", [0], LocalPlace.read
@@ -213,11 +214,12 @@ def memory(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[str, 
 
 def many_rows(run: str, count: int) -> None:
     """Runs a ledger over names that are made up; every image has the same input and answer."""
+    from foveal.sharding.places import Entry, LocalPlace
+
     from foveal.api import load
     from foveal.images import Preprocessing
     from foveal.runs import Classifier
     from foveal.sharding import predict_shards
-    from foveal.sharding.places import Entry, LocalPlace
 
     prepared = np.zeros((3, 32, 32), np.float32)
     classifier = load(run)
