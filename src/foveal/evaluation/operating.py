@@ -155,11 +155,13 @@ def _widened(found: ChosenPoint, shifts: Floats) -> ChosenPoint:
     rates, elsewhere, cost = found.rates, found.at_prevalence, found.cost
     if rates is None or found.accuracy is None:
         return found
-    names = ("sensitivity", "specificity", "ppv", "npv")
-    first = {
-        name: _shifted(getattr(rates, name), shift)
-        for name, shift in zip(names, shifts[:4], strict=True)
-    }
+    rates = replace(
+        rates,
+        sensitivity=_shifted(rates.sensitivity, shifts[0]),
+        specificity=_shifted(rates.specificity, shifts[1]),
+        ppv=_shifted(rates.ppv, shifts[2]),
+        npv=_shifted(rates.npv, shifts[3]),
+    )
     if elsewhere is not None:
         elsewhere = replace(
             elsewhere,
@@ -179,7 +181,7 @@ def _widened(found: ChosenPoint, shifts: Floats) -> ChosenPoint:
         )
     return replace(
         found,
-        rates=replace(rates, **first),
+        rates=rates,
         accuracy=_shifted(found.accuracy, shifts[6]),
         at_prevalence=elsewhere,
         cost=cost,
