@@ -36,6 +36,7 @@ def test_a_module_that_two_need_is_there_once() -> None:
     [
         ('import { a } from "./none.js";\n', "app.js needs none.js, which is not there"),
         ('import { a } from "./app.js";\n', "app.js needs app.js, which is a circle"),
+        ('import { twice, own } from "./one.js";\n', "app.js needs own of one.js, which does not"),
         ('import a from "./one.js";\n', "expected import { ... } or export of a name"),
         ("export default 3;\n", "expected import { ... } or export of a name"),
         ("export let x = 3;\n", "expected import { ... } or export of a name"),

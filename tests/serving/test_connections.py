@@ -6,7 +6,7 @@ import http.client
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,29 @@ def test_an_answer_that_takes_too_long_is_given_up(run_folder: Path, image: byte
         # The first image may be answered in time on a quick machine.
         assert status in (200, 504)
         assert status == 200 or b"too_late" in body
+
+
+def test_a_client_that_does_not_read_is_not_waited_for(
+    run_folder: Path, image: bytes, runtime: None
+) -> None:
+    with quick_server(run_folder, body_seconds=1.0) as port, socket.socket() as lazy:
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        lazy.settimeout(60)
+        lazy.connect(("127.0.0.1", port))
+        lazy.sendall(b"GET /offline HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = lazy.recv(1024)
+        while b"\r\n\r\n" not in head:
+            head += lazy.recv(1024)
+        announced = int(head.lower().split(b"content-length: ")[1].split()[0])
+        with connect(port) as other:
+            other.sendall(request_of(image))
+            assert answer_of(other)[0] == 200
+        time.sleep(2.5)
+        num_bytes = 0
+        with suppress(ConnectionResetError):
+            while piece := lazy.recv(1 << 20):
+                num_bytes += len(piece)
+        assert num_bytes < announced / 2
 
 
 def test_a_client_that_has_said_all_and_closed_its_side_is_answered(

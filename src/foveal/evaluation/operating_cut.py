@@ -53,11 +53,11 @@ def choose_cut(scores: Floats, positive: Bools, rule: Rule) -> Cut | None:
     values = _reached(rule.measure, hits, alarms, num_positive, num_negative)
     reached = np.flatnonzero(values >= rule.target)
     if reached.size:
-        place = int(reached[0] if rule.measure in ("sensitivity", "npv") else reached[-1])
+        position = int(reached[0] if rule.measure in ("sensitivity", "npv") else reached[-1])
     else:
-        place = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
-    value = float(values[place])
-    return Cut(_between(levels, place), 0.0 if math.isnan(value) else value, reached.size > 0)
+        position = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
+    value = float(values[position])
+    return Cut(_between(levels, position), 0.0 if math.isnan(value) else value, reached.size > 0)
 
 
 def _reached(
@@ -77,16 +77,16 @@ def _cheapest(levels: Floats, hits: Floats, alarms: Floats, rule: LeastCost, num
     total = hits[-1] + alarms[-1]
     costs = (rule.missed * (num - hits) + rule.false * alarms) / total
     none = rule.missed * num / total
-    place = int(costs.argmin())
-    if none <= costs[place]:
+    position = int(costs.argmin())
+    if none <= costs[position]:
         top = float(levels[0])
         never = (top + 1.0) / 2.0 if top < (top + 1.0) / 2.0 else math.nextafter(1.0, 2.0)
         return Cut(never, none, True)
-    return Cut(_between(levels, place), float(costs[place]), True)
+    return Cut(_between(levels, position), float(costs[position]), True)
 
 
-def _between(levels: Floats, place: int) -> float:
-    level = float(levels[place])
-    below = float(levels[place + 1]) if place + 1 < len(levels) else 0.0
+def _between(levels: Floats, position: int) -> float:
+    level = float(levels[position])
+    below = float(levels[position + 1]) if position + 1 < len(levels) else 0.0
     middle = (level + below) / 2.0
     return middle if middle > below else level

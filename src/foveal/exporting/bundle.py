@@ -23,7 +23,8 @@ def bundle(modules: Mapping[str, str], entry: str) -> str:
         entry: The module that is run; what it needs comes before it.
 
     Raises:
-        ValueError: A module is missing, needs itself, or has another form of import or export.
+        ValueError: A module is missing, needs itself, needs a name that another does not export, or
+            has another form of import or export.
     """
     order: list[str] = []
     _visit(entry, modules, order, ())
@@ -37,6 +38,10 @@ def _visit(name: str, modules: Mapping[str, str], order: list[str], above: tuple
         raise ValueError(f"{above[-1] if above else 'the page'} needs {name}, which is not there")
     for needed in _IMPORT.finditer(modules[name]):
         _visit(needed[2], modules, order, (*above, name))
+        exported = {found[2] for found in _EXPORT.finditer(modules[needed[2]])}
+        for wanted in (one.strip() for one in needed[1].split(",")):
+            if wanted and wanted not in exported:  # a browser would give undefined
+                raise ValueError(f"{name} needs {wanted} of {needed[2]}, which does not export it")
     if name not in order:
         order.append(name)
 

@@ -100,7 +100,12 @@ class Service:
         indices = _classes(wanted, run.classifier.class_names)
         with self.admission.admit() as ticket:
             data = await read_body(request, ticket, self.settings)
-            source = await asyncio.to_thread(run.map_source)
+            try:
+                source = await asyncio.to_thread(run.map_source)
+            except RunError:  # it was replaced before its maps were ever asked for
+                await asyncio.to_thread(self.shelf.look)
+                run = self.shelf.named(run.name)
+                source = await asyncio.to_thread(run.map_source)
             centres = source.require()
             answered = await self.answering.answer(run, data, task="explain")
         names = run.classifier.class_names

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from foveal.errors import FovealError, RunError
 from foveal.serving.problems import RefusedError
@@ -19,6 +19,8 @@ from foveal.serving.served_run import ServedRun
 
 if TYPE_CHECKING:
     from foveal.serving.application import Service
+
+_PIECE_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,18 @@ def _html(content: bytes, *, connects: bool) -> Response:
         f"connect-src {source}; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     )
-    return Response(content, media_type="text/html", headers={"Content-Security-Policy": policy})
+    # In pieces, so that clients that read slowly do not each hold a copy of the whole.
+    return StreamingResponse(
+        _pieces(content),
+        media_type="text/html",
+        headers={"Content-Security-Policy": policy, "Content-Length": str(len(content))},
+    )
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    view = memoryview(content)
+    for start in range(0, len(content), _PIECE_BYTES):
+        yield bytes(view[start : start + _PIECE_BYTES])
 
 
 def _choice(names: list[str]) -> bytes:

@@ -19,6 +19,7 @@ def protocol_class(settings: ServerSettings) -> type[H11Protocol]:
         """One connection."""
 
         _head_timer: asyncio.TimerHandle | None = None
+        _write_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             """Begins; one connection too many is told so and closed."""
@@ -56,7 +57,23 @@ def protocol_class(settings: ServerSettings) -> type[H11Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             """Ends."""
             self._head_has_come()
+            self._writes_again()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            """Waits for a client that does not read, but not for ever."""
+            super().pause_writing()
+            self._write_timer = self.loop.call_later(settings.body_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            """Goes on."""
+            self._writes_again()
+            super().resume_writing()
+
+        def _writes_again(self) -> None:
+            if self._write_timer is not None:
+                self._write_timer.cancel()
+                self._write_timer = None
 
         def _wait_for_head(self) -> None:
             self._head_timer = self.loop.call_later(settings.body_seconds, self.transport.close)

@@ -1,8 +1,8 @@
-// A classifier that asks the server which gave the page; the picture itself is drawn here.
+// A classifier that asks the server which gave the page; the image itself is drawn here.
 
 import { decode } from "./decoding.js";
 import { ImageError } from "./faults.js";
-import { shownPicture, tint } from "./heat_map.js";
+import { shownImage, tint } from "./heat_map.js";
 import { emptyRow } from "./rows.js";
 
 const THUMBNAIL_PX = 96;
@@ -26,23 +26,23 @@ export class ServedClassifier {
       return row;
     }
     try {
-      row.thumbnail = shownPicture(await this.read(file), THUMBNAIL_PX);
+      row.thumbnail = shownImage(await this.read(file), THUMBNAIL_PX);
     } catch {
       row.thumbnail = null; // the server reads more kinds than a browser can show
     }
     return row;
   }
 
-  /** Returns the picture of a file, plain and tinted for a class, at a longest side. */
+  /** Returns the image of a file, plain and tinted for a class, at a longest side. */
   async explain(file, classIndex, sidePx) {
-    const picture = await this.read(file);
-    const plain = shownPicture(picture, sidePx);
+    const image = await this.read(file);
+    const plain = shownImage(image, sidePx);
     if (!this.facts.map) return { plain, tinted: null, peak: null };
     const said = await this.ask("explain", file, { class: this.facts.class_names[classIndex] });
     const cells = said.maps[0].values;
     const map = { values: Float32Array.from(cells.flat()), rows: cells.length, columns: cells[0].length };
     const tinted = { ...plain, data: plain.data.slice() };
-    tint(tinted, picture, map, this.facts.map.centres, this.settings, this.tints);
+    tint(tinted, image, map, this.facts.map.centres, this.settings, this.tints);
     return { plain, tinted, peak: Math.max(0, ...map.values) };
   }
 
