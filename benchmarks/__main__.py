@@ -38,6 +38,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("lint-survey", "benchmarks.lint_survey"),
     ("lint-tasks", "benchmarks.lint_tasks"),
     ("lint-trained", "benchmarks.lint_trained"),
+    ("drift-alarms", "benchmarks.drift_alarms"),
     ("elpv-heads", "benchmarks.elpv_heads"),
     ("elpv-finetune", "benchmarks.elpv_finetune"),
     ("choice-optimism", "benchmarks.choice_optimism"),
@@ -47,6 +48,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("serve-load", "benchmarks.serve_load"),
     ("serve-kill", "benchmarks.serve_kill"),
     ("kill", "benchmarks.kill"),
+    ("shards", "benchmarks.shards"),
     ("kill-finetune", "benchmarks.kill_finetune"),
 )
 

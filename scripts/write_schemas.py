@@ -14,6 +14,7 @@ from foveal.cli import outputs
 from foveal.dataset import Audit
 from foveal.evaluation import Evidence
 from foveal.evaluation.evidence import later_parts
+from foveal.evaluation.external import ExternalTest
 from foveal.features.probe import ProbeMemory
 from foveal.learn import outputs as learn_outputs
 from foveal.learn.labs.lab import LabResult
@@ -44,7 +45,8 @@ SCHEMAS: dict[str, Any] = {
     "audit": json_schema("audit", Audit),
     "checklist": json_schema("checklist", outputs.FilledChecklist),
     "compare": json_schema("compare", RunComparison),
-    "evaluate": evidence_schema("evaluate", num_seen=int),
+    "drift": json_schema("drift", ExternalTest),
+    "evaluate": evidence_schema("evaluate", num_seen=int, external=ExternalTest | None),
     "evaluation": evidence_schema("evaluation", audit=Audit, explanations=Any),
     "explain": json_schema("explain", outputs.Explanations),
     "explanations": json_schema("explanations", ExplainedRun),

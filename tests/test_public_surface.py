@@ -19,8 +19,8 @@ ERRORS = importlib.import_module("foveal.errors")
 
 def test_the_public_names_are_these() -> None:
     functions = {
-        *("audit", "checklist", "compare", "evaluate", "explain", "fix", "inspect", "lint"),
-        *("load", "predict", "predict_shards", "report", "train", "visualise"),
+        *("audit", "checklist", "compare", "drift", "evaluate", "explain", "fix"),
+        *("inspect", "lint", "load", "predict", "predict_shards", "report", "train", "visualise"),
     }
     assert set(foveal.__all__) == functions | {"FovealError", "FovealWarning", "TrainConfig"}
     for name in functions:

@@ -20,8 +20,8 @@ from foveal.schema import VERSIONS
 FOLDER = Path(__file__).parents[1]
 PUBLISHED = FOLDER / "docs" / "schemas"
 NAMES = (
-    *("audit", "checklist", "compare", "evaluate", "evaluation", "explain", "explanations"),
-    *("export", "inspect", "inspect.comparison", "lab", "lab.list", "lint"),
+    *("audit", "checklist", "compare", "drift", "evaluate", "evaluation", "explain"),
+    *("explanations", "export", "inspect", "inspect.comparison", "lab", "lab.list", "lint"),
     *("predict", "predict.shards", "preprocessing"),
     *("report", "report.drawn", "run", "train", "visualise"),
     *("serve.answer", "serve.explanation", "serve.runs"),
@@ -40,6 +40,7 @@ FILES = {
 COMMANDS = {
     "audit": [("audit", "SHAPES"), ("audit", "BAD")],
     "compare": [("compare", "RUN", "RUN"), ("compare", "RUN", "ANSWERS", "--margin", "0.5")],
+    "drift": [("evaluate", "RUN", "OTHERS", "--unlabelled")],
     "evaluate": [("evaluate", "RUN", "SHAPES"), ("evaluate", "RUN", "OTHERS")],
     "explain": [
         ("explain", "RUN", "SHAPES/circle/000.png", "BAD/a/bad.png"),

@@ -15,6 +15,7 @@ from foveal.text import printable
 if TYPE_CHECKING:
     from foveal.api.training import Data
     from foveal.dataset import Audit, DataOptions, GroupOptions
+    from foveal.evaluation.external import ExternalTest
     from foveal.reporting.checklists.item import FilledChecklist
     from foveal.runs.classifier import Classifier, Prediction
     from foveal.runs.scoring import Scored
@@ -208,6 +209,32 @@ def evaluate(
             progress=progress,
             known=known,
         )
+
+
+def drift(
+    run: PathLike | Classifier,
+    images: PathLike,
+    *,
+    groups: GroupOptions | None = None,
+    progress: Progress | None = None,
+) -> ExternalTest:
+    """Tells whether images without labels are like those that a run was made from.
+
+    >>> foveal.drift("runs/photos", "next-year/").drift.verdict     # doctest: +SKIP
+
+    Args:
+        run: The run folder, or the classifier of :func:`load`.
+        images: A folder, which is searched through, or a pattern.
+        groups: Where groups come from: what several images share counts as one.
+        progress: Called with (done, total) images.
+
+    Raises:
+        DataError: No image can be read, or the run was made from all of them.
+        RunError: The run cannot be read.
+    """
+    from foveal.runs.external import measure_unlabelled
+
+    return measure_unlabelled(loaded(run), Path(images), groups=groups, progress=progress)
 
 
 def report(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.dataset.layouts import GROUPS_FILE, name_some
-from foveal.dataset.manifest import ImageRecord, Listing, natural_key
+from foveal.dataset.manifest import GroupOrigin, ImageRecord, Listing, natural_key
 from foveal.dataset.name_parts import meaning_of
 from foveal.dataset.rows import read_table
 from foveal.dataset.tables import GROUP_COLUMNS
@@ -119,6 +119,27 @@ def group_listing(listing: Listing, options: GroupOptions) -> GroupedRecords:
     if (listing.root / GROUPS_FILE).is_file():
         return _from_table(listing, listing.root / GROUPS_FILE, approximate=options.approximate)
     return GroupedRecords(listing.records)
+
+
+def group_by_contents(
+    grouped: GroupedRecords, patient_keys: Sequence[str | None], options: GroupOptions
+) -> tuple[GroupedRecords, GroupOrigin | None]:
+    """Gives groups that are known only after reading, and says who holds that they are groups.
+
+    Args:
+        grouped: From :func:`group_listing`, its records as read.
+        patient_keys: For each record a hash, or ``None`` where there is no PatientID.
+        options: Where groups come from.
+    """
+    origin: GroupOrigin = "given"
+    if options.gap_seconds is not None:
+        grouped = group_by_time(
+            grouped.records, gap_seconds=options.gap_seconds, approximate=options.approximate
+        )
+    elif grouped.source is None and options.search == "auto":
+        origin = "name"
+        grouped = group_by_patient(grouped.records, patient_keys)
+    return grouped, None if grouped.source is None else origin
 
 
 def group_by_patient(

@@ -17,14 +17,12 @@ from foveal.dataset.group_choice import choose_by_name, with_groups
 from foveal.dataset.groups import (
     GroupOptions,
     check_group_options,
-    group_by_patient,
-    group_by_time,
+    group_by_contents,
     group_listing,
     loosen_groups,
 )
 from foveal.dataset.layouts import name_some
 from foveal.dataset.manifest import (
-    GroupOrigin,
     ImageRecord,
     Listing,
     Manifest,
@@ -128,16 +126,12 @@ def scan(
     records, left_out = _without_small_classes(
         tuple(reading.record for reading in readings), options.min_images
     )
-    origin: GroupOrigin = "given"
-    if groups.gap_seconds is not None:
-        grouped = group_by_time(
-            records, gap_seconds=groups.gap_seconds, approximate=groups.approximate
-        )
-        records = grouped.records
-    elif grouped.source is None and groups.search == "auto":
-        origin = "name"
-        grouped = group_by_patient(records, [reading.patient_key for reading in readings])
-        records = grouped.records
+    grouped, origin = group_by_contents(
+        dataclasses.replace(grouped, records=records),
+        [reading.patient_key for reading in readings],
+        groups,
+    )
+    records = grouped.records
     manifest = Manifest(
         root=listing.root,
         records=records,
@@ -146,7 +140,7 @@ def scan(
         group_source=grouped.source,
         groups_are_approximate=grouped.are_approximate,
         notes=(*listing.notes, *grouped.notes, *left_out),
-        group_origin=None if grouped.source is None else origin,
+        group_origin=origin,
         column_names=listing.column_names,
     )
     if groups.search == "auto":

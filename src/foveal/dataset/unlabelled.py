@@ -5,13 +5,18 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
-from foveal.dataset.manifest import ImageRecord, Manifest, Problem, natural_key
+from foveal.dataset.groups import GroupOptions, group_by_contents, group_listing
+from foveal.dataset.layouts import GROUPS_FILE
+from foveal.dataset.manifest import ImageRecord, Listing, Manifest, Problem, natural_key
 from foveal.dataset.reading import Progress, read_images
-from foveal.dataset.walking import walk
+from foveal.dataset.rows import TABLE_SUFFIXES
+from foveal.dataset.scan import FrameRule, group_frames, spread_frames
+from foveal.dataset.walking import is_junk, walk
 from foveal.errors import UsageError
-from foveal.images import frame_of_file
+from foveal.images import SUPPORTED_SUFFIXES, frame_of_file
 from foveal.text import printable
 
 
@@ -52,21 +57,65 @@ def list_images(paths: Sequence[str | Path]) -> Manifest:
 
 
 def scan_unlabelled(
-    paths: Sequence[str | Path], *, num_workers: int = 2, progress: Progress | None = None
+    paths: Sequence[str | Path],
+    *,
+    groups: GroupOptions | None = None,
+    frames: FrameRule = "middle",
+    num_workers: int = 2,
+    progress: Progress | None = None,
 ) -> Manifest:
     """Lists the images that the paths name, like ``list_images``, and reads each once.
 
     Args:
         paths: Files, folders and patterns, at least one.
+        groups: Where groups come from.
+        frames: Which frame stands for a file that holds several; ``"each"`` for all.
         num_workers: Threads that decode.
         progress: Called with (files done, files in all).
 
     Raises:
-        UsageError: No path was given.
+        UsageError: No path was given, or the groups contradict themselves.
     """
+    options = groups or GroupOptions()
     listed = list_images(paths)
-    readings = read_images(listed.root, listed.records, num_workers=num_workers, progress=progress)
-    return Manifest(listed.root, tuple(reading.record for reading in readings), (), "unlabelled")
+    grouped = group_listing(Listing(listed.root, listed.records, "unlabelled"), options)
+    records = grouped.records
+    if frames == "each":
+        records = group_frames(spread_frames(listed.root, records))
+    readings = read_images(
+        listed.root,
+        records,
+        num_workers=num_workers,
+        progress=progress,
+        frame="middle" if frames == "each" else frames,
+    )
+    grouped, origin = group_by_contents(
+        replace(grouped, records=tuple(reading.record for reading in readings)),
+        [reading.patient_key for reading in readings],
+        options,
+    )
+    return Manifest(
+        listed.root,
+        grouped.records,
+        (),
+        "unlabelled",
+        group_source=grouped.source,
+        groups_are_approximate=grouped.are_approximate,
+        notes=grouped.notes,
+        group_origin=origin,
+    )
+
+
+def has_no_labels(data: Path) -> bool:
+    """Whether ``data`` is a folder of images without class folders and without a table."""
+    if not data.is_dir():
+        return False
+    files = [file for file in walk(data).files if not is_junk(PurePosixPath(file.path).name)]
+    names = [PurePosixPath(file.path) for file in files]
+    if any(name.suffix.casefold() in TABLE_SUFFIXES and str(name) != GROUPS_FILE for name in names):
+        return False
+    images = [name for name in names if name.suffix.casefold() in SUPPORTED_SUFFIXES]
+    return bool(images) and all(len(name.parts) == 1 for name in images)
 
 
 def _expand(path: str) -> Iterator[tuple[str, Problem | None]]:

@@ -13,12 +13,14 @@ cosine but for black images, at a hundredth of their storage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from foveal.errors import DataError, UsageError
+from foveal.evaluation.drift import NUM_PROJECTED, Half, sample_features
 from foveal.evaluation.evidence import Novelty
 from foveal.evaluation.inputs import Floats, as_rows, cross_fitting_folds
 
@@ -35,6 +37,8 @@ class NoveltyReference:
         scales: Standard deviation along each, shape [Q].
         residual_scale: Root mean square length of what lies outside them.
         threshold: Scores above it are unlike the training images.
+        sample: Projected features of one image a group, shape [M, 64], for tests of drift; runs of
+            old have none.
     """
 
     mean: Features
@@ -42,10 +46,12 @@ class NoveltyReference:
     scales: Features
     residual_scale: float
     threshold: float
+    sample: Half | None = None
 
-    def to_arrays(self) -> dict[str, NDArray[np.float32] | NDArray[np.float64]]:
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Returns the reference as named arrays, for storage."""
-        return {
+        sample: dict[str, NDArray[Any]] = {} if self.sample is None else {"sample": self.sample}
+        return sample | {
             "mean": self.mean,
             "components": self.components,
             "scales": self.scales,
@@ -77,12 +83,26 @@ class NoveltyReference:
                 next_step="Train again, or restore the run folder.",
             )
         return cls(
+            sample=_read_sample(arrays),
             mean=mean.reshape(-1),
             components=components,
             scales=scales.reshape(-1),
             residual_scale=float(np.asarray(arrays["residual_scale"], np.float64).reshape(-1)[0]),
             threshold=float(np.asarray(arrays["threshold"], np.float64).reshape(-1)[0]),
         )
+
+
+def _read_sample(arrays: dict[str, NDArray[np.generic]]) -> Half | None:
+    if "sample" not in arrays:
+        return None
+    sample = np.ascontiguousarray(arrays["sample"], dtype=np.float16)
+    if sample.ndim != 2 or sample.shape[1] != NUM_PROJECTED:
+        raise DataError(
+            f"The stored sample of features has shape {sample.shape}; expected "
+            f"(M, {NUM_PROJECTED}).",
+            next_step="Train again, or restore the run folder.",
+        )
+    return sample
 
 
 def fit_novelty(
@@ -141,7 +161,9 @@ def fit_novelty(
         int((scores[folds == fold] > _quantile(scores[folds != fold], quantile)).sum())
         for fold in range(num_folds)
     )
-    reference = _fit(values, max_components, threshold)
+    reference = replace(
+        _fit(values, max_components, threshold), sample=sample_features(values, members)
+    )
     novelty = Novelty(
         method=(
             "distance of the features (length one) from the training mean, in "

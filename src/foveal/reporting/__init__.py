@@ -9,6 +9,7 @@ from foveal.reporting.model_card import render_model_card
 from foveal.reporting.page import MAX_PAGE_BYTES, render_html
 from foveal.reporting.report_input import AuditLike, BackendTiming, Provenance, ReportInput
 from foveal.reporting.text_comparison import render_comparison_text
+from foveal.reporting.text_external import render_unlabelled_text
 from foveal.reporting.text_predictions import PredictionRow, render_predictions_text
 from foveal.reporting.text_summary import render_evaluation_text, render_text
 
@@ -30,4 +31,5 @@ __all__ = [
     "render_model_card",
     "render_predictions_text",
     "render_text",
+    "render_unlabelled_text",
 ]

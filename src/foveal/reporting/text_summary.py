@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from foveal.draw.numbers import MISSING, percent, percent_span
 from foveal.draw.text_layout import Style, columns_table, facts, plain, wrap
 from foveal.evaluation.evidence import Evidence, Interval
+from foveal.evaluation.external import ExternalTest
 from foveal.evaluation.metrics import HEADLINE_METRICS
 from foveal.evaluation.wording import (
     describe_against_baseline,
@@ -17,6 +18,7 @@ from foveal.reporting.audit import finding_line, read_audit
 from foveal.reporting.numbers import count, seconds
 from foveal.reporting.report_input import AuditLike
 from foveal.reporting.sections import SECTIONS
+from foveal.reporting.text_external import external_blocks
 from foveal.text import count_noun, printable
 
 MAX_CLASSES = 12
@@ -71,6 +73,7 @@ def render_evaluation_text(
     *,
     run_name: str | None = None,
     trained_accuracy: Interval | None = None,
+    external: ExternalTest | None = None,
     report_path: str | None = None,
     style: Style = plain,
 ) -> str:
@@ -81,6 +84,7 @@ def render_evaluation_text(
         audit: What is wrong with the new data.
         run_name: The run that was measured, where it should be named.
         trained_accuracy: The run's own held-out accuracy, to set beside the new one.
+        external: What is new about the data.
         report_path: Where the HTML report lies.
         style: Adds colour to finished pieces.
     """
@@ -93,6 +97,7 @@ def render_evaluation_text(
         _classes(evidence),
         facts(_figures(evidence), style=style, name_columns=NAME_COLUMNS),
         facts(_findings(evidence), style=style, name_columns=NAME_COLUMNS),
+        *(() if external is None else external_blocks(external, style=style)),
         _headline(evidence, style),
     ]
     rest = "(foveal audit shows all)" if report_path is None else "in the report"

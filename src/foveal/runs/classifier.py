@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from foveal.errors import ImageError, RunAlteredError
 from foveal.evaluation import Evidence, NoveltyReference, predict_sets, score_novelty
+from foveal.evaluation.drift import project
 from foveal.evaluation.operating_point import OperatingPoint, decide
 from foveal.evaluation.wording import describe_interval, describe_judged
 from foveal.features import num_cores, stream_batches
@@ -38,6 +39,7 @@ from foveal.text import count_noun, printable
 
 if TYPE_CHECKING:
     from foveal.dataset import Audit
+    from foveal.dataset.scan import FrameRule
     from foveal.explanation.images import ExplainedImage
     from foveal.models import Network
     from foveal.shortcuts.explained_run import ExplainedRun
@@ -73,6 +75,7 @@ class Prediction:
         novelty: How unlike; about 1 for an ordinary image.
         error: Why there is no answer.
         logits: One a class, before calibration.
+        projected: Its features under the fixed projection of ``foveal.evaluation.drift``, [64].
     """
 
     path: str
@@ -85,6 +88,7 @@ class Prediction:
     novelty: float | None = None
     error: str | None = None
     logits: tuple[float, ...] = field(default=(), repr=False)
+    projected: NDArray[np.float16] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,13 @@ class Classifier:
         """From which probability on a class is the label; ``None`` where the likeliest is it."""
         operating = self.evidence.operating
         return None if operating is None or operating.chosen is None else operating.chosen.point
+
+    @property
+    def frames(self) -> FrameRule:
+        """Which frame of a file that holds several it was trained on."""
+        config = self.manifest.get("config")
+        is_each = isinstance(config, dict) and config.get("frames") == "each"
+        return "each" if is_each else self.preprocessing.frame
 
     @property
     def audit(self) -> Audit:
@@ -365,6 +376,7 @@ class Classifier:
             is_unlike_training=novelty > self.novelty.threshold,
             novelty=novelty,
             logits=tuple(map(float, logits)),
+            projected=project(features[None])[0],
         )
 
 

@@ -43,11 +43,13 @@ from foveal.evaluation import (
     worst_mistakes,
 )
 from foveal.evaluation.decisions import measure_decisions
+from foveal.evaluation.external import ExternalTest
 from foveal.evaluation.operating import assess_operating_point
 from foveal.evaluation.operating_point import ChosenPoint
 from foveal.evaluation.operating_rule import parse_rule
 from foveal.images import describe_window
 from foveal.runs.classifier import Classifier, Prediction
+from foveal.runs.external import measure_external
 from foveal.runs.folder import (
     MANIFEST_TABLE_NAME,
 )
@@ -68,12 +70,15 @@ class Scored:
         predictions: One a usable image, in the manifest's order.
         num_seen: How many of the images the run was trained on, themselves or as a copy. No
             figure counts them, unless there are no others.
+        external: What is new about the data beside those that the run was made from; ``None``
+            where the run was made from all of them.
     """
 
     evidence: Evidence
     audit: Audit
     predictions: tuple[Prediction, ...]
     num_seen: int
+    external: ExternalTest | None
 
 
 def evaluate_classifier(
@@ -108,14 +113,12 @@ def evaluate_classifier(
     """
     start = time.perf_counter()
     classifier.verify_files(MANIFEST_TABLE_NAME)
-    config = classifier.manifest.get("config")
-    is_each = isinstance(config, dict) and config.get("frames") == "each"
     manifest = scan(
         data,
         groups=groups or GroupOptions(),
         options=options or DataOptions(),
         num_workers=num_workers or 2,
-        frames="each" if is_each else classifier.preprocessing.frame,
+        frames=classifier.frames,
     )
     labels = _match_classes(manifest, classifier)
     traits = find_traits(manifest, subgroups)
@@ -217,7 +220,19 @@ def evaluate_classifier(
     levels = [record.levels for record in manifest.usable if record.levels is not None]
     window = describe_window(classifier.preprocessing.window, levels)
     found = audit(manifest, duplicates=duplicates, window=window)
-    return Scored(evidence, found, predictions, num_seen)
+    external = None
+    if num_seen < num_given:
+        external = measure_external(
+            classifier,
+            [manifest.usable[row] for row in rows],
+            [predictions[row] for row in rows],
+            members,
+            labels=labels,
+            num_seen=num_seen,
+            has_groups=manifest.group_source is not None,
+            seed=seed,
+        )
+    return Scored(evidence, found, predictions, num_seen, external)
 
 
 def _judge_point(

@@ -19,7 +19,7 @@ from foveal.text import printable
 if TYPE_CHECKING:
     from foveal.training import TrainedClassifier
 
-ColumnType = Literal["string", "bool", "sketch", "int64", "float"]
+ColumnType = Literal["string", "bool", "sketch", "int32", "int64", "float"]
 
 
 def write_manifest_table(folder: Path, trained: TrainedClassifier) -> None:
@@ -46,6 +46,7 @@ def write_manifest_table(folder: Path, trained: TrainedClassifier) -> None:
         "format": pa.array([record.format for record in records], pa.string()),
         "stored_mode": pa.array([record.stored_mode for record in records], pa.string()),
         "bits_per_sample": pa.array([record.bits_per_sample for record in records], pa.int32()),
+        "grey_mean": pa.array([record.grey_mean for record in records], pa.float64()),
         "notes": pa.array(["; ".join(record.notes) for record in records], pa.string()),
         "problem": pa.array(
             [record.problem.code if record.problem else None for record in records], pa.string()
@@ -127,6 +128,55 @@ def read_identities(folder: Path) -> dict[str, Identity]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """What the case mix of a run is made of; ``grey_mean`` is unknown in runs of old."""
+
+    label: str
+    group: int
+    width_px: int
+    height_px: int
+    format: str
+    stored_mode: str
+    grey_mean: float | None
+
+
+def read_cases(folder: Path) -> tuple[CaseRow, ...]:
+    """Returns what is known of the images that a run was made from.
+
+    Raises:
+        RunAlteredError: The table is none, or lacks a column of the type it was written with.
+    """
+    columns: dict[str, ColumnType] = {"label": "string", "fused_group": "int64"}
+    columns |= dict.fromkeys(("width_px", "height_px"), "int32")
+    columns |= dict.fromkeys(("format", "stored_mode"), "string")
+    if "grey_mean" in _columns_of(folder):
+        columns["grey_mean"] = "float"
+    return tuple(
+        CaseRow(
+            label=row["label"],
+            group=row["fused_group"],
+            width_px=row["width_px"],
+            height_px=row["height_px"],
+            format=row["format"] or "",
+            stored_mode=row["stored_mode"] or "",
+            grey_mean=row.get("grey_mean"),
+        )
+        for row in _read(folder, columns)
+        if row["fused_group"] is not None
+    )
+
+
+def _columns_of(folder: Path) -> frozenset[str]:
+    from pyarrow import parquet
+
+    with (
+        named_as_altered(folder, MANIFEST_TABLE_NAME),
+        (folder / MANIFEST_TABLE_NAME).open("rb") as stream,
+    ):
+        return frozenset(parquet.read_schema(stream).names)
+
+
 def read_out_of_fold(folder: Path, class_names: Sequence[str]) -> dict[str, list[Any]]:
     """Returns the columns of ``oof.parquet``, one ``logit_<class>`` a class among them.
 
@@ -167,7 +217,7 @@ def _read(
     from pyarrow import parquet
 
     types = {"string": pa.string(), "bool": pa.bool_(), "sketch": pa.binary(SKETCH_PX**2)}
-    types |= {"int64": pa.int64(), "float": pa.float64()}
+    types |= {"int32": pa.int32(), "int64": pa.int64(), "float": pa.float64()}
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     with (
         named_as_altered(folder, file),

@@ -12,6 +12,7 @@ VERSIONS: dict[str, int] = {
     "audit": 1,
     "checklist": 1,
     "compare": 1,
+    "drift": 1,
     "evaluate": 2,
     "evaluation": 3,
     "explain": 1,

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from foveal.errors import LedgerError
+from foveal.evaluation.drift import project
 from foveal.features.parts import PART_PATTERN
 from foveal.runs.classifier import Classifier, Prediction
 from foveal.sharding.ledger import answer_origin, read_ledger
@@ -48,8 +51,7 @@ def read_answers(
                     rows = [row for row, name in enumerate(held) if name in wanted]
                     if not rows:
                         continue
-                    names = [name for name in part.schema_arrow.names if name != "features"]
-                    for row in part.read_row_group(group, names).take(rows).to_pylist():
+                    for row in part.read_row_group(group).take(rows).to_pylist():
                         if row["error"] is None:
                             found[row["digest"]] = _prediction(row, classifier.class_names)
         return found
@@ -68,4 +70,5 @@ def _prediction(row: Mapping[str, Any], class_names: Sequence[str]) -> Predictio
         is_unlike_training=row["unlike_training"],
         novelty=row["novelty"],
         logits=tuple(row["logits"]),
+        projected=project(np.array([row["features"]], np.float32))[0],
     )
