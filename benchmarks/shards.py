@@ -172,19 +172,18 @@ def kill_on_ray(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[
 
 def resume(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[str, ...]]:
     """Counts the images that are opened when one part in a hundred is missing."""
-    from foveal.sharding.places import LocalPlace
-
     from foveal.api import load
     from foveal.sharding import ShardOptions, predict_shards
+    from foveal.sharding.storage import LocalStorage
 
     many = write_images(root / "more", 800)
-    out, opened, read = root / "resumed", [0], LocalPlace.read
+    out, opened, read = root / "resumed", [0], LocalStorage.read
 
-    def count(self: LocalPlace, name: str, *, max_pixels: int) -> bytes:
+    def count(self: LocalStorage, name: str, *, max_pixels: int) -> bytes:
         opened[0] += 1
         return read(self, name, max_pixels=max_pixels)
 
-    LocalPlace.read = count  # type: ignore[method-assign]
+    LocalStorage.read = count  # type: ignore[method-assign]
     try:
         rows = [("parts there", "images", "images opened", "share")]
         for missing in (100, 1, 0):
@@ -196,7 +195,7 @@ def resume(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[str, 
             share = f"{opened[0] / 800:.2%}"
             rows.append((f"{before} of 100", "800", str(opened[0]), share))
     finally:
-        LocalPlace.read = read  # type: ignore[method-assign]
+        LocalStorage.read = read  # type: ignore[method-assign]
     return rows
 
 
@@ -215,24 +214,23 @@ def memory(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[str, 
 
 def many_rows(run: str, count: int) -> None:
     """Runs a ledger over names that are made up; every image has the same input and answer."""
-    from foveal.sharding.places import Entry, LocalPlace
-
     from foveal.api import load
     from foveal.images import Preprocessing
     from foveal.runs import Classifier
     from foveal.sharding import predict_shards
+    from foveal.sharding.storage import Entry, LocalStorage
 
     prepared = np.zeros((3, 32, 32), np.float32)
     classifier = load(run)
     answer = classifier._run(prepared[None])[0]
 
-    def walk(self: LocalPlace) -> Iterator[Entry]:
+    def walk(self: LocalStorage) -> Iterator[Entry]:
         # In no order, as folders are listed.
         return (Entry(f"{n % 97}/image-{n}.png", 1) for n in range(count))
 
     replaced: Any = (
-        (LocalPlace, "walk", walk),
-        (LocalPlace, "read", lambda self, name, max_pixels: b"x"),
+        (LocalStorage, "walk", walk),
+        (LocalStorage, "read", lambda self, name, max_pixels: b"x"),
         (Preprocessing, "apply", lambda self, source, view="identity": prepared),
         (Classifier, "_run", lambda self, inputs: [answer] * len(inputs)),
     )
