@@ -141,7 +141,7 @@ def kill_on_ray(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[
             process = subprocess.Popen(
                 _command(run, images, out, *more), stdout=subprocess.DEVNULL, stderr=sys.stderr
             )
-            num_seen = 0
+            num_seen = len(list(out.glob("part-*")))
             while process.poll() is None:
                 # A worker takes a while to begin, so that one dies for each part that is made.
                 num_parts = len(list(out.glob("part-*")))
@@ -151,9 +151,9 @@ def kill_on_ray(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[
                         with contextlib.suppress(ProcessLookupError):
                             os.kill(worker, signal.SIGKILL)
                             counts["worker"] += 1
-                    if counts["worker"] % 15 == 14:
-                        process.kill()
-                        counts["driver"] += 1
+                            if counts["worker"] % 5 == 0:
+                                process.kill()
+                                counts["driver"] += 1
                     num_seen = num_parts
                 time.sleep(0.05)
             process.wait()

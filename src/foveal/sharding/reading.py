@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from foveal.errors import LedgerError
+from foveal.evaluation import predict_sets
 from foveal.evaluation.drift import project
 from foveal.features.parts import PART_PATTERN
 from foveal.runs.classifier import Classifier, Prediction
@@ -53,19 +54,23 @@ def read_answers(
                         continue
                     for row in part.read_row_group(group).take(rows).to_pylist():
                         if row["error"] is None:
-                            found[row["digest"]] = _prediction(row, classifier.class_names)
+                            found[row["digest"]] = _prediction(row, classifier)
         return found
 
     return find
 
 
-def _prediction(row: Mapping[str, Any], class_names: Sequence[str]) -> Prediction:
+def _prediction(row: Mapping[str, Any], classifier: Classifier) -> Prediction:
+    names = classifier.class_names
+    probabilities = tuple(row[f"probability_{name}"] for name in names)
+    # Computed again: the column joins names by bars, and a name may hold one.
+    members = predict_sets(np.array([probabilities]), classifier.set_thresholds)[0]
     return Prediction(
         path=row["path"],
         label=row["label"],
         probability=row["probability"],
-        probabilities=tuple(row[f"probability_{name}"] for name in class_names),
-        prediction_set=tuple(name for name in row["prediction_set"].split("|") if name),
+        probabilities=probabilities,
+        prediction_set=tuple(name for name, inside in zip(names, members, strict=True) if inside),
         is_unsure=row["unsure"],
         is_unlike_training=row["unlike_training"],
         novelty=row["novelty"],
