@@ -158,6 +158,7 @@ def kill_on_ray(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[
                 time.sleep(0.05)
             process.wait()
             parts = _parts(out)
+            print(f"{counts}: {len(parts)} of {len(expected)} parts", file=sys.stderr, flush=True)
             assert all(expected[name] == content for name, content in parts.items())
             if len(parts) == len(expected):
                 finished, equal = finished + 1, equal + (parts == expected)
