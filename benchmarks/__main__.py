@@ -48,6 +48,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("serve-load", "benchmarks.serve_load"),
     ("serve-kill", "benchmarks.serve_kill"),
     ("kill", "benchmarks.kill"),
+    ("shards", "benchmarks.shards"),
     ("kill-finetune", "benchmarks.kill_finetune"),
 )
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.stats import multivariate_normal, norm
 
 from benchmarks.measuring import print_table
@@ -36,6 +37,7 @@ from foveal.evaluation import (
 from foveal.evaluation.comparison import Answered, compare_answers
 from foveal.evaluation.decision_curve import measure_decision_curves
 from foveal.evaluation.rates import rates_of
+from foveal.evaluation.recalibration import assess_external_calibration
 
 PAGE = Path(__file__).parents[1] / "docs" / "intervals.md"
 BEGIN, END = "<!-- coverage -->\n", "<!-- /coverage -->\n"
@@ -166,12 +168,26 @@ def truths(case: Case) -> dict[str, float]:
         "PPV at a threshold": share * hit / (share * hit + (1 - share) * alarm),
         "PPV at another prevalence": RARE * hit / (RARE * hit + (1 - RARE) * alarm),
         "net benefit": share * hit - (1 - share) * alarm * CUT / (1 - CUT),
+        "calibration slope": 2 * d,
+        "calibration in the large": _in_the_large(d, share),
         "accuracy of a subgroup": right,
         "gap of two subgroups": 0.0,
         "spread between groups": math.sqrt(max(0.0, both - right**2)),
         "weighted kappa": 1 - (1 - right) / chance,
         "mean distance of grades": 1 - right,
     }
+
+
+def _in_the_large(d: float, share: float) -> float:
+    """Returns the intercept that makes mean probability and share equal, the slope held at 1."""
+    steps, weights = np.polynomial.hermite_e.hermegauss(80)
+    weights = weights / weights.sum()
+
+    def surplus(intercept: float) -> float:
+        yes, no = (1 / (1 + np.exp(-intercept - middle - steps)) for middle in (d, -d))
+        return float(share * (weights @ yes) + (1 - share) * (weights @ no) - share)
+
+    return float(brentq(surplus, -20, 20))
 
 
 def figures(sample: Sample, seed: int) -> dict[str, Interval]:
@@ -204,6 +220,9 @@ def figures(sample: Sample, seed: int) -> dict[str, Interval]:
     assert elsewhere is not None
     curve = measure_decision_curves(probabilities, labels, groups, class_names=NAMES)[1]
     place = curve.thresholds.index(CUT)
+    calibrated = assess_external_calibration(
+        probabilities, labels, groups, class_names=NAMES, seed=seed, num_resamples=20
+    )
     site = Trait("site", "column", tuple("ab"[group % 2] for group in groups))
     parted = measure_subgroups(
         sample.predictions, labels, groups, (site,), group_source="group", **named
@@ -241,6 +260,8 @@ def figures(sample: Sample, seed: int) -> dict[str, Interval]:
         "PPV at a threshold": rates.ppv,
         "PPV at another prevalence": elsewhere.ppv,
         "net benefit": Interval(curve.net_benefit[place], curve.low[place], curve.high[place]),
+        "calibration slope": calibrated.slope,
+        "calibration in the large": calibrated.classes[1].intercept,
         "accuracy of a subgroup": part.accuracy,
         "gap of two subgroups": None if gap is None else gap.difference,
         "spread between groups": None

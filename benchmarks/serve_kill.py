@@ -137,11 +137,11 @@ def one_request(
 
 
 def children(pid: int) -> list[int]:
-    return [
-        int(number)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for number in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # threads come and go
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def resident_mb(pid: int) -> float:

@@ -14,7 +14,7 @@ from sklearn.metrics import (
 )
 
 from foveal.evaluation import log_softmax, measure
-from foveal.evaluation.curves import MAX_CURVES, PLACES, measure_curves
+from foveal.evaluation.curves import MAX_CURVES, POINTS, measure_curves
 
 
 def make_data(
@@ -36,12 +36,12 @@ def test_curves_are_scikit_learns_at_the_places(seed: int, coarse: bool) -> None
     scores = log_softmax(logits)
     for k, one in enumerate(found):
         fpr, tpr, _ = roc_curve(labels == k, scores[:, k], drop_intermediate=False)
-        expected = [tpr[np.flatnonzero(fpr <= place + 1e-12)[-1]] for place in PLACES]
+        expected = [tpr[np.flatnonzero(fpr <= place + 1e-12)[-1]] for place in POINTS]
         assert one.roc.value == pytest.approx(expected, abs=1e-12)
         precision, recall, _ = precision_recall_curve(labels == k, scores[:, k])
         # Falling recall: the last entry is the artificial end at recall 0.
         precision, recall = precision[:-1], recall[:-1]
-        expected = [precision[np.flatnonzero(recall >= place - 1e-12)[-1]] for place in PLACES]
+        expected = [precision[np.flatnonzero(recall >= place - 1e-12)[-1]] for place in POINTS]
         assert one.precision_recall.value == pytest.approx(expected, abs=1e-12)
         area = average_precision_score(labels == k, scores[:, k])
         assert one.average_precision.estimate == pytest.approx(area, abs=1e-12)
@@ -75,7 +75,7 @@ def test_groups_of_copies_widen_the_band() -> None:
     alone = measure_curves(logits, labels, np.arange(120), class_names=("a", "b", "c"))
     copies = [np.repeat(one, 5, axis=0) for one in (logits, labels, np.arange(120))]
     grouped = measure_curves(*copies, class_names=("a", "b", "c"))
-    middle = PLACES.index(0.2)
+    middle = POINTS.index(0.2)
     for first, second in zip(alone, grouped, strict=True):
         a, b = first.roc, second.roc
         assert a.value[middle] == b.value[middle]
@@ -86,7 +86,7 @@ def test_groups_of_copies_widen_the_band() -> None:
 def test_one_group_has_curves_and_no_band() -> None:
     logits, labels = make_data(4)
     found = measure_curves(logits, labels, np.zeros(250, int), class_names=("a", "b", "c"))
-    assert found[0].roc.low == (None,) * len(PLACES)
+    assert found[0].roc.low == (None,) * len(POINTS)
     assert found[0].roc.value[-1] == 1.0
 
 
@@ -110,7 +110,7 @@ def test_of_many_classes_the_weakest_have_curves() -> None:
 def test_the_band_holds_the_true_sensitivity_as_often_as_promised() -> None:
     from scipy.stats import norm
 
-    place, num_groups = PLACES.index(0.2), 60
+    place, num_groups = POINTS.index(0.2), 60
     truth = float(norm.sf(norm.isf(0.2) - 1.5))
     held = 0
     generator = np.random.default_rng(0)

@@ -14,4 +14,6 @@ def test_the_population_is_what_a_large_sample_shows(case: Case) -> None:
         {"spread between groups"} if case.per_group == 1 else set()
     )
     for name, interval in found.items():
-        assert interval.estimate == pytest.approx(expected[name], abs=0.03), name
+        # Slope and intercept are in logits, all others are shares.
+        within = 0.15 if name.startswith("calibration") else 0.03
+        assert interval.estimate == pytest.approx(expected[name], abs=within), name

@@ -10,11 +10,8 @@ from sklearn.metrics import roc_curve
 
 from foveal.evaluation import softmax
 from foveal.evaluation.calibration import fit_temperature
-from foveal.evaluation.operating import (
-    assess_operating_point,
-    choose_cut,
-    choose_operating_point,
-)
+from foveal.evaluation.operating import assess_operating_point, choose_operating_point
+from foveal.evaluation.operating_cut import choose_cut
 from foveal.evaluation.operating_point import OperatingPoint, decide
 from foveal.evaluation.operating_rule import read_costs, read_rule
 from foveal.evaluation.operating_wording import describe_chosen, describe_point
@@ -340,3 +337,32 @@ def test_words_follow_the_interval() -> None:
 def test_what_the_label_becomes_below_the_threshold_is_said() -> None:
     told = describe_point(OperatingPoint("b", 1, 0.2, "missed=10,false=1 for b"))
     assert "Below it, the label is the likeliest of the other classes." in told
+
+
+@pytest.mark.slow
+def test_the_intervals_hold_for_the_threshold_that_new_images_get() -> None:
+    from scipy.stats import norm
+
+    generator, held = np.random.default_rng(2), np.zeros(2)
+    for _ in range(200):
+        labels = (generator.random(300) < 0.3).astype(int)
+        score = generator.normal(size=300) + 2.0 * labels - 1.0
+        found = choose_operating_point(
+            np.stack([-score, score], axis=1) / 2,
+            labels,
+            np.arange(300),
+            np.arange(300) % 5,
+            rule=read_rule("sensitivity>=0.97 for b"),
+            class_names=("a", "b"),
+            temperature=1.0,
+            num_resamples=200,
+        )
+        assert found.point is not None
+        assert found.rates is not None
+        cut = np.log(found.point.threshold / (1 - found.point.threshold))
+        truth = norm.sf(cut - 1.0), norm.cdf(cut + 1.0)
+        for side, one in enumerate((found.rates.sensitivity, found.rates.specificity)):
+            assert one.low is not None
+            assert one.high is not None
+            held[side] += one.low <= truth[side] <= one.high
+    assert (held >= 0.9 * 200).all()

@@ -38,7 +38,7 @@ def trained(data: Path, weights: Path, out: Path, **choices: Any) -> Classifier:
 
 @pytest.fixture(scope="module")
 def as_onnx(linear: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export(linear, "onnx", tmp_path_factory.mktemp("onnx") / "onnx").place
+    return export(linear, "onnx", tmp_path_factory.mktemp("onnx") / "onnx").path
 
 
 def code(folder: Path, language: str) -> str:
@@ -118,7 +118,7 @@ def test_timm_opens_its_folder_and_answers_alike(linear: Path, tmp_path: Path) -
     import torch
 
     done = export(linear, "timm", tmp_path / "timm")
-    network = timm.create_model(f"local-dir:{done.place}", pretrained=True).eval()
+    network = timm.create_model(f"local-dir:{done.path}", pretrained=True).eval()
     images = np.random.default_rng(1).standard_normal((3, 3, 64, 64)).astype(np.float32)
     with torch.inference_mode():
         logits = network(torch.from_numpy(images)).numpy()
@@ -129,12 +129,12 @@ def test_timm_opens_its_folder_and_answers_alike(linear: Path, tmp_path: Path) -
 
 def test_the_folder_for_the_hub_has_a_card_and_both_networks(linear: Path, tmp_path: Path) -> None:
     done = export(linear, "hub", tmp_path / "hub")
-    names = {file.name for file in done.place.iterdir()}
+    names = {file.name for file in done.path.iterdir()}
     assert names == {
         *("README.md", "config.json", "model.safetensors", "model.onnx", "preprocessing.json"),
         ".gitattributes",
     }
-    card = (done.place / "README.md").read_text("utf-8")
+    card = (done.path / "README.md").read_text("utf-8")
     assert card.startswith("---\nlibrary_name: timm\n")
 
 
@@ -167,8 +167,8 @@ def test_a_kernel_goes_to_onnx_and_to_the_hub_without_timm(
     export(over_stages, "onnx", tmp_path / "onnx")
     done = export(over_stages, "hub", tmp_path / "hub")
     assert "timm cannot open the run" in done.notes[0]
-    assert not (done.place / "model.safetensors").exists()
-    card = (done.place / "README.md").read_text("utf-8")
+    assert not (done.path / "model.safetensors").exists()
+    card = (done.path / "README.md").read_text("utf-8")
     assert "library_name: onnx\n" in card
     assert "- timm\n" not in card
 
@@ -194,8 +194,8 @@ def test_eight_bits_say_what_they_cost_or_are_refused(
 ) -> None:
     monkeypatch.setattr(int8, "MAX_LOSS", 1.0)
     done = export(linear, "onnx-int8", tmp_path / "int8")
-    stated = json.loads((done.place / "about.json").read_text("utf-8"))["int8"]
-    assert stated["bytes"] == (done.place / "model.onnx").stat().st_size < stated["bytes_before"]
+    stated = json.loads((done.path / "about.json").read_text("utf-8"))["int8"]
+    assert stated["bytes"] == (done.path / "model.onnx").stat().st_size < stated["bytes_before"]
     assert stated["low"] <= stated["accuracy_change"] <= stated["high"]
     assert "out of fold on 36 images" in done.notes[1]
     monkeypatch.setattr(int8, "MAX_LOSS", -1.0)
@@ -241,3 +241,15 @@ def test_the_command_names_the_folder(
     assert shown.out.startswith(f"Folder {tmp_path / 'onnx'} (")
     told = json.loads(foveal("export", linear, "--to", "timm", "--json").out)
     assert told["file"] == str(linear.with_name("run-timm"))
+
+
+@pytest.mark.slow
+def test_a_fine_tuned_run_goes_to_onnx_and_timm_but_not_to_8_bits(
+    shapes: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    choices = {"fine_tune": "always", "unfreeze": "2-stages", "budget": "20s"}
+    run = trained(shapes, tiny_weights, tmp_path / "run", **choices).folder
+    export(run, "onnx", tmp_path / "onnx")
+    assert "differ from the run's by at most" in export(run, "timm", tmp_path / "timm").notes[0]
+    with pytest.raises(UsageError, match="not a linear head on the frozen network's last vector"):
+        export(run, "onnx-int8", tmp_path / "int8")

@@ -97,6 +97,25 @@ def test_a_process_that_died_while_it_waited_is_not_held_against_the_next_file(f
     assert decode(files["DICOM"]).pixels.shape == (40, 30)
 
 
+@pytest.mark.parametrize("num_kills", [1, 2])
+def test_a_process_that_somebody_kills_is_tried_once_more(files, monkeypatch, num_kills):
+    left = [num_kills]
+    ask = guarded.Worker.ask
+
+    def killed(self, *args, **options):
+        if left[0]:
+            left[0] -= 1
+            self._process.kill()
+        return ask(self, *args, **options)
+
+    monkeypatch.setattr(guarded.Worker, "ask", killed)
+    if num_kills == 1:
+        assert decode(files["DICOM"]).pixels.shape == (40, 30)
+    else:
+        with pytest.raises(ImageError, match="not enough memory"):
+            decode(files["DICOM"])
+
+
 def test_ordinary_files_start_no_process(encode, picture, monkeypatch):
     def refused(*args, **options):
         raise AssertionError("a process was started")

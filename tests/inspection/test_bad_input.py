@@ -80,6 +80,7 @@ def test_an_unknown_operation_makes_a_lower_bound():
         ("3x0x224", "between 1 and 1,000,000"),
         ("3x-2x5", "no list of whole numbers"),
         ("3x224x224,", "no list of whole numbers"),
+        ("3x64x64,12", "12 alone says too little; a vector is 1x12"),
     ],
 )
 def test_an_input_that_cannot_be_read_is_refused(spec, why):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,11 @@ class Server:
 
     def workers(self) -> list[int]:
         """The numbers of the processes that decode."""
-        folder = Path(f"/proc/{self.process.pid}/task")
-        return [
-            int(number)
-            for task in folder.iterdir()
-            for number in (task / "children").read_text().split()
-        ]
+        found: list[int] = []
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(FileNotFoundError):  # threads come and go
+                found += map(int, (task / "children").read_text().split())
+        return found
 
     def stop(self, number: int | None = signal.SIGTERM) -> tuple[int, str]:
         """Returns the exit status and what was written to stderr; without a signal, waits."""

@@ -93,7 +93,6 @@ def test_a_body_that_was_compressed_once_more_is_refused(server: Server, image: 
         ("/predict?run=shapes&run=shapes", 400, "one"),
         ("/explain?class=circel", 400, "circle"),
         ("/predict/", 404, "openapi"),
-        ("//predict", 404, "openapi"),
         ("/v2/models/none/infer", 404, "shapes"),
         ("/v2/models/shapes/versions/1/infer", 404, "version"),
     ],

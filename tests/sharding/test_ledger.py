@@ -17,7 +17,7 @@ from foveal.errors import LedgerError, UsageError
 from foveal.runs import Classifier
 from foveal.sharding import ShardOptions, predict_shards
 from foveal.sharding.ledger import LEDGER_NAME, ORIGIN
-from foveal.sharding.places import LocalPlace
+from foveal.sharding.storage import LocalStorage
 
 Run = Callable[..., Any]
 SMALL = ShardOptions(per_shard=8)
@@ -31,13 +31,13 @@ def parts(folder: Path) -> dict[str, bytes]:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of images in the order in which they are opened."""
     names: list[str] = []
-    read = LocalPlace.read
+    read = LocalStorage.read
 
-    def count(self: LocalPlace, name: str, *, max_pixels: int) -> bytes:
+    def count(self: LocalStorage, name: str, *, max_pixels: int) -> bytes:
         names.append(name)
         return read(self, name, max_pixels=max_pixels)
 
-    monkeypatch.setattr(LocalPlace, "read", count)
+    monkeypatch.setattr(LocalStorage, "read", count)
     return names
 
 

@@ -20,8 +20,8 @@ from foveal.errors import DataError, SourceLostError, UsageError
 from foveal.runs import Classifier
 from foveal.sharding import ShardOptions, predict_shards
 from foveal.sharding.listing import sorted_entries
-from foveal.sharding.places import Entry, LocalPlace
 from foveal.sharding.sources import TableColumns, expand_braces
+from foveal.sharding.storage import Entry, LocalStorage
 
 SMALL = ShardOptions(per_shard=8)
 Rows = list[tuple[str, str | None]]
@@ -299,9 +299,9 @@ def test_an_object_store_that_fails_is_an_error(
 ) -> None:
     from fsspec.implementations.memory import MemoryFileSystem
 
-    from foveal.sharding import places
+    from foveal.sharding import storage
 
-    monkeypatch.setattr(places, "_RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr(storage, "_RETRY_SECONDS", (0.0,))
     predict_shards(classifier, [f"{bucket}/photos"], tmp_path / "parts", options=SMALL)
     (tmp_path / "parts" / "part-000001-of-000005.parquet").unlink()
 
@@ -358,5 +358,5 @@ def test_shards_do_without_torch(run_folder: Path, many: Path, tmp_path: Path) -
 
 
 def test_a_local_place_is_read_as_predict_reads(many: Path) -> None:
-    place = LocalPlace(str(many))
-    assert place.read("a/1.png", max_pixels=100) == (many / "a" / "1.png").read_bytes()
+    storage = LocalStorage(str(many))
+    assert storage.read("a/1.png", max_pixels=100) == (many / "a" / "1.png").read_bytes()

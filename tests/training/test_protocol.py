@@ -29,7 +29,7 @@ def plan_of(
     rows: Sequence[tuple[str, str | None]],
     *,
     groups: Sequence[int] | None = None,
-    pictures: Sequence[int] | None = None,
+    images: Sequence[int] | None = None,
     config: TrainConfig | None = None,
     **fields: object,
 ) -> Plan:
@@ -38,7 +38,7 @@ def plan_of(
         manifest_of(rows, **fields),
         np.array(alone, np.int64),
         config or TrainConfig(),
-        pictures=None if pictures is None else np.array(pictures, np.int64),
+        images=None if images is None else np.array(images, np.int64),
     )
 
 
@@ -89,8 +89,8 @@ def test_images_in_no_part_go_unused_and_are_counted() -> None:
 
 
 def test_copies_of_training_images_are_not_tested() -> None:
-    pictures = [*range(10), 0, 10, 3, 11]
-    plan = plan_of(split(train=5, test=2), groups=pictures, pictures=pictures)
+    images = [*range(10), 0, 10, 3, 11]
+    plan = plan_of(split(train=5, test=2), groups=images, images=images)
     assert plan.fold_index.tolist() == [-1] * 10 + [-2, 0, -2, 0]
     assert plan.described.num_seen == 2
     assert plan.described.sentence == (
@@ -101,14 +101,14 @@ def test_copies_of_training_images_are_not_tested() -> None:
 
 
 def test_copies_within_a_part_are_kept() -> None:
-    plan = plan_of(split(train=2, test=2), pictures=[0, 0, 1, 2, 3, 3, 4, 5])
+    plan = plan_of(split(train=2, test=2), images=[0, 0, 1, 2, 3, 3, 4, 5])
     assert plan.fold_index.tolist() == [-1] * 4 + [0] * 4
     assert plan.described.num_seen == 0
 
 
 def test_a_test_part_of_copies_alone_is_refused() -> None:
     with pytest.raises(DataError, match="Every image of the test part is a copy of a training"):
-        plan_of(split(train=2, test=2), pictures=[0, 1, 2, 3, 0, 1, 2, 3])
+        plan_of(split(train=2, test=2), images=[0, 1, 2, 3, 0, 1, 2, 3])
 
 
 def test_group_across_the_given_split_is_told() -> None:

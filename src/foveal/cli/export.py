@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from foveal.cli.options import FILE_TO_WRITE, echo_json, noun
+from foveal.cli.options import echo_json, noun
 from foveal.text import printable
 
 
@@ -24,7 +24,7 @@ from foveal.text import printable
 )
 @click.option(
     "--out",
-    type=FILE_TO_WRITE,
+    type=click.Path(path_type=Path),
     metavar="PATH",
     help="Where to write (default: RUN.html or RUN-FORM beside the run).",
 )
@@ -47,14 +47,14 @@ def command(run: Path, form: str, out: Path | None, as_json: bool) -> None:
     if as_json:
         content = {
             "form": form,
-            "file": printable(str(done.place)),
+            "file": printable(str(done.path)),
             "bytes": done.num_bytes,
             "notes": list(done.notes),
         }
         echo_json("export", content)
         return
     word = "Page  " if form == "page" else "Folder"
-    click.echo(f"{word} {printable(str(done.place))} ({done.num_bytes / 1e6:.1f} MB)")
+    click.echo(f"{word} {printable(str(done.path))} ({done.num_bytes / 1e6:.1f} MB)")
     for note in done.notes:
         click.echo(f"Note   {note}")
     click.echo(done.next_step)

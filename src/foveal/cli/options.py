@@ -38,10 +38,10 @@ class FileToWrite(click.Path):
         """
         from foveal.files import require_writable
 
-        place = Path(os.fsdecode(super().convert(value, param, ctx)))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if ctx is None or not ctx.resilient_parsing:
-            require_writable(place)
-        return place
+            require_writable(path)
+        return path
 
 
 FILE_TO_WRITE = FileToWrite()

@@ -55,7 +55,7 @@ _REASONS: dict[str, tuple[str, str]] = {
     "not_an_image": ("holding no image", "Move them out of the data folder."),
     "unsupported_format": (
         "in a format that is not read",
-        "Convert them to PNG, JPEG, TIFF, WebP, BMP, GIF or DICOM.",
+        "Convert them to PNG, JPEG or DICOM.",
     ),
     "corrupt": ("damaged", "Copy the originals again."),
     "truncated": ("cut short", "Copy the originals again."),

@@ -28,7 +28,7 @@ from foveal.evaluation.intervals import (
 from foveal.evaluation.paired import accuracy_difference, net_share
 from foveal.evaluation.paired_areas import Areas, area_difference, delong
 from foveal.evaluation.ranking import rank_area
-from foveal.evaluation.resampling import column, disagreements_by_group, resampled_sums
+from foveal.evaluation.resampling import column, disagreements_by_group, ratio, resampled_sums
 
 Figure = Literal["accuracy", "balanced_accuracy", "auroc"]
 FIGURES: tuple[Figure, ...] = ("accuracy", "balanced_accuracy", "auroc")
@@ -269,13 +269,13 @@ def _class_shares(
                     counts[0],
                     counts[1],
                     counts[2],
-                    _ratio(gained[:, k] - lost[:, k], present[:, k]),
+                    ratio(gained[:, k] - lost[:, k], present[:, k]),
                 ),
                 net_share(
                     counts[3],
                     counts[4],
                     sizes - counts[2],
-                    _ratio(avoided[:, k] - added[:, k], others),
+                    ratio(avoided[:, k] - added[:, k], others),
                 ),
             )
         )
@@ -295,9 +295,9 @@ def _balanced(
     known = [one.estimate for one in sensitivities if one.estimate is not None]
     estimate = sum(known) / len(known)
     gained, lost, present = np.split(resamples, 5, axis=1)[:3]
-    by_class = _ratio(gained - lost, present)
+    by_class = ratio(gained - lost, present)
     defined = np.isfinite(by_class)
-    resampled = _ratio(np.where(defined, by_class, 0.0).sum(axis=1), defined.sum(axis=1))
+    resampled = ratio(np.where(defined, by_class, 0.0).sum(axis=1), defined.sum(axis=1))
     interval = expanded_percentiles(estimate, resampled, num_groups=num_groups, lowest=-1.0)
     informative = [
         int(((column(table, k) + column(table, num_classes + k)) > 0).sum())
@@ -309,12 +309,6 @@ def _balanced(
     # Classes that share groups move together to some extent, as in foveal.evaluation.metrics.
     parts = mean_of(sensitivities, dependence=2.0 if is_grouped else 1.0, lowest=-1.0)
     return hull(interval, parts)
-
-
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    result: Floats = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=result, where=denominator > 0)
-    return result
 
 
 def _balanced_accuracy(right: np.ndarray, truth: Ints, num_classes: int) -> float:

@@ -1,10 +1,10 @@
 """ROC and precision-recall curves of one class against the rest, with bands over groups.
 
-A curve is read at fixed places, so that bands and tables have rows: the sensitivity at given
+A curve is read at fixed points, so that bands and tables have rows: the sensitivity at given
 false-positive rates, and the PPV at given sensitivities. No value is interpolated: it is that of
 the last threshold that keeps to the false-positive rate, or the first that reaches the sensitivity
 (Davis & Goadrich 2006 on why a precision-recall curve must not be joined by lines). A band is
-pointwise: each interval is for its own place, and all of them together hold less often.
+pointwise: each interval is for its own point, and all of them together hold less often.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from foveal.evaluation.resampling import group_sums, ratio, resampled_sums
 MAX_CURVES = 12
 """Of more classes, only the weakest have their curves drawn and written."""
 
-PLACES: tuple[float, ...] = (
+POINTS: tuple[float, ...] = (
     *(k / 100 for k in range(11)),
     *(k / 100 for k in range(15, 90, 5)),
     *(k / 100 for k in range(90, 101)),
@@ -50,7 +50,7 @@ _NUM_QUANTILES = 64
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A curve read at fixed places, with a band of 95% intervals, each for its own place."""
+    """A curve read at fixed points, with a band of 95% intervals, each for its own point."""
 
     at: tuple[float, ...]
     value: tuple[float, ...]
@@ -170,8 +170,8 @@ class _Steps:
 
 
 def _quantiles(scores: Floats) -> Floats:
-    places = np.linspace(0, len(scores) - 1, min(_NUM_QUANTILES, len(scores))).astype(np.int64)
-    found: Floats = np.sort(scores)[places]
+    points = np.linspace(0, len(scores) - 1, min(_NUM_QUANTILES, len(scores))).astype(np.int64)
+    found: Floats = np.sort(scores)[points]
     return found
 
 
@@ -214,28 +214,28 @@ def _curve(
 ) -> Curve:
     read = _sensitivity_at if kind == "roc" else _precision_at
     values, lows, highs = [], [], []
-    for place in PLACES:
-        seen, at = read(steps.hits[None], steps.alarms[None], place)
+    for point in POINTS:
+        seen, at = read(steps.hits[None], steps.alarms[None], point)
         value, step = float(seen[0]), int(at[0])
-        interval = _interval(steps, value, step, read(hits, alarms, place)[0], kind)
+        interval = _interval(steps, value, step, read(hits, alarms, point)[0], kind)
         values.append(value)
         lows.append(interval.low)
         highs.append(interval.high)
-    return Curve(PLACES, tuple(values), tuple(lows), tuple(highs))
+    return Curve(POINTS, tuple(values), tuple(lows), tuple(highs))
 
 
-def _sensitivity_at(hits: Floats, alarms: Floats, place: float) -> tuple[Floats, Ints]:
+def _sensitivity_at(hits: Floats, alarms: Floats, point: float) -> tuple[Floats, Ints]:
     """Returns the sensitivity at a false-positive rate, and the step where it is read, [R]."""
-    allowed = place * alarms[:, -1:] + 1e-9
+    allowed = point * alarms[:, -1:] + 1e-9
     steps = (alarms <= allowed).sum(axis=1) - 1
     rows = np.arange(len(hits))
     found = np.where(steps >= 0, hits[rows, np.maximum(steps, 0)], 0.0)
     return ratio(found, hits[:, -1]), steps
 
 
-def _precision_at(hits: Floats, alarms: Floats, place: float) -> tuple[Floats, Ints]:
+def _precision_at(hits: Floats, alarms: Floats, point: float) -> tuple[Floats, Ints]:
     """Returns the PPV at a sensitivity, and the step where it is read, [R]."""
-    wanted = place * hits[:, -1:] - 1e-9
+    wanted = point * hits[:, -1:] - 1e-9
     steps = np.minimum((hits < wanted).sum(axis=1), hits.shape[1] - 1)
     rows = np.arange(len(hits))
     found = hits[rows, steps]

@@ -163,19 +163,19 @@ def _curve(name: str, scores: Floats, positive: Bools, groups: Ints) -> Decision
     # From the highest threshold down, images join those that are acted on.
     order = np.argsort(-reached, kind="stable")
     ends = np.searchsorted(
-        -reached[order], [-place - 1 for place in range(len(THRESHOLDS))], "right"
+        -reached[order], [-position - 1 for position in range(len(THRESHOLDS))], "right"
     )
     over_none, over_all, start = [], [], 0
-    for place in reversed(range(len(THRESHOLDS))):
-        joining = order[start : ends[place]]
-        start = int(ends[place])
+    for position in reversed(range(len(THRESHOLDS))):
+        joining = order[start : ends[position]]
+        start = int(ends[position])
         for kind, counts, others in (
             (positive[joining], hits, missed),
             (~positive[joining], alarms, spared),
         ):
             np.add.at(counts, groups[joining[kind]], 1.0)
             np.subtract.at(others, groups[joining[kind]], 1.0)
-        weight = THRESHOLDS[place] / (1.0 - THRESHOLDS[place])
+        weight = THRESHOLDS[position] / (1.0 - THRESHOLDS[position])
         over_none.append(_interval((hits, alarms), (1.0, -weight), sizes))
         over_all.append(_interval((spared, missed), (weight, -1.0), sizes))
     over_none.reverse()

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from foveal.evaluation.calibration import fit_temperature
 from foveal.evaluation.inputs import (
-    Bools,
     Floats,
     Ints,
     as_labels,
@@ -29,91 +28,12 @@ from foveal.evaluation.inputs import (
     softmax,
 )
 from foveal.evaluation.interval import Interval
-from foveal.evaluation.intervals import expanded_percentiles, proportion
+from foveal.evaluation.intervals import bounded, expanded_percentiles, proportion
+from foveal.evaluation.operating_cut import Cut, choose_cut
 from foveal.evaluation.operating_point import ChosenPoint, MeanCost, OperatingPoint, decide
-from foveal.evaluation.operating_rule import AtLeast, LeastCost, Measure, Rule, find_class
+from foveal.evaluation.operating_rule import AtLeast, LeastCost, Rule, find_class
 from foveal.evaluation.rates import AtPrevalence, Rates, rates_of
 from foveal.evaluation.resampling import group_sums, ratio, resampled_sums
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A threshold on one class's probability, and what it reaches on the images that chose it.
-
-    ``value`` is the measure that was asked for, or the mean cost; ``is_reached`` whether it is
-    what was asked, else it is the nearest.
-    """
-
-    threshold: float
-    value: float
-    is_reached: bool
-
-
-def choose_cut(scores: Floats, positive: Bools, rule: Rule) -> Cut | None:
-    """Returns the threshold that does what a rule asks; ``None`` where a side has no image.
-
-    Thresholds lie halfway between two scores that occur, so that the last digit of a score does
-    not turn an answer. Of those that reach a sensitivity or NPV the highest is taken, of those
-    that reach a specificity or PPV the lowest: it costs least of the other side. Answering none
-    at all is no way to reach a rate. Of equal costs the highest threshold is taken.
-
-    Args:
-        scores: Of the class, shape [N].
-        positive: Whether the image is of the class, shape [N].
-        rule: What is asked.
-    """
-    num_positive = int(positive.sum())
-    num_negative = len(positive) - num_positive
-    if not num_positive or not num_negative:
-        return None
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
-    levels = ordered[ends]
-    hits = np.cumsum(positive[order])[ends].astype(np.float64)
-    alarms = ends + 1.0 - hits
-    if isinstance(rule, LeastCost):
-        return _cheapest(levels, hits, alarms, rule, num_positive)
-    values = _reached(rule.measure, hits, alarms, num_positive, num_negative)
-    reached = np.flatnonzero(values >= rule.target)
-    if reached.size:
-        place = int(reached[0] if rule.measure in ("sensitivity", "npv") else reached[-1])
-    else:
-        place = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
-    value = float(values[place])
-    return Cut(_between(levels, place), 0.0 if math.isnan(value) else value, reached.size > 0)
-
-
-def _reached(
-    measure: Measure, hits: Floats, alarms: Floats, num_positive: int, num_negative: int
-) -> Floats:
-    """Returns the measure at each threshold, [L]; NaN where it is undefined."""
-    if measure == "sensitivity":
-        return hits / num_positive
-    if measure == "specificity":
-        return (num_negative - alarms) / num_negative
-    if measure == "ppv":
-        return hits / (hits + alarms)
-    return ratio(num_negative - alarms, num_positive + num_negative - (hits + alarms))
-
-
-def _cheapest(levels: Floats, hits: Floats, alarms: Floats, rule: LeastCost, num: int) -> Cut:
-    total = hits[-1] + alarms[-1]
-    costs = (rule.missed * (num - hits) + rule.false * alarms) / total
-    none = rule.missed * num / total
-    place = int(costs.argmin())
-    if none <= costs[place]:
-        top = float(levels[0])
-        never = (top + 1.0) / 2.0 if top < (top + 1.0) / 2.0 else math.nextafter(1.0, 2.0)
-        return Cut(never, none, True)
-    return Cut(_between(levels, place), float(costs[place]), True)
-
-
-def _between(levels: Floats, place: int) -> float:
-    level = float(levels[place])
-    below = float(levels[place + 1]) if place + 1 < len(levels) else 0.0
-    middle = (level + below) / 2.0
-    return middle if middle > below else level
 
 
 def choose_operating_point(
@@ -165,7 +85,7 @@ def choose_operating_point(
         return _unjudged(rule, name, _describe_short(rule, name, final))
     point = OperatingPoint(name, index, final.threshold, rule.text)
     answers = np.empty(num_images, np.int64)
-    thresholds, num_short = [], 0
+    thresholds, by_fold, num_short = [], [], 0
     for fold in range(int(folds.max()) + 1):
         held_out, rest = folds == fold, folds != fold
         scale = 1.0
@@ -184,10 +104,15 @@ def choose_operating_point(
             )
         thresholds.append(cut.threshold)
         num_short += not cut.is_reached
-        probabilities = softmax(scores[held_out], temperature=scale)
-        answers[held_out] = decide(
-            probabilities, OperatingPoint(name, index, cut.threshold, rule.text)
-        )
+        own = OperatingPoint(name, index, cut.threshold, rule.text)
+        by_fold.append(decide(softmax(scores, temperature=scale), own))
+        answers[held_out] = by_fold[-1][held_out]
+    whole = decide(softmax(scores, temperature=temperature), point)
+    shifts = np.average(
+        [_figures(one, truth, index, rule, prevalence) for one in by_fold],
+        axis=0,
+        weights=np.bincount(folds),
+    ) - _figures(whole, truth, index, rule, prevalence)
     judged = _judge(
         answers,
         scores.argmax(axis=1).astype(np.int64),
@@ -199,7 +124,84 @@ def choose_operating_point(
         seed=seed,
         num_resamples=num_resamples,
     )
-    return ChosenPoint(rule.text, name, point, tuple(thresholds), num_short, *judged)
+    found = ChosenPoint(rule.text, name, point, tuple(thresholds), num_short, *judged)
+    return _widened(found, shifts)
+
+
+def _figures(
+    answers: Ints, truth: Ints, index: int, rule: Rule, prevalence: float | None
+) -> Floats:
+    """Returns the figures that :func:`_widened` knows, in its order; NaN where undefined."""
+    yes, positive = answers == index, truth == index
+    tp, fp = float((yes & positive).sum()), float((yes & ~positive).sum())
+    fn, tn = float((~yes & positive).sum()), float((~yes & ~positive).sum())
+    odds = math.nan if prevalence is None else prevalence / (1.0 - prevalence)
+    se, sp = tp / (tp + fn), tn / (tn + fp)
+    cost = _costs(answers, truth, index, rule).mean() if isinstance(rule, LeastCost) else math.nan
+    shares = ratio(
+        np.array([tp, tn, odds * se, sp]),
+        np.array([tp + fp, tn + fn, odds * se + 1.0 - sp, sp + (1.0 - se) * odds]),
+    )
+    return np.array([se, sp, *shares, float((answers == truth).mean()), cost])
+
+
+def _widened(found: ChosenPoint, shifts: Floats) -> ChosenPoint:
+    """Returns figures whose intervals hold for the final threshold as well.
+
+    Folds choose other thresholds than all images do. By how much a figure differs for that is
+    seen where both are applied to all images; the interval is widened to cover it. Without this
+    95% intervals of the rate that was not asked for cover 73 to 93% where the class is rare.
+    """
+    rates, elsewhere, cost = found.rates, found.at_prevalence, found.cost
+    if rates is None or found.accuracy is None:
+        return found
+    rates = replace(
+        rates,
+        sensitivity=_shifted(rates.sensitivity, shifts[0]),
+        specificity=_shifted(rates.specificity, shifts[1]),
+        ppv=_shifted(rates.ppv, shifts[2]),
+        npv=_shifted(rates.npv, shifts[3]),
+    )
+    if elsewhere is not None:
+        elsewhere = replace(
+            elsewhere,
+            ppv=_shifted(elsewhere.ppv, shifts[4]),
+            npv=_shifted(elsewhere.npv, shifts[5]),
+        )
+    if cost is not None and cost.low is not None and cost.high is not None:
+        spent = _shifted(Interval(cost.per_image, cost.low, cost.high), shifts[7], highest=math.inf)
+        saved = _shifted(
+            Interval(cost.saved, cost.saved_low, cost.saved_high),
+            -shifts[7],
+            lowest=-math.inf,
+            highest=math.inf,
+        )
+        cost = replace(
+            cost, low=spent.low, high=spent.high, saved_low=saved.low, saved_high=saved.high
+        )
+    return replace(
+        found,
+        rates=rates,
+        accuracy=_shifted(found.accuracy, shifts[6]),
+        at_prevalence=elsewhere,
+        cost=cost,
+    )
+
+
+def _shifted(
+    interval: Interval, shift: float, *, lowest: float = 0.0, highest: float = 1.0
+) -> Interval:
+    if interval.estimate is None or interval.low is None or interval.high is None:
+        return interval
+    if not math.isfinite(shift):
+        return interval
+    return bounded(
+        interval.estimate,
+        min(interval.low, interval.low - shift),
+        max(interval.high, interval.high - shift),
+        lowest=lowest,
+        highest=highest,
+    )
 
 
 def assess_operating_point(

@@ -118,9 +118,9 @@ def measure_ordered(
         UsageError: Shapes disagree.
     """
     num_images, num_classes = np.asarray(labels).size, len(class_names)
-    place = np.array([tuple(order).index(name) for name in class_names])
-    truth = place[as_labels(labels, num_images=num_images, num_classes=num_classes)]
-    answer = place[as_rows(predictions, num_images=num_images, name="predictions")]
+    position = np.array([tuple(order).index(name) for name in class_names])
+    truth = position[as_labels(labels, num_images=num_images, num_classes=num_classes)]
+    answer = position[as_rows(predictions, num_images=num_images, name="predictions")]
     members, num_groups = compact(as_rows(groups, num_images=num_images, name="groups"))
     distance = np.abs(truth - answer)
     ones = np.ones(num_images)

@@ -103,9 +103,11 @@ def rates_by_class(
     drawn_sizes = drawn[:, 2 * num_classes :].sum(axis=1)
     found = []
     for k in range(num_classes):
-        places = (k, num_classes + k, 2 * num_classes + k)
-        by_group = _Counts.of(np.stack([*(column(table, one) for one in places), sizes], axis=1))
-        resampled = _Counts.of(np.stack([*(drawn[:, one] for one in places), drawn_sizes], axis=1))
+        positions = (k, num_classes + k, 2 * num_classes + k)
+        by_group = _Counts.of(np.stack([*(column(table, one) for one in positions), sizes], axis=1))
+        resampled = _Counts.of(
+            np.stack([*(drawn[:, one] for one in positions), drawn_sizes], axis=1)
+        )
         found.append(_rates(by_group, resampled))
     return tuple(found)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from foveal.errors import FovealError, UsageError
+from foveal.files import require_writable
 from foveal.runs import Classifier, claim_folder, load
 from foveal.text import near_names, printable
 
@@ -20,14 +22,14 @@ class Exported:
 
     Attributes:
         form: Of :data:`FORMS`.
-        place: The file or the folder.
+        path: The file or the folder.
         num_bytes: In all.
         notes: What a reader should know, one sentence each.
         next_step: What to do with it.
     """
 
     form: FormName
-    place: Path
+    path: Path
     num_bytes: int
     notes: tuple[str, ...]
     next_step: str
@@ -124,7 +126,7 @@ def export(run: Path, form: str, out: Path | None = None) -> Exported:
 
     Raises:
         RunError: The run is incomplete or altered.
-        UsageError: There is no such form, the run cannot take it (and why), or the place is
+        UsageError: There is no such form, the run cannot take it (and why), or the path is
             taken.
         FovealError: It cannot be written, or what was made does not agree with the run.
     """
@@ -132,6 +134,9 @@ def export(run: Path, form: str, out: Path | None = None) -> Exported:
     if row.make is None:
         from foveal.exporting.page import export_page
 
+        if out is not None and not out.is_dir():  # it says itself what it does with a folder
+            with _named_as_unwritable(out):
+                require_writable(out)
         page = export_page(run, out)
         return Exported(row.name, page.file, page.num_bytes, page.notes, row.next_step)
     here = run.resolve()
@@ -141,18 +146,25 @@ def export(run: Path, form: str, out: Path | None = None) -> Exported:
             f"{printable(str(folder))} is there already.",
             next_step="Choose another folder with --out, or remove it.",
         )
+    with _named_as_unwritable(folder):
+        require_writable(folder, kind="folder")  # before the work
     contents = row.make(load(run))
-    try:
-        with claim_folder(folder, overwrite=False) as partial:
-            for name, content in contents.files.items():
-                (partial / name).write_bytes(content)
-    except OSError as error:
-        raise FovealError(
-            f"{printable(str(folder))} could not be written: {error.strerror or error}.",
-            next_step="Choose a path you may write to with --out.",
-        ) from error
+    with _named_as_unwritable(folder), claim_folder(folder, overwrite=False) as partial:
+        for name, content in contents.files.items():
+            (partial / name).write_bytes(content)
     num_bytes = sum(map(len, contents.files.values()))
     return Exported(row.name, folder, num_bytes, contents.notes, row.next_step)
+
+
+@contextlib.contextmanager
+def _named_as_unwritable(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FovealError(
+            f"{printable(str(place))} could not be written: {error.strerror or error}.",
+            next_step="Choose a path you may write to with --out.",
+        ) from error
 
 
 def find_form(name: str) -> Form:

@@ -72,8 +72,8 @@ def int8_files(classifier: Classifier) -> Contents:
     features, rounded = (_features(one, samples) for one in (slow, fast))
     loss, interval = _loss(classifier, judged, features, rounded)
     said = (
-        f"accuracy changes by {100 * -loss:+.1f} points (95% interval {_points(interval)}), out of "
-        f"fold on {count_noun(len(samples), 'image')}"
+        f"accuracy changes by {100 * (interval.estimate or 0.0):+.1f} points (95% interval "
+        f"{_points(interval)}), out of fold on {count_noun(len(samples), 'image')}"
     )
     if loss > MAX_LOSS:
         raise UsageError(
@@ -97,7 +97,7 @@ def int8_files(classifier: Classifier) -> Contents:
     notes = (
         f"{len(small) / 1e6:.1f} MB instead of {len(exact) / 1e6:.1f} MB; {speed:.1f} times as "
         "fast here, one thread.",
-        f"{said[0].upper()}{said[1:]}.",
+        f"{said[0].upper()}{said[1:]}.{_not_excluded(interval)}",
     )
     readme = files["README.md"].decode() + "\n## In 8 bits\n\n" + "\n\n".join(notes) + "\n"
     return Contents({**files, "README.md": readme.encode()}, notes)
@@ -111,10 +111,10 @@ def _read_images(classifier: Classifier) -> tuple[dict[str, NDArray[Any]], Float
     usable = read_usable(folder)
     row_of = {image.path: row for row, image in enumerate(usable)}
     table = read_out_of_fold(folder, classifier.class_names)
-    places = [place for place, path in enumerate(table["path"]) if path in row_of]
-    spread = np.linspace(0, len(places) - 1, min(_NUM_JUDGED, len(places))).astype(int)
-    places = [places[place] for place in dict.fromkeys(spread.tolist())]
-    rows = [row_of[table["path"][place]] for place in places]
+    positions = [position for position, path in enumerate(table["path"]) if path in row_of]
+    spread = np.linspace(0, len(positions) - 1, min(_NUM_JUDGED, len(positions))).astype(int)
+    positions = [positions[position] for position in dict.fromkeys(spread.tolist())]
+    rows = [row_of[table["path"][position]] for position in positions]
     root = None if record.images_root is None else folder / record.images_root
     found, missing = find_images(rows, usable, root)
     if missing:
@@ -124,11 +124,11 @@ def _read_images(classifier: Classifier) -> tuple[dict[str, NDArray[Any]], Float
             next_step="Bring the images back to where they were, or use --to onnx.",
         )
     index = {name: position for position, name in enumerate(classifier.class_names)}
-    groups = np.unique([table["group"][place] for place in places], return_inverse=True)[1]
+    groups = np.unique([table["group"][position] for position in positions], return_inverse=True)[1]
     facts = {
-        "labels": np.array([index[table["label"][place]] for place in places], np.int64),
+        "labels": np.array([index[table["label"][position]] for position in positions], np.int64),
         "groups": groups.astype(np.int64),
-        "folds": np.array([table["fold"][place] for place in places], np.int64),
+        "folds": np.array([table["fold"][position] for position in positions], np.int64),
     }
     images = [classifier.preprocessing.apply(found[row]) for row in rows]
     return facts, np.stack(images)
@@ -245,6 +245,12 @@ def _speed(slow: Any, fast: Any, batch: Floats) -> float:
             session.run(["probabilities"], {"images": batch})
             seconds[which].append(time.perf_counter() - start)
     return min(seconds[0]) / min(seconds[1])
+
+
+def _not_excluded(interval: Interval) -> str:
+    if interval.low is not None and interval.low >= -MAX_LOSS:
+        return ""
+    return f" So few images do not exclude a loss of more than {100 * MAX_LOSS:.0f} point."
 
 
 def _points(interval: Interval) -> str:

@@ -25,8 +25,8 @@ from foveal.draw.page import source_digest
 from foveal.errors import FovealError, RunAlteredError, UsageError
 from foveal.exporting.bundle import bundle
 from foveal.exporting.facts import Agreements, PageFacts, digest_of, gather_facts, read_agreements
+from foveal.exporting.hosts import OFFLINE, Host, served
 from foveal.exporting.mapped_network import MappedNetwork, with_maps
-from foveal.exporting.places import OFFLINE, Place, served
 from foveal.exporting.runtime import read_runtime
 from foveal.files import write_atomically
 from foveal.runs import Classifier, load
@@ -178,9 +178,7 @@ def _modules() -> dict[str, str]:
     }
 
 
-def _page(
-    classifier: Classifier, facts: PageFacts, blocks: dict[str, bytes], place: Place
-) -> bytes:
+def _page(classifier: Classifier, facts: PageFacts, blocks: dict[str, bytes], host: Host) -> bytes:
     from foveal.exporting.wording import about_html, evidence_html, limits_html, warnings_html
 
     folder = files("foveal.exporting") / "page"
@@ -195,7 +193,7 @@ def _page(
             "worker-src blob:",
             f"style-src {source_digest(style)}",
             "img-src data: blob:",
-            f"connect-src {place.may_connect_to}",
+            f"connect-src {host.may_connect_to}",
             "base-uri 'none'",
             "form-action 'none'",
         )
@@ -215,11 +213,11 @@ def _page(
         "warnings": warnings_html(said),
         "evidence": evidence_html(said),
         "limits": limits_html(said),
-        "where": place.where_html,
-        "footer": escape(place.footer),
-        "licence": "" if place.is_offline else " hidden",
+        "where": host.where_html,
+        "footer": escape(host.footer),
+        "licence": "" if host.is_offline else " hidden",
         "about": about_html(
-            classifier, digest_of(classifier), place, _agreements() if place.is_offline else None
+            classifier, digest_of(classifier), host, _agreements() if host.is_offline else None
         ),
         "version": escape(metadata.version("foveal")),
         "facts": _json(facts.script),

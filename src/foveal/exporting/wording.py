@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from foveal.exporting.facts import Agreements, Said
-from foveal.exporting.places import Place
+from foveal.exporting.hosts import Host
 from foveal.runs import Classifier
 from foveal.text import printable
 
@@ -32,7 +32,7 @@ def limits_html(said: Said) -> str:
 
 
 def about_html(
-    classifier: Classifier, digest: str, place: Place, agreements: Agreements | None
+    classifier: Classifier, digest: str, host: Host, agreements: Agreements | None
 ) -> str:
     """Returns who made it, from what, and how far the page agrees with Python."""
     manifest = classifier.manifest
@@ -45,10 +45,10 @@ def about_html(
         ("Licence of the weights", printable(str(backbone.get("licence", "unknown")))),
         ("SHA-256 of model.onnx", digest),
         ("SHA-256 of the data", printable(str(manifest.get("data_sha256", "unknown")))),
-        ("Answers by", place.answers_by),
+        ("Answers by", host.answers_by),
     )
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
-    agreement = _agreement_html(agreements) if place.is_offline else ""
+    agreement = _agreement_html(agreements) if host.is_offline else ""
     return f'<dl class="facts">{rows}</dl>{agreement}'
 
 

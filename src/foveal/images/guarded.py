@@ -78,6 +78,25 @@ def decode_guarded(data: bytes, request: Request) -> Raster | None:
         ImageError: As decoding here raises it; ``too_large`` where it took too long or too
             much memory; ``corrupt`` where the decoder crashed.
     """
+    try:
+        return _decode_once(data, request)
+    except _ShotError:  # perhaps by somebody, which says nothing about the file
+        pass
+    try:
+        return _decode_once(data, request)
+    except _ShotError as shot:
+        raise shot.error from None
+
+
+class _ShotError(Exception):
+    """The process was shot (SIGKILL): by a kernel without memory, or by somebody."""
+
+    def __init__(self, error: ImageError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _decode_once(data: bytes, request: Request) -> Raster | None:
     from foveal.images.worker import raster_of
 
     worker = take_worker()
@@ -90,7 +109,9 @@ def decode_guarded(data: bytes, request: Request) -> Raster | None:
         )
         raster = None if "code" in header else raster_of(header, body)
     except (EOFError, OSError, ValueError, KeyError, TypeError):
-        raise worker.end() from None
+        error = worker.end()
+        is_shot = worker.was_killed and error.code == "too_large"
+        raise (_ShotError(error) if is_shot else error) from None
     except BaseException:
         worker.kill()
         raise

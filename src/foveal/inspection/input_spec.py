@@ -50,7 +50,9 @@ def _parse_one(text: str, spec: str) -> Any:
     text, colon, dtype = text.partition(":")
     words = re.split(r"[x×X*]", text.strip().strip("()[] "))
     sizes = tuple(int(word) for word in words if re.fullmatch(r"\s*[0-9]{1,9}\s*", word))
-    if len(sizes) != len(words) or (len(sizes) < 2 and not colon):
+    if len(sizes) == len(words) == 1 and not colon:
+        raise _refusal(spec, f"{sizes[0]} alone says too little; a vector is 1x{sizes[0]}")
+    if len(sizes) != len(words):
         raise _refusal(spec, "it is no list of whole numbers joined by x")
     if not all(0 < size <= _MAX_SIZE for size in sizes):
         raise _refusal(spec, f"every size must be between 1 and {_MAX_SIZE:,}")

@@ -134,8 +134,8 @@ def _shown(one: Difference) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(
-        f'<th scope="col"{"" if place else " class=words"}>{_safe(name)}</th>'
-        for place, name in enumerate(header)
+        f'<th scope="col"{"" if position else " class=words"}>{_safe(name)}</th>'
+        for position, name in enumerate(header)
     )
     body = "".join(
         f'<tr><th scope="row" class="words">{_safe(row[0])}</th>'

@@ -50,7 +50,7 @@ class AuditLog:
             raise UsageError(
                 f"The audit log {printable(str(file))} cannot be written: "
                 f"{error.strerror or error}.",
-                next_step="Give another place with --audit-log; each server needs its own.",
+                next_step="Give another path with --audit-log; each server needs its own.",
             ) from None
         self._thread = threading.Thread(target=self._work, name="foveal-audit", daemon=True)
         self._thread.start()

@@ -164,9 +164,9 @@ class OpenInference:
 
 async def _all_answered(asked: Sequence[Awaitable[Answered]]) -> list[Answered]:
     outcomes = await asyncio.gather(*asked, return_exceptions=True)
-    for place, outcome in enumerate(outcomes):
+    for position, outcome in enumerate(outcomes):
         if isinstance(outcome, RefusedError):
-            message = f"{INPUT}[{place}]: {outcome.message}"
+            message = f"{INPUT}[{position}]: {outcome.message}"
             raise RefusedError(
                 outcome.status,
                 outcome.code,
@@ -284,16 +284,16 @@ def _images(inputs: Any, raw: bytes) -> list[bytes]:
 def _from_raw(raw: bytes, size: Any) -> list[bytes]:
     if not isinstance(size, int) or isinstance(size, bool) or size != len(raw):
         raise _bad(f"binary_data_size: got {str(size)[:20]}", f"{len(raw)}, the bytes that came")
-    images, place = [], 0
-    while place < len(raw):
-        if place + 4 > len(raw):
+    images, offset = [], 0
+    while offset < len(raw):
+        if offset + 4 > len(raw):
             raise _bad("the raw elements are cut short", "four bytes of length before each")
-        (length,) = struct.unpack_from("<I", raw, place)
-        place += 4
-        if place + length > len(raw):
+        (length,) = struct.unpack_from("<I", raw, offset)
+        offset += 4
+        if offset + length > len(raw):
             raise _bad("the raw elements are cut short", f"{length:,} bytes of element")
-        images.append(raw[place : place + length])
-        place += length
+        images.append(raw[offset : offset + length])
+        offset += length
     return images
 
 
@@ -301,13 +301,13 @@ def _from_json(data: Any) -> list[bytes]:
     if not isinstance(data, list) or len(data) > _MAX_IMAGES:
         raise _bad("inputs[0].data", f"a list of up to {_MAX_IMAGES} files in base64")
     images = []
-    for place, one in enumerate(data):
+    for position, one in enumerate(data):
         if isinstance(one, list) and len(one) == 1:
             one = one[0]
         try:
             images.append(base64.b64decode(one, validate=True))
         except (binascii.Error, ValueError, TypeError):
-            raise _bad(f"inputs[0].data[{place}]", "an image file in base64") from None
+            raise _bad(f"inputs[0].data[{position}]", "an image file in base64") from None
     return images
 
 
@@ -318,11 +318,12 @@ def _wanted(outputs: Any, *, is_binary: bool) -> list[tuple[_Output, bool]]:
         raise _bad("outputs", "a list")
     known = {one.name: one for one in OUTPUTS}
     wanted = []
-    for place, one in enumerate(outputs):
+    for position, one in enumerate(outputs):
         name = one.get("name") if isinstance(one, dict) else None
         if not isinstance(name, str) or name not in known:
             raise _bad(
-                f"outputs[{place}]: got {printable(str(name))[:40]!r}", f"one of {', '.join(known)}"
+                f"outputs[{position}]: got {printable(str(name))[:40]!r}",
+                f"one of {', '.join(known)}",
             )
         parameters = one.get("parameters")
         own = parameters.get("binary_data") if isinstance(parameters, dict) else None

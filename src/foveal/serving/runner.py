@@ -99,10 +99,10 @@ class Runner:
 
 
 def _settle(batch: list[_Waiting], results: list[Any] | Exception) -> None:
-    for place, one in enumerate(batch):
+    for position, one in enumerate(batch):
         if one.future.done():
             continue  # nobody waits any more
         if isinstance(results, Exception):
             one.future.set_exception(results)
         else:
-            one.future.set_result(results[place])
+            one.future.set_result(results[position])

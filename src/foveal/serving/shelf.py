@@ -24,7 +24,7 @@ _MISSED: Final = 3  # looks in a row, so that a folder that changes places is no
 
 
 @dataclass(slots=True)
-class _Place:
+class _Kept:
     """A run folder that is looked at."""
 
     folder: Path
@@ -48,7 +48,7 @@ class Shelf:
     tell: Callable[[str], None]
     runs: Mapping[str, ServedRun] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
-    _places: dict[str, _Place] = field(default_factory=dict)
+    _kept: dict[str, _Kept] = field(default_factory=dict)
     _parents: list[Path] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -68,21 +68,19 @@ class Shelf:
         for folder in self._parents:
             for one in _runs_within(folder):
                 self._add(one, is_named=False)
-        for name, place in self._places.items():
-            place.stamp = _stamp(place.folder)
-            runs[name] = load_run(place.folder, name=name, max_pixels=self.max_pixels)
+        for name, kept in self._kept.items():
+            kept.stamp = _stamp(kept.folder)
+            runs[name] = load_run(kept.folder, name=name, max_pixels=self.max_pixels)
         self.runs = runs
 
     def look(self) -> None:
         """Takes up what was written since; what cannot be read is told, and left as it was."""
         with self._lock:
             self._find_new()
-            for name, place in list(self._places.items()):
-                self._look_at(name, place)
+            for name, kept in list(self._kept.items()):
+                self._look_at(name, kept)
             self.problems = {
-                name: place.problem
-                for name, place in self._places.items()
-                if place.problem is not None
+                name: kept.problem for name, kept in self._kept.items() if kept.problem is not None
             }
 
     def named(self, name: str | None) -> ServedRun:
@@ -113,7 +111,7 @@ class Shelf:
 
     def _add(self, folder: Path, *, is_named: bool) -> None:
         name = printable(folder.resolve().name)
-        known = self._places.get(name)
+        known = self._kept.get(name)
         if known is not None:
             if known.folder.resolve() == folder.resolve():
                 return
@@ -122,7 +120,7 @@ class Shelf:
                 f"{printable(str(folder))}.",
                 next_step="Rename one of the folders; a run is asked by the name of its folder.",
             )
-        self._places[name] = _Place(folder, is_named)
+        self._kept[name] = _Kept(folder, is_named)
 
     def _find_new(self) -> None:
         for parent in self._parents:
@@ -130,47 +128,47 @@ class Shelf:
                 try:
                     self._add(folder, is_named=False)
                 except UsageError as error:
-                    self._say_once(self._places[printable(folder.name)], str(error))
+                    self._say_once(self._kept[printable(folder.name)], str(error))
 
-    def _look_at(self, name: str, place: _Place) -> None:
-        stamp = _stamp(place.folder)
+    def _look_at(self, name: str, kept: _Kept) -> None:
+        stamp = _stamp(kept.folder)
         if stamp is None:
-            place.num_missed += 1
-            if place.num_missed == _MISSED:
-                self._take_away(name, place)
+            kept.num_missed += 1
+            if kept.num_missed == _MISSED:
+                self._take_away(name, kept)
             return
-        place.num_missed = 0
-        if stamp == place.stamp and name in self.runs:
+        kept.num_missed = 0
+        if stamp == kept.stamp and name in self.runs:
             return
-        if stamp == place.stamp and place.problem is not None:
+        if stamp == kept.stamp and kept.problem is not None:
             return  # what could not be read has not changed
-        place.stamp = stamp
+        kept.stamp = stamp
         try:
-            run = load_run(place.folder, name=name, max_pixels=self.max_pixels)
+            run = load_run(kept.folder, name=name, max_pixels=self.max_pixels)
         except (FovealError, OSError) as error:
             self.metrics.count("foveal_run_loads_total", run=name, result="failed")
-            self._say_once(place, f"{name} was not taken up: {error}")
+            self._say_once(kept, f"{name} was not taken up: {error}")
             return
-        place.problem = None
+        kept.problem = None
         self.metrics.count("foveal_run_loads_total", run=name, result="loaded")
         known = self.runs.get(name)
         if known is None or known.version != run.version:
             self.runs = {**self.runs, name: run}
             self.tell(f"{name} is now version {run.version}.")
 
-    def _take_away(self, name: str, place: _Place) -> None:
-        if place.is_named:
+    def _take_away(self, name: str, kept: _Kept) -> None:
+        if kept.is_named:
             self._say_once(
-                place, f"The folder of {name} is gone; it is answered by what was loaded before."
+                kept, f"The folder of {name} is gone; it is answered by what was loaded before."
             )
             return
-        del self._places[name]
+        del self._kept[name]
         self.runs = {key: run for key, run in self.runs.items() if key != name}
         self.tell(f"{name} is gone.")
 
-    def _say_once(self, place: _Place, text: str) -> None:
-        if place.problem != text:
-            place.problem = text
+    def _say_once(self, kept: _Kept, text: str) -> None:
+        if kept.problem != text:
+            kept.problem = text
             self.tell(text)
 
 

@@ -16,7 +16,7 @@ from foveal.dataset.walking import is_junk
 from foveal.errors import ImageError
 from foveal.images import SUPPORTED_SUFFIXES
 from foveal.images.reading import require_readable_size
-from foveal.sharding.places import Place
+from foveal.sharding.storage import Storage
 
 ARCHIVE_SUFFIXES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _END_BYTES: Final = 1024  # two empty blocks: POSIX.1, pax, "ustar Interchange Format"
@@ -33,7 +33,7 @@ def is_archive(name: str) -> bool:
 
 
 def read_archive(
-    place: Place, name: str, *, max_pixels: int
+    storage: Storage, name: str, *, max_pixels: int
 ) -> Iterator[tuple[str, bytes | ImageError]]:
     """Yields name and bytes of each image, or why it cannot be read, in the archive's order.
 
@@ -44,7 +44,7 @@ def read_archive(
         SourceLostError: The source cannot be read any more.
     """
     try:
-        stream = place.open(name)
+        stream = storage.open(name)
     except ImageError as error:
         yield "", error
         return

@@ -9,8 +9,8 @@ from typing import Final, Literal, Protocol
 from foveal.errors import UsageError
 from foveal.runs.classifier import Classifier
 from foveal.sharding.parts import Contents, Part, make_part
-from foveal.sharding.places import Entry
 from foveal.sharding.sources import Source
+from foveal.sharding.storage import Entry
 from foveal.text import near_names
 
 EngineName = Literal["threads", "ray"]

@@ -287,7 +287,7 @@ def _require_same_images(
 
 
 def _require_apart(folder: Path, source: Source) -> None:
-    root = getattr(source.place, "root", None)
+    root = getattr(source.storage, "root", None)
     if root is None or source.table is not None or source.names:
         return
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)):

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from foveal.dataset.manifest import natural_key
 from foveal.errors import DataError, LedgerError
-from foveal.sharding.places import Entry
+from foveal.sharding.storage import Entry
 from foveal.text import count_noun, printable
 
 _SORTED_AT_ONCE: Final = 100_000

@@ -93,7 +93,9 @@ def run_on_ray(job: Job, shards: Iterator[Shard], advance: Callable[[int], None]
                 except ray.exceptions.RayTaskError:
                     raise
                 except ray.exceptions.RayError as error:  # the worker or its machine is gone
-                    attempts[shard.index] = attempts.get(shard.index, 0) + 1
+                    # A machine that was taken away says nothing about the shard.
+                    is_node = isinstance(error, ray.exceptions.NodeDiedError)
+                    attempts[shard.index] = attempts.get(shard.index, 0) + (not is_node)
                     if attempts[shard.index] >= _MAX_ATTEMPTS:
                         raise _given_up(shard, error) from error
                     submit(shard)

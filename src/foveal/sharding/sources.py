@@ -20,7 +20,7 @@ from foveal.errors import DataError, ImageError, UsageError
 from foveal.images import SUPPORTED_SUFFIXES
 from foveal.runs.named_images import NamedImage
 from foveal.sharding.archives import is_archive, read_archive
-from foveal.sharding.places import Entry, LocalPlace, Place, RemotePlace
+from foveal.sharding.storage import Entry, LocalStorage, RemoteStorage, Storage
 from foveal.text import printable
 
 Kind = Literal["folder", "table", "archives"]
@@ -61,7 +61,7 @@ class Source:
 
     Attributes:
         kind: What its entries are: images, or archives of images.
-        place: What the names lie below.
+        storage: What the names lie below.
         shown: What stands in front of each name in the answers, as it was given.
         table: The table that names the images.
         names: Archives that were given by name.
@@ -69,7 +69,7 @@ class Source:
     """
 
     kind: Kind
-    place: Place
+    storage: Storage
     shown: str
     table: str | None = None
     names: tuple[str, ...] = ()
@@ -94,11 +94,11 @@ class Source:
         if self.table is not None:
             yield from self._rows()
         elif self.names:
-            yield from map(self.place.examine, self.names)
+            yield from map(self.storage.examine, self.names)
         elif self.kind == "archives":
-            yield from (one for one in self.place.walk() if is_archive(one.name))
+            yield from (one for one in self.storage.walk() if is_archive(one.name))
         else:
-            yield from self.place.walk()
+            yield from self.storage.walk()
 
     def images(self, entries: Sequence[Entry], *, max_pixels: int) -> Iterator[NamedImage]:
         """Yields the images of a shard, in order; each is read when it is asked for."""
@@ -108,7 +108,7 @@ class Source:
                 error = ImageError(entry.message or "", code=entry.code)
                 yield NamedImage(shown, None, error)
             elif self.kind == "archives":
-                for name, content in read_archive(self.place, entry.name, max_pixels=max_pixels):
+                for name, content in read_archive(self.storage, entry.name, max_pixels=max_pixels):
                     whole = printable(_shown(self.shown, f"{entry.name}/{name}".rstrip("/")))
                     if isinstance(content, ImageError):
                         yield NamedImage(whole, None, content)
@@ -116,26 +116,26 @@ class Source:
                         yield NamedImage(whole, LazyImage(partial(bytes, content)))
             else:
                 yield NamedImage(
-                    shown, LazyImage(partial(self.place.read, entry.name, max_pixels=max_pixels))
+                    shown, LazyImage(partial(self.storage.read, entry.name, max_pixels=max_pixels))
                 )
 
     def _rows(self) -> Iterator[Entry]:
         assert self.table is not None
-        if isinstance(self.place, RemotePlace):
+        if isinstance(self.storage, RemoteStorage):
             with tempfile.TemporaryDirectory(prefix="foveal-") as folder:
                 file = Path(folder) / self.table
-                self.place.fetch(self.table, file)
+                self.storage.fetch(self.table, file)
                 for written in self._paths(file):
                     yield Entry(written.replace("\\", "/").removeprefix("./"))
             return
-        assert isinstance(self.place, LocalPlace)
-        file = Path(self.place.root) / self.table
+        assert isinstance(self.storage, LocalStorage)
+        file = Path(self.storage.root) / self.table
         finder = FileFinder(file.parent, encoding=self.columns.encoding or "utf-8")
         for written in self._paths(file):
             if "\x00" in written:
                 yield Entry(written, None, "missing", "its path holds a zero byte")
             else:
-                yield self.place.examine(finder.find(written)[1])
+                yield self.storage.examine(finder.find(written)[1])
 
     def _paths(self, file: Path) -> Iterator[str]:
         streamed = stream_table(file, likely=PATH_NAMES, encoding=self.columns.encoding)
@@ -179,7 +179,7 @@ def open_source(
 def _local(given: str, columns: TableColumns) -> Source:
     path = Path(os.path.normpath(Path(given).absolute()))
     if path.is_dir():
-        source = Source("folder", LocalPlace(str(path)), _prefix(given, path))
+        source = Source("folder", LocalStorage(str(path)), _prefix(given, path))
         names = [one.name for one in path.iterdir()]
         return replace(source, kind="archives") if _are_archives(names) else source
     if not path.exists():
@@ -190,7 +190,7 @@ def _local(given: str, columns: TableColumns) -> Source:
     if path.suffix.casefold() in TABLE_SUFFIXES:
         root = path.parent
         shown = _prefix(str(Path(given).parent), root)
-        return Source("table", LocalPlace(str(root)), shown, table=path.name, columns=columns)
+        return Source("table", LocalStorage(str(root)), shown, table=path.name, columns=columns)
     raise UsageError(
         f"{printable(given)} is neither a folder, a table nor a tar archive.",
         next_step="Give a folder, a .csv, .tsv or .parquet table with a column path, or .tar "
@@ -201,16 +201,16 @@ def _local(given: str, columns: TableColumns) -> Source:
 def _remote(given: str, columns: TableColumns) -> Source:
     root, _, last = given.rstrip("/").rpartition("/")
     if Path(last).suffix.casefold() in TABLE_SUFFIXES:
-        return Source("table", RemotePlace(root), root, table=last, columns=columns)
-    place = RemotePlace(given.rstrip("/"))
-    if not place.is_folder():
+        return Source("table", RemoteStorage(root), root, table=last, columns=columns)
+    storage = RemoteStorage(given.rstrip("/"))
+    if not storage.is_folder():
         raise UsageError(
             f"{printable(given)} holds no objects.",
             next_step="Check its spelling and your credentials; a URL names a folder, a table or "
             "tar archives.",
         )
-    source = Source("folder", place, place.url)
-    return replace(source, kind="archives") if _are_archives(place.names("*")) else source
+    source = Source("folder", storage, storage.url)
+    return replace(source, kind="archives") if _are_archives(storage.names("*")) else source
 
 
 def _archives(paths: Sequence[str]) -> Source:
@@ -220,13 +220,13 @@ def _archives(paths: Sequence[str]) -> Source:
     if any(remote):
         if not all(remote) or len(folders) > 1:
             raise UsageError(
-                "The archives lie in different places.",
+                "The archives lie in different folders.",
                 next_step="Give the archives of one folder or bucket; run the others alone.",
             )
         (url,) = folders
-        place = RemotePlace(url)
-        names = [name for path in paths for name in _matching(place, path.rpartition("/")[2])]
-        return Source("archives", place, url, names=tuple(dict.fromkeys(names)))
+        storage = RemoteStorage(url)
+        names = [name for path in paths for name in _matching(storage, path.rpartition("/")[2])]
+        return Source("archives", storage, url, names=tuple(dict.fromkeys(names)))
     absolute = [os.path.normpath(Path(path).absolute()) for path in paths]
     root = os.path.commonpath([os.path.split(path)[0] for path in absolute])
     is_relative = not any(map(os.path.isabs, paths))
@@ -239,13 +239,13 @@ def _archives(paths: Sequence[str]) -> Source:
         found += [Path(os.path.relpath(Path(folder) / name, root)).as_posix() for name in names]
     _require_some(found, paths)
     shown = os.path.relpath(root) if is_relative else root
-    return Source("archives", LocalPlace(root), shown, names=tuple(dict.fromkeys(found)))
+    return Source("archives", LocalStorage(root), shown, names=tuple(dict.fromkeys(found)))
 
 
-def _matching(place: RemotePlace, pattern: str) -> list[str]:
+def _matching(storage: RemoteStorage, pattern: str) -> list[str]:
     if not any(sign in pattern for sign in "*?["):
         return [pattern]
-    found = place.names(pattern)
+    found = storage.names(pattern)
     _require_some(found, [pattern])
     return found
 

@@ -306,7 +306,7 @@ def explained(facts: RunFacts) -> RunAnswer | None:
     rows, columns = explanations.grid
     return RunAnswer(
         f"Heat maps of {rows}×{columns} cells for {explanations.num_images:,} held-out images, "
-        f"each by the model that had not seen it; places found that give a class away: "
+        f"each by the model that had not seen it; regions found that give a class away: "
         f"{len(explanations.shortcuts):,}.",
         "looks",
     )
@@ -363,8 +363,8 @@ def estimates(facts: RunFacts) -> RunAnswer:
         )
     more = f"; {len(found) - _MAX_NAMED} more classes" if len(found) > _MAX_NAMED else ""
     curves = " With curves." if operating is not None and operating.curves else ""
-    place = "classes" if operating is None else "operating"
-    return RunAnswer(f"{'; '.join(told)}{more}.{curves}", place)
+    section = "classes" if operating is None else "operating"
+    return RunAnswer(f"{'; '.join(told)}{more}.{curves}", section)
 
 
 def confusion(facts: RunFacts) -> RunAnswer:

@@ -85,8 +85,8 @@ def render_checklist_text(filled: FilledChecklist, *, style: Style = plain) -> s
         lines.append(wrap(one.item.topic, indent=" " * len(head), first=head))
         indent = " " * len(head)
         if one.run_answer is not None:
-            place = f" ({_place(one.run_answer.section)})"
-            lines.append(wrap(one.run_answer.text + place, indent=indent, first=indent))
+            told = f" ({_shown(one.run_answer.section)})"
+            lines.append(wrap(one.run_answer.text + told, indent=indent, first=indent))
         if one.owner_answer:
             lines.append(wrap(printable(one.owner_answer), indent=indent, first=indent))
         if one.question:
@@ -96,7 +96,7 @@ def render_checklist_text(filled: FilledChecklist, *, style: Style = plain) -> s
     return "\n".join(lines)
 
 
-def _place(section: str) -> str:
+def _shown(section: str) -> str:
     return f"report.html#{section}" if section else "in the run's folder"
 
 

@@ -29,7 +29,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunAnswer:
-    """What the run says to an item. ``section`` is the place in its report; "" is outside it."""
+    """What the run says to an item. ``section`` is where in its report; "" is outside it."""
 
     text: str
     section: str = ""

@@ -57,8 +57,8 @@ def render_checklist_page(filled: FilledChecklist) -> str:
 def _row(one: FilledItem) -> str:
     parts = [f"<p><b>{escape(one.item.topic)}</b></p>"]
     if one.run_answer is not None:
-        place = one.run_answer.section
-        where = f" <code>report.html#{escape(place)}</code>" if place else ""
+        section = one.run_answer.section
+        where = f" <code>report.html#{escape(section)}</code>" if section else ""
         parts.append(f"<p>{escape(one.run_answer.text)}{where}</p>")
     if one.owner_answer:
         parts.append(f"<p>{escape(printable(one.owner_answer))}</p>")

@@ -49,31 +49,33 @@ def draw_decision_curve(curve: DecisionCurve, *, title: str) -> str:
                 text_anchor=anchor,
             )
         )
-    places = [across(one) for one in curve.thresholds]
+    positions = [across(one) for one in curve.thresholds]
     shapes = []
     lows = [one for one in curve.low if one is not None]
     highs = [one for one in curve.high if one is not None]
-    if len(lows) == len(highs) == len(places):
+    if len(lows) == len(highs) == len(positions):
         shapes.append(
             band_of(
-                [(x, up(y)) for x, y in zip(places, highs, strict=True)],
-                [(x, up(y)) for x, y in zip(places, lows, strict=True)],
+                [(x, up(y)) for x, y in zip(positions, highs, strict=True)],
+                [(x, up(y)) for x, y in zip(positions, lows, strict=True)],
             )
         )
-    shapes += _line(places, curve.net_benefit, up, kind="path")
-    shapes += _line([0.0, *places], (curve.prevalence, *curve.treat_all), up, kind="path ahead")
+    shapes += _line(positions, curve.net_benefit, up, kind="path")
+    shapes += _line([0.0, *positions], (curve.prevalence, *curve.treat_all), up, kind="path ahead")
     parts.append(stretched(shapes, height_px=PLOT_PX))
     shown = [k for k, t in enumerate(curve.thresholds) if round(100 * t) % 20 == 0]
     told = "; ".join(f"{percent(curve.thresholds[k])}: {curve.net_benefit[k]:.3f}" for k in shown)
     return figure(parts, title=title, description=f"{told}.", height_px=PLOT_PX + 24)
 
 
-def _line(places: Sequence[float], values: Sequence[float], up: Scale, *, kind: str) -> list[str]:
+def _line(
+    positions: Sequence[float], values: Sequence[float], up: Scale, *, kind: str
+) -> list[str]:
     """Returns the pieces of a line that lie in the plot."""
     pieces: list[list[tuple[float, float]]] = [[]]
-    for place, value in zip(places, values, strict=True):
+    for position, value in zip(positions, values, strict=True):
         if up.low <= value <= up.high:
-            pieces[-1].append((place, up(value)))
+            pieces[-1].append((position, up(value)))
         elif pieces[-1]:
             pieces.append([])
     return [line_of(piece, kind=kind) for piece in pieces if len(piece) > 1]

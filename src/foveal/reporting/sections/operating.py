@@ -63,7 +63,7 @@ def draw_curve(
         curve: Shares at shares.
         title: Name of the figure.
         reference: The two ends of the dashed line.
-        marks: Places and the marks' class, ``"solid"`` or ``"hollow"``.
+        marks: Points and the marks' class, ``"solid"`` or ``"hollow"``.
     """
     across, up = Scale(0.0, 1.0), Scale(0.0, 1.0, PLOT_PX, 0.0)
     parts = []
@@ -83,7 +83,7 @@ def draw_curve(
         parts.append(
             element("circle", class_=f"mark a {kind}", cx=across.x(x_share), cy=up(y_share), r=5)
         )
-    shown = [k for k, place in enumerate(curve.at) if round(100 * place) % 20 == 0]
+    shown = [k for k, point in enumerate(curve.at) if round(100 * point) % 20 == 0]
     told = "; ".join(f"{percent(curve.at[k])}: {percent(curve.value[k])}" for k in shown)
     return figure(parts, title=title, description=f"{told}.", height_px=PLOT_PX + 24)
 
@@ -122,8 +122,8 @@ def band_of(upper: Sequence[Point], lower: Sequence[Point]) -> str:
 
 
 def _shapes(curve: Curve, across: Scale, up: Scale) -> list[str]:
-    def steps(places: Sequence[float], values: Sequence[float]) -> list[Point]:
-        placed = [(across(x), up(y)) for x, y in zip(places, values, strict=True)]
+    def steps(points: Sequence[float], values: Sequence[float]) -> list[Point]:
+        placed = [(across(x), up(y)) for x, y in zip(points, values, strict=True)]
         line = placed[:1]
         for (_, y1), (x2, y2) in pairwise(placed):
             line += [(x2, y1), (x2, y2)]
@@ -137,8 +137,8 @@ def _shapes(curve: Curve, across: Scale, up: Scale) -> list[str]:
     shapes = []
     if known:
         # Where one group alone has answers, there is no interval: mostly at the very start.
-        places, lows, highs = zip(*known, strict=True)
-        shapes.append(band_of(steps(places, highs), steps(places, lows)))
+        points, lows, highs = zip(*known, strict=True)
+        shapes.append(band_of(steps(points, highs), steps(points, lows)))
     return [*shapes, line_of(steps(curve.at, curve.value))]
 
 
@@ -181,8 +181,8 @@ def _curves_view(one: ClassCurves, operating: Operating, own: Rates, total: int)
     drawn = [(_place(own), "hollow")]
     if chosen is not None and chosen.class_name == one.name and chosen.rates is not None:
         drawn.append((_place(chosen.rates), "solid"))
-    roc_marks = [(place[0], kind) for place, kind in drawn if place[0] is not None]
-    pr_marks = [(place[1], kind) for place, kind in drawn if place[1] is not None]
+    roc_marks = [(point[0], kind) for point, kind in drawn if point[0] is not None]
+    pr_marks = [(point[1], kind) for point, kind in drawn if point[1] is not None]
     share = one.num_images / total if total else 0.0
     name = printable(one.name)
     ring = ("a-ring", "the likeliest label")
@@ -354,6 +354,6 @@ OPERATING = Section(
 </div>
 </details>
 {% endfor %}
-<p class="aside">Bands are 95% intervals place by place, over groups. PPV and NPV hold where the class is as common as here.{% if view.num_left_out %} {{ view.num_left_out }} classes have no curve: the weakest are drawn, and those with images on both sides.{% endif %}</p>
+<p class="aside">Bands are 95% intervals point by point, over groups. PPV and NPV hold where the class is as common as here.{% if view.num_left_out %} {{ view.num_left_out }} classes have no curve: the weakest are drawn, and those with images on both sides.{% endif %}</p>
 """,
 )

@@ -55,10 +55,10 @@ def ordered_section(ordered: OrderedClasses, metrics: Metrics) -> OrderedView:
 def _confusion(ordered: OrderedClasses, metrics: Metrics) -> Table:
     """Returns counts with the classes in their order, and each class's mean distance."""
     index = {one.name: position for position, one in enumerate(metrics.per_class)}
-    places = [index[name] for name in ordered.order]
+    positions = [index[name] for name in ordered.order]
     rows = []
-    for rank, place in enumerate(places):
-        counts = [metrics.confusion[place][other] for other in places]
+    for rank, position in enumerate(positions):
+        counts = [metrics.confusion[position][other] for other in positions]
         steps = sum(abs(rank - other) * number for other, number in enumerate(counts))
         rows.append(
             (

@@ -12,7 +12,7 @@ from foveal.exporting.runtime import VERSION
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Host:
     """What differs between the two.
 
     Attributes:
@@ -30,7 +30,7 @@ class Place:
     footer: str
 
 
-OFFLINE: Final = Place(
+OFFLINE: Final = Host(
     is_offline=True,
     may_connect_to="'none'",
     where_html="PNG, JPEG, DICOM, WebP, AVIF, GIF and BMP. They stay on this device: this page is "
@@ -40,8 +40,8 @@ OFFLINE: Final = Place(
 )
 
 
-def served(name: str, others: Sequence[str]) -> Place:
-    """Returns the place of a page that asks the server which gave it.
+def served(name: str, others: Sequence[str]) -> Host:
+    """Returns the host of a page that asks the server which gave it.
 
     Args:
         name: The run.
@@ -50,7 +50,7 @@ def served(name: str, others: Sequence[str]) -> Place:
     offline = f'<a href="offline?run={quote(name)}">a page that keeps them on this device</a>'
     links = ", ".join(f'<a href="./?run={quote(one)}">{escape(one)}</a>' for one in others)
     more = f" Other runs: {links}." if links else ""
-    return Place(
+    return Host(
         is_offline=False,
         may_connect_to="'self'",
         where_html="PNG, JPEG, DICOM, TIFF, WebP, AVIF, GIF and BMP. They are sent to this server, "

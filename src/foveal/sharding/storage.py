@@ -52,7 +52,7 @@ class Entry:
     message: str | None = None
 
 
-class Place(ABC):
+class Storage(ABC):
     """A root that names are below."""
 
     @abstractmethod
@@ -87,7 +87,7 @@ class Place(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class LocalPlace(Place):
+class LocalStorage(Storage):
     """A folder of this system, which may lie on a network share."""
 
     root: str
@@ -175,7 +175,7 @@ class LocalPlace(Place):
 
 
 @dataclass(frozen=True, slots=True)
-class RemotePlace(Place):
+class RemoteStorage(Storage):
     """What an fsspec URL names, such as ``s3://bucket/photos``."""
 
     url: str
