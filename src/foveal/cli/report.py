@@ -16,7 +16,7 @@ _PAGES = (".html", ".htm", ".md", ".pdf")
 
 @click.command(
     "report",
-    epilog="\b\nExamples:\n  foveal report runs/photos --out again/\n"
+    epilog="\b\nExample:\n  foveal report runs/photos --out again/\n"
     "  foveal report runs/photos --checklist claim --html claim.html",
 )
 @click.argument("run", type=click.Path(path_type=Path))

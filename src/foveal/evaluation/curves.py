@@ -32,7 +32,7 @@ from foveal.evaluation.intervals import (
     mixed_groups,
 )
 from foveal.evaluation.ranking import RankArea, area_interval, rank_area
-from foveal.evaluation.resampling import group_sums, ratio, resampled_sums
+from foveal.evaluation.resampling import group_sums, num_distinct, ratio, resampled_sums
 
 MAX_CURVES = 12
 """Of more classes, only the weakest have their curves drawn and written."""
@@ -82,6 +82,7 @@ def measure_curves(
     class_names: Sequence[str],
     seed: int = 0,
     num_resamples: int = 1000,
+    areas: Sequence[RankArea | None] | None = None,
 ) -> tuple[ClassCurves, ...]:
     """Returns the curves of each class that has images on both sides, in the classes' order.
 
@@ -95,6 +96,7 @@ def measure_curves(
         class_names: One name a class.
         seed: Seeds the bootstrap over groups.
         num_resamples: Bootstrap samples.
+        areas: Those under the ROC curve, one a class, where they are known already.
 
     Raises:
         UsageError: Shapes disagree, or a value is out of range or not finite.
@@ -104,18 +106,16 @@ def measure_curves(
     members, num_groups = checked.members, checked.num_groups
     num_classes = scores.shape[1]
     scores = log_softmax(scores)
-    areas = {
-        k: area
-        for k in range(num_classes)
-        if (area := rank_area(scores[:, k], truth == k, members)) is not None
-    }
-    weakest = sorted(areas, key=lambda k: areas[k].area)[:MAX_CURVES]
+    if areas is None:
+        areas = [rank_area(scores[:, k], truth == k, members) for k in range(num_classes)]
+    known = {k: area for k, area in enumerate(areas) if area is not None}
+    weakest = sorted(known, key=lambda k: known[k].area)[:MAX_CURVES]
     drawn = sorted(weakest)
     steps = {k: _Steps.of(scores[:, k], truth == k, members) for k in drawn}
     tables = [steps[k].table for k in drawn]
     sums = _resampled(tables, num_groups, num_resamples=num_resamples, seed=seed)
     return tuple(
-        _curves(class_names[k], steps[k], areas[k], drawn_sums)
+        _curves(class_names[k], steps[k], known[k], drawn_sums)
         for k, drawn_sums in zip(drawn, sums, strict=True)
     )
 
@@ -187,8 +187,8 @@ def _curves(name: str, steps: _Steps, area: RankArea, drawn: Floats) -> ClassCur
             float(precision[0]),
             average_precision(hits, alarms),
             num_groups=min(
-                len(np.unique(steps.groups[steps.positive])),
-                len(np.unique(steps.groups[~steps.positive])),
+                num_distinct(steps.groups[steps.positive]),
+                num_distinct(steps.groups[~steps.positive]),
             ),
         ),
         roc=_curve(steps, hits, alarms, "roc"),

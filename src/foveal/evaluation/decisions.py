@@ -14,6 +14,7 @@ from foveal.evaluation.inputs import compact
 from foveal.evaluation.operating_point import ChosenPoint, Operating
 from foveal.evaluation.rates import rates_by_class
 from foveal.evaluation.sample_size import SampleSizes, plan_sample_sizes
+from foveal.evaluation.shared_sums import SharedSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ def measure_decisions(
     class_names: Sequence[str],
     chosen: ChosenPoint | None,
     seed: int = 0,
+    shared: SharedSums | None = None,
 ) -> Decisions:
     """Returns what is known of deciding by a classifier.
 
@@ -45,11 +47,24 @@ def measure_decisions(
         class_names: K names.
         chosen: The operating point, judged; ``None`` where the likeliest class is the label.
         seed: Seeds the bootstrap over groups.
+        shared: Of the same arguments, where it is known already.
     """
     members, _ = compact(groups)
-    curves = measure_curves(logits, labels, groups, class_names=class_names, seed=seed)
+    curves = measure_curves(
+        logits,
+        labels,
+        groups,
+        class_names=class_names,
+        seed=seed,
+        areas=None if shared is None else shared.areas,
+    )
     rates = rates_by_class(
-        labels, logits.argmax(1), members, num_classes=len(class_names), seed=seed
+        labels,
+        logits.argmax(1),
+        members,
+        num_classes=len(class_names),
+        seed=seed,
+        counts=None if shared is None else shared.counts,
     )
     wanted = {one.name for one in curves} | ({chosen.class_name} if chosen else set())
     return Decisions(

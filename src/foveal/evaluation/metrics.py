@@ -14,7 +14,6 @@ from foveal.evaluation.inputs import (
     Floats,
     Ints,
     check_inputs,
-    log_softmax,
 )
 from foveal.evaluation.intervals import (
     FEW_GROUPS,
@@ -25,8 +24,14 @@ from foveal.evaluation.intervals import (
     mixed_groups,
     proportion,
 )
-from foveal.evaluation.ranking import area_interval, mean_area_interval, rank_area
-from foveal.evaluation.resampling import class_counts_by_group, column, ratio, resampled_sums
+from foveal.evaluation.ranking import area_interval, mean_area_interval
+from foveal.evaluation.resampling import (
+    ResampledCounts,
+    column,
+    ratio,
+    resample_class_counts,
+)
+from foveal.evaluation.shared_sums import SharedSums, share_sums
 
 _METHOD = (
     "95% intervals from {num_resamples:,} bootstrap samples of {unit} (expanded percentiles; "
@@ -108,6 +113,7 @@ def measure(
     class_names: Sequence[str],
     seed: int = 0,
     num_resamples: int = 2000,
+    shared: SharedSums | None = None,
 ) -> Metrics:
     """Returns accuracy, balanced accuracy, macro F1, AUROC and the figures by class.
 
@@ -124,6 +130,7 @@ def measure(
         class_names: One name a class, in the order of the columns.
         seed: Seeds the bootstrap.
         num_resamples: Bootstrap samples.
+        shared: Of the same arguments, where it is known already.
 
     Raises:
         UsageError: Shapes disagree, or a value is out of range or not finite.
@@ -134,11 +141,19 @@ def measure(
     num_images, num_classes = scores.shape
     predictions = scores.argmax(axis=1)
 
-    counted = _count(truth, predictions, members, num_classes, seed, num_resamples)
+    if shared is None:
+        shared = share_sums(
+            scores,
+            truth,
+            members,
+            class_names=class_names,
+            seed=seed,
+            num_resamples=num_resamples,
+        )
+    counted = _Counted.of(shared.counts)
     table, resamples, observed = counted.table, counted.resamples, counted.observed
     rates = _recall_rates(counted, members)
-    log_probabilities = log_softmax(scores)
-    areas = [rank_area(log_probabilities[:, k], truth == k, members) for k in range(num_classes)]
+    areas = list(shared.areas)
 
     per_class = []
     for k, name in enumerate(class_names):
@@ -175,7 +190,7 @@ def measure(
         auroc=mean_area_interval(areas),
         per_class=tuple(per_class),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        interval_method=_METHOD.format(num_resamples=num_resamples, unit=unit),
+        interval_method=_METHOD.format(num_resamples=len(shared.counts.drawn), unit=unit),
     )
 
 
@@ -212,8 +227,15 @@ def measure_recalls(
         seed: Seeds the bootstrap.
         num_resamples: Bootstrap samples.
     """
-    counted = _count(labels, predictions, groups, num_classes, seed, num_resamples)
-    return _recall_rates(counted, groups)
+    counts = resample_class_counts(
+        labels,
+        predictions,
+        groups,
+        num_classes=num_classes,
+        seed=seed,
+        num_resamples=num_resamples,
+    )
+    return _recall_rates(_Counted.of(counts), groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +246,10 @@ class _Counted:
     resamples: _Figures
     observed: _Figures
 
-
-def _count(
-    labels: Ints, predictions: Ints, groups: Ints, num_classes: int, seed: int, num_resamples: int
-) -> _Counted:
-    table = class_counts_by_group(labels, predictions, groups, num_classes=num_classes)
-    return _Counted(
-        table,
-        _figures(resampled_sums(table, num_resamples=num_resamples, seed=seed)),
-        _figures(np.asarray(table.sum(axis=0), dtype=np.float64)[None, :]),
-    )
+    @classmethod
+    def of(cls, counts: ResampledCounts) -> _Counted:
+        observed = np.asarray(counts.table.sum(axis=0), dtype=np.float64)[None, :]
+        return cls(counts.table, _figures(counts.drawn), _figures(observed))
 
 
 def _recall_rates(counted: _Counted, groups: Ints) -> RecallRates:

@@ -18,6 +18,7 @@ import numpy as np
 from foveal.evaluation.inputs import Bools, Floats, Ints
 from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import bounded, hull, mean_of, student_quantile, wilson
+from foveal.evaluation.resampling import num_distinct
 
 # Fewer groups than this with an image out of order, on either side, and the variance
 # cannot be read off the data.
@@ -63,15 +64,15 @@ def rank_area(scores: Floats, positive: Bools, groups: Ints) -> RankArea | None:
         weights = (placement - area) / len(placement)
         part: Floats = np.zeros(total_groups)
         np.add.at(part, members, weights)
-        num_groups = len(np.unique(members))
+        num_groups = num_distinct(members)
         if num_groups > 1:
             part = part * math.sqrt(num_groups / (num_groups - 1.0))
         influence += part
         sides.append(
             (
                 num_groups,
-                len(np.unique(members[placement < 1.0])),
-                len(np.unique(members[placement > 0.0])),
+                num_distinct(members[placement < 1.0]),
+                num_distinct(members[placement > 0.0]),
             )
         )
     return RankArea(

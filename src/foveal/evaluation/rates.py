@@ -24,10 +24,11 @@ from foveal.evaluation.intervals import (
     proportion,
 )
 from foveal.evaluation.resampling import (
-    class_counts_by_group,
+    ResampledCounts,
     column,
     group_sums,
     ratio,
+    resample_class_counts,
     resampled_sums,
 )
 
@@ -86,6 +87,7 @@ def rates_by_class(
     num_classes: int,
     seed: int = 0,
     num_resamples: int = 2000,
+    counts: ResampledCounts | None = None,
 ) -> tuple[Rates, ...]:
     """Returns the rates of each class when its label is the yes, [K].
 
@@ -96,9 +98,18 @@ def rates_by_class(
         num_classes: K.
         seed: Seeds the bootstrap over groups.
         num_resamples: Bootstrap samples.
+        counts: Of the same arguments, where they are known already.
     """
-    table = class_counts_by_group(labels, predictions, groups, num_classes=num_classes)
-    drawn = resampled_sums(table, num_resamples=num_resamples, seed=seed)
+    if counts is None:
+        counts = resample_class_counts(
+            labels,
+            predictions,
+            groups,
+            num_classes=num_classes,
+            seed=seed,
+            num_resamples=num_resamples,
+        )
+    table, drawn = counts.table, counts.drawn
     sizes = np.bincount(groups).astype(np.float64)
     drawn_sizes = drawn[:, 2 * num_classes :].sum(axis=1)
     found = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,36 @@ def class_counts_by_group(
     rows = np.concatenate([groups[right], groups, groups])
     columns = np.concatenate([labels[right], num_classes + predictions, 2 * num_classes + labels])
     return _count(rows, columns, shape=(int(groups.max()) + 1, 3 * num_classes))
+
+
+@dataclass(frozen=True, slots=True)
+class ResampledCounts:
+    """Class counts by group, ``table`` [G, 3K], and their sums in each resample, ``drawn`` [R, 3K].
+
+    Both hold right answers by class, predictions by class and images by class.
+    """
+
+    table: Any
+    drawn: Floats
+
+
+def resample_class_counts(
+    labels: Ints,
+    predictions: Ints,
+    groups: Ints,
+    *,
+    num_classes: int,
+    seed: int,
+    num_resamples: int,
+) -> ResampledCounts:
+    """Returns the counts of :func:`class_counts_by_group` with those of bootstrap samples."""
+    table = class_counts_by_group(labels, predictions, groups, num_classes=num_classes)
+    return ResampledCounts(table, resampled_sums(table, num_resamples=num_resamples, seed=seed))
+
+
+def num_distinct(groups: Ints) -> int:
+    """Returns how many groups occur in whole numbers from 0 on."""
+    return int(np.count_nonzero(np.bincount(groups)))
 
 
 def class_hits_by_group(labels: Ints, is_hit: Bools, groups: Ints, *, num_classes: int) -> Any:

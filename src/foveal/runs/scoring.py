@@ -47,6 +47,7 @@ from foveal.evaluation.external import ExternalTest
 from foveal.evaluation.operating import assess_operating_point
 from foveal.evaluation.operating_point import ChosenPoint
 from foveal.evaluation.operating_rule import parse_rule
+from foveal.evaluation.shared_sums import share_sums
 from foveal.images import describe_window
 from foveal.runs.classifier import Classifier, Prediction
 from foveal.runs.external import measure_external
@@ -159,6 +160,7 @@ def evaluate_classifier(
     flagged = float(np.mean([predictions[row].is_unlike_training is True for row in rows]))
     issues = review_labels(probabilities, labels, paths=paths, class_names=names)
     mistakes = worst_mistakes(probabilities, labels, paths=paths, class_names=names)
+    shared = share_sums(logits, labels, members, class_names=names, seed=seed)
     decisions = measure_decisions(
         logits,
         probabilities,
@@ -167,6 +169,7 @@ def evaluate_classifier(
         class_names=names,
         chosen=_judge_point(classifier, probabilities, labels, members, seed=seed),
         seed=seed,
+        shared=shared,
     )
     evidence = Evidence(
         protocol=_describe_protocol(num_given, num_seen, seed),
@@ -178,7 +181,7 @@ def evaluate_classifier(
             class_names=names,
             class_counts=tuple(map(int, np.bincount(labels, minlength=len(names)))),
         ),
-        metrics=measure(logits, labels, members, class_names=names, seed=seed),
+        metrics=measure(logits, labels, members, class_names=names, shared=shared),
         baseline=compare_with_baseline(logits, labels, members, class_names=names, seed=seed),
         calibration=calibration,
         prediction_sets=sets,

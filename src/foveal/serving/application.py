@@ -126,7 +126,7 @@ class Service:
         only(request)
         rows = []
         for name, run in sorted(self.shelf.runs.items()):
-            evidence = run.classifier.evidence
+            evidence, point = run.classifier.evidence, run.classifier.operating_point
             rows.append(
                 {
                     "name": name,
@@ -134,6 +134,7 @@ class Service:
                     "class_names": list(run.classifier.class_names),
                     "accuracy": to_json(evidence.metrics.accuracy),
                     "judged_on": describe_judged(evidence),
+                    "operating_point": None if point is None else to_json(point),
                     "notes": list(run.classifier.notes),
                     "problem": self.shelf.problems.get(name),
                 }

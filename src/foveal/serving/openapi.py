@@ -43,6 +43,7 @@ _RUNS = {
             "class_names": ["defective", "functional"],
             "accuracy": {"estimate": 0.86, "low": 0.83, "high": 0.89},
             "judged_on": "500 images, each judged by a model that had not seen it",
+            "operating_point": None,
             "notes": [],
             "problem": None,
         }

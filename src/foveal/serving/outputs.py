@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from foveal.evaluation.operating_point import OperatingPoint
+
 
 class ServedAnswer(TypedDict):
     """What a run says of one image: the row of ``foveal predict``, by what and of what it is."""
@@ -47,8 +49,9 @@ class ServedExplanation(ServedAnswer):
 class RunListed(TypedDict):
     """One run that answers now.
 
-    ``accuracy`` is null where it was not measured; ``problem`` says why a newer version of the
-    folder was not taken up, and is null where none was refused.
+    ``accuracy`` is null where it was not measured; ``operating_point`` says from which probability
+    on a class is the label, and is null where the likeliest class is it; ``problem`` says why a
+    newer version of the folder was not taken up, and is null where none was refused.
     """
 
     name: str
@@ -56,6 +59,7 @@ class RunListed(TypedDict):
     class_names: list[str]
     accuracy: dict[str, float | None]
     judged_on: str
+    operating_point: OperatingPoint | None
     notes: list[str]
     problem: str | None
 

@@ -1,7 +1,7 @@
 """Runs networks on prepared images: whoever waits together is answered together.
 
 A thread that is free takes what waits for one run, up to eight images, and nobody waits for a
-batch to fill. An answer does not depend on the batch (tests/serving/test_runner.py).
+batch to fill. An answer does not depend on the batch (tests/serving/test_answers.py).
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from foveal.evaluation import (
 from foveal.evaluation.decisions import measure_decisions
 from foveal.evaluation.evidence import Protocol
 from foveal.evaluation.operating import choose_operating_point
+from foveal.evaluation.shared_sums import share_sums
 from foveal.text import printable
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import Fitted
@@ -104,7 +105,8 @@ def judge(
     rows, names = fitted.rows, manifest.class_names
     labels, members = manifest.labels[rows], groups[rows]
     paths = [printable(manifest.usable[row].path) for row in rows]
-    metrics = measure(fitted.logits, labels, members, class_names=names, seed=config.seed)
+    shared = share_sums(fitted.logits, labels, members, class_names=names, seed=config.seed)
+    metrics = measure(fitted.logits, labels, members, class_names=names, shared=shared)
     baseline = compare_with_baseline(
         fitted.logits, labels, members, class_names=names, seed=config.seed
     )
@@ -140,6 +142,7 @@ def judge(
         class_names=printable_names,
         chosen=chosen,
         seed=config.seed,
+        shared=shared,
     )
     not_reviewed = why_not_reviewed(metrics, baseline)
     issues = (
