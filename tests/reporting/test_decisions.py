@@ -128,3 +128,15 @@ def test_intervals_of_one_figure_agree_between_tables(report: ReportInput) -> No
     shown = [one.sensitivity for one in sizes.classes]
     assert shown == [one.sensitivity for one in operating.rates]
     assert all(isinstance(one, Interval) for one in shown)
+
+
+def test_a_decision_curve_names_its_class_and_its_line_where_nothing_is_folded(
+    report: ReportInput,
+) -> None:
+    # On paper the summary of a folded part is not shown.
+    shown = section(render_html(report), "decisions")
+    names = re.findall(r"<h3>What acting is worth: <bdi>([^<]*)</bdi></h3>", shown)
+
+    assert names == re.findall(r"<summary>Decision curve of <bdi>([^<]*)</bdi>", shown)
+    assert len(names) >= 2
+    assert shown.count("acting on its probability, with 95% band") == len(names)

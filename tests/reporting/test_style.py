@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -78,9 +79,27 @@ def test_a_shade_takes_the_words_that_were_checked() -> None:
 
 
 def test_dark_is_for_screens_alone() -> None:
-    assert set(re.findall(r"@media ([^{]*prefers-color-scheme[^{]*)\{", CSS)) == {
-        "screen and (prefers-color-scheme: dark) "
+    # Paper is white: a drawing in dark colours on it would be the one dark part of the page.
+    root = Path(str(files("foveal")))
+    styles = [one for kind in ("*.css", "*.py") for one in root.rglob(kind)]
+    asked = {
+        path.name: condition.strip()
+        for path in styles
+        for condition in re.findall(
+            r"@media\s*([^{\n]*prefers-color-scheme[^{\n]*)\{", path.read_text("utf-8")
+        )
     }
+
+    assert asked.keys() >= {"report.css", "drawing.css", "inspection.css"}
+    assert [one for one in asked.items() if not one[1].startswith("screen and ")] == []
+
+
+def test_captions_wrap_where_a_table_is_wider_than_the_screen() -> None:
+    assert re.search(r"\ncaption \{[^}]*max-width: min\(40rem, calc\(100vw", CSS)
+
+
+def test_the_head_of_a_table_is_ruled_over_its_empty_corner_too() -> None:
+    assert re.search(r"thead th, thead td \{ border-bottom-color: var\(--soft\); \}", CSS)
 
 
 def test_the_style_loads_nothing() -> None:

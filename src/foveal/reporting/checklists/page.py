@@ -19,7 +19,7 @@ _WORDS: dict[Status, str] = {
 _STYLE = """\
 :root{color-scheme:light dark;--ink:#1b1a18;--quiet:#5b5955;--line:#d8d4cd}
 :root{--ground:#fdfcfa;--mark:#0b5c8f}
-@media(prefers-color-scheme:dark){
+@media screen and (prefers-color-scheme:dark){
 :root{--ink:#eceae6;--quiet:#a5a29c;--line:#3a3835;--ground:#171614;--mark:#7cc0ee}}
 @media print{:root{--ink:#000;--quiet:#444;--line:#bbb;--ground:#fff;--mark:#000}
 tr{break-inside:avoid}}

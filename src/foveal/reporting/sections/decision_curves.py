@@ -113,7 +113,11 @@ def _decision_view(curve: DecisionCurve) -> DecisionView:
                 title, ("Acting from", "Net benefit", "95% interval", "Acting on all"), tuple(rows)
             ),
             gutter="tick",
-            legend=(("b-line", "acting on all images"), ("line", "acting on none")),
+            legend=(
+                ("a-band", "acting on its probability, with 95% band"),
+                ("b-line", "acting on all images"),
+                ("line", "acting on none"),
+            ),
         ),
     )
 
@@ -151,6 +155,7 @@ DECISIONS = Section(
 </ul>
 {% for one in view %}
 <details><summary>Decision curve of <bdi>{{ one.name }}</bdi></summary>
+<h3>What acting is worth: <bdi>{{ one.name }}</bdi></h3>
 {{ m.drawing(one.drawing) }}
 </details>
 {% endfor %}
