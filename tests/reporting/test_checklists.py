@@ -9,6 +9,7 @@ import pytest
 
 from foveal.errors import DataError, UsageError
 from foveal.evaluation import measure_ordered
+from foveal.evaluation.flow import PartTrait
 from foveal.reporting import ReportInput
 from foveal.reporting.checklists import CHECKLISTS, find_checklist
 from foveal.reporting.checklists import answers as run_answers
@@ -22,6 +23,7 @@ from foveal.reporting.checklists.item import Checklist, RunFacts
 from foveal.reporting.checklists.page import render_checklist_page
 from foveal.reporting.checklists.statement import QUESTIONS, read_statement, template
 from foveal.reporting.sections import SECTIONS
+from foveal.reporting.sections.flow import flow_section
 from foveal.shortcuts.explained_run import ExplainedRun
 
 CONFIG = {"class_weights": "auto", "fine_tune": "none", "seed": 0, "reading": {"min_images": 1}}
@@ -197,3 +199,23 @@ def test_hostile_answers_are_escaped(facts: RunFacts) -> None:
 def test_an_unknown_checklist_is_answered_with_the_near_one() -> None:
     with pytest.raises(UsageError, match="no checklist named 'tripod'"):
         find_checklist("tripod")
+
+
+def test_characteristics_are_whole_where_the_owner_named_columns(facts: RunFacts) -> None:
+    flow = facts.evidence.flow
+    assert flow is not None
+    parts = tuple(
+        replace(part, characteristics=(PartTrait("sex", (("f", 3), ("m", part.num_images - 3))),))
+        for part in flow.parts
+    )
+    named = replace(facts, evidence=replace(facts.evidence, flow=replace(flow, parts=parts)))
+    item = next(one for one in find_checklist("claim").items if one.number == "36")
+    checklist = replace(find_checklist("claim"), items=(item,))
+    without = fill(checklist, facts, run_name="run").items[0]
+    with_columns = fill(checklist, named, run_name="run").items[0]
+    assert (without.status, bool(without.question)) == ("half", True)
+    assert (with_columns.status, with_columns.question) == ("run", "")
+    assert with_columns.run_answer is not None
+    assert "classes, sizes and sex by fold" in with_columns.run_answer.text
+    shown = flow_section(replace(flow, parts=parts), facts.evidence.data.class_names).parts.rows
+    assert [row[0] for row in shown][-2:] == ["sex: f", "sex: m"]

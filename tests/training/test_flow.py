@@ -9,6 +9,7 @@ import pytest
 
 from foveal.dataset import ImageRecord, Manifest
 from foveal.dataset.manifest import Problem
+from foveal.dataset.traits import Trait
 from foveal.training.flow import follow_files
 
 
@@ -56,3 +57,24 @@ def test_a_split_says_what_was_tested_trained_on_and_left_out(manifest: Manifest
     assert (found.num_judged, found.num_only_trained, found.num_unused) == (2, 3, 1)
     assert [part.name for part in found.parts] == ["Tested", "Only trained on"]
     assert sum(part.num_images for part in found.parts) + found.num_unused == found.num_usable
+
+
+def test_columns_that_were_named_are_counted_in_every_part(manifest: Manifest) -> None:
+    found = follow_files(
+        manifest,
+        np.arange(6),
+        judged_rows=np.array([1, 0, 3, 2]),
+        fold_index=np.array([0, 0, 1, 1]),
+        fitted_rows=np.arange(6),
+        traits=[
+            Trait("sex", "column", ("f", "m", "f", "f", "m", "not given")),
+            Trait("brightness", "file", ("dark",) * 3 + ("light",) * 3),
+        ],
+    )
+    assert [[one.name for one in part.characteristics] for part in found.parts] == [["sex"]] * 3
+    # The same values in the same order in each part, what is missing last.
+    assert [part.characteristics[0].counts for part in found.parts] == [
+        (("f", 1), ("m", 1), ("not given", 0)),
+        (("f", 2), ("m", 0), ("not given", 0)),
+        (("f", 0), ("m", 1), ("not given", 1)),
+    ]

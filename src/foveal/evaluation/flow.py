@@ -8,10 +8,19 @@ from foveal.schema import Counts
 
 
 @dataclass(frozen=True, slots=True)
+class PartTrait:
+    """Images of one part of the data by the values of one column that the owner named."""
+
+    name: str
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
 class PartFacts:
     """What one part of the data holds: a fold, or the images that were only trained on.
 
     ``class_counts`` has one entry a class. Sizes are medians, ``None`` where unknown.
+    ``characteristics`` has one entry a named column, each with the same values in every part.
     """
 
     name: str
@@ -20,6 +29,7 @@ class PartFacts:
     class_counts: tuple[int, ...]
     median_height_px: float | None
     median_width_px: float | None
+    characteristics: tuple[PartTrait, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

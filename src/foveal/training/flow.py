@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.dataset import Manifest
-from foveal.evaluation.flow import Flow, PartFacts
+from foveal.dataset.traits import Trait
+from foveal.evaluation.flow import Flow, PartFacts, PartTrait
 
 
 def follow_files(
@@ -18,6 +20,7 @@ def follow_files(
     judged_rows: NDArray[np.int64],
     fold_index: NDArray[np.int64],
     fitted_rows: NDArray[np.int64],
+    traits: Sequence[Trait] = (),
 ) -> Flow:
     """Returns what became of every file, and what each fold holds.
 
@@ -27,12 +30,14 @@ def follow_files(
         judged_rows: [M], into the usable images.
         fold_index: [M].
         fitted_rows: The usable images that the finished classifier was fitted to.
+        traits: What parts the usable images; columns that were named are counted by part.
     """
     reasons = Counter(record.problem.code for record in manifest.bad if record.problem is not None)
     unlabelled = len(manifest.records) - len(manifest.bad) - len(manifest.usable)
     set_aside = [(code.replace("_", " "), number) for code, number in reasons.most_common()]
     if unlabelled:
         set_aside.append(("no label", unlabelled))
+    named = [trait for trait in traits if trait.origin == "column"]
     only_trained = np.setdiff1d(fitted_rows, judged_rows)
     folds = np.unique(fold_index)
     is_whole = len(folds) == 1
@@ -41,12 +46,13 @@ def follow_files(
             manifest,
             groups,
             judged_rows[fold_index == fold],
+            named,
             name="Tested" if is_whole else f"Fold {fold + 1}",
         )
         for fold in folds.tolist()
     ]
     if only_trained.size:
-        parts.append(_describe(manifest, groups, only_trained, name="Only trained on"))
+        parts.append(_describe(manifest, groups, only_trained, named, name="Only trained on"))
     num_usable = len(manifest.usable)
     return Flow(
         num_files=len(manifest.records),
@@ -61,7 +67,12 @@ def follow_files(
 
 
 def _describe(
-    manifest: Manifest, groups: NDArray[np.int64], rows: NDArray[np.int64], *, name: str
+    manifest: Manifest,
+    groups: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    named: Sequence[Trait],
+    *,
+    name: str,
 ) -> PartFacts:
     counts = np.bincount(manifest.labels[rows], minlength=len(manifest.class_names))
     records = [manifest.usable[row] for row in rows]
@@ -74,4 +85,11 @@ def _describe(
         class_counts=tuple(int(number) for number in counts),
         median_height_px=float(np.median(heights)) if heights else None,
         median_width_px=float(np.median(widths)) if widths else None,
+        characteristics=tuple(_count_values(trait, rows) for trait in named),
     )
+
+
+def _count_values(trait: Trait, rows: NDArray[np.int64]) -> PartTrait:
+    found = Counter(trait.values[row] for row in rows.tolist())
+    values = sorted(set(trait.values), key=trait.order)
+    return PartTrait(trait.name, tuple((value, found[value]) for value in values))

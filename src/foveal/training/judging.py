@@ -198,6 +198,7 @@ def judge(
             judged_rows=rows,
             fold_index=fitted.fold_index,
             fitted_rows=fitted.fitted_rows,
+            traits=traits,
         ),
     )
     judged = Judged(

@@ -627,10 +627,17 @@ def auditable(facts: RunFacts) -> RunAnswer:
 
 
 def technical(facts: RunFacts) -> RunAnswer | None:
-    """What is known of images by part of the data, where a table says."""
-    if facts.evidence.flow is None:
+    """What is known of images by part of the data; whole where the owner named columns for it."""
+    flow = facts.evidence.flow
+    if flow is None:
         return None
-    return RunAnswer("Images, groups, classes and sizes by fold stand in a table.", "flow")
+    named = [trait.name for trait in flow.parts[0].characteristics] if flow.parts else []
+    *told, last = ["Images", "groups", "classes", "sizes", *map(printable, named)]
+    return RunAnswer(
+        f"{', '.join(told)} and {last} by fold stand in a table.",
+        "flow",
+        is_whole=bool(named),
+    )
 
 
 def _headline(evidence: Evidence) -> str:

@@ -50,7 +50,7 @@ def _fill_item(item: Item, facts: RunFacts, statement: Mapping[str, str] | None)
     if run is not None and owner:
         status = "both"
     elif run is not None:
-        status = "half" if item.needs_both else "run"
+        status = "half" if item.needs_both and not run.is_whole else "run"
     elif owner:
         # The owner may say on behalf of a run what it does not know, but not one half for both.
         status = "half" if item.needs_both else "owner"

@@ -29,10 +29,17 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunAnswer:
-    """What the run says to an item. ``section`` is where in its report; "" is outside it."""
+    """What the run says to an item.
+
+    Attributes:
+        text: With figures.
+        section: Where in its report; "" is outside it.
+        is_whole: Whether it is all of an item of which a run mostly knows one half.
+    """
 
     text: str
     section: str = ""
+    is_whole: bool = False
 
 
 Knows = Callable[[RunFacts], RunAnswer | None]
@@ -49,7 +56,7 @@ class Item:
             where no run can know.
         owner: The question of ``statement.toml`` that answers it. With both, the owner's answer
             is needed beside the run's where ``needs_both``, and else only where the run has none.
-        needs_both: Whether the run's answer is one half alone.
+        needs_both: Whether the run's answer is one half alone, unless it says that it is whole.
     """
 
     number: str

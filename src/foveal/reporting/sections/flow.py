@@ -122,18 +122,24 @@ def _parts_table(parts: Sequence[PartFacts], class_names: Sequence[str]) -> Tabl
         rows.append(
             (
                 printable(name),
-                *(
-                    Cell(
-                        count(part.class_counts[index]),
-                        percent(part.class_counts[index] / part.num_images)
-                        if part.num_images
-                        else "",
-                    )
-                    for part in parts
-                ),
+                *(_share(part.class_counts[index], part) for part in parts),
             )
         )
+    traits = parts[0].characteristics if parts else ()
+    for index, trait in enumerate(traits):
+        for position, (value, _) in enumerate(trait.counts):
+            numbers = [part.characteristics[index].counts[position][1] for part in parts]
+            rows.append(
+                (
+                    printable(f"{trait.name}: {value}"),
+                    *(_share(number, part) for number, part in zip(numbers, parts, strict=True)),
+                )
+            )
     return Table("What each fold holds", ("", *(part.name for part in parts)), tuple(rows))
+
+
+def _share(number: int, part: PartFacts) -> Cell:
+    return Cell(count(number), percent(number / part.num_images) if part.num_images else "")
 
 
 def _size(part: PartFacts) -> str:
