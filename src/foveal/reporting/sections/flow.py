@@ -162,7 +162,7 @@ FLOW = Section(
     html="""\
 {{ m.drawing(view.drawing) }}
 <details><summary>What each fold holds</summary>
-{{ m.table(view.parts) }}
+{{ m.table(view.parts, quiet=true) }}
 </details>
 """,
 )
