@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from foveal.evaluation import Interval
+import pytest
+
+from foveal.errors import SchemaError
+from foveal.evaluation import Evidence, Interval
 from foveal.evaluation.curves import Curve
 from foveal.evaluation.flow import Flow
 from foveal.evaluation.operating_point import OperatingPoint
@@ -140,3 +143,14 @@ def test_a_decision_curve_names_its_class_and_its_line_where_nothing_is_folded(
     assert names == re.findall(r"<summary>Decision curve of <bdi>([^<]*)</bdi>", shown)
     assert len(names) >= 2
     assert shown.count("acting on its probability, with 95% band") == len(names)
+
+
+def test_a_run_made_before_columns_were_counted_by_fold_is_read(report: ReportInput) -> None:
+    content = report.evidence.to_json()
+    for part in content["flow"]["parts"]:
+        assert part.pop("characteristics") == []
+    assert Evidence.from_json(content).flow == report.evidence.flow
+
+    content["flow"]["parts"] = [3]
+    with pytest.raises(SchemaError, match=r"flow\.parts\[0\]"):
+        Evidence.from_json(content)

@@ -477,7 +477,8 @@ class Evidence:
     def from_json(cls, content: Mapping[str, Any]) -> Evidence:
         """Reads what :meth:`to_json` wrote, and nothing else.
 
-        A run that was written before a part was measured lacks its field, which is then None.
+        A run that was written before a part was measured lacks its field, which is then None; one
+        written before named columns were counted in every fold has none there.
 
         Raises:
             SchemaError: A field is missing, unknown, or cannot be; it is named.
@@ -487,7 +488,9 @@ class Evidence:
             within = {**sets, "coverage": sets.get("coverage_interval")}
             within.pop("coverage_interval", None)
             content = {**content, "prediction_sets": within}
-        evidence = from_json(cls, {**dict.fromkeys(later_parts()), **content})
+        evidence = from_json(
+            cls, {**dict.fromkeys(later_parts()), **_with_characteristics(content)}
+        )
         if evidence.prediction_sets is not None and isinstance(sets, dict):
             estimate = evidence.prediction_sets.coverage.estimate
             if sets.get("coverage") != estimate:
@@ -496,6 +499,17 @@ class Evidence:
                     f"estimate of coverage_interval, {estimate!r}"
                 )
         return evidence
+
+
+def _with_characteristics(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    flow = content.get("flow")
+    if not isinstance(flow, dict) or not isinstance(flow.get("parts"), list):
+        return content
+    parts = [
+        {"characteristics": [], **part} if isinstance(part, dict) else part
+        for part in flow["parts"]
+    ]
+    return {**content, "flow": {**flow, "parts": parts}}
 
 
 def later_parts() -> tuple[str, ...]:
