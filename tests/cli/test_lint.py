@@ -14,7 +14,7 @@ from PIL import Image
 
 from foveal.cli.app import warnings_as_notes
 from foveal.cli.lint import command
-from foveal.errors import UsageError
+from foveal.errors import DataError
 from foveal.linting import RULES
 
 Run = Callable[..., Any]
@@ -153,7 +153,7 @@ def test_a_picture_that_cannot_be_read_is_named(file: Path, pictures: Path) -> N
 
 
 def test_no_picture_at_all_is_an_error(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"No image could be read\..*nowhere: no such file"):
+    with pytest.raises(DataError, match=r"No image could be read\..*nowhere: no such file"):
         run(f"{file}:colourful", "--images", str(tmp_path / "nowhere"))
 
 

@@ -151,9 +151,14 @@ def test_a_backend_can_run_what_is_read(
 
 
 def test_it_says_in_words_and_json_what_it_is(fits: FoldFits) -> None:
+    assert isinstance(fits.model, FineTunedModel)
     described = fits.model.describe()
-    assert described.kind == "fine-tuned"
-    assert "fine-tuned" in described.sentence
+    if fits.model.is_trained:
+        assert described.kind == "fine-tuned"
+        assert "fine-tuned" in described.sentence
+    else:
+        assert described.kind == "linear"
+        assert "no epoch of it was better" in described.sentence
     assert json.loads(json.dumps(described.parameters)) == described.parameters
     assert json.loads(json.dumps(fits.facts)) == fits.facts
 

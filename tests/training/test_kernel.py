@@ -41,7 +41,7 @@ def test_a_block_left_out_in_closed_form_is_as_if_it_had_not_been_fitted(
     seed: int, size: int, penalty: float, class_weights: ClassWeights
 ) -> None:
     problem = problem_of(18, seed=seed, class_weights=class_weights)
-    system = _System(problem, problem.read(READING), READING)
+    system = _System(problem, problem.read(READING), READING, "kernel")
     block = np.random.default_rng(seed).permutation(18)[:size]
     rest = np.setdiff1d(np.arange(18), block)
     found = system.left_out(penalty, [block])[block]
@@ -56,7 +56,7 @@ def test_a_block_left_out_in_closed_form_is_as_if_it_had_not_been_fitted(
 def test_scores_solve_the_ridge_problem_of_the_mean_kernel() -> None:
     problem = problem_of(30)
     read = problem.read(READING)
-    model = _System(problem, read, READING).model(0.1, 1.0)
+    model = _System(problem, read, READING, "kernel").model(0.1, 1.0)
     # By hand: standardised with a floor, each stage's mean squared distance one, exp(-2 d2).
     kernels = []
     for part in (read[:, :3].astype(float), read[:, 3:].astype(float)):
@@ -84,7 +84,7 @@ def test_a_stage_that_is_the_same_for_all_images_changes_no_answer() -> None:
     problem = problem_of(30)
     read = problem.read(READING).copy()
     read[:, :3] = 7.0
-    model = _System(problem, read, READING).model(0.1, 1.0)
+    model = _System(problem, read, READING, "kernel").model(0.1, 1.0)
     assert np.isfinite(model.logits(read)).all()
     assert (model.logits(read).argmax(1) == problem.labels).mean() > 0.8
 

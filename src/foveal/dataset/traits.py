@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from foveal.dataset.folder_levels import split_of
 from foveal.dataset.manifest import ImageRecord, Manifest, natural_key
+from foveal.draw.numbers import percent
 from foveal.errors import UsageError
 from foveal.text import near_names, printable
 
@@ -222,7 +223,7 @@ def _brightness(manifest: Manifest) -> Trait | None:
     levels = [record.grey_mean for record in manifest.usable]
     if not any(level is not None for level in levels):
         return None
-    return _quarters("brightness", "file", levels, show=lambda value: f"{100 * value:.1f}%")
+    return _quarters("brightness", "file", levels, show=lambda value: percent(value, digits=1))
 
 
 _FOUND: tuple[Callable[[Manifest], Trait | None], ...] = (

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
         judge_maps,
     )
     from foveal.explanation.heat_map import Check, HeatMap, Verdict
-    from foveal.explanation.input_gradients import input_gradients
     from foveal.explanation.methods import LEFT_OUT, METHODS, Method, refuse_left_out
     from foveal.explanation.occlusion import occlusion_maps
+    from foveal.explanation.saliency import input_gradients
 
 # Imported on first use: a map that is only drawn needs no torch.
 _PLACES = {
@@ -37,7 +37,7 @@ _PLACES = {
     "Check": "heat_map",
     "HeatMap": "heat_map",
     "Verdict": "heat_map",
-    "input_gradients": "input_gradients",
+    "input_gradients": "saliency",
     "LEFT_OUT": "methods",
     "METHODS": "methods",
     "Method": "methods",

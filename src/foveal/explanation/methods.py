@@ -23,8 +23,8 @@ from torch import Tensor
 from foveal.errors import UsageError
 from foveal.explanation.ablation import ablation_maps
 from foveal.explanation.heat_map import HeatMap
-from foveal.explanation.input_gradients import input_gradients
 from foveal.explanation.occlusion import occlusion_maps
+from foveal.explanation.saliency import input_gradients
 from foveal.text import near_names
 
 Form = Callable[[Tensor, Tensor], Tensor]

@@ -42,7 +42,7 @@ def draw_decision_curve(curve: DecisionCurve, *, title: str) -> str:
         anchor = {0.0: "start", 1.0: "end"}.get(tick, "middle")
         parts.append(
             words(
-                f"{100 * tick:.0f}%",
+                percent(tick),
                 class_="tick",
                 x=across.x(tick),
                 y=PLOT_PX + 16,

@@ -68,7 +68,7 @@ def draw_curve(
     across, up = Scale(0.0, 1.0), Scale(0.0, 1.0, PLOT_PX, 0.0)
     parts = []
     for tick in TICKS:
-        y, x, label = up(tick), across.x(tick), f"{100 * tick:.0f}%"
+        y, x, label = up(tick), across.x(tick), percent(tick)
         parts.append(element("line", class_="grid", x1="0%", x2="100%", y1=y, y2=y))
         parts.append(element("line", class_="grid", x1=x, x2=x, y1=0, y2=PLOT_PX))
         parts.append(words(label, class_="tick", x=0, dx=-8, y=y + 4, text_anchor="end"))
