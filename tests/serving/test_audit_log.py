@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import resource
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.serving.live import StartServer
@@ -17,6 +19,12 @@ from foveal.errors import UsageError
 from foveal.serving.audit_log import AuditLog
 from foveal.serving.metrics import Metrics
 from foveal.serving.problems import RefusedError
+
+
+def finish(work: Coroutine[Any, Any, None]) -> None:
+    """Runs it in a thread of its own: a browser that is open keeps a loop in the main thread."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
 
 
 def lines_of(file: Path) -> list[dict[str, object]]:
@@ -76,7 +84,7 @@ def test_a_log_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
         await log.write({"n": 2})
         log.close()
 
-    asyncio.run(write_two())
+    finish(write_two())
     assert [one["n"] for one in lines_of(tmp_path / "a.jsonl.1")] == [1]
     assert [one["n"] for one in lines_of(tmp_path / "a.jsonl")] == [2]
 
@@ -90,7 +98,7 @@ def test_half_a_line_that_a_crash_left_does_not_spoil_the_next(tmp_path: Path) -
         await log.write({"n": 2})
         log.close()
 
-    asyncio.run(write())
+    finish(write())
     assert json.loads(file.read_bytes().splitlines()[-1])["n"] == 2
 
 
@@ -100,7 +108,7 @@ def test_many_at_once_are_all_written(tmp_path: Path) -> None:
         await asyncio.gather(*(log.write({"n": n}) for n in range(500)))
         log.close()
 
-    asyncio.run(write())
+    finish(write())
     assert {one["n"] for one in lines_of(tmp_path / "a.jsonl")} == set(range(500))
 
 
@@ -121,7 +129,7 @@ def test_what_cannot_be_written_is_a_problem_that_names_it() -> None:
             log.close()
 
     with pytest.raises(RefusedError, match="audit log") as caught:
-        asyncio.run(write())
+        finish(write())
     assert caught.value.status == 503
     assert caught.value.headers["Retry-After"]
 

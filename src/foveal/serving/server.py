@@ -78,6 +78,7 @@ def _service(
         # The processes start while the runs are read.
         starting = threading.Thread(target=preparer.start, daemon=True)
         starting.start()
+        closing.callback(starting.join)  # before the end, which a process that starts would outlive
         audit = None
         if settings.audit_file is not None:
             audit = AuditLog(settings.audit_file, metrics)
