@@ -74,7 +74,7 @@ __all__ = [
     "train",
     "visualise",
 ]
-_PLACES = {
+_MODULES = {
     "FovealError": "foveal.errors",
     "FovealWarning": "foveal.errors",
     "TrainConfig": "foveal.training",
@@ -88,7 +88,7 @@ def __getattr__(name: str) -> Any:
         return version("foveal")
     if name not in __all__:
         raise AttributeError(f"module 'foveal' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES.get(name, "foveal.api")), name)
+    return getattr(importlib.import_module(_MODULES.get(name, "foveal.api")), name)
 
 
 def __dir__() -> list[str]:

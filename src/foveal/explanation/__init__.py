@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from foveal.explanation.saliency import input_gradients
 
 # Imported on first use: a map that is only drawn needs no torch.
-_PLACES = {
+_MODULES = {
     "ablation_maps": "ablation",
     "class_activation_maps": "exact_head",
     "Explainer": "explaining",
@@ -69,6 +69,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
