@@ -10,13 +10,22 @@ from sklearn.metrics import roc_curve
 
 from foveal.evaluation import softmax
 from foveal.evaluation.calibration import fit_temperature
-from foveal.evaluation.operating import assess_operating_point, choose_operating_point
+from foveal.evaluation.operating import ChosenPoint, assess_operating_point, choose_operating_point
 from foveal.evaluation.operating_cut import choose_cut
 from foveal.evaluation.operating_point import OperatingPoint, decide
 from foveal.evaluation.operating_rule import read_costs, read_rule
 from foveal.evaluation.operating_wording import describe_chosen, describe_point
 
 NAMES = ("a", "b", "c")
+
+
+def choose(
+    logits: np.ndarray, labels: np.ndarray, groups: np.ndarray, folds: np.ndarray, rule: str
+) -> ChosenPoint:
+    """The operating point of a rule, for the classes of these tests."""
+    return choose_operating_point(
+        logits, labels, groups, folds, rule=read_rule(rule), class_names=NAMES, temperature=1.0
+    )
 
 
 def make_data(
@@ -229,15 +238,7 @@ def test_the_nearest_that_is_told_can_be_asked_for() -> None:
 def test_a_class_that_lies_in_one_fold_alone_is_not_judged_but_has_a_threshold() -> None:
     logits, labels, groups, _ = make_data(4, num_groups=400)
     folds = np.where(labels == 0, 0, np.arange(len(labels)) % 5)
-    found = choose_operating_point(
-        logits,
-        labels,
-        groups,
-        folds,
-        rule=read_rule("sensitivity>=0.9 for a"),
-        class_names=NAMES,
-        temperature=1.0,
-    )
+    found = choose(logits, labels, groups, folds, "sensitivity>=0.9 for a")
     assert found.point is not None
     assert found.rates is None
     assert "lie in one fold alone" in describe_chosen(found)
@@ -246,15 +247,7 @@ def test_a_class_that_lies_in_one_fold_alone_is_not_judged_but_has_a_threshold()
 def test_a_fold_without_the_class_changes_nothing_for_the_others() -> None:
     logits, labels, groups, _ = make_data(5, num_groups=400)
     folds = np.where(labels == 0, np.arange(len(labels)) % 4, np.arange(len(labels)) % 5)
-    found = choose_operating_point(
-        logits,
-        labels,
-        groups,
-        folds,
-        rule=read_rule("sensitivity>=0.9 for a"),
-        class_names=NAMES,
-        temperature=1.0,
-    )
+    found = choose(logits, labels, groups, folds, "sensitivity>=0.9 for a")
     assert found.rates is not None
     assert found.rates.num_true_positives + found.rates.num_false_negatives == (labels == 0).sum()
 
@@ -262,15 +255,7 @@ def test_a_fold_without_the_class_changes_nothing_for_the_others() -> None:
 def test_one_group_has_a_threshold_that_was_not_judged() -> None:
     logits, labels, _, _ = make_data(6)
     nothing = np.zeros(len(labels), int)
-    found = choose_operating_point(
-        logits,
-        labels,
-        nothing,
-        nothing,
-        rule=read_rule("sensitivity>=0.9 for a"),
-        class_names=NAMES,
-        temperature=1.0,
-    )
+    found = choose(logits, labels, nothing, nothing, "sensitivity>=0.9 for a")
     assert found.point is not None
     assert found.rates is None
     assert "one group" in describe_chosen(found)
@@ -279,15 +264,7 @@ def test_one_group_has_a_threshold_that_was_not_judged() -> None:
 def test_a_class_without_judged_images_has_no_threshold() -> None:
     logits, labels, groups, folds = make_data(7)
     labels = np.where(labels == 0, 1, labels)
-    found = choose_operating_point(
-        logits,
-        labels,
-        groups,
-        folds,
-        rule=read_rule("sensitivity>=0.9 for a"),
-        class_names=NAMES,
-        temperature=1.0,
-    )
+    found = choose(logits, labels, groups, folds, "sensitivity>=0.9 for a")
     assert found.point is None
     assert describe_chosen(found) == "No image of 'a' was judged."
 
