@@ -371,3 +371,15 @@ def test_a_killed_run_goes_on_to_the_same_weights_with_the_same_data_alone(
     make_run(shapes, undisturbed, config=replace(config, resume=kept), command="test")
     for name in ("model.safetensors", "oof.parquet"):
         assert (run / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
+def test_a_policy_that_mixes_trains_the_whole_network_and_says_why(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    mixing = replace(config, unfreeze=None, augment="crop+cutout+cutmix")
+    finished = make_run(shapes, tmp_path / "run", config=mixing, command="test")
+    event = events(tmp_path / "run")["tuning_plan"]
+    assert event["cut"] == ""
+    assert "--augment crop+cutout+cutmix mixes images" in str(event)
+    assert finished.trained.evidence.fine_tuning is not None
+    assert "It hides a part of the image" in " ".join(finished.trained.evidence.fine_tuning.notes)

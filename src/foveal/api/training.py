@@ -128,7 +128,7 @@ def train(
             where it is better out of fold.
         budget: Time for fine-tuning, such as ``"5m"``.
         unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
-        augment: How images are changed to train on: a policy's name.
+        augment: How images are changed to train on: a policy's name, or several joined by ``+``.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
         train_batchnorm: Whether the trained part's batch norms learn statistics of their own.

@@ -170,7 +170,8 @@ _TUNING_OPTIONS = (
         "--augment",
         metavar="POLICY",
         help="How images are changed to fine-tune on: none, light (the default), xray, "
-        "any-orientation, strong, padded-crop.",
+        "any-orientation, strong, padded-crop, flip, crop, jitter, rotation, cutout, erasing, "
+        "auto-augment, trivial-augment, mixup, cutmix; several joined by +.",
     ),
     click.option(
         "--resume",

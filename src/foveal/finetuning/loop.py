@@ -20,6 +20,7 @@ from foveal.features.backends import why_no_bf16
 from foveal.finetuning.averaging import Weights, move_average, put_weights, trained_weights
 from foveal.finetuning.checkpoints import Checkpoints
 from foveal.finetuning.epochs import EpochRow, TrainingListener
+from foveal.finetuning.mixing import mix
 from foveal.finetuning.rates import make_optimizer, parameter_groups, share_of_rate
 from foveal.finetuning.settings import Recipe
 from foveal.finetuning.sources import BatchSource
@@ -216,15 +217,10 @@ class _Run:
         rows = order[low:high]
         inputs = self.source.batch(rows, views[low:high])
         targets, weights = self.targets[rows], self.weights[rows]
-        random = np.random.default_rng(_number("mix", recipe.seed, state.epoch, state.batch))
         if recipe.smoothing:
             targets = targets * (1 - recipe.smoothing) + recipe.smoothing / targets.shape[1]
-        if recipe.mixup and len(rows) > 1:
-            share = float(random.beta(recipe.mixup, recipe.mixup))
-            # The order is drawn anew in every epoch, so the mirrored one pairs at random.
-            inputs = share * inputs + (1 - share) * inputs.flip(0)
-            targets = share * targets + (1 - share) * targets.flip(0)
-            weights = share * weights + (1 - share) * weights.flip(0)
+        number = _number("mix", recipe.seed, state.epoch, state.batch)
+        inputs, targets, weights = mix(inputs, targets, weights, recipe=recipe, number=number)
         step = state.epoch * len(self.batches) + state.batch
         num_steps = recipe.num_epochs * len(self.batches)
         for group in self.optimizer.param_groups:

@@ -37,6 +37,8 @@ class Recipe:
         dropout: Share of the features that is left out before the classifier.
         mixup: Parameter of the beta distribution by which activations at the cut and their
             targets are mixed in pairs (Zhang et al. 2018, arXiv 1710.09412); 0 for none.
+        cutmix: The same of rectangles of images, which are pasted into others and their targets
+            mixed by area (Yun et al. 2019, arXiv 1905.04899); 0 for none.
         smoothing: Share of every target that is spread over all classes.
         average_decay: Of the running average of the weights that is kept; 0 for none.
         max_norm: Longest gradient; longer ones are shortened.
@@ -62,6 +64,7 @@ class Recipe:
     warmup_share: float = 0.1
     dropout: float = 0.0
     mixup: float = 0.0
+    cutmix: float = 0.0
     smoothing: float = 0.0
     average_decay: float = 0.98
     max_norm: float = 5.0
@@ -104,6 +107,7 @@ _RANGES: tuple[tuple[str, float, float, str], ...] = (
     ("warmup_share", 0, 0.9, "a share from 0 to 0.9"),
     ("dropout", 0, 0.95, "a share from 0 to 0.95"),
     ("mixup", 0, 10, "a number from 0 to 10"),
+    ("cutmix", 0, 10, "a number from 0 to 10"),
     ("smoothing", 0, 0.9, "a share from 0 to 0.9"),
     ("average_decay", 0, 0.99999, "a number from 0 to below 1"),
     ("max_norm", 1e-9, _MOST, "a number above 0"),

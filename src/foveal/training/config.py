@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,7 +12,7 @@ from foveal.errors import UsageError
 from foveal.evaluation.operating_rule import Rule
 from foveal.finetuning.settings import DEFAULT_HEAD_RATE, OptimizerName, Recipe, read_budget
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
-from foveal.images.augmentation import PolicyName, find_policy
+from foveal.images.augmentation import find_policy
 from foveal.images.frames import check_frame_choice
 from foveal.models import DEFAULT_BACKBONE
 from foveal.text import near_names
@@ -63,7 +63,8 @@ class TrainConfig:
             keeps that only where it is better out of fold; ``"always"``.
         budget: Time for fine-tuning, such as ``"5m"``: chooses cut, views and epochs.
         unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
-        augment: How images are changed to train on; a policy of ``foveal.images.augmentation``.
+        augment: How images are changed to train on: a policy of ``foveal.images.augmentation``, or
+            several joined by ``+``. One that mixes images trains the whole network.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
         train_batchnorm: Whether batch norms of the trained part learn statistics of their own.
@@ -105,7 +106,7 @@ class TrainConfig:
     fine_tune: FineTune = "none"
     budget: str | None = None
     unfreeze: str | None = None
-    augment: PolicyName = "light"
+    augment: str = "light"
     resume: Path | None = None
     remove_bank: bool = False
     train_batchnorm: bool = False
@@ -178,7 +179,8 @@ class TrainConfig:
         Raises:
             UsageError: A choice is out of range.
         """
-        return Recipe(
+        mixings = find_policy(self.augment).mixings
+        recipe = Recipe(
             seed=self.seed,
             precision="auto",
             train_batchnorm=self.train_batchnorm,
@@ -187,6 +189,9 @@ class TrainConfig:
             first_rate=self.head_rate / 100,
             num_seeds=self.tuning_seeds,
         )
+        if not mixings:
+            return recipe
+        return replace(recipe, mixup=float("mixup" in mixings), cutmix=float("cutmix" in mixings))
 
     def _check_fine_tuning(self) -> None:
         if self.budget is not None:
@@ -207,6 +212,13 @@ class TrainConfig:
                         f"{option} is about fine-tuning, which is not asked for.",
                         next_step="Add --fine-tune auto.",
                     )
+        elif find_policy(self.augment).mixings and self.unfreeze not in (None, "all"):
+            raise UsageError(
+                f"--augment {self.augment} mixes images, so the whole network must be trained on "
+                f"them; got --unfreeze {self.unfreeze}.",
+                next_step="Use --unfreeze all, or a policy without mixup and cutmix; what follows "
+                "a cut has a mixing of its own.",
+            )
         elif self.views != ("identity",):
             raise UsageError(
                 "Views that are averaged at prediction and fine-tuning do not go together yet; "
