@@ -216,8 +216,7 @@ class TrainConfig:
             raise UsageError(
                 f"--augment {self.augment} mixes images, so the whole network must be trained on "
                 f"them; got --unfreeze {self.unfreeze}.",
-                next_step="Use --unfreeze all, or a policy without mixup and cutmix; what follows "
-                "a cut has a mixing of its own.",
+                next_step="Use --unfreeze all, or a policy without mixup and cutmix.",
             )
         elif self.views != ("identity",):
             raise UsageError(
