@@ -163,7 +163,7 @@ def fit_suffix(
 
     def loss_of(weights: Weights) -> float:
         put_weights(suffix, weights)
-        logits = predict_logits(suffix, source, validation)
+        logits = predict_logits(suffix, source, validation, num_views=recipe.judged_views)
         return cross_entropy(logits, task.targets[validation])
 
     weights, share = trained[0].weights, 1.0

@@ -126,16 +126,22 @@ def train_network(
 
 
 def predict_logits(
-    network: nn.Module, source: BatchSource, rows: NDArray[np.int64]
+    network: nn.Module, source: BatchSource, rows: NDArray[np.int64], *, num_views: int = 1
 ) -> NDArray[np.float64]:
-    """Returns logits [n, K] of images as they are, in evaluation mode."""
+    """Returns logits [n, K] in evaluation mode, the mean over so many views from the image on."""
     was_training = [module.training for module in network.modules()]
     network.eval()
     parts = []
     with torch.inference_mode():
         for start in range(0, len(rows), _EVALUATION_BATCH):
             chosen = rows[start : start + _EVALUATION_BATCH]
-            parts.append(network(source.batch(chosen, np.zeros(len(chosen), np.int64))).float())
+            logits = torch.stack(
+                [
+                    network(source.batch(chosen, np.full(len(chosen), view, np.int64))).float()
+                    for view in range(num_views)
+                ]
+            )
+            parts.append(logits.mean(0))
     for module, mode in zip(network.modules(), was_training, strict=True):
         module.training = mode
     return torch.cat(parts).double().numpy()
@@ -261,7 +267,9 @@ class _Run:
         on_train = predict_logits(self.network, self.source, watched)
         loss = accuracy = None
         if len(examples.validation):
-            logits = predict_logits(self.network, self.source, examples.validation)
+            logits = predict_logits(
+                self.network, self.source, examples.validation, num_views=recipe.judged_views
+            )
             loss = cross_entropy(logits, examples.targets[examples.validation])
             accuracy = accuracy_of(logits, examples.targets[examples.validation])
         # Without an inner split the last epoch is kept.

@@ -13,6 +13,7 @@ OptimizerName = Literal["adamw", "sgd"]
 Precision = Literal["auto", "fp32", "bf16"]
 
 DEFAULT_BUDGET = "5m"
+DEFAULT_HEAD_RATE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Recipe:
 
     Rates grow from layer to layer by one factor, from ``first_rate`` at the first layer of the
     whole network to ``head_rate`` at its classifier (Howard & Ruder 2018, arXiv 1801.06146).
+    Dropout, mixing and smoothing are off by default: the start is a head that was fitted without
+    them, and in a few epochs they disturb it more than they help (docs/fine-tuning.md).
 
     Attributes:
         num_epochs: At most; early stopping may end it before.
@@ -41,6 +44,8 @@ class Recipe:
         max_norm: Longest gradient; longer ones are shortened.
         inner_share: Share of the training images held out, by group, for early stopping and
             for the interpolation with the start; 0 trains for all epochs on everything.
+        judged_views: Views, from the image itself on, over which logits are averaged when the
+            inner split is judged; more than 1 where answers are averaged over the same.
         patience: Epochs without a lower loss on that share after which training stops.
         train_batchnorm: Whether batch norms learn statistics of their own; else they keep the
             pretrained ones.
@@ -55,17 +60,18 @@ class Recipe:
     num_epochs: int = 12
     batch_size: int = 32
     optimizer: OptimizerName = "adamw"
-    first_rate: float = 1e-5
-    head_rate: float = 1e-3
+    first_rate: float = DEFAULT_HEAD_RATE / 100
+    head_rate: float = DEFAULT_HEAD_RATE
     weight_decay: float = 0.01
     warmup_share: float = 0.1
-    dropout: float = 0.2
-    mixup: float = 0.2
+    dropout: float = 0.0
+    mixup: float = 0.0
     cutmix: float = 0.0
-    smoothing: float = 0.05
+    smoothing: float = 0.0
     average_decay: float = 0.98
     max_norm: float = 5.0
     inner_share: float = 0.15
+    judged_views: int = 1
     patience: int = 5
     train_batchnorm: bool = False
     starts_at_random: bool = False
@@ -129,6 +135,7 @@ _RANGES: tuple[tuple[str, float, float, str], ...] = (
     ("average_decay", 0, 0.99999, "a number from 0 to below 1"),
     ("max_norm", 1e-9, _MOST, "a number above 0"),
     ("inner_share", 0, 0.5, "a share from 0 to 0.5"),
+    ("judged_views", 1, _MOST, "a whole number from 1 on"),
     ("patience", 1, _MOST, "a whole number from 1 on"),
     ("num_seeds", 1, 20, "a whole number from 1 to 20"),
     ("seed", 0, 2**62, "a whole number from 0 on"),

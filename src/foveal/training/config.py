@@ -10,7 +10,13 @@ from foveal.dataset import DataOptions, GroupOptions
 from foveal.dataset.scan import FrameRule
 from foveal.errors import UsageError
 from foveal.evaluation.operating_rule import Rule
-from foveal.finetuning.settings import OptimizerName, Recipe, from_scratch, read_budget
+from foveal.finetuning.settings import (
+    DEFAULT_HEAD_RATE,
+    OptimizerName,
+    Recipe,
+    from_scratch,
+    read_budget,
+)
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
 from foveal.images.augmentation import find_policy
 from foveal.images.frames import check_frame_choice
@@ -113,7 +119,7 @@ class TrainConfig:
     remove_bank: bool = False
     train_batchnorm: bool = False
     optimizer: OptimizerName = "adamw"
-    head_rate: float = 1e-3
+    head_rate: float = DEFAULT_HEAD_RATE
     tuning_seeds: int = 1
     subgroups: tuple[str, ...] = ()
     ordered: str | None = None
@@ -222,7 +228,7 @@ class TrainConfig:
                 ("--resume", self.resume),
                 ("--train-batchnorm", self.train_batchnorm or None),
                 ("--optimizer", None if self.optimizer == "adamw" else self.optimizer),
-                ("--head-rate", None if self.head_rate == 1e-3 else self.head_rate),
+                ("--head-rate", None if self.head_rate == DEFAULT_HEAD_RATE else self.head_rate),
                 ("--tuning-seeds", None if self.tuning_seeds == 1 else self.tuning_seeds),
             ):
                 if value is not None:
@@ -234,8 +240,7 @@ class TrainConfig:
             raise UsageError(
                 f"--augment {self.augment} mixes images, so the whole network must be trained on "
                 f"them; got --unfreeze {self.unfreeze}.",
-                next_step="Use --unfreeze all, or a policy without mixup and cutmix; what follows "
-                "a cut has a mixing of its own.",
+                next_step="Use --unfreeze all, or a policy without mixup and cutmix.",
             )
         elif self.views != ("identity",):
             raise UsageError(
