@@ -77,6 +77,7 @@ def train(
     optimizer: Literal["adamw", "sgd"] | None = None,
     head_rate: float | None = None,
     tuning_seeds: int | None = None,
+    soft_labels: Sequence[str] | None = None,
     subgroups: Sequence[str] | None = None,
     ordered: str | None = None,
     operate: str | None = None,
@@ -137,6 +138,7 @@ def train(
         optimizer: ``"adamw"`` or ``"sgd"``.
         head_rate: Learning rate of the classifier; the first layer's is a hundredth of it.
         tuning_seeds: Trainings from one start, whose weights are averaged.
+        soft_labels: Columns of shares that fine-tuning learns, each as ``"COLUMN=CLASS"``.
         subgroups: Columns of the table whose values get figures of their own.
         ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``.
         operate: An operating point, such as ``"sensitivity>=0.95 for defective"``.
@@ -176,8 +178,9 @@ def train(
     }
     if views is not None:
         choices["views"] = (views,) if isinstance(views, str) else tuple(views)
-    if subgroups is not None:
-        choices["subgroups"] = (subgroups,) if isinstance(subgroups, str) else tuple(subgroups)
+    for name, words in (("subgroups", subgroups), ("soft_labels", soft_labels)):
+        if words is not None:
+            choices[name] = (words,) if isinstance(words, str) else tuple(words)
     mode: Literal["auto", "quiet"] = "auto" if _wants_progress(progress) else "quiet"
     with on_disk(data) as path, ProgressDisplay(mode) as display:
         finished = make_run(

@@ -179,6 +179,13 @@ _TUNING_OPTIONS = (
         "auto-augment, trivial-augment, mixup, cutmix; several joined by +.",
     ),
     click.option(
+        "--soft-labels",
+        multiple=True,
+        metavar="COLUMN=CLASS",
+        help="A column of the table with each image's share of a class, which fine-tuning learns; "
+        "one for every class but one.",
+    ),
+    click.option(
         "--resume",
         type=click.Path(path_type=Path),
         metavar="FOLDER",

@@ -80,6 +80,9 @@ class TrainConfig:
         head_rate: Learning rate of the classifier; that of the network's first layer is a
             hundredth of it.
         tuning_seeds: Trainings from one start in every fold, whose weights are averaged.
+        soft_labels: Columns of the table with shares of the classes, each as ``"COLUMN=CLASS"``,
+            for every class or all but one. Fine-tuning learns these shares; frozen heads and all
+            evidence go by the label, which must be the likeliest class.
         subgroups: Columns of the table whose values part the images into subgroups that get
             figures of their own, beside those that the images part into by themselves.
         ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``; ``"none"``
@@ -121,6 +124,7 @@ class TrainConfig:
     optimizer: OptimizerName = "adamw"
     head_rate: float = DEFAULT_HEAD_RATE
     tuning_seeds: int = 1
+    soft_labels: tuple[str, ...] = ()
     subgroups: tuple[str, ...] = ()
     ordered: str | None = None
     operate: str | None = None
@@ -225,6 +229,7 @@ class TrainConfig:
             for option, value in (
                 ("--budget", self.budget),
                 ("--unfreeze", self.unfreeze),
+                ("--soft-labels", self.soft_labels or None),
                 ("--resume", self.resume),
                 ("--train-batchnorm", self.train_batchnorm or None),
                 ("--optimizer", None if self.optimizer == "adamw" else self.optimizer),

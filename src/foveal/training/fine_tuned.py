@@ -138,6 +138,7 @@ class FineTunedMaker:
         checkpoints: Where trainings go on from.
         listener: Is told of steps and epochs.
         image_names: By row, for errors.
+        targets: Shares of the classes that are learned, [N, K]; ``None`` for the labels.
     """
 
     backbone: Backbone
@@ -148,6 +149,7 @@ class FineTunedMaker:
     checkpoints: CheckpointFolder | None = None
     listener: TrainingListener | None = None
     image_names: Sequence[str] = ()
+    targets: NDArray[np.float32] | None = None
     kind: str = "fine-tuned"
 
     def fit_folds(self, problem: Problem) -> FoldFits:
@@ -223,7 +225,9 @@ class FineTunedMaker:
         weights[training.rows] = training.row_weights(everyone)[0].numpy()
         task = FitTask(
             labels=labels,
-            targets=np.eye(problem.num_classes, dtype=np.float32)[labels],
+            targets=np.eye(problem.num_classes, dtype=np.float32)[labels]
+            if self.targets is None
+            else self.targets,
             weights=weights,
             groups=groups,
             rows=training.rows,

@@ -148,6 +148,7 @@ def fine_tune(
             checkpoints=folder,
             listener=_Watcher(step, num_fits * plan.recipe.num_seeds),
             image_names=[printable(record.path) for record in data.manifest.usable],
+            targets=data.targets,
         )
         try:
             fits = maker.fit_folds(problem)
@@ -168,7 +169,12 @@ def fine_tune(
             data,
             is_always_kept=config.fine_tune == "always",
             cost_seconds=_spent(log),
-            plan=plan.describe(policy),
+            plan=plan.describe(policy)
+            + (
+                f", to learn shares of classes ({printable(', '.join(config.soft_labels))})"
+                if config.soft_labels
+                else ""
+            ),
         )
         told = replace(told, notes=(*warned, *told.notes))
         step.note(
@@ -279,6 +285,9 @@ def _origin(
         "preprocessing": data.preprocessing.digest,
         "classes": json.dumps(problem.class_names),
         "labels": _digest(problem.labels),
+        "soft labels": "none"
+        if data.targets is None
+        else hashlib.sha256(data.targets.tobytes()).hexdigest()[:16],
         "groups": _digest(problem.groups),
         "folds": _digest(problem.fold_index),
         "class weights": problem.decided_weights(),

@@ -32,6 +32,7 @@ from foveal.dataset import (
     require_trainable,
     scan,
 )
+from foveal.dataset.soft_labels import read_soft_labels
 from foveal.dataset.traits import find_traits, without_paths
 from foveal.errors import ModelError
 from foveal.evaluation import (
@@ -170,6 +171,7 @@ def train_classifier(
         if (rule := config.rule) is not None:
             find_class(rule, manifest.class_names)
         traits = find_traits(manifest, config.subgroups)
+        soft = read_soft_labels(manifest, config.soft_labels) if config.soft_labels else None
         check_order(config.ordered, manifest.class_names)
         step.note(
             f"{count_noun(len(manifest.usable), 'image')}, "
@@ -252,7 +254,7 @@ def train_classifier(
         from foveal.training.fine_tuning import fine_tune
         from foveal.training.tuning_plan import TuningData
 
-        tuning_data = TuningData(manifest, backbone, preprocessing, probe)
+        tuning_data = TuningData(manifest, backbone, preprocessing, probe, soft)
         fitted = fine_tune(
             problem, fitted, tuning_data, config, measured, log=log, checkpoints=checkpoints
         )

@@ -8,6 +8,9 @@ import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from foveal.dataset import Manifest
 from foveal.draw.numbers import short_bytes
 from foveal.errors import UsageError
@@ -43,12 +46,14 @@ class TuningData:
         backbone: The pretrained network.
         preprocessing: How images enter it.
         probe: What the whole network's backend managed.
+        targets: Shares of the classes [N, K] that are learned; ``None`` for the labels.
     """
 
     manifest: Manifest
     backbone: Backbone
     preprocessing: Preprocessing
     probe: ProbeReport
+    targets: NDArray[np.float32] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
