@@ -103,8 +103,10 @@ def train(
         overwrite: Whether an existing run may be replaced.
         progress: Whether every step is told on stderr; by default where a person is
             likely to read it, in a terminal or a notebook.
-        backbone: A timm model whose classifier is linear over a pooled vector.
-        weights: A checkpoint for it (.safetensors, .pth); by default its pretrained weights.
+        backbone: A timm model whose classifier is linear over a pooled vector, or one of Foveal's
+            own, such as ``"foveal:resnet20"``, which starts at random.
+        weights: A checkpoint for it (.safetensors, .pth), or ``"none"`` for a random start; by
+            default its pretrained weights.
         size_px: Height and width of the network's input in pixels.
         fit: How an image that is not square meets a square input.
         window: How grey levels of more than 8 bits become [0, 1].
@@ -170,7 +172,7 @@ def train(
     choices |= {
         name: Path(choices[name])
         for name in ("weights", "resume", "features")
-        if choices.get(name) is not None
+        if choices.get(name) is not None and (name, choices[name]) != ("weights", "none")
     }
     if views is not None:
         choices["views"] = (views,) if isinstance(views, str) else tuple(views)

@@ -130,7 +130,12 @@ def fit_suffix(
         )
     suffix = division.suffix
     train, validation, notes = inner_split(task, share=recipe.inner_share, seed=recipe.seed)
-    _put_head(division, *head(train))
+    if recipe.starts_at_random:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            division.classifier.reset_parameters()
+    else:
+        _put_head(division, *head(train))
     if division.candidate.shape and len(division.candidate.shape) == 3:
         suffix.to(memory_format=torch.channels_last)
     start = trained_weights(suffix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from foveal.errors import UsageError
@@ -50,6 +50,8 @@ class Recipe:
             a cosine, so the loss may first rise and falls in the last epochs.
         train_batchnorm: Whether batch norms learn statistics of their own; else they keep the
             pretrained ones.
+        starts_at_random: Whether the classifier does, because nothing that is fitted to features
+            of a random network outlives their first change.
         num_seeds: Trainings from one start, whose weights are averaged (Wortsman et al. 2022,
             arXiv 2203.05482).
         precision: ``"auto"`` takes bf16 where a few steps of it are faster.
@@ -73,6 +75,7 @@ class Recipe:
     judged_views: int = 1
     patience: int = 8
     train_batchnorm: bool = False
+    starts_at_random: bool = False
     num_seeds: int = 1
     precision: Precision = "fp32"
     seed: int = 0
@@ -96,6 +99,26 @@ class Recipe:
                 f"There is no optimizer {self.optimizer!r} with precision {self.precision!r}.",
                 next_step="Use adamw or sgd, and auto, fp32 or bf16.",
             )
+
+
+def from_scratch(recipe: Recipe) -> Recipe:
+    """Returns the recipe for a network that starts at random.
+
+    All layers learn at the classifier's rate, batch norms learn statistics of their own, nothing
+    is left out before the classifier, and weights decay more than those of a good start may.
+    """
+    return replace(
+        recipe,
+        first_rate=recipe.head_rate,
+        weight_decay=0.05 if recipe.optimizer == "adamw" else 5e-4,
+        batch_size=32,
+        dropout=0.0,
+        mixup=0.0,
+        smoothing=0.0,
+        patience=20,
+        train_batchnorm=True,
+        starts_at_random=True,
+    )
 
 
 _MOST = 1e9

@@ -10,11 +10,17 @@ from foveal.dataset import DataOptions, GroupOptions
 from foveal.dataset.scan import FrameRule
 from foveal.errors import UsageError
 from foveal.evaluation.operating_rule import Rule
-from foveal.finetuning.settings import DEFAULT_HEAD_RATE, OptimizerName, Recipe, read_budget
+from foveal.finetuning.settings import (
+    DEFAULT_HEAD_RATE,
+    OptimizerName,
+    Recipe,
+    from_scratch,
+    read_budget,
+)
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
 from foveal.images.augmentation import find_policy
 from foveal.images.frames import check_frame_choice
-from foveal.models import DEFAULT_BACKBONE
+from foveal.models import DEFAULT_BACKBONE, NoWeights, starts_at_random
 from foveal.text import near_names
 from foveal.training.operating_choice import read_choice
 
@@ -29,8 +35,10 @@ class TrainConfig:
     """The choices of one training; every one of them is written into the run.
 
     Attributes:
-        backbone: A timm model whose classifier is linear over a pooled vector.
-        weights: A local checkpoint for it; by default, packaged or hub weights.
+        backbone: A timm model whose classifier is linear over a pooled vector, or one of Foveal's
+            catalogue, such as ``"foveal:resnet20"``.
+        weights: A local checkpoint for it; ``"none"`` for a random start; by default, packaged or
+            hub weights. A network of Foveal's catalogue always starts at random.
         size_px: Height and width of the network's input; by default, what the weights expect.
         fit: How an image that is not square meets a square input.
         window: How grey levels of more than 8 bits, and of DICOM, become the network's [0, 1]:
@@ -84,7 +92,7 @@ class TrainConfig:
     """
 
     backbone: str = DEFAULT_BACKBONE
-    weights: Path | None = None
+    weights: Path | NoWeights | None = None
     size_px: int | None = None
     fit: Fit = "squash"
     window: str = "set"
@@ -189,6 +197,8 @@ class TrainConfig:
             first_rate=self.head_rate / 100,
             num_seeds=self.tuning_seeds,
         )
+        if self.is_from_scratch:
+            recipe = from_scratch(recipe)
         if not mixings:
             return recipe
         return replace(recipe, mixup=float("mixup" in mixings), cutmix=float("cutmix" in mixings))
@@ -197,6 +207,20 @@ class TrainConfig:
         if self.budget is not None:
             read_budget(self.budget)
         self.recipe()
+        if self.is_from_scratch:
+            if self.fine_tune == "none":
+                raise UsageError(
+                    f"{self.backbone} starts at random: a backbone that knows nothing gives "
+                    "features that say nothing.",
+                    next_step="Add --fine-tune always to train all of it, or take a backbone with "
+                    "pretrained weights.",
+                )
+            if self.unfreeze not in (None, "all"):
+                raise UsageError(
+                    f"{self.backbone} starts at random, so all of it must be trained; got "
+                    f"--unfreeze {self.unfreeze}.",
+                    next_step="Use --unfreeze all, or leave it out.",
+                )
         if self.fine_tune == "none":
             for option, value in (
                 ("--budget", self.budget),
@@ -225,6 +249,11 @@ class TrainConfig:
                 next_step="Leave --views out, and choose the views that are trained on with "
                 "--augment.",
             )
+
+    @property
+    def is_from_scratch(self) -> bool:
+        """Whether the network starts at random."""
+        return starts_at_random(self.backbone, self.weights)
 
     @property
     def rule(self) -> Rule | None:

@@ -106,11 +106,16 @@ class FineTunedModel:
             "penalty_of_start": self.start.penalty,
         }
         after = f"after {candidate.name}" if candidate.name else "from its first layer on"
+        how, start = (
+            ("the network trained from a random start", "that start")
+            if recipe.starts_at_random
+            else (f"the network {after} fine-tuned", "its linear start")
+        )
         sentence = (
-            f"the network {after} fine-tuned ({short_count(candidate.num_trained)} parameters, "
+            f"{how} ({short_count(candidate.num_trained)} parameters, "
             f"epoch {self.fitted.kept_epochs[0]} of {recipe.num_epochs}"
             + (f", {recipe.num_seeds} seeds averaged" if recipe.num_seeds > 1 else "")
-            + f"), {percent(self.fitted.share)} of the way from its linear start"
+            + f"), {percent(self.fitted.share)} of the way from {start}"
         )
         return ModelDescription(self.kind, sentence, parameters)
 

@@ -62,7 +62,7 @@ from foveal.models import (
     Backbone,
     load_backbone,
     read_state_dict,
-    require_timm_model,
+    require_backbone,
 )
 from foveal.text import count_noun
 from foveal.training.config import TrainConfig
@@ -146,8 +146,8 @@ def train_classifier(
     if config.backend is not None:
         find_backend(config.backend)
     if config.backbone != DEFAULT_BACKBONE:
-        require_timm_model(config.backbone.removeprefix("timm:"))
-    if config.weights is not None:
+        require_backbone(config.backbone)
+    if config.weights is not None and config.weights != "none":
         read_state_dict(config.weights)
     if config.fine_tune != "none":
         from foveal.finetuning.checkpoints import read_origin, require_new
@@ -179,7 +179,7 @@ def train_classifier(
             num_bad=len(manifest.bad),
         )
     with log.step("backbone", "Loading the network") as step:
-        backbone = load_backbone(config.backbone, weights=config.weights)
+        backbone = load_backbone(config.backbone, weights=config.weights, seed=config.seed)
         chosen = choose_grey_window(manifest, config.window, keeps_split=config.test_size is None)
         preprocessing = Preprocessing.from_pretrained(
             backbone.pretrained_config,

@@ -138,6 +138,8 @@ def measure_trainings(
     why_whole = f"it cannot be cut: {why_uncut}" if why_uncut else ""
     if config.unfreeze is not None:
         candidates = (choose_candidate(backbone, candidates, config.unfreeze, size),)
+    elif config.is_from_scratch:
+        candidates, why_whole = candidates[:1], "it starts at random"
     elif policy.mixings:
         candidates, why_whole = candidates[:1], f"--augment {policy.name} mixes images"
     costs = measure_costs(
@@ -156,6 +158,7 @@ def measure_trainings(
         num_fits=config.tuning_seeds * (1 if is_holdout else num_folds + 1),
         num_trained=max(1, int(num_images * (1 - share))),
         has_views=policy.has_views,
+        most_epochs=_most_epochs(config),
     )
     seconds = time.perf_counter() - began
     budget = read_budget(config.budget or DEFAULT_BUDGET)
@@ -167,6 +170,11 @@ def measure_trainings(
             raise
         refusal = error.message
     return Measured(costs, why_whole, seconds, refusal)
+
+
+def _most_epochs(config: TrainConfig) -> int:
+    """A pretrained network is done after a few epochs; one that starts at random is not."""
+    return 100 if config.is_from_scratch else 16
 
 
 def settle_plan(
@@ -195,6 +203,7 @@ def settle_plan(
         num_fits=config.tuning_seeds * (1 if problem.is_holdout else problem.num_folds + 1),
         num_trained=int((problem.fold_index != 0).sum()),
         has_views=policy.has_views,
+        most_epochs=_most_epochs(config),
     )
     budget = read_budget(config.budget or DEFAULT_BUDGET)
     # Planning is part of what it costs.

@@ -1,0 +1,151 @@
+"""A network that starts at random, from a folder of small images to a run that predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import foveal
+from foveal.api import make_run
+from foveal.errors import FovealError, UsageError
+from foveal.finetuning.settings import Recipe, from_scratch
+from foveal.training import TrainConfig
+
+SCRATCH = TrainConfig(
+    backbone="foveal:resnet20",
+    size_px=16,
+    test_size=0.3,
+    head="linear",
+    backend="onnxruntime",
+    fine_tune="always",
+    augment="crop",
+    budget="8s",
+)
+
+
+def write_digits(folder: Path, per_class: int) -> Path:
+    """Handwritten digits of scikit-learn, 8 by 8 pixels."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for label in range(10):
+        (folder / str(label)).mkdir(parents=True)
+        for number in np.flatnonzero(digits.target == label)[:per_class]:
+            levels = (digits.images[number] * (255 / 16)).astype(np.uint8)
+            Image.fromarray(levels).save(folder / str(label) / f"{number:04}.png")
+    return folder
+
+
+def test_a_run_from_a_random_start_is_read_back_and_says_what_it_is(
+    shapes: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    finished = make_run(shapes, run, config=SCRATCH, command="test")
+    assert finished.parity.same_labels == finished.parity.num_images
+    image = sorted(shapes.rglob("*.png"))[0]
+    classifier = foveal.load(run)
+    (predicted,) = classifier.predict([image])
+    pixels = torch.from_numpy(finished.trained.preprocessing.apply(image)[None])
+    with torch.inference_mode():
+        again = classifier.network().module(pixels).numpy()
+    np.testing.assert_allclose(again, finished.trained.model.logits(pixels.numpy()), atol=1e-4)
+    assert predicted.label in classifier.class_names
+    card = (run / "README.md").read_text()
+    assert "a random start (seed 0), nothing pretrained" in card
+    assert "import timm" not in card
+    assert "library_name: foveal" in card
+    plan = (run / "history.jsonl").read_text()
+    assert '"why_whole": "it starts at random"' in plan
+
+
+def test_the_recipe_from_scratch_trains_everything_at_one_rate() -> None:
+    recipe = SCRATCH.recipe()
+    assert recipe.first_rate == recipe.head_rate
+    assert recipe.train_batchnorm
+    assert (recipe.dropout, recipe.mixup, recipe.smoothing) == (0, 0, 0)
+    assert from_scratch(Recipe(optimizer="sgd")).weight_decay == 5e-4
+    mixed = replace(SCRATCH, augment="crop+cutmix").recipe()
+    assert (mixed.mixup, mixed.cutmix, mixed.starts_at_random) == (0, 1, True)
+    assert not TrainConfig(fine_tune="always").recipe().starts_at_random
+
+
+@pytest.mark.parametrize("weights", [None, "none"])
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"fine_tune": "none", "budget": None}, "features that say nothing.\nAdd --fine-tune al"),
+        ({"unfreeze": "2-stages"}, "starts at random, so all of it must be trained"),
+        ({"unfreeze": "fc"}, "starts at random, so all of it must be trained"),
+    ],
+)
+def test_training_less_than_everything_is_refused(
+    weights: str | None, choice: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(SCRATCH, weights=weights, **choice)  # type: ignore[arg-type]
+
+
+def _one_a_class(folder: Path) -> None:
+    for number, name in enumerate(("a", "b")):
+        (folder / name).mkdir(parents=True)
+        Image.new("L", (8, 8), 80 * number).save(folder / name / "0.png")
+
+
+def _one_pixel(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    for number, name in enumerate(("a", "b")):
+        (folder / name).mkdir(parents=True)
+        for image in range(8):
+            level = int(random.integers(60)) + 150 * number
+            Image.new("L", (1, 1), level).save(folder / name / f"{image}.png")
+
+
+def _every_mode(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    for number, name in enumerate(("a", "b")):
+        (folder / name).mkdir(parents=True)
+        for image in range(9):
+            levels = random.integers(100, size=(9, 7)) + 120 * number
+            picture = Image.fromarray(levels.astype(np.uint8))
+            mode = ("L", "RGBA", "I;16")[image % 3]
+            if mode == "I;16":
+                picture = Image.fromarray((levels * 256).astype(np.uint16))
+            elif mode == "RGBA":
+                picture = picture.convert("RGBA")
+                picture.putalpha(200)
+            picture.save(folder / name / f"{image}.png")
+
+
+@pytest.mark.parametrize("write", [_one_pixel, _every_mode])
+def test_tiny_and_deep_images_are_trained_on_with_every_change(
+    write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    write(tmp_path / "data")
+    policy = "jitter+auto-augment+rotation+cutout+mixup+cutmix"
+    config = replace(SCRATCH, augment=policy, budget="4s")
+    make_run(tmp_path / "data", tmp_path / "run", config=config, command="test")
+    assert len(foveal.load(tmp_path / "run").predict(tmp_path / "data")) in (16, 18)
+
+
+def test_one_image_a_class_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    _one_a_class(tmp_path / "data")
+    with pytest.raises(FovealError) as refused:
+        make_run(tmp_path / "data", tmp_path / "run", config=SCRATCH, command="test")
+    assert refused.value.next_step
+
+
+@pytest.mark.slow
+def test_digits_are_learned_from_a_random_start(tmp_path: Path) -> None:
+    data = write_digits(tmp_path / "data", per_class=30)
+    config = replace(SCRATCH, budget="25s", test_size=0.2)
+    finished = make_run(data, tmp_path / "run", config=config, command="test")
+    metrics = finished.trained.evidence.metrics
+    # A tenth is what one answer for all gives.
+    assert metrics.accuracy.estimate is not None
+    assert metrics.accuracy.estimate > 0.75
