@@ -2,7 +2,7 @@
 
     python -m benchmarks.elpv_finetune [--seeds 5] [--first 5] [--unfreeze 2-stages] [--views 4]
         [--epochs 8] [--inner 0.15] [--limits ⅓⅔] [--no-split] [--no-modules]
-        [--augment any-orientation] [--rate 1e-3] [--mixup 0] [--dropout 0] [--smoothing 0]
+        [--demo] [--augment any-orientation] [--rate 1e-3] [--mixup 0] [--dropout 0] [--smoothing 0]
 
 Functional against defective; the share of defect at which a cell counts as defective is ⅓ or ⅔.
 The split holds out 656 cells, stratified by probability and cell type, as Deitsch et al. 2019; its
@@ -17,6 +17,10 @@ frozen ones. By module there are also kernels without the first stages. --inner 
 on all training images, without an inner split that could stop early or keep the linear start.
 Stacked is the weighted sum of logits as foveal train fits it: of the judged images, each half has
 weights from the other.
+--demo answers the 500 images of the demonstration instead, in five folds by module: with classes
+that count by their images, and with classes that count the same. Gains are over the linear head
+with classes by their images, paired over modules.
+
 Seconds are of processor time on all cores for one split: heads, training and answers.
 """
 
@@ -37,8 +41,8 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from benchmarks.measuring import print_table
 from foveal.dataset import GroupOptions, assign_folds, find_duplicates, fuse_groups, scan
-from foveal.demo import read_elpv, write_folder
-from foveal.evaluation import accuracy_difference
+from foveal.demo import Cell, choose_cells, read_elpv, write_folder
+from foveal.evaluation import Answered, Interval, accuracy_difference, compare_answers
 from foveal.features import ImageSource, cache_directory, find_backend
 from foveal.features.frozen_part import ViewPlan, fill_bank, open_bank
 from foveal.features.reading import Reading
@@ -73,8 +77,8 @@ class _Turned(BankSource):
 class _Elpv:
     """The cells, what the frozen network gives for them, and the bank."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        cells = {cell.path.name: cell for cell in read_elpv()}
+    def __init__(self, options: argparse.Namespace, folder: Path, chosen: Sequence[Cell]) -> None:
+        cells = {cell.path.name: cell for cell in chosen}
         data = folder / "elpv"
         write_folder(tuple(cells.values()), data)
         manifest = scan(data, groups=GroupOptions())
@@ -123,6 +127,7 @@ class _Elpv:
         self.source = _Turned(bank, digests, num_views=options.views)
         self.training_source = BankSource(bank, digests, num_views=options.views)
         ordered = [cells[Path(record.path).name] for record in manifest.usable]
+        self.labels = np.array([cell.label for cell in ordered])
         self.shares = np.array([cell.probability for cell in ordered])
         self.strata = np.array([f"{cell.probability} {cell.kind}" for cell in ordered])
         self.options = options
@@ -294,12 +299,18 @@ def main() -> None:
     parser.add_argument("--mixup", type=float, default=Recipe().mixup)
     parser.add_argument("--dropout", type=float, default=Recipe().dropout)
     parser.add_argument("--smoothing", type=float, default=Recipe().smoothing)
+    parser.add_argument("--demo", action="store_true")
     parser.add_argument("--no-split", action="store_true")
     parser.add_argument("--no-modules", action="store_true")
     parser.add_argument("--no-random", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        elpv = _Elpv(options, Path(folder))
+        cells = read_elpv()
+        if options.demo:
+            elpv = _Elpv(options, Path(folder), choose_cells(cells, 500, seed=0))
+            _by_class(elpv)
+            return
+        elpv = _Elpv(options, Path(folder), cells)
         if not options.no_split:
             _by_split(elpv, options)
         if not options.no_modules:
@@ -368,10 +379,7 @@ def _by_module(elpv: _Elpv, options: argparse.Namespace) -> None:
                     name,
                     way,
                     f"{got.mean():.2%}",
-                    ""
-                    if got is simplest
-                    else f"{100 * gain.estimate:+.1f} ({100 * gain.low:+.1f} to "
-                    f"{100 * gain.high:+.1f})",
+                    "" if got is simplest else _points(gain),
                     ""
                     if credited is None or got is simplest
                     else f"{100 * (credited.mean() - right['at random']['linear'].mean()):+.1f}",
@@ -379,6 +387,67 @@ def _by_module(elpv: _Elpv, options: argparse.Namespace) -> None:
             )
     print(f"\nFive folds by module; intervals paired over {members.max() + 1} modules\n")
     print_table(("limit", "answered by", "accuracy", "gain", "credited at random"), rows)
+
+
+def _by_class(elpv: _Elpv) -> None:
+    names, labels = np.unique(elpv.labels, return_inverse=True)
+    members = np.unique(elpv.groups, return_inverse=True)[1]
+    plan = assign_folds(labels, members, num_folds=5, seed=0)
+    rarest = int(np.bincount(labels).argmin())
+    rows, today = [], None
+    for weights in ("none", "balanced"):
+        problem = replace(
+            elpv.problem(0.0),
+            labels=labels,
+            groups=members,
+            fold_index=plan.fold_index,
+            class_names=tuple(map(str, names)),
+            class_weights=weights,
+        )
+        began = time.process_time()
+        for way, fits in elpv.answers(problem).items():
+            answers = fits.logits.argmax(1)
+            today = answers if today is None else today
+            compared = compare_answers(
+                Answered(answers),
+                Answered(today),
+                labels,
+                members,
+                class_names=problem.class_names,
+                seed=0,
+            )
+            own = labels == rarest
+            recalled = accuracy_difference(
+                answers[own] == rarest,
+                today[own] == rarest,
+                np.unique(members[own], return_inverse=True)[1],
+                seed=0,
+            )
+            recalls = [(answers[labels == k] == k).mean() for k in range(len(names))]
+            is_new = answers is not today
+            rows.append(
+                (
+                    "by images" if weights == "none" else "the same",
+                    way,
+                    f"{(answers == labels).mean():.1%}",
+                    f"{np.mean(recalls):.1%}",
+                    _points(compared.balanced_accuracy.difference) if is_new else "",
+                    f"{recalls[rarest]:.1%}",
+                    _points(recalled) if is_new else "",
+                )
+            )
+            print(f"  ({' | '.join(rows[-1])})", file=sys.stderr, flush=True)
+        print(f"  ({time.process_time() - began:.0f} s)", file=sys.stderr, flush=True)
+    print(
+        f"\nThe demonstration: {len(labels)} images, five folds by module; rarest class: ", end=""
+    )
+    print(f"{names[rarest]} ({np.bincount(labels)[rarest]} images)\n")
+    header = ("classes count", "answered by", "accuracy", "balanced", "gain", "recall", "gain")
+    print_table(header, rows)
+
+
+def _points(gain: Interval) -> str:
+    return f"{100 * gain.estimate:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
 
 
 if __name__ == "__main__":

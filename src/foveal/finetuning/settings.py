@@ -46,7 +46,8 @@ class Recipe:
             for the interpolation with the start; 0 trains for all epochs on everything.
         judged_views: Views, from the image itself on, over which logits are averaged when the
             inner split is judged; more than 1 where answers are averaged over the same.
-        patience: Epochs without a lower loss on that share after which training stops.
+        patience: Epochs without a lower loss on that share after which training stops. Rates follow
+            a cosine, so the loss may first rise and falls in the last epochs.
         train_batchnorm: Whether batch norms learn statistics of their own; else they keep the
             pretrained ones.
         starts_at_random: Whether the classifier does, because nothing that is fitted to features
@@ -72,7 +73,7 @@ class Recipe:
     max_norm: float = 5.0
     inner_share: float = 0.15
     judged_views: int = 1
-    patience: int = 5
+    patience: int = 8
     train_batchnorm: bool = False
     starts_at_random: bool = False
     num_seeds: int = 1
