@@ -1,9 +1,9 @@
 """A residual network of depth 20 from a random start: speed, time to an accuracy, and the gap.
 
 Handwritten digits of scikit-learn (8 by 8 pixels, shown to the network at SIZE pixels), the same
-start, order and recipe with each policy. Tested are images that nothing was trained or stopped on. The gap is
-accuracy on training images as they are, less accuracy on the tested ones; its interval is that of
-the tested share (Wilson). Everything runs on the processor.
+start, order and recipe with each policy. Tested are images that nothing was trained or stopped on.
+The gap is accuracy on training images as they are, less accuracy on the tested ones; its interval
+is that of the tested share (Wilson). Everything runs on the processor.
 
 ``IMAGES`` (400), ``EPOCHS`` (30), ``SIZE`` (16), ``SEEDS`` (1) and ``POLICIES`` in the environment
 change it.
