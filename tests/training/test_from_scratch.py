@@ -134,7 +134,7 @@ def test_tiny_and_deep_images_are_trained_on_with_every_change(
 ) -> None:
     write(tmp_path / "data")
     policy = "jitter+auto-augment+rotation+cutout+mixup+cutmix"
-    config = replace(SCRATCH, augment=policy, budget="4s")
+    config = replace(SCRATCH, augment=policy, budget="8s")
     make_run(tmp_path / "data", tmp_path / "run", config=config, command="test")
     answers = foveal.load(tmp_path / "run").predict(tmp_path / "data")
     assert len(answers) == len([one for one in (tmp_path / "data").rglob("*") if one.is_file()])
@@ -154,7 +154,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     class Stopped(Exception):  # noqa: N818
         pass
 
-    config = replace(SCRATCH, augment="crop+jitter+mixup+cutmix", budget="5s")
+    config = replace(SCRATCH, augment="crop+jitter+mixup+cutmix", budget="10s")
     run, left, kept = tmp_path / "run", tmp_path / "run.checkpoints", tmp_path / "kept"
     save, saved = Checkpoints.save, []
 
@@ -188,14 +188,16 @@ def test_digits_are_learned_from_a_random_start(tmp_path: Path) -> None:
 
 
 def test_where_nothing_trained_was_better_the_linear_head_is_what_is_kept(
-    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_shapes: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from foveal.finetuning import fitting
     from foveal.training.fine_tuned import FineTunedModel
 
     monkeypatch.setattr(fitting, "_SHARES", (0.0,))
-    config = replace(SCRATCH, budget="3s")
-    model = make_run(shapes, tmp_path / "run", config=config, command="test").trained.model
+    config = replace(SCRATCH, budget="15s")
+    model = make_run(
+        make_shapes(num_per_class=30), tmp_path / "run", config=config, command="test"
+    ).trained.model
     assert isinstance(model, FineTunedModel)
     assert model.describe().kind == "linear"
     assert np.abs(model.start.weight).max() > 0
