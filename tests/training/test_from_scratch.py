@@ -204,3 +204,29 @@ def test_where_nothing_trained_was_better_the_linear_head_is_what_is_kept(
     np.testing.assert_array_equal(
         model.division.classifier.weight.detach().numpy(), model.start.weight
     )
+
+
+def test_from_python_weights_may_be_none_and_shares_one_text(shapes: Path, tmp_path: Path) -> None:
+    files = [path for path in sorted(shapes.rglob("*.png")) if path.parent.name != "stripes"]
+    names = [path.parent.name for path in files]
+    table = {
+        "path": [str(path) for path in files],
+        "label": names,
+        "share": [(0.25, 0.75)[name == "cross"] for name in names],
+    }
+    run = foveal.train(
+        table,
+        tmp_path / "run",
+        backbone="timm:test_resnet",
+        weights="none",
+        size_px=16,
+        fine_tune="always",
+        test_size=0.3,
+        budget="8s",
+        head="linear",
+        soft_labels="share=cross",
+    )
+    told = run.evidence.fine_tuning
+    assert told is not None
+    assert "the whole network" in told.plan
+    assert "to learn shares of classes (share=cross)" in told.plan
