@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from foveal.errors import ModelError, UnknownModelError, WeightsError
-from foveal.models import build, load_backbone, require_backbone, starts_at_random
-from foveal.models.backbone import install_head
+from foveal.models import build, load_backbone
+from foveal.models.backbone import install_head, require_backbone, starts_at_random
 from foveal.models.untrained import OwnNetwork, build_own
 
 

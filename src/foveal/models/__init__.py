@@ -1,13 +1,6 @@
 """Networks: where they come from, their pretrained weights, and their heads."""
 
-from foveal.models.backbone import (
-    DEFAULT_BACKBONE,
-    Backbone,
-    NoWeights,
-    load_backbone,
-    require_backbone,
-    starts_at_random,
-)
+from foveal.models.backbone import DEFAULT_BACKBONE, Backbone, load_backbone
 from foveal.models.catalogue import CATALOGUE, Architecture, build, find_architecture
 from foveal.models.network import Network
 from foveal.models.pretrained import TimmNetwork, load_timm_network, require_timm_model
@@ -20,7 +13,6 @@ __all__ = [
     "Architecture",
     "Backbone",
     "Network",
-    "NoWeights",
     "TimmNetwork",
     "WeightsSource",
     "build",
@@ -29,7 +21,5 @@ __all__ = [
     "load_timm_network",
     "open_network",
     "read_state_dict",
-    "require_backbone",
     "require_timm_model",
-    "starts_at_random",
 ]

@@ -20,7 +20,8 @@ from foveal.finetuning.settings import (
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
 from foveal.images.augmentation import find_policy
 from foveal.images.frames import check_frame_choice
-from foveal.models import DEFAULT_BACKBONE, NoWeights, starts_at_random
+from foveal.models import DEFAULT_BACKBONE
+from foveal.models.backbone import NoWeights, starts_at_random
 from foveal.text import near_names
 from foveal.training.operating_choice import read_choice
 

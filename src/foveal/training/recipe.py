@@ -63,8 +63,8 @@ from foveal.models import (
     Backbone,
     load_backbone,
     read_state_dict,
-    require_backbone,
 )
+from foveal.models.backbone import require_backbone
 from foveal.text import count_noun
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import fit_by_plan
