@@ -12,6 +12,7 @@ import torch
 from foveal.errors import DataError, ModelError
 from foveal.finetuning.fitting import FitTask, dropout_before, fit_suffix, inner_split
 from foveal.finetuning.loop import accuracy_of, cross_entropy, predict_logits
+from foveal.finetuning.rates import make_optimizer, parameter_groups
 from foveal.finetuning.settings import Recipe
 
 FAST = Recipe(
@@ -243,3 +244,27 @@ def test_a_class_absent_from_the_rows_is_no_obstacle(kit: Any) -> None:
     assert len(validation) > 0
     assert notes == []
     assert not set(train) & set(validation)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_the_fused_optimizer_steps_like_the_plain_one_in_any_layout(name: str) -> None:
+    plain, fused = (
+        torch.nn.Conv2d(4, 6, 3).to(memory_format=torch.channels_last) for _ in range(2)
+    )
+    fused.load_state_dict(plain.state_dict())
+    recipe = Recipe(optimizer=name, head_rate=0.1, first_rate=0.01)
+    made = make_optimizer(parameter_groups(fused, {"weight": 0.0, "bias": 1.0}, recipe), recipe)
+    groups = parameter_groups(plain, {"weight": 0.0, "bias": 1.0}, recipe)
+    expected = (
+        torch.optim.AdamW(groups, fused=False)
+        if name == "adamw"
+        else torch.optim.SGD(groups, momentum=0.9, nesterov=True, fused=False)
+    )
+    images = torch.randn(5, 4, 7, 7, generator=torch.Generator().manual_seed(0))
+    for _ in range(3):
+        for layer, optimizer in ((plain, expected), (fused, made)):
+            layer(images).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    torch.testing.assert_close(fused.weight, plain.weight, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(fused.bias, plain.bias, rtol=1e-5, atol=1e-6)

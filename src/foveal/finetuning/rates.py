@@ -65,10 +65,10 @@ def parameter_groups(
 
 
 def make_optimizer(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
-    """Returns the optimizer that the recipe names."""
+    """Returns the optimizer that the recipe names, as one pass over every parameter."""
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups)
+        return torch.optim.SGD(groups, momentum=0.9, nesterov=True, fused=True)
+    return torch.optim.AdamW(groups, fused=True)
 
 
 def share_of_rate(step: int, num_steps: int, warmup_share: float) -> float:
