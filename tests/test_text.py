@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.text import count_noun, near_names, printable
+from foveal.text import count_noun, fold, near_names, printable
 
 ANY_TEXT = st.text(st.characters())  # surrogates included
 
@@ -64,3 +64,25 @@ def test_a_noun_follows_its_number() -> None:
         "1 class",
         "1,000 classes",
     ]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "epoch  train loss / acc.   val. loss / acc.     gap     rate  images/s   s left",
+        "    1     1.003   81.2%                              5.0e-04     1,509       1",
+        " \u2192 layer3             1     268k         267k       493    442 kB        2 s",
+        "fc               291  1.0e-03",
+    ],
+)
+def test_a_row_that_fits_keeps_its_columns(row: str) -> None:
+    assert fold(row, 80) == row
+
+
+def test_a_row_that_is_broken_keeps_the_columns_of_each_part() -> None:
+    assert fold("ab   cd  ef     gh   ij", 12, indent="  ") == "ab   cd  ef\n  gh   ij"
+
+
+@given(st.text("ab  \n"), st.integers(1, 12))
+def test_folding_keeps_every_word_in_order(text: str, columns: int) -> None:
+    assert fold(text, columns).split() == text.split()

@@ -57,8 +57,8 @@ def near_names(word: str, known: Iterable[str], *, limit: int = 3) -> tuple[str,
 def fold(text: str, columns: int, *, indent: str = "") -> str:
     r"""Returns ``text`` in lines of at most ``columns``, those after the first below ``indent``.
 
-    Breaks that are there stay, and so do words that are longer than a line: a path or a command
-    has to be copied in one piece.
+    Breaks and gaps that are there stay, and so do words that are longer than a line: a path or a
+    command has to be copied in one piece.
 
     >>> fold("a file /of/a/long/name\nis missing", 12)
     'a file\n/of/a/long/name\nis missing'
@@ -67,9 +67,10 @@ def fold(text: str, columns: int, *, indent: str = "") -> str:
 
     lines: list[str] = []
     for whole in text.split("\n"):
-        line = ""
-        for word in re.split(r"(?<=\S) +", whole):
-            tried = f"{line} {word}" if line else word
+        # Gaps of several spaces are columns of a table.
+        line, *rest = re.split(r"(?<=\S)( +)", whole)
+        for gap, word in zip(rest[::2], rest[1::2], strict=True):
+            tried = line + gap + word
             if line.strip() and cell_len(tried) > columns:
                 lines.append(line)
                 tried = indent + word

@@ -23,6 +23,17 @@ def test_a_line_fits_a_terminal(shown: EpochRow) -> None:
     assert len(table_line(shown, 12345.0)) <= 80
 
 
+def test_of_the_start_no_rate_and_no_speed_is_shown() -> None:
+    start = table_line(EpochRow(0, float("nan"), 0.938, None, None, 0.0, 0.0))
+    assert start.split() == ["0", "93.8%"]
+
+
+def test_cells_end_under_the_ends_of_their_names() -> None:
+    line = table_line(EpochRow(3, 0.913, 0.861, 0.552, 0.75, 1e-3, 123.0), 42.0)
+    ends = [line.index(cell) + len(cell) for cell in ("1.0e-03", " 123", "42")]
+    assert ends == [TABLE_HEADER.index(name) + len(name) for name in ("rate", "images/s", "s left")]
+
+
 def test_a_gap_within_chance_is_none() -> None:
     said = describe_gap([row(1, 0.9, 0.85)], kept_epoch=1, num_validation=20)
     assert said.endswith("no more of a gap than chance makes with 20 images.")

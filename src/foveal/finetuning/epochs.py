@@ -62,9 +62,9 @@ def table_line(row: EpochRow, seconds_left: float | None = None) -> str:
         f"{_number(row.train_loss):>8} {percent(row.train_accuracy, digits=1):>7}",
         f"{_number(row.validation_loss):>10} {_share(row.validation_accuracy):>7}",
         f"{_points(row.gap):>6}",
-        f"{row.rate:>7.1e}",
-        f"{row.images_per_second:>8,.0f}",
-        "" if seconds_left is None else f"{seconds_left:>6,.0f}",
+        f"{row.rate:>7.1e}" if row.epoch else " " * 7,
+        f"{row.images_per_second:>8,.0f}" if row.epoch else " " * 8,
+        "" if seconds_left is None else f"{seconds_left:>7,.0f}",
     )
     return "  ".join(cells).rstrip()
 
