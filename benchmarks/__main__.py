@@ -41,6 +41,7 @@ SURVEYS: tuple[tuple[str, str], ...] = (
     ("drift-alarms", "benchmarks.drift_alarms"),
     ("elpv-heads", "benchmarks.elpv_heads"),
     ("elpv-finetune", "benchmarks.elpv_finetune"),
+    ("scratch", "benchmarks.scratch"),
     ("choice-optimism", "benchmarks.choice_optimism"),
     ("claims", "benchmarks.claims.__main__"),
     ("intervals", "benchmarks.interval_coverage"),

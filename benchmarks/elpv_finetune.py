@@ -2,6 +2,7 @@
 
     python -m benchmarks.elpv_finetune [--seeds 5] [--first 5] [--unfreeze 2-stages] [--views 4]
         [--epochs 8] [--inner 0.15] [--limits ⅓⅔] [--no-split] [--no-modules]
+        [--demo] [--augment any-orientation] [--rate 1e-3] [--mixup 0] [--dropout 0] [--smoothing 0]
 
 Functional against defective; the share of defect at which a cell counts as defective is ⅓ or ⅔.
 The split holds out 656 cells, stratified by probability and cell type, as Deitsch et al. 2019; its
@@ -9,10 +10,17 @@ rows are means over seeds. Then five folds by module (approximated by file order
 over the linear head paired over modules, and what folds dealt at random would have credited (they
 are left out with --no-random: each is five trainings).
 
-Views are the eight symmetries of a square (--augment any-orientation). "averaged over flips" means
-that four views are answered at test too. --inner 0 trains all epochs on all training images,
-without an inner split that could stop early or keep the linear start. Stacked is the weighted sum
-of logits as foveal train fits it: of the judged images, each half has weights from the other.
+Views are the eight symmetries of a square, unless another policy is named. "averaged over flips"
+means that four views are answered at test; the inner split is then judged over these four.
+"kernel on tuned stages" is the kernel over flips with the trained part's stages in place of the
+frozen ones. By module there are also kernels without the first stages. --inner 0 trains all epochs
+on all training images, without an inner split that could stop early or keep the linear start.
+Stacked is the weighted sum of logits as foveal train fits it: of the judged images, each half has
+weights from the other.
+--demo answers the 500 images of the demonstration instead, in five folds by module: with classes
+that count by their images, and with classes that count the same. Gains are over the linear head
+with classes by their images, paired over modules.
+
 Seconds are of processor time on all cores for one split: heads, training and answers.
 """
 
@@ -22,18 +30,19 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from benchmarks.measuring import print_table
 from foveal.dataset import GroupOptions, assign_folds, find_duplicates, fuse_groups, scan
-from foveal.demo import read_elpv, write_folder
-from foveal.evaluation import accuracy_difference
+from foveal.demo import Cell, choose_cells, read_elpv, write_folder
+from foveal.evaluation import Answered, Interval, accuracy_difference, compare_answers
 from foveal.features import ImageSource, cache_directory, find_backend
 from foveal.features.frozen_part import ViewPlan, fill_bank, open_bank
 from foveal.features.reading import Reading
@@ -47,7 +56,7 @@ from foveal.images import Preprocessing, View
 from foveal.images.augmentation import find_policy
 from foveal.models import load_backbone
 from foveal.training import FoldFits, LinearMaker, Problem, StepLog, TrainConfig
-from foveal.training.fine_tuned import FineTunedMaker
+from foveal.training.fine_tuned import FineTunedMaker, FineTunedModel
 from foveal.training.kernel import KernelMaker
 from foveal.training.recipe import extract_manifest
 from foveal.training.stacked import stack
@@ -68,8 +77,8 @@ class _Turned(BankSource):
 class _Elpv:
     """The cells, what the frozen network gives for them, and the bank."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        cells = {cell.path.name: cell for cell in read_elpv()}
+    def __init__(self, options: argparse.Namespace, folder: Path, chosen: Sequence[Cell]) -> None:
+        cells = {cell.path.name: cell for cell in chosen}
         data = folder / "elpv"
         write_folder(tuple(cells.values()), data)
         manifest = scan(data, groups=GroupOptions())
@@ -91,7 +100,7 @@ class _Elpv:
         candidates, _ = find_candidates(self.backbone, self.size)
         self.candidate = choose_candidate(self.backbone, candidates, options.unfreeze, self.size)
         part = bank_part(self.backbone, self.candidate, self.size)
-        policy = find_policy("any-orientation")
+        policy = find_policy(options.augment)
         backend = find_backend("onnxruntime").open(part, self.size, cache_directory())
         bank = open_bank(
             cache_directory(),
@@ -118,6 +127,7 @@ class _Elpv:
         self.source = _Turned(bank, digests, num_views=options.views)
         self.training_source = BankSource(bank, digests, num_views=options.views)
         ordered = [cells[Path(record.path).name] for record in manifest.usable]
+        self.labels = np.array([cell.label for cell in ordered])
         self.shares = np.array([cell.probability for cell in ordered])
         self.strata = np.array([f"{cell.probability} {cell.kind}" for cell in ordered])
         self.options = options
@@ -129,13 +139,9 @@ class _Elpv:
         self.seconds[name] = round(time.process_time() - began)
 
     def problem(self, limit: float, seed: int = 0) -> Problem:
-        def source(reading: Reading) -> np.ndarray:
-            vectors = self.read[reading.views]
-            return vectors if reading.stages else vectors[:, -self.backbone.num_features :]
-
         alone = np.arange(len(self.shares))
         return Problem(
-            source=source,
+            source=self._vectors,
             rows=alone,
             labels=(self.shares > limit).astype(np.int64),
             groups=alone,
@@ -144,15 +150,24 @@ class _Elpv:
             seed=seed,
         )
 
-    def answers(self, problem: Problem, *, tuned: bool = True) -> dict[str, FoldFits]:
+    def _vectors(self, reading: Reading) -> np.ndarray:
+        # Of stages, the last ones that are wanted: the first may be left out.
+        vectors = self.read[reading.views]
+        return vectors[:, -(sum(reading.widths) or self.backbone.num_features) :]
+
+    def answers(self, problem: Problem, *, early: bool = False) -> dict[str, FoldFits]:
         """Returns the fits of every way of answering on the problem's folds."""
         found = {
             "linear": LinearMaker().fit_folds(problem),
             "kernel": KernelMaker(reading_of(self.staged, _FLIPS[:1])).fit_folds(problem),
             "kernel, four flips": KernelMaker(reading_of(self.staged, _FLIPS)).fit_folds(problem),
         }
-        if not tuned:
-            return found
+        for left_out in (2, 4, 6) if early else ():
+            rest = Reading(_FLIPS, self.staged.stages[left_out:], self.staged.widths[left_out:])
+            found[f"kernel, four flips, without the first {left_out} stages"] = KernelMaker(
+                rest
+            ).fit_folds(problem)
+        turns = self.options.augment == "any-orientation" and self.options.views >= len(_FLIPS)
         maker = FineTunedMaker(
             self.backbone,
             self.candidate,
@@ -161,18 +176,82 @@ class _Elpv:
             Recipe(
                 num_epochs=self.options.epochs,
                 inner_share=self.options.inner,
+                head_rate=self.options.rate,
+                first_rate=self.options.rate / 100,
+                mixup=self.options.mixup,
+                dropout=self.options.dropout,
+                smoothing=self.options.smoothing,
+                judged_views=len(_FLIPS) if turns else 1,
                 seed=problem.seed,
             ),
         )
-        fits = maker.fit_folds(problem)
-        found["fine-tuned"] = fits
-        averaged = found["fine-tuned, averaged over flips"] = self._averaged(problem, fits)
-        for one, other in ((fits, "kernel"), (averaged, "kernel, four flips")):
-            name = "stacked" if one is fits else "stacked, averaged over flips"
-            found[name] = stack(
-                problem, [found[other], one], network=self.backbone.network, size=self.size
-            )
+        fits = found["fine-tuned"] = _fit_without_the_whole(maker, problem)
+        print(
+            "  (kept epochs and shares of the way: "
+            + ", ".join(f"{m.fitted.kept_epochs[0]} {m.fitted.share:g}" for m in fits.fold_models)
+            + ")",
+            file=sys.stderr,
+            flush=True,
+        )
+
+        def stacked(*members: FoldFits) -> FoldFits:
+            return stack(problem, members, network=self.backbone.network, size=self.size)
+
+        found["stacked"] = stacked(found["kernel"], fits)
+        if turns:
+            kernel = found["kernel, four flips"]
+            averaged = found["fine-tuned, averaged over flips"] = self._averaged(problem, fits)
+            found["stacked, averaged over flips"] = stacked(kernel, averaged)
+            other = found["kernel on tuned stages, four flips"] = self._kernel(problem, fits)
+            found["all three stacked, over flips"] = stacked(kernel, averaged, other)
         return found
+
+    def _kernel(self, problem: Problem, fits: FoldFits) -> FoldFits:
+        """Returns the kernel on frozen stages before the cut and trained ones after it."""
+        stages = self.staged.stages
+        first = stages.index(self.candidate.name) + 1
+        num_early = sum(self.staged.widths[:first])
+        parts = []
+        for fold, model in enumerate(fits.fold_models):
+            late = self._late_stages(model, stages[first:])
+            vectors = np.concatenate([self.read[_FLIPS][:, :num_early], late], 1)
+            folded = replace(_one_fold(problem, fold), source=lambda _, it=vectors: it)
+            parts.append(KernelMaker(reading_of(self.staged, _FLIPS)).fit_folds(folded))
+        return _joined(problem, parts)
+
+    def _late_stages(self, model: FineTunedModel, stages: tuple[str, ...]) -> np.ndarray:
+        """Returns what the trained part gives after each stage and at its end, over flips."""
+        network, taken = model.division.network, {}
+        # A container that is never called ends with its last member.
+        called = [
+            name
+            if name not in dict(network.named_children())
+            else f"{name}.{len(network.get_submodule(name)) - 1}"
+            for name in stages
+        ]
+        handles = [
+            network.get_submodule(name).register_forward_hook(
+                lambda _, __, result, name=name: taken.__setitem__(name, result.mean((2, 3)))
+            )
+            for name in called
+        ]
+        handles.append(
+            model.division.classifier.register_forward_pre_hook(
+                lambda _, args: taken.__setitem__("", args[0])
+            )
+        )
+        rows, total = np.arange(len(self.shares)), 0.0
+        with torch.inference_mode():
+            for self.source.view in range(len(_FLIPS)):
+                parts = []
+                for start in range(0, len(rows), 64):
+                    batch = rows[start : start + 64]
+                    model.division.suffix(self.source.batch(batch, batch))
+                    parts.append(torch.cat([taken[name] for name in (*called, "")], 1).clone())
+                total = total + torch.cat(parts).numpy() / np.float32(len(_FLIPS))
+        for handle in handles:
+            handle.remove()
+        return total
 
     def _averaged(self, problem: Problem, fits: FoldFits) -> FoldFits:
         judged = problem.take(problem.fold_index >= 0)
@@ -185,6 +264,27 @@ class _Elpv:
         return replace(fits, logits=total / len(_FLIPS))
 
 
+def _one_fold(problem: Problem, fold: int) -> Problem:
+    return problem.with_folds(np.where(problem.fold_index == fold, 0, -1))
+
+
+def _joined(problem: Problem, parts: Sequence[FoldFits]) -> FoldFits:
+    """Returns the fits of single folds as those of all."""
+    judged = problem.fold_index[problem.fold_index >= 0]
+    logits = np.empty((len(judged), problem.num_classes))
+    for fold, part in enumerate(parts):
+        logits[judged == fold] = part.logits
+    models = tuple(part.model for part in parts)
+    return replace(parts[0], logits=logits, fold_models=models)
+
+
+def _fit_without_the_whole(maker: FineTunedMaker, problem: Problem) -> FoldFits:
+    """Trains in every fold; the training on all images, which answers nothing here, is saved."""
+    return _joined(
+        problem, [maker.fit_folds(_one_fold(problem, n)) for n in range(problem.num_folds)]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
@@ -194,12 +294,23 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--inner", type=float, default=0.15)
     parser.add_argument("--limits", default="⅓⅔")
+    parser.add_argument("--augment", default="any-orientation")
+    parser.add_argument("--rate", type=float, default=Recipe().head_rate)
+    parser.add_argument("--mixup", type=float, default=Recipe().mixup)
+    parser.add_argument("--dropout", type=float, default=Recipe().dropout)
+    parser.add_argument("--smoothing", type=float, default=Recipe().smoothing)
+    parser.add_argument("--demo", action="store_true")
     parser.add_argument("--no-split", action="store_true")
     parser.add_argument("--no-modules", action="store_true")
     parser.add_argument("--no-random", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        elpv = _Elpv(options, Path(folder))
+        cells = read_elpv()
+        if options.demo:
+            elpv = _Elpv(options, Path(folder), choose_cells(cells, 500, seed=0))
+            _by_class(elpv)
+            return
+        elpv = _Elpv(options, Path(folder), cells)
         if not options.no_split:
             _by_split(elpv, options)
         if not options.no_modules:
@@ -250,7 +361,7 @@ def _by_module(elpv: _Elpv, options: argparse.Namespace) -> None:
             folded = replace(problem, groups=groups, fold_index=plan.fold_index)
             right[how] = {
                 way: fits.logits.argmax(1) == problem.labels
-                for way, fits in elpv.answers(folded).items()
+                for way, fits in elpv.answers(folded, early=how == "by module").items()
             }
             print(
                 f"  ({name}, {how}: "
@@ -268,10 +379,7 @@ def _by_module(elpv: _Elpv, options: argparse.Namespace) -> None:
                     name,
                     way,
                     f"{got.mean():.2%}",
-                    ""
-                    if got is simplest
-                    else f"{100 * gain.estimate:+.1f} ({100 * gain.low:+.1f} to "
-                    f"{100 * gain.high:+.1f})",
+                    "" if got is simplest else _points(gain),
                     ""
                     if credited is None or got is simplest
                     else f"{100 * (credited.mean() - right['at random']['linear'].mean()):+.1f}",
@@ -279,6 +387,67 @@ def _by_module(elpv: _Elpv, options: argparse.Namespace) -> None:
             )
     print(f"\nFive folds by module; intervals paired over {members.max() + 1} modules\n")
     print_table(("limit", "answered by", "accuracy", "gain", "credited at random"), rows)
+
+
+def _by_class(elpv: _Elpv) -> None:
+    names, labels = np.unique(elpv.labels, return_inverse=True)
+    members = np.unique(elpv.groups, return_inverse=True)[1]
+    plan = assign_folds(labels, members, num_folds=5, seed=0)
+    rarest = int(np.bincount(labels).argmin())
+    rows, today = [], None
+    for weights in ("none", "balanced"):
+        problem = replace(
+            elpv.problem(0.0),
+            labels=labels,
+            groups=members,
+            fold_index=plan.fold_index,
+            class_names=tuple(map(str, names)),
+            class_weights=weights,
+        )
+        began = time.process_time()
+        for way, fits in elpv.answers(problem).items():
+            answers = fits.logits.argmax(1)
+            today = answers if today is None else today
+            compared = compare_answers(
+                Answered(answers),
+                Answered(today),
+                labels,
+                members,
+                class_names=problem.class_names,
+                seed=0,
+            )
+            own = labels == rarest
+            recalled = accuracy_difference(
+                answers[own] == rarest,
+                today[own] == rarest,
+                np.unique(members[own], return_inverse=True)[1],
+                seed=0,
+            )
+            recalls = [(answers[labels == k] == k).mean() for k in range(len(names))]
+            is_new = answers is not today
+            rows.append(
+                (
+                    "by images" if weights == "none" else "the same",
+                    way,
+                    f"{(answers == labels).mean():.1%}",
+                    f"{np.mean(recalls):.1%}",
+                    _points(compared.balanced_accuracy.difference) if is_new else "",
+                    f"{recalls[rarest]:.1%}",
+                    _points(recalled) if is_new else "",
+                )
+            )
+            print(f"  ({' | '.join(rows[-1])})", file=sys.stderr, flush=True)
+        print(f"  ({time.process_time() - began:.0f} s)", file=sys.stderr, flush=True)
+    print(
+        f"\nThe demonstration: {len(labels)} images, five folds by module; rarest class: ", end=""
+    )
+    print(f"{names[rarest]} ({np.bincount(labels)[rarest]} images)\n")
+    header = ("classes count", "answered by", "accuracy", "balanced", "gain", "recall", "gain")
+    print_table(header, rows)
+
+
+def _points(gain: Interval) -> str:
+    return f"{100 * gain.estimate:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ import torch
 
 from foveal.errors import DataError, ModelError
 from foveal.finetuning.fitting import FitTask, dropout_before, fit_suffix, inner_split
-from foveal.finetuning.loop import accuracy_of, predict_logits
+from foveal.finetuning.loop import accuracy_of, cross_entropy, predict_logits
 from foveal.finetuning.settings import Recipe
 
-FAST = Recipe(num_epochs=4, batch_size=16, head_rate=1e-2, first_rate=1e-3, mixup=0.0)
+FAST = Recipe(
+    num_epochs=4, batch_size=16, head_rate=1e-2, first_rate=1e-3, dropout=0.2, smoothing=0.05
+)
 
 
 def test_it_learns_what_is_there(kit: Any) -> None:
@@ -153,6 +155,35 @@ def test_seeds_are_averaged(kit: Any) -> None:
         if value.is_floating_point():
             expected = (singles[0][name] + singles[1][name]) / 2
             torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_inner_split_is_judged_over_the_views_that_are_answered_in(kit: Any) -> None:
+    division, task = kit.divide(), kit.task()
+    recipe = replace(FAST, num_epochs=2, head_rate=1e-12, first_rate=0.0, judged_views=3)
+    source = kit.source(division, task)
+    random = np.random.default_rng(0)
+    weight = random.normal(size=division.classifier.weight.shape).astype(np.float32)
+    fitted = fit_suffix(
+        division, source, task, recipe, head=lambda rows: (weight, np.zeros(3, np.float32))
+    )
+    _, validation, _ = inner_split(task, share=recipe.inner_share, seed=0)
+    single = [
+        predict_logits(division.suffix, _Shifted(source, view), validation) for view in range(3)
+    ]
+    expected = cross_entropy(sum(single) / 3, task.targets[validation])
+    assert fitted.epochs[0][-1].validation_loss == pytest.approx(expected, rel=1e-4)
+    alone = cross_entropy(single[0], task.targets[validation])
+    assert abs(alone - expected) > 1e-3  # so it matters which views are looked at
+
+
+class _Shifted:
+    """A source that shows one of its views in place of every image."""
+
+    def __init__(self, source: Any, view: int) -> None:
+        self.source, self.view = source, view
+
+    def batch(self, rows: Any, views: Any) -> Any:
+        return self.source.batch(rows, np.full_like(views, self.view))
 
 
 def test_two_images_in_one_batch_of_one_are_trained_on(kit: Any) -> None:

@@ -20,7 +20,16 @@ from foveal.finetuning.checkpoints import CheckpointFolder, Checkpoints, Origin
 from foveal.finetuning.fitting import fit_suffix
 from foveal.finetuning.settings import Recipe
 
-RECIPE = Recipe(num_epochs=3, batch_size=16, head_rate=1e-2, first_rate=1e-3, num_seeds=2)
+RECIPE = Recipe(
+    num_epochs=3,
+    batch_size=16,
+    head_rate=1e-2,
+    first_rate=1e-3,
+    dropout=0.2,
+    mixup=0.2,
+    smoothing=0.05,
+    num_seeds=2,
+)
 ORIGIN = Origin({"network weights": "abc", "cut": "layer3"}, {"a.png": "11", "b.png": "22"})
 
 

@@ -31,6 +31,11 @@ def test_defaults_are_accepted() -> None:
         ({"views": ("identity", "hflp")}, r"no view named 'hflp'.\nDid you mean hflip\?"),
         ({"fit": "sqash"}, r"no fit named 'sqash'.\nDid you mean squash\?"),
         ({"class_weights": "balance"}, r"no class weighting named 'balance'(.|\n)*balanced"),
+        ({"augment": "crop+cutmux"}, r"no augmentation named 'cutmux'.\nDid you mean cutmix\?"),
+        (
+            {"augment": "flip+cutmix", "fine_tune": "auto", "unfreeze": "2-stages"},
+            "mixes images, so the whole network must be trained on them; got --unfreeze 2-stages",
+        ),
         ({"conditional": "zzz"}, "no kind of coverage named 'zzz'.\nKnown: marginal, class."),
     ],
 )
@@ -42,3 +47,13 @@ def test_senseless_choice_is_refused(choice: dict[str, object], message: str) ->
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_is_accepted(view: str) -> None:
     assert TrainConfig(views=(view,)).views == (view,)  # type: ignore[arg-type]
+
+
+def test_mixing_policies_decide_how_batches_are_mixed() -> None:
+    usual = TrainConfig().recipe()
+    assert usual.cutmix == 0
+    assert TrainConfig(augment="crop+cutout").recipe() == usual
+    cut = TrainConfig(augment="crop+cutmix", fine_tune="auto", unfreeze="all").recipe()
+    assert (cut.mixup, cut.cutmix) == (0, 1)
+    both = TrainConfig(augment="mixup+cutmix", fine_tune="auto").recipe()
+    assert (both.mixup, both.cutmix) == (1, 1)

@@ -371,3 +371,47 @@ def test_a_killed_run_goes_on_to_the_same_weights_with_the_same_data_alone(
     make_run(shapes, undisturbed, config=replace(config, resume=kept), command="test")
     for name in ("model.safetensors", "oof.parquet"):
         assert (run / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
+def test_a_policy_that_mixes_trains_the_whole_network_and_says_why(
+    shapes: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    mixing = replace(config, unfreeze=None, augment="crop+cutout+cutmix")
+    finished = make_run(shapes, tmp_path / "run", config=mixing, command="test")
+    event = events(tmp_path / "run")["tuning_plan"]
+    assert event["cut"] == ""
+    assert "--augment crop+cutout+cutmix mixes images" in str(event)
+    assert finished.trained.evidence.fine_tuning is not None
+    assert "It hides a part of the image" in " ".join(finished.trained.evidence.fine_tuning.notes)
+
+
+def test_shares_of_classes_are_learned_and_the_run_says_so(
+    shapes: Path, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from foveal.finetuning import loop
+
+    lines = ["path,label,p,q"]
+    for number, path in enumerate(sorted(shapes.rglob("*.png"))):
+        name = path.parent.name
+        sure = (1.0, 0.8)[number % 2]
+        of = {"circle": sure if name == "circle" else 0, "cross": sure if name == "cross" else 0}
+        lines.append(f"{path},{name},{of['circle']:g},{of['cross']:g}")
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    seen: list[np.ndarray[Any, Any]] = []
+    train_network = loop.train_network
+
+    def watched(network: Any, source: Any, examples: Any, *args: Any, **options: Any) -> Any:
+        seen.append(examples.targets)
+        return train_network(network, source, examples, *args, **options)
+
+    monkeypatch.setattr("foveal.finetuning.fitting.train_network", watched)
+    soft = replace(config, soft_labels=("p=circle", "q=cross"))
+    finished = make_run(tmp_path / "table.csv", tmp_path / "run", config=soft, command="test")
+    circles = seen[0][:12]
+    np.testing.assert_allclose(circles[:2], [[1, 0, 0], [0.8, 0, 0.2]], atol=1e-6)
+    told = finished.trained.evidence.fine_tuning
+    assert told is not None
+    assert "to learn shares of classes (p=circle, q=cross)" in told.plan
+    assert finished.trained.evidence.metrics.num_images == 36
+    with pytest.raises(UsageError, match="--soft-labels is about fine-tuning"):
+        TrainConfig(soft_labels=("p=circle",))

@@ -77,6 +77,7 @@ def train(
     optimizer: Literal["adamw", "sgd"] | None = None,
     head_rate: float | None = None,
     tuning_seeds: int | None = None,
+    soft_labels: Sequence[str] | None = None,
     subgroups: Sequence[str] | None = None,
     ordered: str | None = None,
     operate: str | None = None,
@@ -103,8 +104,10 @@ def train(
         overwrite: Whether an existing run may be replaced.
         progress: Whether every step is told on stderr; by default where a person is
             likely to read it, in a terminal or a notebook.
-        backbone: A timm model whose classifier is linear over a pooled vector.
-        weights: A checkpoint for it (.safetensors, .pth); by default its pretrained weights.
+        backbone: A timm model whose classifier is linear over a pooled vector, or one of Foveal's
+            own, such as ``"foveal:resnet20"``, which starts at random.
+        weights: A checkpoint for it (.safetensors, .pth), or ``"none"`` for a random start; by
+            default its pretrained weights.
         size_px: Height and width of the network's input in pixels.
         fit: How an image that is not square meets a square input.
         window: How grey levels of more than 8 bits become [0, 1].
@@ -128,13 +131,14 @@ def train(
             where it is better out of fold.
         budget: Time for fine-tuning, such as ``"5m"``.
         unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
-        augment: How images are changed to train on: a policy's name.
+        augment: How images are changed to train on: a policy's name, or several joined by ``+``.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
         train_batchnorm: Whether the trained part's batch norms learn statistics of their own.
         optimizer: ``"adamw"`` or ``"sgd"``.
         head_rate: Learning rate of the classifier; the first layer's is a hundredth of it.
         tuning_seeds: Trainings from one start, whose weights are averaged.
+        soft_labels: Columns of shares that fine-tuning learns, each as ``"COLUMN=CLASS"``.
         subgroups: Columns of the table whose values get figures of their own.
         ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``.
         operate: An operating point, such as ``"sensitivity>=0.95 for defective"``.
@@ -170,12 +174,13 @@ def train(
     choices |= {
         name: Path(choices[name])
         for name in ("weights", "resume", "features")
-        if choices.get(name) is not None
+        if choices.get(name) is not None and (name, choices[name]) != ("weights", "none")
     }
     if views is not None:
         choices["views"] = (views,) if isinstance(views, str) else tuple(views)
-    if subgroups is not None:
-        choices["subgroups"] = (subgroups,) if isinstance(subgroups, str) else tuple(subgroups)
+    for name, words in (("subgroups", subgroups), ("soft_labels", soft_labels)):
+        if words is not None:
+            choices[name] = (words,) if isinstance(words, str) else tuple(words)
     mode: Literal["auto", "quiet"] = "auto" if _wants_progress(progress) else "quiet"
     with on_disk(data) as path, ProgressDisplay(mode) as display:
         finished = make_run(

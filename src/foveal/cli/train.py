@@ -26,11 +26,16 @@ if TYPE_CHECKING:
     from foveal.training import TrainConfig
 
 _MODEL_OPTIONS = (
-    click.option("--backbone", metavar="NAME", help="A timm model, such as resnet18."),
+    click.option(
+        "--backbone",
+        metavar="NAME",
+        help="A timm model, such as resnet18; or one of Foveal's own, such as foveal:resnet20, "
+        "which starts at random.",
+    ),
     noun(
         "weights",
-        help="Of the backbone: pretrained (the default), or a checkpoint file (.safetensors, "
-        ".pth).",
+        help="Of the backbone: pretrained (the default), a checkpoint file (.safetensors, "
+        ".pth), or none, which trains it from a random start.",
     ),
     noun("size", help="Size of the images as the network takes them, in pixels."),
     click.option(
@@ -170,7 +175,15 @@ _TUNING_OPTIONS = (
         "--augment",
         metavar="POLICY",
         help="How images are changed to fine-tune on: none, light (the default), xray, "
-        "any-orientation, strong, padded-crop.",
+        "any-orientation, strong, padded-crop, flip, crop, jitter, rotation, cutout, erasing, "
+        "auto-augment, trivial-augment, mixup, cutmix; several joined by +.",
+    ),
+    click.option(
+        "--soft-labels",
+        multiple=True,
+        metavar="COLUMN=CLASS",
+        help="A column of the table with each image's share of a class, which fine-tuning learns; "
+        "one for every class but one.",
     ),
     click.option(
         "--resume",
@@ -248,12 +261,8 @@ def read_config(values: dict[str, Any]) -> TrainConfig:
     chosen = {name: value for name, value in values.items() if value is not None}
     weights = chosen.pop("weights", "pretrained")
     if weights in ("none", "random"):
-        raise click.BadParameter(
-            f"got {weights!r}, expected pretrained or a file: a backbone that knows nothing gives "
-            "features that say nothing.",
-            param_hint="--weights",
-        )
-    if weights != "pretrained":
+        chosen["weights"] = "none"
+    elif weights != "pretrained":
         chosen["weights"] = Path(weights)
     if "views" in chosen:
         chosen["views"] = tuple(view.strip() for view in chosen["views"].split(",") if view.strip())

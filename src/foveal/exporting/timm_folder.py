@@ -46,8 +46,8 @@ def timm_files(classifier: Classifier) -> TimmFolder:
     if (reason := why_not_timm(classifier)) is not None:
         raise UsageError(
             f"timm cannot open this run: {reason}.",
-            next_step="Use --to onnx, which holds the whole classifier; or train with --head "
-            "linear and without --views.",
+            next_step="Use --to onnx, which holds the whole classifier; or train a network of "
+            "timm's with --head linear and without --views.",
         )
     classifier.verify_files(WEIGHTS_NAME, CONFIG_NAME)
     names = (CONFIG_NAME, WEIGHTS_NAME, PREPROCESSING_NAME)
@@ -77,7 +77,9 @@ def hub_files(classifier: Classifier) -> tuple[dict[str, bytes], str]:
     files[".gitattributes"] = _ATTRIBUTES.encode()
     reason = why_not_timm(classifier)
     if reason is not None:
-        card = files[CARD_NAME].decode("utf-8").replace("library_name: timm", "library_name: onnx")
+        card = files[CARD_NAME].decode("utf-8")
+        for library in ("timm", "foveal"):
+            card = card.replace(f"library_name: {library}\n", "library_name: onnx\n")
         files[CARD_NAME] = card.replace("- timm\n", "").replace("- safetensors\n", "").encode()
         return files, f"It holds the ONNX file alone, because timm cannot open the run: {reason}."
     found = timm_files(classifier)
@@ -98,6 +100,8 @@ def why_not_timm(classifier: Classifier) -> str | None:
         return f"its head is {what.get(str(kind), 'several classifiers together')}, not a last " + (
             "layer of the network"
         )
+    if str(config.get("architecture")).startswith("foveal:"):
+        return "its network is of Foveal's own catalogue"
     if classifier.views != ("identity",):
         return f"it averages the views {', '.join(classifier.views)}, and timm shows one"
     if not (classifier.folder / WEIGHTS_NAME).is_file():

@@ -27,7 +27,7 @@ from foveal.models import Backbone
 _PROBE_BATCH = 8
 _PROBE_SECONDS = 0.5
 _PROBE_ROUNDS = 3
-_FEWEST_EPOCHS, _GOOD_EPOCHS, _MOST_EPOCHS = 3, 8, 16
+_FEWEST_EPOCHS, _GOOD_EPOCHS = 3, 8
 _FEWEST_VIEWS, _GOOD_VIEWS, _MOST_VIEWS = 2, 4, 8
 # Watching an epoch costs forward passes over at most this share of its images.
 _WATCHING = 0.15
@@ -59,12 +59,14 @@ class Workload:
         num_fits: Trainings: one a fold, one on everything, each for every seed.
         num_trained: Images of one training.
         has_views: Whether the policy changes images at all.
+        most_epochs: That any training gets, whatever there is time for.
     """
 
     num_images: int
     num_fits: int
     num_trained: int
     has_views: bool
+    most_epochs: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ def choose_plan(
             next_step=f"Give --budget {math.ceil((cheapest.seconds + spent_seconds) * 1.2)}s, "
             "fewer folds, or --fine-tune none.",
         )
-    while epochs < _MOST_EPOCHS and plan(chosen, views, epochs + 1).seconds <= budget_seconds:
+    while epochs < work.most_epochs and plan(chosen, views, epochs + 1).seconds <= budget_seconds:
         epochs += 1
     while views < _MOST_VIEWS and plan(chosen, views + 1, epochs).seconds <= budget_seconds:
         views += 1

@@ -130,7 +130,12 @@ def fit_suffix(
         )
     suffix = division.suffix
     train, validation, notes = inner_split(task, share=recipe.inner_share, seed=recipe.seed)
-    _put_head(division, *head(train))
+    if recipe.starts_at_random:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            division.classifier.reset_parameters()
+    else:
+        _put_head(division, *head(train))
     if division.candidate.shape and len(division.candidate.shape) == 3:
         suffix.to(memory_format=torch.channels_last)
     start = trained_weights(suffix)
@@ -158,7 +163,7 @@ def fit_suffix(
 
     def loss_of(weights: Weights) -> float:
         put_weights(suffix, weights)
-        logits = predict_logits(suffix, source, validation)
+        logits = predict_logits(suffix, source, validation, num_views=recipe.judged_views)
         return cross_entropy(logits, task.targets[validation])
 
     weights, share = trained[0].weights, 1.0

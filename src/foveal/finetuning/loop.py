@@ -20,6 +20,7 @@ from foveal.features.backends import why_no_bf16
 from foveal.finetuning.averaging import Weights, move_average, put_weights, trained_weights
 from foveal.finetuning.checkpoints import Checkpoints
 from foveal.finetuning.epochs import EpochRow, TrainingListener
+from foveal.finetuning.mixing import mix
 from foveal.finetuning.rates import make_optimizer, parameter_groups, share_of_rate
 from foveal.finetuning.settings import Recipe
 from foveal.finetuning.sources import BatchSource
@@ -125,16 +126,22 @@ def train_network(
 
 
 def predict_logits(
-    network: nn.Module, source: BatchSource, rows: NDArray[np.int64]
+    network: nn.Module, source: BatchSource, rows: NDArray[np.int64], *, num_views: int = 1
 ) -> NDArray[np.float64]:
-    """Returns logits [n, K] of images as they are, in evaluation mode."""
+    """Returns logits [n, K] in evaluation mode, the mean over so many views from the image on."""
     was_training = [module.training for module in network.modules()]
     network.eval()
     parts = []
     with torch.inference_mode():
         for start in range(0, len(rows), _EVALUATION_BATCH):
             chosen = rows[start : start + _EVALUATION_BATCH]
-            parts.append(network(source.batch(chosen, np.zeros(len(chosen), np.int64))).float())
+            logits = torch.stack(
+                [
+                    network(source.batch(chosen, np.full(len(chosen), view, np.int64))).float()
+                    for view in range(num_views)
+                ]
+            )
+            parts.append(logits.mean(0))
     for module, mode in zip(network.modules(), was_training, strict=True):
         module.training = mode
     return torch.cat(parts).double().numpy()
@@ -210,15 +217,10 @@ class _Run:
         rows = order[low:high]
         inputs = self.source.batch(rows, views[low:high])
         targets, weights = self.targets[rows], self.weights[rows]
-        random = np.random.default_rng(_number("mix", recipe.seed, state.epoch, state.batch))
         if recipe.smoothing:
             targets = targets * (1 - recipe.smoothing) + recipe.smoothing / targets.shape[1]
-        if recipe.mixup and len(rows) > 1:
-            share = float(random.beta(recipe.mixup, recipe.mixup))
-            # The order is drawn anew in every epoch, so the mirrored one pairs at random.
-            inputs = share * inputs + (1 - share) * inputs.flip(0)
-            targets = share * targets + (1 - share) * targets.flip(0)
-            weights = share * weights + (1 - share) * weights.flip(0)
+        number = _number("mix", recipe.seed, state.epoch, state.batch)
+        inputs, targets, weights = mix(inputs, targets, weights, recipe=recipe, number=number)
         step = state.epoch * len(self.batches) + state.batch
         num_steps = recipe.num_epochs * len(self.batches)
         for group in self.optimizer.param_groups:
@@ -265,7 +267,9 @@ class _Run:
         on_train = predict_logits(self.network, self.source, watched)
         loss = accuracy = None
         if len(examples.validation):
-            logits = predict_logits(self.network, self.source, examples.validation)
+            logits = predict_logits(
+                self.network, self.source, examples.validation, num_views=recipe.judged_views
+            )
             loss = cross_entropy(logits, examples.targets[examples.validation])
             accuracy = accuracy_of(logits, examples.targets[examples.validation])
         # Without an inner split the last epoch is kept.

@@ -21,7 +21,8 @@ SCRATCH = Recipe(
     first_rate=0.1,
     head_rate=0.1,
     weight_decay=5e-4,
-    dropout=0.0,
+    mixup=0.2,
+    smoothing=0.05,
     train_batchnorm=True,
     patience=20,
 )

@@ -85,9 +85,8 @@ class FileSource:
         self._pool = ThreadPoolExecutor(max(2, num_cores()), thread_name_prefix="foveal-images")
 
     def views_of(self, rows: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Returns a new view in every epoch; under the policy ``none`` always the image."""
-        plain = self._views.policy.name == "none"
-        return np.full(len(rows), 0 if plain else epoch + 1, np.int64)
+        """Returns a new view in every epoch; under a policy that changes no image, always that."""
+        return np.full(len(rows), epoch + 1 if self._views.policy.has_views else 0, np.int64)
 
     def batch(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> Tensor:
         """Returns [n, 3, H, W]."""

@@ -2,7 +2,8 @@
 
 Every copy is a function of the policy, a seed, the number of the view and the image's
 digest, and of nothing else: what was computed once may be kept, and a training that was
-stopped goes on with the very same images. View 0 is always the image as it is.
+stopped goes on with the very same images. View 0 is always the image as it is. Policies can be
+joined by ``+`` and then change an image one after the other.
 """
 
 from __future__ import annotations
@@ -13,19 +14,47 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foveal.errors import UsageError
+from foveal.images.auto_augment import MOST_DEGREES, auto_augment, trivial_augment
+from foveal.images.pixel_changes import (
+    Pixels,
+    brightened,
+    contrasted,
+    erased,
+    hue_turned,
+    lit,
+    saturated,
+    square_cut_out,
+    warped,
+)
 from foveal.images.pixels import Triple
-from foveal.images.views import VIEWS, turn
+from foveal.images.views import VIEWS, View, turn
 from foveal.text import near_names
-
-Pixels = NDArray[np.float32]
 
 AUGMENTATION_VERSION: Final = 1
 """Raised whenever a policy would give other pixels; part of every key of what is kept."""
 
-PolicyName = Literal["none", "light", "xray", "any-orientation", "strong", "padded-crop"]
+PolicyName = Literal[
+    "none",
+    "light",
+    "xray",
+    "any-orientation",
+    "strong",
+    "padded-crop",
+    "flip",
+    "crop",
+    "jitter",
+    "rotation",
+    "cutout",
+    "erasing",
+    "auto-augment",
+    "trivial-augment",
+    "mixup",
+    "cutmix",
+]
+Mixing = Literal["mixup", "cutmix"]
+"""How images of one batch are mixed with their targets, which is done where batches are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +62,65 @@ class Policy:
     """A way to change images that leaves their class as it is.
 
     Attributes:
-        name: What it is asked for by.
+        name: What it is asked for by: a ``PolicyName``, or several joined by ``+``.
         description: What it does, in plain words.
-        mirrors: Whether it may show the mirror image, which must not belong to another class.
-        change: Takes pixels [3, H, W] in [0, 1], a source of random numbers and the number of
+        turns: The ways in which it may mirror or turn the whole image, whose result must not
+            belong to another class.
+        change: Takes pixels [C, H, W] in [0, 1], a source of random numbers and the number of
             the view, from 1 on.
+        risk: Where it may change the class of an image otherwise, as a sentence; empty where
+            nothing is known.
+        mixings: How it mixes the images of a batch.
     """
 
-    name: PolicyName
+    name: str
     description: str
-    mirrors: bool
+    turns: tuple[View, ...]
     change: Callable[[Pixels, np.random.Generator, int], Pixels]
+    risk: str = ""
+    mixings: tuple[Mixing, ...] = ()
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether it may show the mirror image."""
+        return not _MIRRORED.isdisjoint(self.turns)
+
+    @property
+    def has_views(self) -> bool:
+        """Whether it changes single images at all."""
+        return self.change is not _unchanged
 
 
 def find_policy(name: str) -> Policy:
-    """Returns the policy of that name.
+    """Returns the policy of that name, or those joined by ``+`` as one.
 
     Raises:
         UsageError: There is none; near names are offered.
+
+    >>> find_policy("crop+cutmix").mixings
+    ('cutmix',)
     """
+    parts = [_find_row(part.strip()) for part in name.split("+")]
+    if len(parts) == 1:
+        return parts[0]
+    changing = [part for part in parts if part.has_views]
+
+    def change(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+        for part in changing:
+            pixels = part.change(pixels, random, view)
+        return pixels
+
+    return Policy(
+        "+".join(part.name for part in parts),
+        " ".join(part.description for part in parts),
+        tuple(dict.fromkeys(way for part in parts for way in part.turns)),
+        change if changing else _unchanged,
+        " ".join(dict.fromkeys(part.risk for part in parts if part.risk)),
+        tuple(dict.fromkeys(mixing for part in parts for mixing in part.mixings)),
+    )
+
+
+def _find_row(name: str) -> Policy:
     for policy in POLICIES:
         if policy.name == name:
             return policy
@@ -59,7 +128,9 @@ def find_policy(name: str) -> Policy:
     near = near_names(name, names)
     raise UsageError(
         f"There is no augmentation named {name!r}.",
-        next_step=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(names)}.",
+        next_step=f"Did you mean {near[0]}?"
+        if near
+        else f"Known, and joined by + where several are wanted: {', '.join(names)}.",
     )
 
 
@@ -76,7 +147,7 @@ def augment(pixels: Pixels, policy: Policy, *, seed: int, view: int, digest: str
     Returns:
         [3, H, W] in [0, 1], C-contiguous.
     """
-    if view == 0 or policy.name == "none":
+    if view == 0 or not policy.has_views:
         return pixels
     text = f"{AUGMENTATION_VERSION}\0{policy.name}\0{seed}\0{view}\0{digest}"
     random = np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16]))
@@ -99,7 +170,7 @@ def augment_normalised(
     std: Triple,
 ) -> Pixels:
     """Does the same with a network's input [3, H, W], which is ``(pixels - mean) / std``."""
-    if view == 0 or policy.name == "none":
+    if view == 0 or not policy.has_views:
         return inputs
     centre = np.array(mean, np.float32)[:, None, None]
     scale = np.array(std, np.float32)[:, None, None]
@@ -107,99 +178,6 @@ def augment_normalised(
     changed = augment(pixels, policy, seed=seed, view=view, digest=digest)
     result: Pixels = ((changed - centre) / scale).astype(np.float32)
     return result
-
-
-# --- what an image can go through ---------------------------------------------------------
-
-
-def _warped(
-    pixels: Pixels,
-    *,
-    degrees: float = 0.0,
-    scale: float = 1.0,
-    down: float = 0.0,
-    right: float = 0.0,
-    shear_x: float = 0.0,
-    shear_y: float = 0.0,
-) -> Pixels:
-    """Returns [C, H, W] turned, scaled, sheared and moved about its centre.
-
-    ``down`` and ``right`` are shares of the side. Values between pixels are interpolated
-    linearly; beyond the edge the image is mirrored, so that no false edge arises.
-    """
-    from scipy import ndimage
-
-    height, width = pixels.shape[1:]
-    angle = np.deg2rad(degrees)
-    turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = turned @ np.array([[1.0, shear_y], [shear_x, 1.0]]) / scale
-    centre = np.array([(height - 1) / 2, (width - 1) / 2])
-    offset = centre - matrix @ (centre + np.array([down * height, right * width]))
-    result = np.empty_like(pixels)
-    for plane, output in zip(pixels, result, strict=True):
-        ndimage.affine_transform(plane, matrix, offset, output=output, order=1, mode="mirror")
-    return result
-
-
-def _brightened(pixels: Pixels, amount: float) -> Pixels:
-    return pixels + np.float32(amount)
-
-
-def _contrasted(pixels: Pixels, factor: float) -> Pixels:
-    centre = pixels.mean(dtype=np.float64)
-    result: Pixels = ((pixels - centre) * factor + centre).astype(np.float32)
-    return result
-
-
-def _saturated(pixels: Pixels, factor: float) -> Pixels:
-    result: Pixels = (pixels - pixels.mean(0)) * np.float32(factor) + pixels.mean(0)
-    return result
-
-
-def _sharpened(pixels: Pixels, factor: float) -> Pixels:
-    from scipy import ndimage
-
-    smooth = ndimage.uniform_filter(pixels, size=(1, 3, 3), mode="mirror")
-    result: Pixels = smooth + (pixels - smooth) * np.float32(factor)
-    return result
-
-
-def _posterised(pixels: Pixels, num_bits: int) -> Pixels:
-    levels = np.float32(2**num_bits)
-    result: Pixels = np.minimum(np.floor(pixels * levels), levels - 1) / (levels - 1)
-    return result
-
-
-def _solarised(pixels: Pixels, threshold: float) -> Pixels:
-    return np.where(pixels >= threshold, np.float32(1.0) - pixels, pixels)
-
-
-def _stretched(pixels: Pixels) -> Pixels:
-    low, high = float(pixels.min()), float(pixels.max())
-    return pixels if high <= low else (pixels - np.float32(low)) / np.float32(high - low)
-
-
-def _equalised(pixels: Pixels) -> Pixels:
-    levels = (np.clip(pixels, 0, 1) * 255).astype(np.int64)
-    counts = np.bincount(levels.ravel(), minlength=256).cumsum()
-    least = counts[np.flatnonzero(counts)[0]]
-    if counts[-1] == least:
-        return pixels
-    table = ((counts - least) / (counts[-1] - least)).astype(np.float32)
-    result: Pixels = table[levels]
-    return result
-
-
-def _erased(pixels: Pixels, random: np.random.Generator) -> Pixels:
-    """Returns the image with one rectangle of 2 to 20% of it made mid-grey."""
-    height, width = pixels.shape[1:]
-    share, ratio = random.uniform(0.02, 0.2), np.exp(random.uniform(np.log(0.4), np.log(2.5)))
-    rows = int(np.clip(round((share * ratio) ** 0.5 * height), 1, height))
-    columns = int(np.clip(round((share / ratio) ** 0.5 * width), 1, width))
-    top, left = (int(random.integers(0, n + 1)) for n in (height - rows, width - columns))
-    changed = pixels.copy()
-    changed[:, top : top + rows, left : left + columns] = 0.5
-    return changed
 
 
 # --- the policies ------------------------------------------------------------------------
@@ -214,15 +192,15 @@ def _light(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
         pixels = pixels[:, :, ::-1]
     degrees, scale = random.uniform(-10, 10), random.uniform(0.95, 1.05)
     down, right = random.uniform(-0.05, 0.05, 2)
-    moved = _warped(pixels, degrees=degrees, scale=scale, down=down, right=right)
-    return _brightened(_contrasted(moved, random.uniform(0.85, 1.15)), random.uniform(-0.1, 0.1))
+    moved = warped(pixels, degrees=degrees, scale=scale, down=down, right=right)
+    return brightened(contrasted(moved, random.uniform(0.85, 1.15)), random.uniform(-0.1, 0.1))
 
 
 def _xray(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
     degrees, scale = random.uniform(-5, 5), random.uniform(0.97, 1.03)
     down, right = random.uniform(-0.03, 0.03, 2)
-    moved = _warped(pixels, degrees=degrees, scale=scale, down=down, right=right)
-    return _brightened(_contrasted(moved, random.uniform(0.9, 1.1)), random.uniform(-0.05, 0.05))
+    moved = warped(pixels, degrees=degrees, scale=scale, down=down, right=right)
+    return brightened(contrasted(moved, random.uniform(0.9, 1.1)), random.uniform(-0.05, 0.05))
 
 
 def _any_orientation(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
@@ -231,12 +209,14 @@ def _any_orientation(pixels: Pixels, random: np.random.Generator, view: int) -> 
     turned = turn(pixels.transpose(1, 2, 0), ways[view % len(ways)]).transpose(2, 0, 1)
     if view < len(ways):
         return turned
-    return _brightened(_contrasted(turned, random.uniform(0.9, 1.1)), random.uniform(-0.05, 0.05))
+    return brightened(contrasted(turned, random.uniform(0.9, 1.1)), random.uniform(-0.05, 0.05))
 
 
-def _padded_crop(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
-    if random.random() < 0.5:
-        pixels = pixels[:, :, ::-1]
+def _flipped(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+    return pixels[:, :, ::-1] if random.random() < 0.5 else pixels
+
+
+def _cropped(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
     height, width = pixels.shape[1:]
     most = max(1, height // 8), max(1, width // 8)
     padded = np.pad(pixels, ((0, 0), (most[0],) * 2, (most[1],) * 2))
@@ -244,41 +224,65 @@ def _padded_crop(pixels: Pixels, random: np.random.Generator, view: int) -> Pixe
     return padded[:, top : top + height, left : left + width]
 
 
+def _padded_crop(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+    return _cropped(_flipped(pixels, random, view), random, view)
+
+
+def _jittered(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+    light, contrast, colour = random.uniform(0.6, 1.4, 3)
+    pixels = np.clip(lit(pixels, light), 0, 1)
+    pixels = np.clip(contrasted(pixels, contrast), 0, 1)
+    pixels = np.clip(saturated(pixels, colour), 0, 1)
+    return hue_turned(pixels, random.uniform(-0.1, 0.1))
+
+
+def _rotated(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+    return warped(pixels, degrees=random.uniform(-MOST_DEGREES, MOST_DEGREES))
+
+
+def _cut_out(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+    return square_cut_out(pixels, random)
+
+
+def _half_erased(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+    return erased(pixels, random) if random.random() < 0.5 else pixels
+
+
+def _trivial(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+    return trivial_augment(pixels, random)
+
+
 def _strong(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
-    if random.random() < 0.5:
-        pixels = pixels[:, :, ::-1]
-    change = _TRIVIAL[int(random.integers(len(_TRIVIAL)))]
-    strength, sign = random.random(), 1.0 if random.random() < 0.5 else -1.0
-    pixels = change(pixels, float(strength), sign)
-    return _erased(pixels, random) if random.random() < 0.5 else pixels
+    pixels = _trivial(_flipped(pixels, random, view), random, view)
+    return _half_erased(pixels, random, view)
 
 
-# TrivialAugment (Müller & Hutter 2021, arXiv 2103.10158): one change, of any strength.
-_TRIVIAL: Final[tuple[Callable[[Pixels, float, float], Pixels], ...]] = (
-    lambda pixels, strength, sign: pixels,
-    lambda pixels, strength, sign: _warped(pixels, shear_x=0.3 * sign * strength),
-    lambda pixels, strength, sign: _warped(pixels, shear_y=0.3 * sign * strength),
-    lambda pixels, strength, sign: _warped(pixels, right=0.15 * sign * strength),
-    lambda pixels, strength, sign: _warped(pixels, down=0.15 * sign * strength),
-    lambda pixels, strength, sign: _warped(pixels, degrees=30 * sign * strength),
-    lambda pixels, strength, sign: _brightened(pixels, 0.4 * sign * strength),
-    lambda pixels, strength, sign: _contrasted(pixels, 1 + 0.8 * sign * strength),
-    lambda pixels, strength, sign: _saturated(pixels, 1 + 0.8 * sign * strength),
-    lambda pixels, strength, sign: _sharpened(pixels, 1 + 0.9 * sign * strength),
-    lambda pixels, strength, sign: _posterised(pixels, 8 - round(5 * strength)),
-    lambda pixels, strength, sign: _solarised(pixels, 1 - 0.5 * strength),
-    lambda pixels, strength, sign: _stretched(pixels),
-    lambda pixels, strength, sign: _equalised(pixels),
+def _auto_augmented(pixels: Pixels, random: np.random.Generator, view: int) -> Pixels:
+    return auto_augment(pixels, random)
+
+
+_MIRRORED: Final[frozenset[View]] = frozenset({"hflip", "vflip", "transpose", "transverse"})
+_LEVELS_RISK: Final = (
+    "It may invert light and dark, so classes that differ by brightness may be trained wrongly."
+)
+_COLOUR_RISK: Final = (
+    "It changes brightness and colour, so classes that differ by these may be trained wrongly."
+)
+_HIDING_RISK: Final = (
+    "It hides a part of the image, so a class that shows in one small place may be trained wrongly."
+)
+_TURNING_RISK: Final = (
+    "It turns images by up to 30°, so classes that differ by a direction may be trained wrongly."
 )
 
 POLICIES: Final[tuple[Policy, ...]] = (
-    Policy("none", "The image as it is.", False, _unchanged),
+    Policy("none", "The image as it is.", (), _unchanged),
     Policy(
         "light",
         "Half of the views are mirrored left to right; moved by up to 5% of the side, turned by "
         "up to 10°, scaled by up to 5%; brightness changed by up to 10% of the range, contrast "
         "by up to 15%.",
-        True,
+        ("hflip",),
         _light,
     ),
     Policy(
@@ -286,14 +290,14 @@ POLICIES: Final[tuple[Policy, ...]] = (
         "Nothing that changes anatomy: never mirrored; moved by up to 3% of the side, turned by "
         "up to 5°, scaled by up to 3%; brightness changed by up to 5% of the range, contrast by "
         "up to 10%.",
-        False,
+        (),
         _xray,
     ),
     Policy(
         "any-orientation",
         "The eight ways to turn or mirror a square, for images without an up and a down; from "
         "the ninth view on also brightness by up to 5% of the range and contrast by up to 10%.",
-        True,
+        VIEWS[1:],
         _any_orientation,
     ),
     Policy(
@@ -302,15 +306,82 @@ POLICIES: Final[tuple[Policy, ...]] = (
         "turned, sheared, brightness, contrast, colour, sharpness, fewer grey levels, inverted "
         "lights, stretched or equalised levels: TrivialAugment); in half of the views a "
         "rectangle of 2 to 20% of the image is made grey.",
-        True,
+        ("hflip",),
         _strong,
+        f"{_LEVELS_RISK} {_HIDING_RISK}",
     ),
     Policy(
         "padded-crop",
         "For small images: half of the views are mirrored left to right; moved by up to an "
         "eighth of the side, black where nothing was (He et al. 2016, section 4.2).",
-        True,
+        ("hflip",),
         _padded_crop,
+    ),
+    Policy("flip", "Half of the views are mirrored left to right.", ("hflip",), _flipped),
+    Policy(
+        "crop",
+        "Moved by up to an eighth of the side, black where nothing was, and never mirrored.",
+        (),
+        _cropped,
+    ),
+    Policy(
+        "jitter",
+        "Brightness, contrast and saturation changed by up to 40%, hue by up to a tenth of the "
+        "colour circle.",
+        (),
+        _jittered,
+        _COLOUR_RISK,
+    ),
+    Policy("rotation", "Turned by up to 30° about its centre.", (), _rotated, _TURNING_RISK),
+    Policy(
+        "cutout",
+        "A square of half the side, anywhere, is made grey (DeVries & Taylor 2017).",
+        (),
+        _cut_out,
+        _HIDING_RISK,
+    ),
+    Policy(
+        "erasing",
+        "In half of the views a rectangle of 2 to 20% of the image is made grey (Zhong et al. "
+        "2020).",
+        (),
+        _half_erased,
+        _HIDING_RISK,
+    ),
+    Policy(
+        "auto-augment",
+        "One of 25 pairs of changes that were found on ImageNet: turned by up to 30°, sheared, "
+        "colour, contrast, sharpness, fewer grey levels, inverted, stretched or equalised levels "
+        "(Cubuk et al. 2019).",
+        (),
+        _auto_augmented,
+        f"{_LEVELS_RISK} {_TURNING_RISK}",
+    ),
+    Policy(
+        "trivial-augment",
+        "One change of any strength: moved, turned by up to 30°, sheared, brightness, contrast, "
+        "colour, sharpness, fewer grey levels, inverted lights, stretched or equalised levels "
+        "(Müller & Hutter 2021).",
+        (),
+        _trivial,
+        f"{_LEVELS_RISK} {_TURNING_RISK}",
+    ),
+    Policy(
+        "mixup",
+        "Every image of a batch is averaged with another by a random weight, and their labels by "
+        "the same one (Zhang et al. 2018).",
+        (),
+        _unchanged,
+        mixings=("mixup",),
+    ),
+    Policy(
+        "cutmix",
+        "A rectangle of every image of a batch is replaced by that of another, and the label by "
+        "the same share of the area (Yun et al. 2019).",
+        (),
+        _unchanged,
+        _HIDING_RISK,
+        mixings=("cutmix",),
     ),
 )
 """Every policy; ``PolicyName`` names them in the same order."""

@@ -10,17 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from foveal.errors import ModelError
-from foveal.models.pretrained import load_timm_network
+from foveal.errors import ModelError, WeightsError
+from foveal.models.catalogue import find_architecture
+from foveal.models.pretrained import TimmNetwork, load_timm_network, require_timm_model
+from foveal.models.untrained import OWN_PREFIX, build_own, build_untrained_timm
 from foveal.models.weights import WeightsSource, digest_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+NoWeights = Literal["none"]
 
 DEFAULT_BACKBONE = "tf_efficientnet_lite0"
 
@@ -67,22 +71,56 @@ class Backbone:
         return FeatureNetwork(self.network).eval()
 
 
-def load_backbone(name: str = DEFAULT_BACKBONE, *, weights: Path | None = None) -> Backbone:
-    """Builds a timm network with pretrained weights, ready to produce features.
+def starts_at_random(name: str, weights: Path | NoWeights | None) -> bool:
+    """Whether a network has no weights but random ones: none are wanted, or none exist."""
+    return weights == "none" or (weights is None and name.startswith(OWN_PREFIX))
+
+
+def require_backbone(name: str) -> None:
+    """Checks that there is a network of that name, before anything is built.
+
+    Raises:
+        UnknownModelError: There is none; near names are offered.
+    """
+    if name.startswith(OWN_PREFIX):
+        find_architecture(name)
+    else:
+        require_timm_model(name.removeprefix("timm:"))
+
+
+def load_backbone(
+    name: str = DEFAULT_BACKBONE, *, weights: Path | NoWeights | None = None, seed: int = 0
+) -> Backbone:
+    """Builds a network with its weights, ready to produce features.
 
     Weights come from ``weights`` if given; else from an installed package; else from timm's
     hub (or what the hub's cache already holds).
 
     Args:
-        name: A timm model, such as ``"resnet18"`` or ``"timm:resnet18.a1_in1k"``.
-        weights: A checkpoint in timm's layout (for the ResNets, torchvision's is the same).
+        name: A timm model, such as ``"resnet18"`` or ``"timm:resnet18.a1_in1k"``; or one of
+            Foveal's catalogue, such as ``"foveal:resnet20"``, which has no pretrained weights.
+        weights: A checkpoint in timm's layout (for the ResNets, torchvision's is the same); or
+            ``"none"`` for a random start.
+        seed: Fixes that start.
 
     Raises:
-        UnknownModelError: timm has no such model; near names are offered.
+        UnknownModelError: There is no such model; near names are offered.
         WeightsError: The weights cannot be had or do not fit.
         ModelError: The network's classifier is not linear over one pooled vector.
     """
-    loaded = load_timm_network(name, weights=weights)
+    require_backbone(name)
+    if starts_at_random(name, weights):
+        is_own, plain = name.startswith(OWN_PREFIX), name.removeprefix("timm:")
+        build = build_own if is_own else build_untrained_timm
+        description = f"a random start (seed {seed}), nothing pretrained"
+        loaded = TimmNetwork(plain, build(plain, seed=seed), description, None)
+    elif name.startswith(OWN_PREFIX):
+        raise WeightsError(
+            f"Checkpoints cannot be loaded into {name} here: it starts at random.",
+            next_step="Leave --weights out, or take timm's network of that name.",
+        )
+    else:
+        loaded = load_timm_network(name, weights=None if weights == "none" else weights)
     network = _with_linear_head(loaded.network, num_classes=1).eval().requires_grad_(False)
     features = _probe_features(network, loaded.name)
     return Backbone(

@@ -51,7 +51,7 @@ def render_model_card(
         _use(report),
         _data(report),
         _evidence(report),
-        _loading(run_name, file_names),
+        _loading(run_name, file_names, is_timm=_is_timm(report.provenance)),
         _provenance(report),
         "## Limits\n\n" + _list([*_shortcuts(report), *meaning(report.evidence).limits]),
     )
@@ -71,15 +71,22 @@ def hub_metadata(title: str, metrics: Metrics, provenance: Provenance | None) ->
     """
     from huggingface_hub import EvalResult, ModelCardData
 
+    is_timm = _is_timm(provenance)
     estimates = [(one, one.of(metrics).estimate) for one in HEADLINE_METRICS]
     return ModelCardData(
         model_name=printable(title),
         base_model=provenance.backbone
         if provenance is not None and "/" in provenance.backbone
         else None,
-        library_name="timm",
+        library_name="timm" if is_timm else "foveal",
         pipeline_tag="image-classification",
-        tags=["image-classification", "timm", "foveal", "onnx", "safetensors"],
+        tags=[
+            "image-classification",
+            *(("timm",) if is_timm else ()),
+            "foveal",
+            "onnx",
+            "safetensors",
+        ],
         metrics=[one.hub_type for one in HEADLINE_METRICS],
         eval_results=[
             EvalResult(
@@ -217,7 +224,12 @@ def _evidence(report: ReportInput) -> str:
     )
 
 
-def _loading(run_name: str, file_names: Sequence[str]) -> str:
+def _is_timm(provenance: Provenance | None) -> bool:
+    """Whether timm has the network; Foveal's own it has not."""
+    return provenance is None or not provenance.backbone.startswith("foveal:")
+
+
+def _loading(run_name: str, file_names: Sequence[str], *, is_timm: bool) -> str:
     # Inside a code block nothing can be escaped, so what could end it or the string goes.
     run = re.sub(r"[^\w./ +,=@-]", "_", printable(run_name)) or "RUN"
     parts = [
@@ -226,7 +238,7 @@ def _loading(run_name: str, file_names: Sequence[str]) -> str:
         f'```python\nimport foveal\n\nclassifier = foveal.load("{run}")\n'
         'for row in classifier.predict(["image.png"]):\n    print(row)\n```',
     ]
-    if "model.safetensors" in file_names:
+    if is_timm and "model.safetensors" in file_names:
         parts += [
             "The network alone, in timm (logits; prepare images as `preprocessing.json` says):",
             "```python\nimport timm\n\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,11 +10,18 @@ from foveal.dataset import DataOptions, GroupOptions
 from foveal.dataset.scan import FrameRule
 from foveal.errors import UsageError
 from foveal.evaluation.operating_rule import Rule
-from foveal.finetuning.settings import OptimizerName, Recipe, read_budget
+from foveal.finetuning.settings import (
+    DEFAULT_HEAD_RATE,
+    OptimizerName,
+    Recipe,
+    from_scratch,
+    read_budget,
+)
 from foveal.images import VIEWS, Fit, FrameChoice, View, check_window_choice
-from foveal.images.augmentation import PolicyName, find_policy
+from foveal.images.augmentation import find_policy
 from foveal.images.frames import check_frame_choice
 from foveal.models import DEFAULT_BACKBONE
+from foveal.models.backbone import NoWeights, starts_at_random
 from foveal.text import near_names
 from foveal.training.operating_choice import read_choice
 
@@ -29,8 +36,10 @@ class TrainConfig:
     """The choices of one training; every one of them is written into the run.
 
     Attributes:
-        backbone: A timm model whose classifier is linear over a pooled vector.
-        weights: A local checkpoint for it; by default, packaged or hub weights.
+        backbone: A timm model whose classifier is linear over a pooled vector, or one of Foveal's
+            catalogue, such as ``"foveal:resnet20"``.
+        weights: A local checkpoint for it; ``"none"`` for a random start; by default, packaged or
+            hub weights. A network of Foveal's catalogue always starts at random.
         size_px: Height and width of the network's input; by default, what the weights expect.
         fit: How an image that is not square meets a square input.
         window: How grey levels of more than 8 bits, and of DICOM, become the network's [0, 1]:
@@ -63,7 +72,8 @@ class TrainConfig:
             keeps that only where it is better out of fold; ``"always"``.
         budget: Time for fine-tuning, such as ``"5m"``: chooses cut, views and epochs.
         unfreeze: What is trained instead: ``"2-stages"``, a layer and all after it, ``"all"``.
-        augment: How images are changed to train on; a policy of ``foveal.images.augmentation``.
+        augment: How images are changed to train on: a policy of ``foveal.images.augmentation``, or
+            several joined by ``+``. One that mixes images trains the whole network.
         resume: The checkpoints of a fine-tuning that was stopped, to go on with.
         remove_bank: Whether the bank of activations is deleted in the end.
         train_batchnorm: Whether batch norms of the trained part learn statistics of their own.
@@ -71,6 +81,9 @@ class TrainConfig:
         head_rate: Learning rate of the classifier; that of the network's first layer is a
             hundredth of it.
         tuning_seeds: Trainings from one start in every fold, whose weights are averaged.
+        soft_labels: Columns of the table with shares of the classes, each as ``"COLUMN=CLASS"``,
+            for every class or all but one. Fine-tuning learns these shares; frozen heads and all
+            evidence go by the label, which must be the likeliest class.
         subgroups: Columns of the table whose values part the images into subgroups that get
             figures of their own, beside those that the images part into by themselves.
         ordered: The classes from lowest to highest, as ``"mild<moderate<severe"``; ``"none"``
@@ -83,7 +96,7 @@ class TrainConfig:
     """
 
     backbone: str = DEFAULT_BACKBONE
-    weights: Path | None = None
+    weights: Path | NoWeights | None = None
     size_px: int | None = None
     fit: Fit = "squash"
     window: str = "set"
@@ -105,13 +118,14 @@ class TrainConfig:
     fine_tune: FineTune = "none"
     budget: str | None = None
     unfreeze: str | None = None
-    augment: PolicyName = "light"
+    augment: str = "light"
     resume: Path | None = None
     remove_bank: bool = False
     train_batchnorm: bool = False
     optimizer: OptimizerName = "adamw"
-    head_rate: float = 1e-3
+    head_rate: float = DEFAULT_HEAD_RATE
     tuning_seeds: int = 1
+    soft_labels: tuple[str, ...] = ()
     subgroups: tuple[str, ...] = ()
     ordered: str | None = None
     operate: str | None = None
@@ -178,7 +192,8 @@ class TrainConfig:
         Raises:
             UsageError: A choice is out of range.
         """
-        return Recipe(
+        mixings = find_policy(self.augment).mixings
+        recipe = Recipe(
             seed=self.seed,
             precision="auto",
             train_batchnorm=self.train_batchnorm,
@@ -187,19 +202,39 @@ class TrainConfig:
             first_rate=self.head_rate / 100,
             num_seeds=self.tuning_seeds,
         )
+        if self.is_from_scratch:
+            recipe = from_scratch(recipe)
+        if not mixings:
+            return recipe
+        return replace(recipe, mixup=float("mixup" in mixings), cutmix=float("cutmix" in mixings))
 
     def _check_fine_tuning(self) -> None:
         if self.budget is not None:
             read_budget(self.budget)
         self.recipe()
+        if self.is_from_scratch:
+            if self.fine_tune == "none":
+                raise UsageError(
+                    f"{self.backbone} starts at random: a backbone that knows nothing gives "
+                    "features that say nothing.",
+                    next_step="Add --fine-tune always to train all of it, or take a backbone with "
+                    "pretrained weights.",
+                )
+            if self.unfreeze not in (None, "all"):
+                raise UsageError(
+                    f"{self.backbone} starts at random, so all of it must be trained; got "
+                    f"--unfreeze {self.unfreeze}.",
+                    next_step="Use --unfreeze all, or leave it out.",
+                )
         if self.fine_tune == "none":
             for option, value in (
                 ("--budget", self.budget),
                 ("--unfreeze", self.unfreeze),
+                ("--soft-labels", self.soft_labels or None),
                 ("--resume", self.resume),
                 ("--train-batchnorm", self.train_batchnorm or None),
                 ("--optimizer", None if self.optimizer == "adamw" else self.optimizer),
-                ("--head-rate", None if self.head_rate == 1e-3 else self.head_rate),
+                ("--head-rate", None if self.head_rate == DEFAULT_HEAD_RATE else self.head_rate),
                 ("--tuning-seeds", None if self.tuning_seeds == 1 else self.tuning_seeds),
             ):
                 if value is not None:
@@ -207,6 +242,12 @@ class TrainConfig:
                         f"{option} is about fine-tuning, which is not asked for.",
                         next_step="Add --fine-tune auto.",
                     )
+        elif find_policy(self.augment).mixings and self.unfreeze not in (None, "all"):
+            raise UsageError(
+                f"--augment {self.augment} mixes images, so the whole network must be trained on "
+                f"them; got --unfreeze {self.unfreeze}.",
+                next_step="Use --unfreeze all, or a policy without mixup and cutmix.",
+            )
         elif self.views != ("identity",):
             raise UsageError(
                 "Views that are averaged at prediction and fine-tuning do not go together yet; "
@@ -214,6 +255,11 @@ class TrainConfig:
                 next_step="Leave --views out, and choose the views that are trained on with "
                 "--augment.",
             )
+
+    @property
+    def is_from_scratch(self) -> bool:
+        """Whether the network starts at random."""
+        return starts_at_random(self.backbone, self.weights)
 
     @property
     def rule(self) -> Rule | None:

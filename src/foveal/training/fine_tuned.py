@@ -106,11 +106,16 @@ class FineTunedModel:
             "penalty_of_start": self.start.penalty,
         }
         after = f"after {candidate.name}" if candidate.name else "from its first layer on"
+        how, start = (
+            ("the network trained from a random start", "that start")
+            if recipe.starts_at_random
+            else (f"the network {after} fine-tuned", "its linear start")
+        )
         sentence = (
-            f"the network {after} fine-tuned ({short_count(candidate.num_trained)} parameters, "
+            f"{how} ({short_count(candidate.num_trained)} parameters, "
             f"epoch {self.fitted.kept_epochs[0]} of {recipe.num_epochs}"
             + (f", {recipe.num_seeds} seeds averaged" if recipe.num_seeds > 1 else "")
-            + f"), {percent(self.fitted.share)} of the way from its linear start"
+            + f"), {percent(self.fitted.share)} of the way from {start}"
         )
         return ModelDescription(self.kind, sentence, parameters)
 
@@ -133,6 +138,7 @@ class FineTunedMaker:
         checkpoints: Where trainings go on from.
         listener: Is told of steps and epochs.
         image_names: By row, for errors.
+        targets: Shares of the classes that are learned, [N, K]; ``None`` for the labels.
     """
 
     backbone: Backbone
@@ -143,6 +149,7 @@ class FineTunedMaker:
     checkpoints: CheckpointFolder | None = None
     listener: TrainingListener | None = None
     image_names: Sequence[str] = ()
+    targets: NDArray[np.float32] | None = None
     kind: str = "fine-tuned"
 
     def fit_folds(self, problem: Problem) -> FoldFits:
@@ -218,7 +225,9 @@ class FineTunedMaker:
         weights[training.rows] = training.row_weights(everyone)[0].numpy()
         task = FitTask(
             labels=labels,
-            targets=np.eye(problem.num_classes, dtype=np.float32)[labels],
+            targets=np.eye(problem.num_classes, dtype=np.float32)[labels]
+            if self.targets is None
+            else self.targets,
             weights=weights,
             groups=groups,
             rows=training.rows,

@@ -34,7 +34,6 @@ from foveal.training.adoption import adopt
 from foveal.training.config import TrainConfig
 from foveal.training.fine_tuned import FineTunedMaker
 from foveal.training.fitting import Fitted
-from foveal.training.mirrored import mirrored_warnings
 from foveal.training.problem import Problem
 from foveal.training.steps import Step, StepLog
 from foveal.training.tuning_plan import (
@@ -44,6 +43,7 @@ from foveal.training.tuning_plan import (
     planned_then,
     settle_plan,
 )
+from foveal.training.turned import turned_warnings
 
 _NUM_PROBE_IMAGES = 8
 
@@ -95,19 +95,21 @@ def fine_tune(
             step.note(f"not tried: {refusal}", refusal=refusal)
     if refusal is not None:
         return _not_tried(frozen, refusal)
-    mirrored: tuple[str, ...] = ()
-    if policy.mirrors:
+    warned: tuple[str, ...] = (policy.risk,) if policy.risk else ()
+    if policy.turns:
         with log.step("mirrored", "Looking whether mirrored images keep their class") as step:
-            mirrored = mirrored_warnings(
+            mirrored = turned_warnings(
                 problem,
                 frozen,
                 data.sources,
+                policy.turns,
                 backbone=data.backbone,
                 preprocessing=data.preprocessing,
                 backend_name=data.probe.chosen,
                 num_workers=config.num_workers,
             )
             step.note(" ".join(mirrored) or "they do", warnings=list(mirrored))
+            warned = (*mirrored, *warned)
     bank: Bank | None = None
     if plan.candidate.name:
         with log.step("bank", "Running the frozen part once for every view") as step:
@@ -146,6 +148,7 @@ def fine_tune(
             checkpoints=folder,
             listener=_Watcher(step, num_fits * plan.recipe.num_seeds),
             image_names=[printable(record.path) for record in data.manifest.usable],
+            targets=data.targets,
         )
         try:
             fits = maker.fit_folds(problem)
@@ -166,9 +169,14 @@ def fine_tune(
             data,
             is_always_kept=config.fine_tune == "always",
             cost_seconds=_spent(log),
-            plan=plan.describe(policy),
+            plan=plan.describe(policy)
+            + (
+                f", to learn shares of classes ({printable(', '.join(config.soft_labels))})"
+                if config.soft_labels
+                else ""
+            ),
         )
-        told = replace(told, notes=(*mirrored, *told.notes))
+        told = replace(told, notes=(*warned, *told.notes))
         step.note(
             told.sentence.rstrip("."),
             gain=None if told.gain is None else told.gain.estimate,
@@ -277,11 +285,14 @@ def _origin(
         "preprocessing": data.preprocessing.digest,
         "classes": json.dumps(problem.class_names),
         "labels": _digest(problem.labels),
+        "soft labels": "none"
+        if data.targets is None
+        else hashlib.sha256(data.targets.tobytes()).hexdigest()[:16],
         "groups": _digest(problem.groups),
         "folds": _digest(problem.fold_index),
         "class weights": problem.decided_weights(),
         "seed": str(config.seed),
-        "augmentation": config.augment,
+        "augmentation": find_policy(config.augment).name,
         "budget": config.budget or DEFAULT_BUDGET,
         "unfreeze": config.unfreeze or "by budget",
         "training": f"{config.optimizer}, head rate {config.head_rate:g}, "

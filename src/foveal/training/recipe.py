@@ -32,6 +32,7 @@ from foveal.dataset import (
     require_trainable,
     scan,
 )
+from foveal.dataset.soft_labels import read_soft_labels
 from foveal.dataset.traits import find_traits, without_paths
 from foveal.errors import ModelError
 from foveal.evaluation import (
@@ -62,8 +63,8 @@ from foveal.models import (
     Backbone,
     load_backbone,
     read_state_dict,
-    require_timm_model,
 )
+from foveal.models.backbone import require_backbone
 from foveal.text import count_noun
 from foveal.training.config import TrainConfig
 from foveal.training.fitting import fit_by_plan
@@ -146,8 +147,8 @@ def train_classifier(
     if config.backend is not None:
         find_backend(config.backend)
     if config.backbone != DEFAULT_BACKBONE:
-        require_timm_model(config.backbone.removeprefix("timm:"))
-    if config.weights is not None:
+        require_backbone(config.backbone)
+    if config.weights is not None and config.weights != "none":
         read_state_dict(config.weights)
     if config.fine_tune != "none":
         from foveal.finetuning.checkpoints import read_origin, require_new
@@ -170,6 +171,7 @@ def train_classifier(
         if (rule := config.rule) is not None:
             find_class(rule, manifest.class_names)
         traits = find_traits(manifest, config.subgroups)
+        soft = read_soft_labels(manifest, config.soft_labels) if config.soft_labels else None
         check_order(config.ordered, manifest.class_names)
         step.note(
             f"{count_noun(len(manifest.usable), 'image')}, "
@@ -179,7 +181,7 @@ def train_classifier(
             num_bad=len(manifest.bad),
         )
     with log.step("backbone", "Loading the network") as step:
-        backbone = load_backbone(config.backbone, weights=config.weights)
+        backbone = load_backbone(config.backbone, weights=config.weights, seed=config.seed)
         chosen = choose_grey_window(manifest, config.window, keeps_split=config.test_size is None)
         preprocessing = Preprocessing.from_pretrained(
             backbone.pretrained_config,
@@ -252,7 +254,7 @@ def train_classifier(
         from foveal.training.fine_tuning import fine_tune
         from foveal.training.tuning_plan import TuningData
 
-        tuning_data = TuningData(manifest, backbone, preprocessing, probe)
+        tuning_data = TuningData(manifest, backbone, preprocessing, probe, soft)
         fitted = fine_tune(
             problem, fitted, tuning_data, config, measured, log=log, checkpoints=checkpoints
         )

@@ -8,6 +8,9 @@ import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from foveal.dataset import Manifest
 from foveal.draw.numbers import short_bytes
 from foveal.errors import UsageError
@@ -43,12 +46,14 @@ class TuningData:
         backbone: The pretrained network.
         preprocessing: How images enter it.
         probe: What the whole network's backend managed.
+        targets: Shares of the classes [N, K] that are learned; ``None`` for the labels.
     """
 
     manifest: Manifest
     backbone: Backbone
     preprocessing: Preprocessing
     probe: ProbeReport
+    targets: NDArray[np.float32] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,7 +75,7 @@ class Measured:
 
     Attributes:
         costs: Of every candidate, without the frozen part.
-        why_whole: Why the network cannot be cut; empty where it can.
+        why_whole: Why the whole network is trained; empty where there is a choice.
         seconds: What measuring took; a part of the budget.
         refusal: Why the budget is too small for anything, as a sentence; ``None`` where it is not.
     """
@@ -107,7 +112,11 @@ class TuningPlan:
         views = (
             f"{count_noun(self.num_views, 'view')} of every image"
             if self.candidate.name
-            else "a new view of every image in every epoch"
+            else (
+                "a new view of every image in every epoch"
+                if policy.has_views
+                else "the images as they are"
+            )
         )
         return (
             f"{where}, for at most {count_noun(self.recipe.num_epochs, 'epoch')} on {views} "
@@ -129,9 +138,15 @@ def measure_trainings(
     """
     began = time.perf_counter()
     size = preprocessing.height_px, preprocessing.width_px
-    candidates, why_whole = find_candidates(backbone, size)
+    policy = find_policy(config.augment)
+    candidates, why_uncut = find_candidates(backbone, size)
+    why_whole = f"it cannot be cut: {why_uncut}" if why_uncut else ""
     if config.unfreeze is not None:
         candidates = (choose_candidate(backbone, candidates, config.unfreeze, size),)
+    elif config.is_from_scratch:
+        candidates, why_whole = candidates[:1], "it starts at random"
+    elif policy.mixings:
+        candidates, why_whole = candidates[:1], f"--augment {policy.name} mixes images"
     costs = measure_costs(
         backbone,
         candidates,
@@ -147,7 +162,8 @@ def measure_trainings(
         num_images=num_images,
         num_fits=config.tuning_seeds * (1 if is_holdout else num_folds + 1),
         num_trained=max(1, int(num_images * (1 - share))),
-        has_views=find_policy(config.augment).name != "none",
+        has_views=policy.has_views,
+        most_epochs=_most_epochs(config),
     )
     seconds = time.perf_counter() - began
     budget = read_budget(config.budget or DEFAULT_BUDGET)
@@ -159,6 +175,11 @@ def measure_trainings(
             raise
         refusal = error.message
     return Measured(costs, why_whole, seconds, refusal)
+
+
+def _most_epochs(config: TrainConfig) -> int:
+    """A pretrained network is done after a few epochs; one that starts at random is not."""
+    return 100 if config.is_from_scratch else 16
 
 
 def settle_plan(
@@ -186,7 +207,8 @@ def settle_plan(
         num_images=len(problem),
         num_fits=config.tuning_seeds * (1 if problem.is_holdout else problem.num_folds + 1),
         num_trained=int((problem.fold_index != 0).sum()),
-        has_views=policy.name != "none",
+        has_views=policy.has_views,
+        most_epochs=_most_epochs(config),
     )
     budget = read_budget(config.budget or DEFAULT_BUDGET)
     # Planning is part of what it costs.
@@ -203,12 +225,13 @@ def settle_plan(
         step.say(line)
     where = f"frozen up to {candidate.name}" if candidate.name else "the whole network is trained"
     if measured.why_whole:
-        where += f", because it cannot be cut: {measured.why_whole}"
+        where += f", because {measured.why_whole}"
     step.note(
         f"{where}; {count_noun(plan.num_views, 'view')} ({policy.name}), "
         f"{count_noun(plan.num_epochs, 'epoch')}, a bank of {short_bytes(plan.bank_bytes)}, "
         f"about {plan.seconds:,.0f} s of the {left:,.0f} s left",
         cut=candidate.name,
+        why_whole=measured.why_whole,
         num_views=plan.num_views,
         num_epochs=plan.num_epochs,
         bank_bytes=plan.bank_bytes,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from foveal.errors import ModelError, UnknownModelError, WeightsError
 from foveal.images import Preprocessing
+from foveal.models.catalogue import find_architecture
 from foveal.models.network import Network, describe_network
 from foveal.models.sources.building import Weights, build_network, read_input_shape
 from foveal.text import printable
@@ -28,6 +29,7 @@ def from_folder(folder: Path, weights: Weights) -> Network:
     """
     import timm
 
+    from foveal.models.untrained import OWN_PREFIX, OwnNetwork
     from foveal.models.weights import read_state_dict
 
     shown = printable(str(folder))
@@ -49,7 +51,10 @@ def from_folder(folder: Path, weights: Weights) -> Network:
             f"{printable(str(error))}.",
             next_step="It must name architecture and num_classes.",
         ) from error
-    if not timm.is_model(architecture):
+    is_own = str(architecture).startswith(OWN_PREFIX)
+    if is_own:
+        find_architecture(architecture)
+    elif not timm.is_model(architecture):
         raise UnknownModelError(
             f"{shown}/config.json names the architecture {printable(str(architecture))!r}, which "
             "this version of timm does not have.",
@@ -57,8 +62,10 @@ def from_folder(folder: Path, weights: Weights) -> Network:
         )
 
     def build() -> nn.Module:
-        network: nn.Module = timm.create_model(
-            architecture, pretrained=False, num_classes=num_classes
+        network: nn.Module = (
+            OwnNetwork(architecture, num_classes=num_classes)
+            if is_own
+            else timm.create_model(architecture, pretrained=False, num_classes=num_classes)
         )
         if head is not None:
             network = _over_stages(network, head, num_classes, shown)
