@@ -5,8 +5,7 @@ import subprocess
 
 import pytest
 
-from foveal.exporting.bundle import bundle
-from foveal.exporting.page import _modules
+from foveal.exporting.bundle import bundle, script_modules
 
 THREE = {
     "one.js": "export const twice = (x) => 2 * x;\nconst own = 1;\n",
@@ -49,6 +48,6 @@ def test_what_is_not_understood_is_named(source: str, message: str) -> None:
 
 @pytest.mark.parametrize("entry", ["app.js", "worker.js"])
 def test_the_pages_own_modules_are_one_script_without_a_word_of_modules(entry: str) -> None:
-    script = bundle(_modules(), entry)
+    script = bundle(script_modules(), entry)
     assert "\nimport " not in script
     assert "\nexport " not in script

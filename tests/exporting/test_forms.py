@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import foveal as library
 from foveal.errors import RunAlteredError, UsageError
@@ -79,7 +78,7 @@ def test_the_python_example_answers_as_the_run(as_onnx: Path, linear: Path, shap
     names = library.load(linear).class_names
     found = json.loads(shown.stdout)
     assert list(found) == list(names)
-    assert list(found.values()) == pytest.approx(known.probabilities, abs=1e-2)
+    assert list(found.values()) == pytest.approx(known.probabilities, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -103,14 +102,12 @@ def test_the_javascript_example_answers_as_the_run(
     assert example == (as_onnx / "example.mjs").read_text("utf-8")
     assert num_lines(example) <= 10
     image = shapes / "cross" / "001.png"
-    with Image.open(image) as opened:
-        (folder / "image.rgb").write_bytes(opened.convert("RGB").resize((64, 64)).tobytes())
     shown = subprocess.run(
-        [node, "example.mjs", "image.rgb"], cwd=folder, capture_output=True, text=True, check=True
+        [node, "example.mjs", image], cwd=folder, capture_output=True, text=True, check=True
     )
     (known,) = library.load(linear).predict([image])
     found = json.loads(shown.stdout)
-    assert list(found.values()) == pytest.approx(known.probabilities, abs=1e-4)
+    assert list(found.values()) == pytest.approx(known.probabilities, abs=1e-5)
 
 
 def test_timm_opens_its_folder_and_answers_alike(linear: Path, tmp_path: Path) -> None:
@@ -179,14 +176,6 @@ def test_averaged_views_are_no_network_of_timm(
     run = trained(shapes, tiny_weights, tmp_path / "run", views=("identity", "hflip")).folder
     with pytest.raises(UsageError, match="it averages the views identity, hflip"):
         export(run, "timm", tmp_path / "timm")
-
-
-def test_another_fit_is_no_onnx_for_others(
-    shapes: Path, tiny_weights: Path, tmp_path: Path
-) -> None:
-    run = trained(shapes, tiny_weights, tmp_path / "run", fit="pad").folder
-    with pytest.raises(UsageError, match="prepares images with fit 'pad'"):
-        export(run, "onnx", tmp_path / "onnx")
 
 
 def test_eight_bits_say_what_they_cost_or_are_refused(

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Final
 
 _IMPORT: Final = re.compile(r'^import \{([^}]*)\} from "\./([\w]+\.js)";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export ((?:async )?function|const|class) (\w+)", re.MULTILINE)
 _OTHER: Final = re.compile(r"^(?:import\b|export\b).*", re.MULTILINE)
+
+
+def script_modules() -> dict[str, str]:
+    """Returns the sources of the page's scripts by name."""
+    folder = files("foveal.exporting") / "page"
+    return {
+        one.name: one.read_text("utf-8") for one in folder.iterdir() if one.name.endswith(".js")
+    }
 
 
 def bundle(modules: Mapping[str, str], entry: str) -> str:

@@ -6,7 +6,14 @@ import json
 from importlib.resources import files
 from typing import Final
 
-from foveal.errors import UsageError
+from foveal.exporting.preparation import (
+    PYTHON_NAME,
+    PYTHON_PACKAGE,
+    SCRIPT_NAME,
+    python_sources,
+    script_source,
+)
+from foveal.images import Preprocessing
 from foveal.runs import Classifier
 from foveal.runs.folder import ONNX_NAME
 from foveal.text import printable
@@ -21,19 +28,8 @@ def onnx_files(classifier: Classifier, network: bytes | None = None) -> dict[str
     Args:
         classifier: The run, whose files were checked.
         network: Another network with the same inputs and outputs; the run's own by default.
-
-    Raises:
-        UsageError: An image is not squashed, so that the examples would prepare it in another
-            way.
     """
     preprocessing = classifier.preprocessing
-    if preprocessing.fit != "squash":
-        raise UsageError(
-            f"The run prepares images with fit {preprocessing.fit!r}, expected 'squash': what the "
-            "examples do with an image would differ from foveal predict.",
-            next_step="Use --to page, which holds the run's own preparation, or train with --fit "
-            "squash.",
-        )
     content = (classifier.folder / ONNX_NAME).read_bytes() if network is None else network
     about = {
         "class_names": list(classifier.class_names),
@@ -51,9 +47,23 @@ def onnx_files(classifier: Classifier, network: bytes | None = None) -> dict[str
     return {
         ONNX_NAME: content,
         ABOUT_NAME: (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode(),
+        PYTHON_NAME: python_sources(),
+        SCRIPT_NAME: script_source(),
         **examples,
         "README.md": _readme(classifier, content, examples).encode(),
     }
+
+
+def _fit_words(settings: Preprocessing) -> str:
+    size = f"{settings.height_px} × {settings.width_px}"
+    if settings.fit == "squash":
+        return f"resized to {size} without keeping the shape"
+    if settings.fit == "pad":
+        return f"resized with their shape to lie within {size}, and filled up with the mean"
+    whole = " × ".join(
+        str(int(side / settings.crop_fraction)) for side in (settings.height_px, settings.width_px)
+    )
+    return f"resized with their shape to cover {whole}, and cut to {size} at the centre"
 
 
 def _readme(classifier: Classifier, content: bytes, examples: dict[str, bytes]) -> str:
@@ -82,14 +92,24 @@ def _readme(classifier: Classifier, content: bytes, examples: dict[str, bytes]) 
         f"`{ABOUT_NAME}` has the class names in the order of the outputs, mean and std, and for "
         "each class the probability from which on it belongs to the prediction set.",
         "",
-        "Images are turned upright (EXIF), made RGB, and resized to the input without keeping "
-        f"their shape, {preprocessing.interpolation} with antialiasing: `Image.resize` of Pillow "
-        "for 8-bit images. 16-bit and DICOM images need the window in `about.json` first, which "
-        "the examples leave out.",
+        "## Images",
+        "",
+        f"Other pixels give other answers. `{PYTHON_NAME}` and `{SCRIPT_NAME}` hold Foveal's own "
+        "source for them, and need no Foveal: decoding, EXIF, 16 bits and DICOM with their window, "
+        "one frame of several, resizing and cutting. The two give the same numbers as foveal "
+        "predict, bit by bit. The settings are `preprocessing` in `about.json`:",
+        "",
+        "- turned upright by EXIF; what is transparent on white; grey as three equal channels;",
+        f"- {_fit_words(preprocessing)}, {preprocessing.interpolation}, antialiased;",
+        "- levels in [0, 1], less the mean, divided by the deviation of each channel.",
+        "",
+        "Who prepares 8-bit images otherwise, for instance by `Image.resize` of Pillow, should "
+        "compare a few answers with these first.",
         "",
         "## Python",
         "",
-        "`pip install onnxruntime pillow numpy`, then `python example.py image.jpg`:",
+        f"`pip install onnxruntime pillow numpy`, and pydicom for DICOM; then `python example.py "
+        f"image.jpg`. `import {PYTHON_PACKAGE}` takes the place of Foveal:",
         "",
         "```python",
         examples["example.py"].decode().rstrip("\n"),
@@ -97,8 +117,8 @@ def _readme(classifier: Classifier, content: bytes, examples: dict[str, bytes]) 
         "",
         "## JavaScript",
         "",
-        "`npm install onnxruntime-web`, then `node example.mjs image.rgb`, where the file holds "
-        "the bytes of the resized image, as a canvas gives them without alpha:",
+        "`npm install onnxruntime-web`, then `node example.mjs image.jpg`. Node reads PNG, JPEG "
+        "and DICOM so; a browser WebP, GIF, BMP and AVIF too:",
         "",
         "```js",
         examples["example.mjs"].decode().rstrip("\n"),

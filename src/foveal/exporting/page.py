@@ -23,7 +23,7 @@ import numpy as np
 from foveal.draw.colour_map import tint_table
 from foveal.draw.page import source_digest
 from foveal.errors import FovealError, RunAlteredError, UsageError
-from foveal.exporting.bundle import bundle
+from foveal.exporting.bundle import bundle, script_modules
 from foveal.exporting.facts import Agreements, PageFacts, digest_of, gather_facts, read_agreements
 from foveal.exporting.hosts import OFFLINE, Host, served
 from foveal.exporting.mapped_network import MappedNetwork, with_maps
@@ -144,7 +144,7 @@ def mapped_network(classifier: Classifier) -> MappedNetwork:
 def _drawing_blocks() -> dict[str, bytes]:
     return {
         "tints": np.concatenate([one.reshape(-1) for one in tint_table()]).astype("<f4").tobytes(),
-        "worker": bundle(_modules(), "worker.js").encode(),
+        "worker": bundle(script_modules(), "worker.js").encode(),
     }
 
 
@@ -171,20 +171,13 @@ def _refuse_others(file: Path) -> None:
                 )
 
 
-def _modules() -> dict[str, str]:
-    folder = files("foveal.exporting") / "page"
-    return {
-        one.name: one.read_text("utf-8") for one in folder.iterdir() if one.name.endswith(".js")
-    }
-
-
 def _page(classifier: Classifier, facts: PageFacts, blocks: dict[str, bytes], host: Host) -> bytes:
     from foveal.exporting.wording import about_html, evidence_html, limits_html, warnings_html
 
     folder = files("foveal.exporting") / "page"
     style = (files("foveal.reporting") / "templates" / "report.css").read_text("utf-8")
     style += (folder / "page.css").read_text("utf-8")
-    script = f'"use strict";\n{bundle(_modules(), "app.js")}'
+    script = f'"use strict";\n{bundle(script_modules(), "app.js")}'
     policy = "; ".join(
         (
             "default-src 'none'",

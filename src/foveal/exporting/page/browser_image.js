@@ -94,6 +94,7 @@ export async function decodeAvif(bytes, settings) {
 
 /** Returns what the browser makes of a file: {width, height, channels, data}. */
 export async function draw(blob, channels, format, maxPixels = Infinity) {
+  if (typeof createImageBitmap === "undefined") throw notHere(`${format}, and no browser is here to decode it`);
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
