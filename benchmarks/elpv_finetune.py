@@ -45,8 +45,7 @@ from foveal.demo import Cell, choose_cells, read_elpv, write_folder
 from foveal.evaluation import Answered, Interval, accuracy_difference, compare_answers
 from foveal.features import ImageSource, cache_directory, find_backend
 from foveal.features.frozen_part import ViewPlan, fill_bank, open_bank
-from foveal.features.reading import Reading
-from foveal.features.stages import reading_of, with_stages
+from foveal.features.reading import Reading, reading_of, with_stages
 from foveal.finetuning.budget import bank_part
 from foveal.finetuning.cuts import choose_candidate, find_candidates
 from foveal.finetuning.loop import predict_logits

@@ -22,8 +22,7 @@ from benchmarks.elpv_protocol import scanned_cells
 from benchmarks.measuring import print_table
 from foveal.dataset import assign_folds, find_duplicates, fuse_groups
 from foveal.evaluation import accuracy_difference
-from foveal.features.reading import Reading
-from foveal.features.stages import reading_of, with_stages
+from foveal.features.reading import Reading, reading_of, with_stages
 from foveal.images import Preprocessing, View
 from foveal.models import load_backbone
 from foveal.training import Problem, StepLog, TrainConfig

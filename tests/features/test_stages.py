@@ -13,9 +13,7 @@ import torch
 from foveal.errors import ModelError
 from foveal.features.backends import find_backend
 from foveal.features.feature_maps import open_feature_maps
-from foveal.features.reading import Reading
-from foveal.features.reading_network import readable_network
-from foveal.features.stages import reading_of, with_stages
+from foveal.features.reading import Reading, readable_network, reading_of, with_stages
 from foveal.models import Backbone
 
 SIZE = (64, 64)

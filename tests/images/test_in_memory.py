@@ -11,7 +11,7 @@ from PIL import Image
 
 from foveal.errors import UsageError
 from foveal.images import Preprocessing
-from foveal.images.in_memory import as_source, is_one_image, name_of
+from foveal.images.encoding import as_source, is_one_image, name_of
 
 PREPARED = Preprocessing(32, 32)
 

@@ -17,10 +17,10 @@ from foveal.reporting.checklists.filling import (
     checklist_json,
     describe_filled,
     fill,
+    render_checklist_page,
     render_checklist_text,
 )
 from foveal.reporting.checklists.item import Checklist, RunFacts
-from foveal.reporting.checklists.page import render_checklist_page
 from foveal.reporting.checklists.statement import QUESTIONS, read_statement, template
 from foveal.reporting.sections import SECTIONS
 from foveal.reporting.sections.flow import flow_section

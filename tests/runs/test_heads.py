@@ -10,7 +10,7 @@ import torch
 
 from foveal.api import make_run
 from foveal.errors import FovealError
-from foveal.features.reading_network import readable_network
+from foveal.features.reading import readable_network
 from foveal.models.sources import open_network
 from foveal.reporting import from_run
 from foveal.runs import Classifier, load

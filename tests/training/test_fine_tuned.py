@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foveal.dataset import assign_folds
-from foveal.features.reading import POOLED, Reading
-from foveal.features.reading_network import ReadingNetwork, readable_network
+from foveal.features.reading import POOLED, Reading, ReadingNetwork, readable_network
 from foveal.finetuning.cuts import find_candidates
 from foveal.finetuning.settings import Recipe
 from foveal.models import Backbone, load_backbone

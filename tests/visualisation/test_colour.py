@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foveal.visualisation.parameterisation import colour_covariance, colour_root
+from foveal.visualisation.pixels import colour_covariance, colour_root
 
 
 @pytest.mark.parametrize("num_channels", [1, 2, 3, 4])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from foveal.visualisation.parameterisation import (
+from foveal.visualisation.pixels import (
     amplitudes,
     frequencies,
     to_field,

@@ -316,8 +316,7 @@ def checklist(
         UsageError: There is no such checklist, or a statement answers what nobody asks.
     """
     from foveal.reporting.checklists import find_checklist
-    from foveal.reporting.checklists.filling import fill
-    from foveal.reporting.checklists.load import read_facts
+    from foveal.reporting.checklists.filling import fill, read_facts
     from foveal.reporting.checklists.statement import read_statement
 
     wanted = find_checklist(name)

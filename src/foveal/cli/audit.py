@@ -33,7 +33,7 @@ def command(data: Path, as_json: bool, **values: Any) -> None:
     path,label. Exits with 1 when a finding is an error.
     """
     from foveal.api import audit
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.progress import ProgressDisplay
     from foveal.reporting import render_audit_text
 

@@ -60,7 +60,7 @@ def command(
     With --margin the command exits with 1 unless RUN is shown to be no worse.
     """
     from foveal.api import compare
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.dataset import DataOptions
     from foveal.files import write_atomically
     from foveal.reporting import render_comparison_html, render_comparison_text

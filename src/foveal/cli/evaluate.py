@@ -87,7 +87,7 @@ def _without_labels(
     classifier: Classifier, data: Path, groups: GroupOptions, *, run_name: str, as_json: bool
 ) -> None:
     from foveal.api import drift
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.progress import ProgressDisplay
     from foveal.reporting import render_unlabelled_text
     from foveal.schema import to_json
@@ -113,7 +113,7 @@ def _with_labels(
     as_json: bool,
 ) -> None:
     from foveal.api import evaluate
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.progress import ProgressDisplay
     from foveal.reporting import render_evaluation_text
     from foveal.schema import to_json

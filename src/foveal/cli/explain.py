@@ -140,8 +140,8 @@ def command(
             },
         )
     else:
-        from foveal.cli.style import terminal_style
-        from foveal.explanation.text import render_explanations_text
+        from foveal.cli.streams import terminal_style
+        from foveal.explanation.writing import render_explanations_text
 
         click.echo(render_explanations_text(explained, style=terminal_style()))
         if out is None:

@@ -45,7 +45,7 @@ def command(
     You are asked for a guess first; it costs nothing to be wrong. Without NAME the labs are
     listed.
     """
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.errors import UsageError
     from foveal.files import write_atomically
     from foveal.learn.labs import LABS, load_lab

@@ -366,7 +366,7 @@ def _require_terminal(name: str) -> None:
 
 
 def _screen(plain: bool) -> Any:
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.draw.text_layout import COLUMNS
     from foveal.draw.text_layout import plain as no_style
     from foveal.learn.terminal.screen import Screen

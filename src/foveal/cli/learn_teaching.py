@@ -45,7 +45,7 @@ def variants(
 
     A drill has variants without end. By default each trap of each level comes once.
     """
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.files import write_atomically
     from foveal.learn.drills import template as find_template
     from foveal.learn.drills.template import LEVELS

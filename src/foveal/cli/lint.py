@@ -12,7 +12,7 @@ from foveal.cli.options import echo_json, echo_notes, noun, read_input, read_num
 
 def _explain(context: click.Context, _: click.Parameter, code: str | None) -> None:
     if code is not None and not context.resilient_parsing:
-        from foveal.cli.style import terminal_style
+        from foveal.cli.streams import terminal_style
         from foveal.linting import render_page_text
         from foveal.linting.pages import rule_page
 

@@ -90,7 +90,7 @@ def command(
         if value:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --shards FOLDER.")
     from foveal.api import load, predict
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.files import write_atomically
     from foveal.progress import ProgressDisplay
     from foveal.reporting import render_predictions_text

@@ -125,10 +125,13 @@ def _show_checklist(
 ) -> None:
     """Prints a checklist, writes it as a page, or writes the questions of the statement."""
     from foveal import api
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.files import write_atomically
-    from foveal.reporting.checklists.filling import checklist_json, render_checklist_text
-    from foveal.reporting.checklists.page import render_checklist_page
+    from foveal.reporting.checklists.filling import (
+        checklist_json,
+        render_checklist_page,
+        render_checklist_text,
+    )
 
     if write_statement:
         path = api.write_statement(api.statement_path(run) if statement is None else statement)

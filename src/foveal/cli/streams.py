@@ -1,4 +1,4 @@
-"""Standard streams that take every result, whatever the terminal or pipe behind them is.
+"""Standard streams that take every result, and colours where a terminal wants them.
 
 A Windows pipe speaks cp1252, ``LANG=C`` may mean ASCII, a service may start with no stdout at
 all. None of these may cost a user the work that was done before the first line was printed.
@@ -11,9 +11,41 @@ import contextlib
 import os
 import shutil
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
 
 from foveal.text import fold
+
+if TYPE_CHECKING:
+    from foveal.reporting import Role, Style
+
+
+_LOOKS: dict[Role, dict[str, Any]] = {
+    "heading": {"bold": True},
+    "number": {"bold": True},
+    "good": {"fg": "green"},
+    "quiet": {"dim": True},
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow"},
+    "info": {"fg": "cyan"},
+}
+
+
+def terminal_style() -> Style:
+    """Returns a style with colours if stdout is a terminal that wants them.
+
+    ``NO_COLOR`` (https://no-color.org), where it is set and not empty, turns them off.
+    """
+    from foveal.reporting import plain
+
+    wanted = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return _colour if wanted and not os.environ.get("NO_COLOR") else plain
+
+
+def _colour(text: str, role: Role) -> str:
+    return click.style(text, **_LOOKS[role])
+
 
 _COLUMNS = 80
 

@@ -283,7 +283,7 @@ def read_config(values: dict[str, Any]) -> TrainConfig:
 def show_finished(finished: FinishedRun, *, as_json: bool, next_commands: Sequence[str]) -> None:
     """Prints the outcome of a training."""
     from foveal.api import private_table
-    from foveal.cli.style import terminal_style
+    from foveal.cli.streams import terminal_style
     from foveal.reporting import render_text
     from foveal.reporting.sections.heat_maps import shortcut_warnings
     from foveal.runs.writing import evaluation_json

@@ -25,8 +25,7 @@ from foveal.evaluation.intervals import (
     mean_of,
     student_quantile,
 )
-from foveal.evaluation.paired import accuracy_difference, net_share
-from foveal.evaluation.paired_areas import Areas, area_difference, delong
+from foveal.evaluation.paired import Areas, accuracy_difference, area_difference, delong, net_share
 from foveal.evaluation.ranking import rank_area
 from foveal.evaluation.resampling import column, disagreements_by_group, ratio, resampled_sums
 

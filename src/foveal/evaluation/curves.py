@@ -23,9 +23,9 @@ from foveal.evaluation.inputs import (
     check_inputs,
     log_softmax,
 )
-from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import (
     FEW_GROUPS,
+    Interval,
     clustered_wilson,
     expanded_percentiles,
     hull,

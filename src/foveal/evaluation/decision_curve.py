@@ -27,9 +27,9 @@ from foveal.evaluation.inputs import (
     check_class_names,
     compact,
 )
-from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import (
     FEW_GROUPS,
+    Interval,
     clustered_wilson,
     hull,
     mixed_groups,

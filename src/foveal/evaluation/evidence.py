@@ -14,7 +14,7 @@ from foveal.errors import SchemaError
 from foveal.evaluation.decision_curve import DecisionCurve
 from foveal.evaluation.fine_tuning import FineTuning
 from foveal.evaluation.flow import Flow
-from foveal.evaluation.interval import Interval as Interval  # readers import it from here
+from foveal.evaluation.intervals import Interval as Interval  # readers import it from here
 from foveal.evaluation.operating_point import Operating
 from foveal.evaluation.sample_size import SampleSizes
 from foveal.schema import from_json, to_json

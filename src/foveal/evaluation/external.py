@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from foveal.evaluation.drift import Drift
 from foveal.evaluation.inputs import Bools, Ints, compact
-from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import (
     NORMAL_QUANTILE,
+    Interval,
     clustered_wilson,
     effective_size,
     subtracted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from foveal.draw.numbers import percent, signed_points
 from foveal.evaluation.drift import Drift, DriftTest
 from foveal.evaluation.external import ExternalTest, LabelBudget
-from foveal.evaluation.interval import Interval
+from foveal.evaluation.intervals import Interval
 from foveal.evaluation.recalibration import ExternalCalibration
 from foveal.evaluation.wording import describe_interval, points_span
 from foveal.text import count_noun, printable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from foveal.evaluation.interval import Interval
+from foveal.evaluation.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import numpy as np
 
 from foveal.evaluation.evidence import GroupSpread
 from foveal.evaluation.inputs import Floats, Ints
-from foveal.evaluation.interval import Interval
+from foveal.evaluation.intervals import Interval
 from foveal.evaluation.resampling import group_sums, resampled_sums
 
 MIN_GROUPS = 5

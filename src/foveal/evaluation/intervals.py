@@ -22,11 +22,25 @@ interval.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from foveal.evaluation.inputs import Floats
-from foveal.evaluation.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its 95% interval.
+
+    ``low`` and ``high`` are ``None`` where no interval can be given (for instance, one
+    group alone); ``estimate`` is ``None`` where the figure itself is undefined.
+    """
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+
 
 FEW_GROUPS = 10
 NORMAL_QUANTILE = 1.959963984540054

@@ -27,8 +27,7 @@ from foveal.evaluation.inputs import (
     cross_fitting_folds,
     softmax,
 )
-from foveal.evaluation.interval import Interval
-from foveal.evaluation.intervals import bounded, expanded_percentiles, proportion
+from foveal.evaluation.intervals import Interval, bounded, expanded_percentiles, proportion
 from foveal.evaluation.operating_cut import Cut, choose_cut
 from foveal.evaluation.operating_point import ChosenPoint, MeanCost, OperatingPoint, decide
 from foveal.evaluation.operating_rule import AtLeast, LeastCost, Rule, find_class

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from foveal.evaluation.curves import ClassCurves
 from foveal.evaluation.inputs import Ints
-from foveal.evaluation.interval import Interval
+from foveal.evaluation.intervals import Interval
 from foveal.evaluation.rates import AtPrevalence, Rates
 
 

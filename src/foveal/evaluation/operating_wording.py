@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foveal.draw.numbers import percent, percent_span
-from foveal.evaluation.interval import Interval
+from foveal.evaluation.intervals import Interval
 from foveal.evaluation.operating_point import ChosenPoint, MeanCost, OperatingPoint
 from foveal.evaluation.operating_rule import AtLeast, Rule, parse_rule
 from foveal.evaluation.rates import AtPrevalence, Rates

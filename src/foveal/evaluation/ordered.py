@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike
 from foveal.errors import UsageError
 from foveal.evaluation.evidence import OrderedClasses
 from foveal.evaluation.inputs import Floats, as_labels, as_rows, compact
-from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import (
     FEW_GROUPS,
+    Interval,
     bounded,
     clustered_wilson,
     expanded_percentiles,

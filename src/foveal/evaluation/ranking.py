@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from foveal.evaluation.inputs import Bools, Floats, Ints
-from foveal.evaluation.interval import Interval
-from foveal.evaluation.intervals import bounded, hull, mean_of, student_quantile, wilson
+from foveal.evaluation.intervals import Interval, bounded, hull, mean_of, student_quantile, wilson
 from foveal.evaluation.resampling import num_distinct
 
 # Fewer groups than this with an image out of order, on either side, and the variance

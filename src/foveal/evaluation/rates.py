@@ -14,9 +14,9 @@ import numpy as np
 
 from foveal.errors import UsageError
 from foveal.evaluation.inputs import Bools, Floats, Ints
-from foveal.evaluation.interval import Interval
 from foveal.evaluation.intervals import (
     FEW_GROUPS,
+    Interval,
     bounded,
     expanded_percentiles,
     hull,

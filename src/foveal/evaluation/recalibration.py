@@ -37,8 +37,7 @@ from foveal.evaluation.inputs import (
     log_softmax,
     spread_groups,
 )
-from foveal.evaluation.interval import Interval
-from foveal.evaluation.intervals import expanded_percentiles, student_quantile
+from foveal.evaluation.intervals import Interval, expanded_percentiles, student_quantile
 from foveal.evaluation.resampling import group_sums, resampled_sums
 
 _NUM_FOLDS = 5

@@ -19,8 +19,7 @@ from foveal.evaluation.inputs import (
     Floats,
     check_inputs,
 )
-from foveal.evaluation.interval import Interval
-from foveal.evaluation.intervals import NORMAL_QUANTILE, clustered_wilson, effective_size
+from foveal.evaluation.intervals import NORMAL_QUANTILE, Interval, clustered_wilson, effective_size
 from foveal.text import count_noun, printable
 
 HALF_WIDTH = 0.05

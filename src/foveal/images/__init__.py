@@ -1,6 +1,7 @@
 """From bytes to pixels: formats, bit depth, orientation, DICOM, and one ``Preprocessing``."""
 
 from foveal.images.decoding import ImageSource, count_frames, decode
+from foveal.images.encoding import THUMBNAIL_MEDIA_TYPE, thumbnail
 from foveal.images.faults import ProblemCode
 from foveal.images.formats import (
     SUPPORTED_FORMATS,
@@ -22,7 +23,6 @@ from foveal.images.set_window import (
     choose_window,
     describe_window,
 )
-from foveal.images.thumbnails import THUMBNAIL_MEDIA_TYPE, thumbnail
 from foveal.images.views import VIEWS, View
 from foveal.images.window import FixedRange, Window
 

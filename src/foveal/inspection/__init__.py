@@ -4,12 +4,14 @@ from foveal.inspection.as_json import comparison_json, effective_json, inspectio
 from foveal.inspection.as_text import render_inspection_text
 from foveal.inspection.blocks import Block, Line, fold_blocks
 from foveal.inspection.comparison import Comparison, Contrast, compare, render_comparison_text
-from foveal.inspection.effective import EffectiveField, effective_receptive_field
-from foveal.inspection.effective_shown import render_effective_text
+from foveal.inspection.effective import (
+    EffectiveField,
+    effective_receptive_field,
+    render_effective_text,
+)
 from foveal.inspection.equivariance import Equivariance, ShiftError, measure_equivariance
 from foveal.inspection.gradient_flow import GradientFlow, LayerGradient, gradient_flow
-from foveal.inspection.input_spec import parse_input
-from foveal.inspection.inspecting import inspect, inspect_graph
+from foveal.inspection.inspecting import inspect, inspect_graph, parse_input
 from foveal.inspection.inspection import Inspection, OpRow, Stage, Totals
 from foveal.inspection.page import render_inspection_fragment, render_inspection_html
 from foveal.inspection.sizes import SizeLaw, find_size_law

@@ -10,8 +10,7 @@ from foveal.inspection import wording
 from foveal.inspection.as_text import field_sentence, size_text
 from foveal.inspection.comparison import Comparison, render_comparison_text
 from foveal.inspection.drawing import draw_fields, draw_shares, draw_stages
-from foveal.inspection.effective import EffectiveField
-from foveal.inspection.effective_shown import draw_effective, render_effective_text
+from foveal.inspection.effective import EffectiveField, draw_effective, render_effective_text
 from foveal.inspection.html_tables import op_tables, stage_table, text
 from foveal.inspection.inspection import Inspection
 from foveal.inspection.picture.component import (

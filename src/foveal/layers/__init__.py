@@ -19,7 +19,6 @@ from foveal.layers.finding import (
     find_site,
     require_module,
 )
-from foveal.layers.function_calls import functions_watched
 from foveal.layers.gradients import Captured, capture
 from foveal.layers.logits import (
     ClassKind,
@@ -33,7 +32,7 @@ from foveal.layers.logits import (
 )
 from foveal.layers.maps import MapLayer, Maps, find_map, grey_image
 from foveal.layers.private_copy import predicting, require_weights, set_modes, working_copy
-from foveal.layers.results import UpTo, first_reached, result_at, result_replaced
+from foveal.layers.results import UpTo, first_reached, functions_watched, result_at, result_replaced
 from foveal.layers.scores import with_scores_alone
 
 __all__ = [

@@ -11,11 +11,11 @@ from foveal.linting.finding import (
     Outcome,
     Severity,
     Undetermined,
+    render_lint_text,
 )
 from foveal.linting.fixes import FIXES, Fix, fix
 from foveal.linting.pages import render_page_text
 from foveal.linting.rules import RULES, Rule
-from foveal.linting.text import render_lint_text
 
 __all__ = [
     "FIXES",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from foveal.draw.text_layout import Role, Style, plain
 from foveal.reporting.audit import render_audit_text
-from foveal.reporting.comparison_page import render_comparison_html
+from foveal.reporting.comparison import render_comparison_html, render_comparison_text
 from foveal.reporting.model_card import render_model_card
 from foveal.reporting.page import MAX_PAGE_BYTES, render_html
 from foveal.reporting.report_input import AuditLike, BackendTiming, Provenance, ReportInput
-from foveal.reporting.text_comparison import render_comparison_text
 from foveal.reporting.text_external import render_unlabelled_text
 from foveal.reporting.text_predictions import PredictionRow, render_predictions_text
 from foveal.reporting.text_summary import render_evaluation_text, render_text

@@ -15,7 +15,7 @@ from foveal.evaluation.external_wording import (
     describe_recalibration,
     describe_unlike,
 )
-from foveal.evaluation.interval import Interval
+from foveal.evaluation.intervals import Interval
 from foveal.text import count_noun, printable
 
 MAX_SHARES = 8

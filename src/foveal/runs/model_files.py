@@ -158,7 +158,7 @@ def _build_whole(
     from torch import nn
 
     from foveal.explanation.averaged_views import turn_batch
-    from foveal.features.reading_network import ReadingNetwork
+    from foveal.features.reading import ReadingNetwork
 
     views = model.reading.views
 

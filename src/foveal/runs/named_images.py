@@ -13,7 +13,7 @@ from foveal.dataset import list_images
 from foveal.errors import DataError, ImageError
 from foveal.images import frame_of_file
 from foveal.images.decoding import ImageSource
-from foveal.images.in_memory import as_source, is_one_image, name_of
+from foveal.images.encoding import as_source, is_one_image, name_of
 from foveal.text import printable
 
 

@@ -12,7 +12,7 @@ from foveal.errors import FovealError
 from foveal.explanation.cell_centres import CellCentres
 from foveal.features import cache_directory
 from foveal.features.feature_maps import open_feature_maps
-from foveal.features.reading_network import readable_network
+from foveal.features.reading import readable_network
 from foveal.shortcuts.border import find_border_reliance
 from foveal.shortcuts.explained_run import ExplainedRun
 from foveal.shortcuts.figures import MapSources, ShownExplanations, show_over_inputs

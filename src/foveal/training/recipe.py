@@ -54,8 +54,7 @@ from foveal.features import (
 )
 from foveal.features.parts import BACKEND as PARTS_BACKEND
 from foveal.features.parts import FeatureOrigin, FeatureParts
-from foveal.features.reading import Reading
-from foveal.features.stages import reading_of, with_stages
+from foveal.features.reading import Reading, reading_of, with_stages
 from foveal.finetuning.settings import DEFAULT_BUDGET, read_budget
 from foveal.images import Preprocessing, View, pixel_versions_digest
 from foveal.models import (

@@ -18,7 +18,7 @@ from foveal.features import (
     num_cores,
     stream_batches,
 )
-from foveal.features.reading_network import readable_network
+from foveal.features.reading import readable_network
 from foveal.images import Preprocessing, View
 from foveal.images.views import turn
 from foveal.models import Backbone

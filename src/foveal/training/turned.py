@@ -15,7 +15,7 @@ from foveal.features import (
     extract_features,
     find_backend,
 )
-from foveal.features.reading_network import readable_network
+from foveal.features.reading import readable_network
 from foveal.images import Preprocessing, View
 from foveal.images.views import QUARTER_TURNS
 from foveal.models import Backbone

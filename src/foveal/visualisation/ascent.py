@@ -15,8 +15,7 @@ from torch import Tensor
 from foveal.errors import ModelError
 from foveal.layers import UpTo
 from foveal.visualisation.objectives import Objective
-from foveal.visualisation.parameterisation import ImageParameters
-from foveal.visualisation.pixels import PixelScale
+from foveal.visualisation.pixels import ImageParameters, PixelScale
 from foveal.visualisation.settings import Ascent
 from foveal.visualisation.targets import Target, channel_means, read_values
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from foveal.draw.text_layout import display_width
 from foveal.explanation.images import ExplainedImage
-from foveal.explanation.text import render_explanations_text, shade
+from foveal.explanation.writing import render_explanations_text, shade
 
 Make = Callable[..., ExplainedImage]
 

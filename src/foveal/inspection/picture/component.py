@@ -3,6 +3,8 @@
 Without its scripts it is a drawing and a tree of text. With them groups open in place, the
 last line of every box is chosen, and what a unit sees is drawn on an image of the reader's
 own, which never leaves the page.
+
+The text is a tree that a screen reader walks, and that needs no script.
 """
 
 from __future__ import annotations
@@ -17,12 +19,41 @@ from foveal.draw.page import packed
 from foveal.draw.svg import element, number
 from foveal.inspection.picture.arrangement import LEAST_OPEN, arrange
 from foveal.inspection.picture.drawing import Pencil, draw_svg, style
-from foveal.inspection.picture.facts import FAMILY_WORDS, OVERLAYS
+from foveal.inspection.picture.facts import FAMILY_WORDS, OVERLAYS, says
 from foveal.inspection.picture.marks import Mark
 from foveal.inspection.picture.page_data import page_data
-from foveal.inspection.picture.picture import Picture
-from foveal.inspection.picture.text_tree import text_tree
+from foveal.inspection.picture.picture import Node, Picture, View
 from foveal.text import printable
+
+
+def text_tree(picture: Picture) -> str:
+    """Returns nested lists; groups open with the browser's own means."""
+    return _list(picture, picture.top)
+
+
+def _list(picture: Picture, view: View) -> str:
+    names = {
+        k: node.title for k, node in enumerate(view.nodes) if node.role not in ("enter", "leave")
+    }
+    items = []
+    for k, node in enumerate(view.nodes):
+        if node.role in ("enter", "leave"):
+            continue
+        sources = [names.get(wire.source, "outside") for wire in view.wires if wire.target == k]
+        # In a plain chain the order says it.
+        before = names.get(k - 1, "outside")
+        reads = "" if sources in ([], [before]) else f"; reads {', '.join(dict.fromkeys(sources))}"
+        items.append(f"<li>{_item(picture, node, reads)}</li>")
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _item(picture: Picture, node: Node, reads: str) -> str:
+    text = escape(printable(says(picture, node) + reads))
+    if node.inside is None:
+        return text
+    inner = _list(picture, node.inside)
+    return f"<details><summary>{text}</summary>{inner}</details>"
+
 
 SCRIPTS = ("packed.js", "arrangement.js", "field.js", "picture.js", "begin.js")
 

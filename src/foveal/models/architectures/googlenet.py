@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.arithmetic.checks import require_at_least
-from foveal.models.architectures.checks import require_one_of
-from foveal.models.architectures.paper import Paper
+from foveal.models.architectures.paper import Paper, require_one_of
 
 PAPER = Paper(
     authors="Szegedy et al.",

@@ -16,8 +16,7 @@ from torch.nn.functional import pad
 
 from foveal.arithmetic.checks import require_at_least
 from foveal.errors import UsageError
-from foveal.models.architectures.checks import require_one_of
-from foveal.models.architectures.paper import Paper
+from foveal.models.architectures.paper import Paper, require_one_of
 
 PAPER = Paper(
     authors="He, Zhang, Ren, Sun",

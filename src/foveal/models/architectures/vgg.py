@@ -13,8 +13,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from foveal.arithmetic.checks import require_at_least
-from foveal.models.architectures.checks import require_one_of
-from foveal.models.architectures.paper import Paper
+from foveal.models.architectures.paper import Paper, require_one_of
 
 PAPER = Paper(
     authors="Simonyan, Zisserman",

@@ -17,8 +17,7 @@ from foveal.errors import UnknownModelError, UsageError
 from foveal.models.catalogue import CATALOGUE
 from foveal.models.network import Network, describe_network
 from foveal.models.sources.building import Weights, input_shape_of
-from foveal.models.sources.from_file import from_file
-from foveal.models.sources.from_folder import from_folder
+from foveal.models.sources.from_disk import from_file, from_folder
 from foveal.models.sources.libraries import (
     from_foveal,
     from_timm,

@@ -1,7 +1,7 @@
-"""Encodes images that are in memory as files, so that they are decoded like all others.
+"""Encodes images as files: those in memory, to be decoded like all others, and thumbnails.
 
 One decoder, one orientation, one window: an image answers alike whether it was read from a
-file, opened with Pillow or cut out of an array.
+file, opened with Pillow or cut out of an array. Thumbnails are what reports show.
 """
 
 from __future__ import annotations
@@ -10,17 +10,23 @@ import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from foveal.errors import UsageError
-from foveal.images.decoding import ImageSource
+from foveal.images.decoding import ImageSource, decode_raster
+from foveal.images.frames import FrameChoice
+from foveal.images.pixels import MAX_PIXELS, height_and_width
+from foveal.images.resizing import plan_resize, resample
+from foveal.images.window import Window
 from foveal.text import printable
 
 if TYPE_CHECKING:
     from PIL import Image
+
 
 # Modes that PNG stores as they are; the rest is converted as the decoder would.
 _STORED_AS_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -107,4 +113,61 @@ def _encode(image: Image.Image) -> bytes:
         image = image.convert("I;16" if image.mode.startswith("I;16") else "RGB")
     # The lowest level: these bytes live for a moment only.
     image.save(stream, "PNG", compress_level=1, exif=exif)
+    return stream.getvalue()
+
+
+THUMBNAIL_MEDIA_TYPE: Final = "image/webp"
+_QUALITY: Final = 78
+
+
+def thumbnail(
+    source: ImageSource,
+    *,
+    size_px: int,
+    window: Window | None = None,
+    frame: FrameChoice = "middle",
+) -> bytes:
+    """Returns a small WebP of an image file, upright, without any metadata.
+
+    Args:
+        source: A path, or the bytes of a file.
+        size_px: Length of the longest side; a smaller image is not enlarged.
+        window: How deep levels become grey; ``Window()`` when ``None``.
+        frame: Which of several frames.
+
+    Returns:
+        The bytes of a WebP file (:data:`THUMBNAIL_MEDIA_TYPE`), always the same ones for
+        the same image.
+
+    Raises:
+        ImageError: As :func:`foveal.images.decode` raises it.
+        UsageError: ``size_px`` is no positive number.
+    """
+    if size_px < 1:
+        raise UsageError(
+            f"size_px: got {size_px}, expected a positive number", next_step="Use 128."
+        )
+    raster = decode_raster(
+        source,
+        window=window or Window(),
+        max_pixels=MAX_PIXELS,
+        reduce_to_px=(2 * size_px, 2 * size_px),
+        frame=frame,
+    )
+    pixels = raster.pixels
+    height_px, width_px = height_and_width(pixels)
+    longest_px = max(height_px, width_px)
+    if longest_px > size_px:
+        to_px = (
+            max(1, round(height_px * size_px / longest_px)),
+            max(1, round(width_px * size_px / longest_px)),
+        )
+    else:
+        to_px = (height_px, width_px)
+    kept = resample(pixels, plan_resize(height_px, width_px, to_px=to_px, fit="squash"), "bicubic")
+    if kept.dtype != np.uint8:
+        kept = np.rint(kept * 255.0).astype(np.uint8)
+    stream = io.BytesIO()
+    # An image made from bare pixels has no EXIF, no profile and no comment to pass on.
+    Image.fromarray(kept).convert("RGB").save(stream, "WEBP", quality=_QUALITY, method=4)
     return stream.getvalue()
