@@ -36,10 +36,15 @@ def two_nodes(cores_each: int = 1) -> Iterator[str]:
 
 
 def task_workers() -> list[int]:
-    """Returns the processes of Ray that a shard runs in at this moment."""
+    """Returns the processes of this program's cluster that a shard runs in at this moment."""
+    ours = f"RAY_AUTH_TOKEN={os.environ['RAY_AUTH_TOKEN']}".encode()
     found = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if folder.name.isdigit() and b"ray::work" in (folder / "cmdline").read_bytes():
+            if (
+                folder.name.isdigit()
+                and b"ray::work" in (folder / "cmdline").read_bytes()
+                and ours in (folder / "environ").read_bytes()
+            ):
                 found.append(int(folder.name))
     return found

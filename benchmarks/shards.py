@@ -1,8 +1,9 @@
 """What ``foveal predict --shards`` promises, measured: kills, resuming, memory and throughput.
 
 ``KILLS`` (default 100) is how often the driver is killed on threads, ``RAY_KILLS`` (default 100)
-how often a worker of a Ray cluster; ``ROWS`` (default 10000,100000,1000000) how many rows memory is
-measured at. ``ONLY`` names some of: threads, ray, resume, memory, throughput.
+how often a worker or the driver of a Ray cluster, for ``RAY_SECONDS`` at most; ``ROWS`` (default
+10000,100000,1000000) how many rows memory is measured at. ``ONLY`` names some of: threads, ray,
+resume, memory, throughput.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchmarks.ray_cluster import task_workers, two_nodes
 _NUM_IMAGES = 400
 _PER_SHARD = 8
 _SIDE_PX = 48
+_FINISHED = ("ledgers finished", "of them bit-equal")
 
 
 def main() -> None:
@@ -105,17 +107,18 @@ def kill_driver(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[
     start = time.perf_counter()
     subprocess.run(_command(run, images, root / "timed"), check=False, capture_output=True)
     seconds = time.perf_counter() - start
-    done = finished = equal = 0
+    done = amid = finished = equal = 0
     while done < num_kills:
         process = subprocess.Popen(
             _command(run, images, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         time.sleep(chance.uniform(0.3 * seconds, seconds))
-        if process.poll() is None:
-            process.kill()
-            done += 1
+        was_killed = process.poll() is None
+        process.kill()
         process.wait()
         parts = _parts(out)
+        done += was_killed
+        amid += was_killed and 0 < len(parts) < len(expected)
         assert all(expected[name] == content for name, content in parts.items())
         if len(parts) == len(expected):
             finished, equal = finished + 1, equal + (parts == expected)
@@ -123,29 +126,32 @@ def kill_driver(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[
     subprocess.run(_command(run, images, out), check=False, capture_output=True)
     finished, equal = finished + 1, equal + (_parts(out) == expected)
     return [
-        ("engine", "killed", "times", "ledgers finished", "of them bit-equal"),
-        ("threads", "driver", str(done), str(finished), str(equal)),
+        ("engine", "killed", "times", "with some parts there", *_FINISHED),
+        ("threads", "driver", str(done), str(amid), str(finished), str(equal)),
     ]
 
 
 def kill_on_ray(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[str, ...]]:
-    """Kills workers of a cluster of two nodes, and now and then the driver."""
+    """Kills a worker for each part that is made, and the driver after every fifth."""
     num_kills = int(os.environ.get("RAY_KILLS", "100"))
+    end = time.monotonic() + float(os.environ.get("RAY_SECONDS", "inf"))
     chance, expected = random.Random(1), _parts(whole)
     out = root / "on-ray"
     counts = {"worker": 0, "driver": 0}
     finished = equal = 0
     with two_nodes() as address:
         more = ("--engine", "ray", "--address", address)
-        while counts["worker"] < num_kills or finished == 0:
+        while True:
+            kills = sum(counts.values()) < num_kills and time.monotonic() < end
             process = subprocess.Popen(
                 _command(run, images, out, *more), stdout=subprocess.DEVNULL, stderr=sys.stderr
             )
             num_seen = len(list(out.glob("part-*")))
-            while process.poll() is None:
+            while kills and process.poll() is None:
                 # A worker takes a while to begin, so that one dies for each part that is made.
                 num_parts = len(list(out.glob("part-*")))
-                if num_parts > num_seen and counts["worker"] < num_kills:
+                if num_parts > num_seen:
+                    num_seen = num_parts
                     time.sleep(chance.uniform(0, 0.3))
                     for worker in chance.sample(found := task_workers(), min(1, len(found))):
                         with contextlib.suppress(ProcessLookupError):
@@ -154,7 +160,7 @@ def kill_on_ray(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[
                             if counts["worker"] % 5 == 0:
                                 process.kill()
                                 counts["driver"] += 1
-                    num_seen = num_parts
+                kills = sum(counts.values()) < num_kills and time.monotonic() < end
                 time.sleep(0.05)
             process.wait()
             parts = _parts(out)
@@ -163,11 +169,13 @@ def kill_on_ray(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[
             if len(parts) == len(expected):
                 finished, equal = finished + 1, equal + (parts == expected)
                 shutil.rmtree(out)
+                if not kills:
+                    break
     rows = [
         ("ray, two nodes", what, str(number), str(finished), str(equal))
         for what, number in counts.items()
     ]
-    return [("engine", "killed", "times", "ledgers finished", "of them bit-equal"), *rows]
+    return [("engine", "killed", "times", *_FINISHED), *rows]
 
 
 def resume(root: Path, run: Path, images: Path, whole: Path) -> list[tuple[str, ...]]:
