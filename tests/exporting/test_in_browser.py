@@ -17,7 +17,9 @@ import pytest
 from benchmarks.page_files import make_files
 from benchmarks.page_parity import compare, faults
 from PIL import Image
+from tests.serving.live import start_server
 
+import foveal as library
 from foveal.draw.colour_map import overlay
 from foveal.evaluation.operating_point import ChosenPoint, OperatingPoint
 from foveal.explanation.placement import spread
@@ -100,6 +102,34 @@ def test_one_file_in_eight_of_all_kinds_gives_the_same_pixels(
     compared = list(compare(load(run_folder), exported.file, made, browser=browser))
     assert faults(compared) == []
     assert len(compared) > 35
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_another_fit_gives_the_same_pixels_on_the_page_and_the_same_answers_from_the_server(
+    browser: Any, runtime: None, shapes: Path, tiny_weights: Path, tmp_path: Path, fit: str
+) -> None:
+    classifier = library.train(
+        shapes,
+        tmp_path / "run",
+        backbone="test_resnet",
+        weights=tiny_weights,
+        head="linear",
+        backend="onnxruntime",
+        size_px=64,
+        fit=fit,
+    )
+    page = export_page(classifier.folder, tmp_path / "page.html")
+    made = [one for n, one in enumerate(make_files()) if n % 9 == 0 and one.is_read]
+    assert faults(list(compare(classifier, page.file, made, browser=browser))) == []
+    server = start_server(classifier.folder)
+    try:
+        for one in made:
+            found = server.predict(one.data, "application/octet-stream").json()
+            (answer,) = classifier.predict(one.data)
+            assert tuple(found["probabilities"].values()) == answer.probabilities, one.name
+    finally:
+        server.client.close()
+        server.stop()
 
 
 def test_a_folder_gives_its_images_and_leaves_other_files_out(tab: Any, tmp_path: Path) -> None:
