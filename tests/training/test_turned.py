@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,19 @@ def _write(folder: Path, *, is_sided: bool) -> Path:
     return folder
 
 
+def _config(weights: Path) -> TrainConfig:
+    return TrainConfig(
+        backbone="test_resnet",
+        weights=weights,
+        size_px=64,
+        num_folds=2,
+        backend="onnxruntime",
+        fine_tune="auto",
+        unfreeze="1-stage",
+        budget="60s",
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("is_sided", "head"), [(True, "linear"), (True, "kernel"), (False, "linear")]
@@ -65,17 +79,7 @@ def _write(folder: Path, *, is_sided: bool) -> Path:
 def test_the_training_warns_where_left_and_right_are_the_classes(
     tmp_path: Path, tiny_weights: Path, is_sided: bool, head: HeadChoice
 ) -> None:
-    config = TrainConfig(
-        backbone="test_resnet",
-        weights=tiny_weights,
-        size_px=64,
-        num_folds=2,
-        backend="onnxruntime",
-        fine_tune="auto",
-        unfreeze="1-stage",
-        budget="60s",
-        head=head,
-    )
+    config = replace(_config(tiny_weights), head=head)
     trained = train_classifier(_write(tmp_path / "data", is_sided=is_sided), config)
     (event,) = [event for event in trained.events if event["step"] == "mirrored"]
     assert bool(event["warnings"]) is is_sided
@@ -102,18 +106,7 @@ def _write_hooks(folder: Path) -> Path:
 def test_what_is_turned_upside_down_is_told_where_the_policy_turns(
     tmp_path: Path, tiny_weights: Path, policy: str, is_told: bool
 ) -> None:
-    config = TrainConfig(
-        backbone="test_resnet",
-        weights=tiny_weights,
-        size_px=64,
-        num_folds=2,
-        backend="onnxruntime",
-        fine_tune="auto",
-        unfreeze="1-stage",
-        budget="60s",
-        head="linear",
-        augment=policy,
-    )
+    config = replace(_config(tiny_weights), head="linear", augment=policy)
     trained = train_classifier(_write_hooks(tmp_path / "data"), config)
     (event,) = [event for event in trained.events if event["step"] == "mirrored"]
     assert bool(event["warnings"]) is is_told

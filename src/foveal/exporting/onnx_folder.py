@@ -14,6 +14,7 @@ from foveal.exporting.preparation import (
     script_source,
 )
 from foveal.images import Preprocessing
+from foveal.images.resizing import plan_resize
 from foveal.runs import Classifier
 from foveal.runs.folder import ONNX_NAME
 from foveal.text import printable
@@ -60,9 +61,11 @@ def _fit_words(settings: Preprocessing) -> str:
         return f"resized to {size} without keeping the shape"
     if settings.fit == "pad":
         return f"resized with their shape to lie within {size}, and filled up with the mean"
-    whole = " × ".join(
-        str(int(side / settings.crop_fraction)) for side in (settings.height_px, settings.width_px)
+    input_px = settings.height_px, settings.width_px
+    plan = plan_resize(
+        *input_px, to_px=input_px, fit="squash", crop_fraction=settings.crop_fraction
     )
+    whole = " × ".join(map(str, plan.whole_px))
     return f"resized with their shape to cover {whole}, and cut to {size} at the centre"
 
 

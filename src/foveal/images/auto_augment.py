@@ -29,7 +29,7 @@ _TRIVIAL: Final[tuple[Callable[[Pixels, float, float], Pixels], ...]] = (
     lambda pixels, strength, sign: warped(pixels, shear_y=0.3 * sign * strength),
     lambda pixels, strength, sign: warped(pixels, right=0.15 * sign * strength),
     lambda pixels, strength, sign: warped(pixels, down=0.15 * sign * strength),
-    lambda pixels, strength, sign: warped(pixels, degrees=30 * sign * strength),
+    lambda pixels, strength, sign: warped(pixels, degrees=MOST_DEGREES * sign * strength),
     lambda pixels, strength, sign: brightened(pixels, 0.4 * sign * strength),
     lambda pixels, strength, sign: contrasted(pixels, 1 + 0.8 * sign * strength),
     lambda pixels, strength, sign: saturated(pixels, 1 + 0.8 * sign * strength),

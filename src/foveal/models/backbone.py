@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from foveal.errors import ModelError, WeightsError
-from foveal.models.catalogue import find_architecture
+from foveal.models.catalogue import OWN_PREFIX, find_architecture
 from foveal.models.pretrained import TimmNetwork, load_timm_network, require_timm_model
-from foveal.models.untrained import OWN_PREFIX, build_own, build_untrained_timm
+from foveal.models.untrained import build_own, build_untrained_timm
 from foveal.models.weights import WeightsSource, digest_weights
 
 if TYPE_CHECKING:

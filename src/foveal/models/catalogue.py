@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from foveal.errors import UnknownModelError, UsageError
 from foveal.models.architectures import (
@@ -154,13 +154,16 @@ CATALOGUE: tuple[Architecture, ...] = (
 # fmt: on
 
 
+OWN_PREFIX: Final = "foveal:"
+
+
 def find_architecture(name: str) -> Architecture:
     """Returns the entry of that name, with or without ``foveal:`` before it.
 
     Raises:
         UnknownModelError: There is none; near names are offered.
     """
-    plain_name = name.removeprefix("foveal:")
+    plain_name = name.removeprefix(OWN_PREFIX)
     for entry in CATALOGUE:
         if entry.name == plain_name:
             return entry

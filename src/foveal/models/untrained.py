@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from foveal.errors import ModelError
 from foveal.models.catalogue import find_architecture
 
-OWN_PREFIX = "foveal:"
-
 
 class OwnNetwork(nn.Module):
     """A network of the catalogue with the methods by which timm's are read and changed.

@@ -12,6 +12,7 @@ import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,7 +98,9 @@ def fine_tune(
         return _not_tried(frozen, refusal)
     warned: tuple[str, ...] = (policy.risk,) if policy.risk else ()
     if policy.turns:
-        with log.step("mirrored", "Looking whether mirrored images keep their class") as step:
+        with log.step(
+            "mirrored", "Looking whether images keep their class when they are mirrored or turned"
+        ) as step:
             mirrored = turned_warnings(
                 problem,
                 frozen,
@@ -285,9 +288,7 @@ def _origin(
         "preprocessing": data.preprocessing.digest,
         "classes": json.dumps(problem.class_names),
         "labels": _digest(problem.labels),
-        "soft labels": "none"
-        if data.targets is None
-        else hashlib.sha256(data.targets.tobytes()).hexdigest()[:16],
+        "soft labels": "none" if data.targets is None else _digest(data.targets, np.float32),
         "groups": _digest(problem.groups),
         "folds": _digest(problem.fold_index),
         "class weights": problem.decided_weights(),
@@ -307,8 +308,8 @@ def _origin(
     return Origin(parts, images)
 
 
-def _digest(values: NDArray[np.int64]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values, np.int64).tobytes()).hexdigest()[:16]
+def _digest(values: NDArray[Any], kind: type[np.generic] = np.int64) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, kind).tobytes()).hexdigest()[:16]
 
 
 def _spent(log: StepLog) -> float:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from foveal.errors import ModelError, UnknownModelError, WeightsError
 from foveal.images import Preprocessing
-from foveal.models.catalogue import find_architecture
+from foveal.models.catalogue import OWN_PREFIX, find_architecture
 from foveal.models.network import Network, describe_network
 from foveal.models.sources.building import Weights, build_network, input_shape_of, read_input_shape
 from foveal.text import near_names, printable
@@ -35,7 +35,7 @@ def from_folder(folder: Path, weights: Weights) -> Network:
     """
     import timm
 
-    from foveal.models.untrained import OWN_PREFIX, OwnNetwork
+    from foveal.models.untrained import OwnNetwork
     from foveal.models.weights import read_state_dict
 
     shown = printable(str(folder))

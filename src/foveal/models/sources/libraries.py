@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from foveal.errors import UnknownModelError, WeightsError
-from foveal.models.catalogue import find_architecture
+from foveal.models.catalogue import OWN_PREFIX, find_architecture
 from foveal.models.network import Network, describe_network
 from foveal.models.sources.building import (
     Weights,
@@ -121,7 +121,7 @@ def from_foveal(name: str, weights: Weights) -> Network:
             f"foveal.models.build({name!r}) in Python.",
         )
     return describe_network(
-        f"foveal:{name}",
+        f"{OWN_PREFIX}{name}",
         build_network(architecture.builder, weights),
         "foveal",
         architecture.input_shape,
